@@ -1,0 +1,1 @@
+"""Super-resolution GANs for Keras 3 on TensorFlow."""

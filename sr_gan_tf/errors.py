@@ -1,0 +1,51 @@
+"""A user's mistake ends in one line `error: what, where, what was expected, how to mend it` and exit code 2."""
+
+import difflib
+import functools
+import signal
+import sys
+from collections.abc import Callable, Iterable
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used; the message is one line and says how to mend it."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Stopped by the user or by SIGTERM; the message says what was saved and how to go on."""
+
+
+def command(main: Callable[[list[str] | None], int | None]) -> Callable[..., int]:
+    """Turns a command's `InputError` into one line on standard error and exit code 2, Ctrl-C into 130."""
+
+    @functools.wraps(main)
+    def wrapped(argv: list[str] | None = None) -> int:
+        try:
+            return main(argv) or 0
+        except InputError as error:
+            print(f"error: {one_line(error)}", file=sys.stderr)
+            return 2
+        except BrokenPipeError:
+            # The reader of a pipe has gone (`| head`): not this program's failure, and not worth a traceback.
+            sys.stderr.close()
+            return 128 + signal.SIGPIPE
+        except KeyboardInterrupt as interrupt:
+            print(f"stopped: {one_line(interrupt) or 'by the user'}", file=sys.stderr)
+            return 128 + signal.SIGINT
+
+    return wrapped
+
+
+def one_line(error: BaseException) -> str:
+    """The error's text on one line."""
+    return " ".join(str(error).split())
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'SRResNet'?` where a known name is close, else the list of known names."""
+    names = [item for item in known if item != "self"]
+    lowered = {item.lower(): item for item in names}
+    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {lowered[close[0]]!r}?"
+    return f"; expected one of {', '.join(names)}"

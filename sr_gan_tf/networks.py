@@ -1,0 +1,93 @@
+"""Network: the one base class of generators and discriminators, a functional Keras graph inside a subclass.
+
+A subclass builds its graph in the constructor, hands it to `super().__init__(inputs, outputs)` and stores each
+constructor argument under its own name; `get_config` reads them back by the constructor's signature, so that no
+field is written twice and a `.keras` file loads in safe mode.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+
+import keras
+
+
+class Network(keras.Model):
+    """A Keras Model whose constructor arguments are its configuration.
+
+    Every constructor argument must be stored as an attribute of the same name, be JSON-serialisable, have a
+    plain type annotation, and there is no `**kwargs`: a misspelt argument is an error.
+    """
+
+    # Height and width of the input must be multiples of this; training checks the crop before step 0.
+    size_multiple = 1
+
+    def get_config(self) -> dict:
+        names = inspect.signature(type(self).__init__).parameters
+        return {name: _plain(getattr(self, name)) for name in names if name != "self"}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> "Network":
+        return cls(**config)
+
+    def copy(self) -> "Network":
+        """A second network of the same configuration with the same weights."""
+        twin = type(self).from_config(self.get_config())
+        twin.set_weights(self.get_weights())
+        return twin
+
+
+class Generator(Network):
+    """(N, H, W, 3) to (N, scale*H, scale*W, 3), both float32 in [0, 1] whatever range is used inside.
+
+    The output is not clipped: losses see values beyond the range, writing a picture clips them.
+    """
+
+    scale: int
+
+    def merged(self) -> "Generator":
+        """The network to be used for inference: itself, unless training uses a larger equivalent graph."""
+        return self
+
+
+class Discriminator(Network):
+    """(N, H, W, 3) in [0, 1] to logits of any shape (N, ...): one a picture, a grid of patches, a full map.
+
+    A conditional discriminator takes 6 channels: the picture, then the LR picture enlarged to its size.
+    """
+
+    conditional = False
+
+    @property
+    def feature_layers(self) -> list[str]:
+        """Names of the layers whose outputs feature matching compares, shallow to deep."""
+        raise NotImplementedError
+
+    def feature_model(self) -> keras.Model:
+        """Picture to [features of each layer in `feature_layers`, ..., logits]; shares this network's weights."""
+        features = [self.get_layer(name).output for name in self.feature_layers]
+        return keras.Model(self.inputs, [*features, self.outputs[0]], name=f"{self.name}_features")
+
+
+def enter_range(image, value_range: Sequence[float]):
+    """[0, 1] to the network's own range, e.g. (-1, 1)."""
+    low, high = value_range
+    if (low, high) == (0, 1):
+        return image
+    return keras.layers.Rescaling(high - low, offset=low, dtype="float32", name="enter_range")(image)
+
+
+def leave_range(image, value_range: Sequence[float]):
+    """The network's own range back to [0, 1], in float32 whatever the precision policy."""
+    low, high = value_range
+    return keras.layers.Rescaling(1 / (high - low), offset=-low / (high - low), dtype="float32", name="leave_range")(
+        image
+    )
+
+
+def _plain(value):
+    """Keras wraps stored lists and dicts to track them; a configuration holds plain ones."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
