@@ -1,0 +1,42 @@
+"""Shared fixtures: quiet TensorFlow, float32 policy, and the folders of pictures that are not part of the repository."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras  # noqa: E402
+import pytest  # noqa: E402
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def _folder(variable: str, name: str) -> Path:
+    folder = Path(os.environ.get(variable, REPOSITORY.parent / "shared" / name))
+    if not folder.is_dir():
+        pytest.skip(f"no {name} beside the repository; set {variable} to the folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def benchmarks() -> Path:
+    """Set5 and Set14 with the published LR pictures: SET/x2|x4/HR|LR/imgNNN.png."""
+    return _folder("SR_GAN_TF_BENCHMARKS", "benchmarks")
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """Training photographs: train/*.webp, valid/*.webp."""
+    return _folder("SR_GAN_TF_PHOTOS", "photos")
+
+
+@pytest.fixture(autouse=True)
+def float32_policy():
+    """A test that changes the precision policy must not change the next one's."""
+    yield
+    keras.config.set_dtype_policy("float32")
