@@ -65,7 +65,7 @@ class Discriminator(Network):
     def feature_model(self) -> keras.Model:
         """Picture to [features of each layer in `feature_layers`, ..., logits]; shares this network's weights."""
         features = [self.get_layer(name).output for name in self.feature_layers]
-        return keras.Model(self.inputs, [*features, self.outputs[0]], name=f"{self.name}_features")
+        return keras.Model(self.inputs[0], [*features, self.outputs[0]], name=f"{self.name}_features")
 
 
 def enter_range(image, value_range: Sequence[float]):

@@ -1,0 +1,52 @@
+"""The smallest discriminator that still learns: one 3x3 convolution, for the small x2 residual generator and tests."""
+
+from typing import Literal
+
+import keras
+from keras import layers
+
+from sr_gan_tf.discriminators.endings import with_ending
+from sr_gan_tf.networks import Discriminator, enter_range
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class TinyDiscriminator(Discriminator):
+    """(N, H, W, 3) in [0, 1] to logits: (N, H, W, 1), one a pixel's 3x3 surroundings, or (N, 1), one a picture.
+
+    Args:
+        filters: channels of the convolution, at least 1.
+        logits: `"matrix"` for one logit a pixel, `"one"` for one a picture (average over all positions first).
+        value_range: what the network itself sees, (low, high).
+        ending: batch statistics appended before the logit (see endings.py), or None.
+    """
+
+    def __init__(
+        self,
+        filters: int = 64,
+        logits: Literal["matrix", "one"] = "matrix",
+        value_range: tuple[float, float] = (0.0, 1.0),
+        ending: dict | None = None,
+        name: str | None = "tiny_discriminator",
+    ):
+        if filters < 1:
+            raise ValueError(f"filters must be at least 1, found {filters}")
+        if logits not in ("matrix", "one"):
+            raise ValueError(f"logits must be 'matrix' or 'one', found {logits!r}")
+        picture = keras.Input((None, None, 3))
+        x = enter_range(picture, value_range)
+        x = layers.Conv2D(filters, 3, padding="same", name="conv")(x)
+        x = layers.LeakyReLU(0.2, name="activation")(x)
+        if logits == "matrix":
+            output = layers.Conv2D(1, 1, dtype="float32", name="logit")(with_ending(x, ending))
+        else:
+            x = layers.GlobalAveragePooling2D()(x)
+            output = layers.Dense(1, dtype="float32", name="logit")(with_ending(x, ending))
+        super().__init__(picture, output, name=name)
+        self.filters = filters
+        self.logits = logits
+        self.value_range = value_range
+        self.ending = ending
+
+    @property
+    def feature_layers(self) -> list[str]:
+        return ["activation"]
