@@ -1,0 +1,117 @@
+"""Adversarial losses: binary cross-entropy, least squares, hinge, Wasserstein, relativistic average.
+
+Cross-entropy: Goodfellow et al. 2014, arXiv:1406.2661, with the generator's non-saturating form and the one-sided
+label smoothing of Salimans et al. 2016, arXiv:1606.03498. Least squares: Mao et al. 2016, arXiv:1611.04076. Hinge:
+Lim and Ye 2017, arXiv:1705.02894. Wasserstein: Arjovsky et al. 2017, arXiv:1701.07875. Relativistic average:
+Jolicoeur-Martineau 2018, arXiv:1807.00734, as in ESRGAN, arXiv:1809.00219.
+
+The discriminator minimises the mean of its two terms where most papers write the sum: the same minimum and half the
+gradient, which Adam does not see; weights of penalties on the discriminator are to be halved with it.
+"""
+
+import keras
+import tensorflow as tf
+
+from sr_gan_tf.losses.base import AdversarialLoss
+
+
+def cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
+    """mean of -label * log sigmoid(logits) - (1 - label) * log(1 - sigmoid(logits)); log 2 = 0.693 for zero logits."""
+    return tf.reduce_mean(
+        tf.nn.sigmoid_cross_entropy_with_logits(tf.fill(tf.shape(logits), _like(label, logits)), logits)
+    )
+
+
+def _like(value: float, tensor: tf.Tensor) -> tf.Tensor:
+    return tf.cast(value, tensor.dtype)
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class BinaryCrossentropy(AdversarialLoss):
+    """The original game; each term is 0.693 while the discriminator guesses.
+
+    Args:
+        label_smoothing: real pictures get the label `1 - label_smoothing` in the discriminator's loss, in [0, 0.5).
+            Generated ones keep 0 (one-sided), and the generator's loss keeps 1.
+    """
+
+    def __init__(self, label_smoothing: float = 0.0):
+        if not 0 <= label_smoothing < 0.5:
+            raise ValueError(f"label_smoothing must lie in [0, 0.5), found {label_smoothing!r}")
+        self.label_smoothing = label_smoothing
+
+    def generator_loss(self, fake_logits, real_logits=None):
+        return cross_entropy(_float(fake_logits), 1.0)  # -log sigmoid(fake): its gradient survives a confident D
+
+    def discriminator_loss(self, real_logits, fake_logits):
+        real = cross_entropy(_float(real_logits), 1.0 - self.label_smoothing)  # -log sigmoid(real)
+        fake = cross_entropy(_float(fake_logits), 0.0)  # -log(1 - sigmoid(fake))
+        return real, fake
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class LeastSquares(AdversarialLoss):
+    """Squared distance of the raw outputs from 1 for real and 0 for generated pictures."""
+
+    def generator_loss(self, fake_logits, real_logits=None):
+        return 0.5 * tf.reduce_mean(tf.square(_float(fake_logits) - 1))  # (fake - 1)^2 / 2
+
+    def discriminator_loss(self, real_logits, fake_logits):
+        # Their mean is the paper's (real - 1)^2 / 2 + fake^2 / 2.
+        return tf.reduce_mean(tf.square(_float(real_logits) - 1)), tf.reduce_mean(tf.square(_float(fake_logits)))
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class Hinge(AdversarialLoss):
+    """The discriminator stops learning from a picture once its output is beyond +1 (real) or -1 (generated)."""
+
+    def generator_loss(self, fake_logits, real_logits=None):
+        return -tf.reduce_mean(_float(fake_logits))
+
+    def discriminator_loss(self, real_logits, fake_logits):
+        real = tf.reduce_mean(tf.nn.relu(1 - _float(real_logits)))  # max(0, 1 - real)
+        fake = tf.reduce_mean(tf.nn.relu(1 + _float(fake_logits)))  # max(0, 1 + fake)
+        return real, fake
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class Wasserstein(AdversarialLoss):
+    """Difference of the mean outputs; use it with the penalty `GradientPenalty`, or it has no bound."""
+
+    def generator_loss(self, fake_logits, real_logits=None):
+        return -tf.reduce_mean(_float(fake_logits))
+
+    def discriminator_loss(self, real_logits, fake_logits):
+        return -tf.reduce_mean(_float(real_logits)), tf.reduce_mean(_float(fake_logits))
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class RelativisticAverage(AdversarialLoss):
+    """Is a real picture more real than the average generated one, and the reverse; 0.693 a term while D guesses.
+
+    The averages go over the whole batch (and over all patches of a grid or map). The generator's loss is the mean of
+    its two terms, as in ESRGAN's published code (its paper writes the sum).
+    """
+
+    needs_real = True
+
+    def generator_loss(self, fake_logits, real_logits=None):
+        if real_logits is None:
+            raise ValueError("RelativisticAverage.generator_loss needs real_logits, D's logits of the real pictures")
+        real, fake = _relative(real_logits, fake_logits)
+        return 0.5 * (cross_entropy(real, 0.0) + cross_entropy(fake, 1.0))
+
+    def discriminator_loss(self, real_logits, fake_logits):
+        real, fake = _relative(real_logits, fake_logits)
+        return cross_entropy(real, 1.0), cross_entropy(fake, 0.0)
+
+
+def _relative(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    real, fake = _float(real_logits), _float(fake_logits)
+    return real - tf.reduce_mean(fake), fake - tf.reduce_mean(real)
+
+
+def _float(logits: tf.Tensor) -> tf.Tensor:
+    """bfloat16 logits in float32; float64 ones stay."""
+    logits = tf.convert_to_tensor(logits)
+    return logits if logits.dtype == tf.float64 else tf.cast(logits, tf.float32)

@@ -1,0 +1,130 @@
+"""What every loss is: a thin class over pure functions, its configuration read from the constructor's signature.
+
+The pure functions keep the dtype that they get, so that float64 finite differences can check their gradients; the
+classes cast to float32 first, whatever the precision policy: bfloat16's 8 bits of mantissa cannot hold a mean over a
+picture. None of the classes is a `keras.Loss`, since Keras would write the trunk of a perceptual loss into every
+checkpoint.
+"""
+
+import inspect
+
+import tensorflow as tf
+
+from sr_gan_tf.errors import InputError
+
+
+class Configured:
+    """An object whose constructor arguments, stored under their own names, are its configuration."""
+
+    def get_config(self) -> dict:
+        names = inspect.signature(type(self)).parameters
+        return {name: _plain(getattr(self, name)) for name in names}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Configured":
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+class ImageLoss(Configured):
+    """Distance of two batches of pictures, (N, H, W, 3) in [0, 1], as a float32 scalar: the mean over the batch.
+
+    `sr` may leave [0, 1]; `lr` (N, H/scale, W/scale, 3) is handed to every loss and used by few. Subclasses define
+    `compute`.
+
+    Raises:
+        ValueError: the shapes differ (TensorFlow would broadcast them in silence).
+        InputError: the pictures are smaller than `smallest_size`.
+    """
+
+    # Fewest HR pixels a side that the loss can be computed on; training checks the patch before step 0.
+    smallest_size = 1
+
+    def __call__(self, hr: tf.Tensor, sr: tf.Tensor, lr: tf.Tensor | None = None) -> tf.Tensor:
+        hr, sr = tf.cast(hr, tf.float32), tf.cast(sr, tf.float32)
+        check_same_shape(hr, sr, type(self).__name__)
+        check_size(hr, self.smallest_size, type(self).__name__)
+        return self.compute(hr, sr, None if lr is None else tf.cast(lr, tf.float32))
+
+    def compute(self, hr: tf.Tensor, sr: tf.Tensor, lr: tf.Tensor | None) -> tf.Tensor:
+        raise NotImplementedError
+
+
+class AdversarialLoss(Configured):
+    """Terms of the game between generator and discriminator, from logits of any shape: one a picture, a grid, a map.
+
+    What the discriminator minimises, and reports as its loss, is the mean of the two terms of `discriminator_loss`.
+    """
+
+    # True where the generator's loss compares with the logits of real pictures.
+    needs_real = False
+
+    def generator_loss(self, fake_logits: tf.Tensor, real_logits: tf.Tensor | None = None) -> tf.Tensor:
+        raise NotImplementedError
+
+    def discriminator_loss(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The real term and the fake term, scalars."""
+        raise NotImplementedError
+
+
+class FeatureLoss(Configured):
+    """Distance of two lists of discriminator features, shallow to deep, as a float32 scalar.
+
+    Args of the call: `real_features`, `fake_features`: lists of tensors (N, ...) of pairwise equal shapes.
+    """
+
+    def __call__(self, real_features: list[tf.Tensor], fake_features: list[tf.Tensor]) -> tf.Tensor:
+        name = type(self).__name__
+        if not real_features or len(real_features) != len(fake_features):
+            raise ValueError(
+                f"{name}: expected two equally long lists of features, found {len(real_features)} of real and "
+                f"{len(fake_features)} of generated pictures; name layers in the discriminator's feature_layers"
+            )
+        pairs = [
+            (tf.cast(real, tf.float32), tf.cast(fake, tf.float32))
+            for real, fake in zip(real_features, fake_features, strict=True)
+        ]
+        for real, fake in pairs:
+            check_same_shape(real, fake, name)
+        return self.compute(pairs)
+
+    def compute(self, pairs: list[tuple[tf.Tensor, tf.Tensor]]) -> tf.Tensor:
+        raise NotImplementedError
+
+
+class Penalty(Configured):
+    """A term on the discriminator's gradients: `penalty(discriminator, real, fake)` is a float32 scalar.
+
+    `discriminator` is a callable from pictures (N, H, W, C) to logits of any shape; `real` and `fake` have one shape.
+    """
+
+    def __call__(self, discriminator, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        raise NotImplementedError
+
+
+def check_same_shape(hr: tf.Tensor, sr: tf.Tensor, name: str) -> None:
+    """Refuses what TensorFlow would broadcast, e.g. (N, H, W, 1) against (N, H, W, 3)."""
+    if not hr.shape.is_compatible_with(sr.shape):
+        raise ValueError(f"{name}: the pictures' shapes differ: HR {tuple(hr.shape)}, SR {tuple(sr.shape)}")
+
+
+def check_size(image: tf.Tensor, smallest: int, name: str) -> None:
+    """Refuses pictures (N, H, W, C) of fewer than `smallest` pixels a side, where their size is known."""
+    sides = [side for side in image.shape[1:3] if side is not None]
+    if sides and min(sides) < smallest:
+        raise InputError(
+            f"{name} needs pictures of at least {smallest} x {smallest} pixels, found {' x '.join(map(str, sides))}; "
+            f"use a patch_size of {smallest} or more"
+        )
+
+
+def _plain(value):
+    """Tuples are lists in JSON; a configuration that went through JSON must equal the one that did not."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,105 @@
+"""Pixel losses: mean absolute error, mean squared error, Charbonnier, Huber, and total variation.
+
+Charbonnier: Lai et al. 2017 (LapSRN), arXiv:1704.03915; there the loss of equal pictures is epsilon, here it is 0
+(the same gradient). Total variation: Aly and Dubois 2005, as a sum of absolute differences of neighbours; the
+published SRGAN weight of 2e-8 is for a sum over all pixels, here it is a mean.
+"""
+
+import keras
+import tensorflow as tf
+
+from sr_gan_tf.losses.base import ImageLoss
+
+
+def mean_absolute_error(hr: tf.Tensor, sr: tf.Tensor) -> tf.Tensor:
+    """mean |hr - sr|."""
+    return tf.reduce_mean(tf.abs(hr - sr))
+
+
+def mean_squared_error(hr: tf.Tensor, sr: tf.Tensor) -> tf.Tensor:
+    """mean (hr - sr)^2."""
+    return tf.reduce_mean(tf.square(hr - sr))
+
+
+def charbonnier(hr: tf.Tensor, sr: tf.Tensor, epsilon: float = 1e-3) -> tf.Tensor:
+    """mean sqrt((hr - sr)^2 + epsilon^2) - epsilon."""
+    squared = tf.square(hr - sr)
+    # The subtraction multiplied out: exact for small differences, where sqrt(...) - epsilon cancels.
+    return tf.reduce_mean(squared / (tf.sqrt(squared + epsilon**2) + epsilon))
+
+
+def huber(hr: tf.Tensor, sr: tf.Tensor, delta: float = 0.05) -> tf.Tensor:
+    """mean of d^2 / 2 where |d| <= delta, else delta * (|d| - delta / 2); d = hr - sr."""
+    distance = tf.abs(hr - sr)
+    near = tf.minimum(distance, delta)
+    return tf.reduce_mean(near * (distance - near / 2))
+
+
+def total_variation(image: tf.Tensor) -> tf.Tensor:
+    """mean |image[y+1, x] - image[y, x]| + mean |image[y, x+1] - image[y, x]|."""
+    down = tf.abs(image[:, 1:] - image[:, :-1])
+    right = tf.abs(image[:, :, 1:] - image[:, :, :-1])
+    return tf.reduce_mean(down) + tf.reduce_mean(right)
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class MeanAbsoluteError(ImageLoss):
+    """Mean absolute error; 0 to 1 for pictures in [0, 1]."""
+
+    def compute(self, hr, sr, lr):
+        return mean_absolute_error(hr, sr)
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class MeanSquaredError(ImageLoss):
+    """Mean squared error; 0 to 1 for pictures in [0, 1]."""
+
+    def compute(self, hr, sr, lr):
+        return mean_squared_error(hr, sr)
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class Charbonnier(ImageLoss):
+    """Mean absolute error made smooth at zero; 0 to 1 for pictures in [0, 1].
+
+    Args:
+        epsilon: difference below which it is quadratic, in picture units (1/255 is one grey level), above 0.
+    """
+
+    def __init__(self, epsilon: float = 1e-3):
+        if not epsilon > 0:
+            raise ValueError(f"epsilon must be above 0, found {epsilon!r}")
+        self.epsilon = epsilon
+
+    def compute(self, hr, sr, lr):
+        return charbonnier(hr, sr, self.epsilon)
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class Huber(ImageLoss):
+    """Quadratic up to `delta`, then linear with slope `delta`; 0 to `delta` for pictures in [0, 1].
+
+    Args:
+        delta: where it becomes linear, in picture units (1/255 is one grey level), above 0.
+    """
+
+    def __init__(self, delta: float = 0.05):
+        if not delta > 0:
+            raise ValueError(f"delta must be above 0, found {delta!r}")
+        self.delta = delta
+
+    def compute(self, hr, sr, lr):
+        return huber(hr, sr, self.delta)
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class TotalVariation(ImageLoss):
+    """Roughness of the SR picture alone; 0 for a flat one, 0 to 2 for pictures in [0, 1].
+
+    It is a regulariser: real photographs do not have it at zero.
+    """
+
+    smallest_size = 2
+
+    def compute(self, hr, sr, lr):
+        return total_variation(sr)
