@@ -1,0 +1,6 @@
+"""Layers that Keras does not have; importing them registers them, so that saved networks load."""
+
+from sr_gan_tf.layers.icnr import ICNR
+from sr_gan_tf.layers.pixel_shuffle import PixelShuffle, PixelUnshuffle
+
+__all__ = ["ICNR", "PixelShuffle", "PixelUnshuffle"]

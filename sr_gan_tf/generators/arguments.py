@@ -1,0 +1,24 @@
+"""Checks that the constructors of generators share: one line that says what was expected."""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def one_of(name: str, value: Any, choices: Sequence[Any]) -> None:
+    """Raises ValueError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"{name}: {value!r} is not known; expected one of {', '.join(map(repr, choices))}")
+
+
+def at_least(minimum: int, **values: int) -> None:
+    """Raises ValueError for any named value below `minimum`."""
+    for name, value in values.items():
+        if value < minimum:
+            raise ValueError(f"{name}: {value} is too small; expected {minimum} or more")
+
+
+def increasing(**ranges: Sequence[float]) -> None:
+    """Raises ValueError unless each named range is (low, high) with low < high."""
+    for name, value in ranges.items():
+        if len(value) != 2 or not value[0] < value[1]:
+            raise ValueError(f"{name}: {value!r} is no range; expected [low, high] with low below high")

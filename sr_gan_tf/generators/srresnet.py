@@ -1,0 +1,84 @@
+"""SRResNet, the generator of SRGAN (Ledig et al. 2017, arXiv:1609.04802).
+
+The paper is silent on three things. The batch statistics' momentum and epsilon are PyTorch's (0.9, 1e-5), the slopes
+of PReLU start at 0.25, and the output is linear; `bounded=True` ends in the tanh that several implementations add.
+Sub-pixel convolutions start with ICNR. The last convolution runs in float32 under every precision policy, since
+bfloat16 has only 8 bits for a picture of 8 bits.
+"""
+
+from typing import Literal
+
+import keras
+from keras import layers
+
+from sr_gan_tf.generators.arguments import at_least, increasing, one_of
+from sr_gan_tf.generators.ranges import leave_network
+from sr_gan_tf.layers.upsampling import channel_prelu, stages, upsampling_stage
+from sr_gan_tf.networks import Generator, enter_range
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class SRResNet(Generator):
+    """Residual generator: (N, H, W, 3) to (N, scale*H, scale*W, 3), both in [0, 1].
+
+    Args:
+        scale: enlargement, a product of twos and threes.
+        filters: channels of the body.
+        num_blocks: residual blocks.
+        normalization: `"batch"`, or `"none"` (no shift of colours between training and inference).
+        upsampling: `"pixel_shuffle"` with ICNR, or `"nearest"` and convolution.
+        bounded: whether a tanh keeps the output within [0, 1].
+        input_range: range in which the first convolution sees the LR picture; the paper's is [0, 1].
+        value_range: range of the last convolution's values, of no use if `bounded`; the paper's is [-1, 1].
+        name: name of the model.
+
+    Raises:
+        ValueError: for a scale with other factors than 2 and 3, or any argument outside what is said above.
+    """
+
+    def __init__(
+        self,
+        scale: int = 4,
+        filters: int = 64,
+        num_blocks: int = 16,
+        normalization: Literal["batch", "none"] = "batch",
+        upsampling: Literal["pixel_shuffle", "nearest"] = "pixel_shuffle",
+        bounded: bool = False,
+        input_range: tuple[float, float] = (0.0, 1.0),
+        value_range: tuple[float, float] = (-1.0, 1.0),
+        name: str | None = "srresnet",
+    ):
+        at_least(1, filters=filters)
+        at_least(0, num_blocks=num_blocks)
+        one_of("normalization", normalization, ("batch", "none"))
+        one_of("upsampling", upsampling, ("pixel_shuffle", "nearest"))
+        increasing(input_range=input_range, value_range=value_range)
+
+        def conv_norm(x, prefix):
+            x = layers.Conv2D(filters, 3, padding="same", name=f"{prefix}_conv")(x)
+            if normalization == "batch":
+                x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{prefix}_norm")(x)
+            return x
+
+        inputs = keras.Input((None, None, 3), name="lr")
+        x = enter_range(inputs, input_range)
+        x = layers.Conv2D(filters, 9, padding="same", name="first_conv")(x)
+        shallow = x = channel_prelu("first_prelu")(x)
+        for index in range(1, num_blocks + 1):
+            skip = x
+            x = channel_prelu(f"block{index}_prelu")(conv_norm(x, f"block{index}_first"))
+            x = layers.Add(name=f"block{index}")([skip, conv_norm(x, f"block{index}_second")])
+        x = layers.Add(name="body")([shallow, conv_norm(x, "body")])  # (N, H, W, filters)
+        for index, factor in enumerate(stages(scale), start=1):
+            x = upsampling_stage(x, factor, filters, upsampling, f"up{index}")
+            x = channel_prelu(f"up{index}_prelu")(x)
+        x = layers.Conv2D(3, 9, padding="same", dtype="float32", name="last_conv")(x)  # (N, scale*H, scale*W, 3)
+        super().__init__(inputs, leave_network(x, bounded, value_range), name=name)
+        self.scale = scale
+        self.filters = filters
+        self.num_blocks = num_blocks
+        self.normalization = normalization
+        self.upsampling = upsampling
+        self.bounded = bounded
+        self.input_range = input_range
+        self.value_range = value_range
