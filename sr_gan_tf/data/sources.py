@@ -1,0 +1,226 @@
+"""Where pictures come from: folders, and the photographs that scikit-image ships.
+
+A source lists its pictures without decoding them; an `Example` decodes when asked. What a source holds is summed up
+in its fingerprint, from which the name of the store on disk is made.
+"""
+
+import dataclasses
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.images import SUFFIXES, read_image, to_uint8
+from sr_gan_tf.resampling import imresize
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One picture of a source, decoded when it is read.
+
+    `squash` resizes HR to (height, width) whatever its proportions.
+    """
+
+    name: str
+    hr: Path | bytes
+    lr: Path | bytes | None = None
+    squash: tuple[int, int] | None = None
+
+    def read(self, scale: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """(HR, LR or None), uint8 (H, W, 3); HR is cropped to a multiple of the scale.
+
+        Raises:
+            InputError: for a file that cannot be read, or a pair whose sizes don't fit the scale.
+        """
+        hr = _rgb(self.hr, self.name)
+        if self.squash:
+            hr = imresize(hr, size=self.squash, kernel="bilinear")
+        height, width = hr.shape[0] // scale * scale, hr.shape[1] // scale * scale
+        if not height or not width:
+            raise InputError(f"{self.name} is {hr.shape[1]}x{hr.shape[0]} pixels, less than the scale {scale}")
+        hr = hr[:height, :width]
+        if self.lr is None:
+            return hr, None
+        lr = _rgb(self.lr, f"LR of {self.name}")
+        if lr.shape[0] * scale != height or lr.shape[1] * scale != width:
+            raise InputError(f"{self.name}: {_mismatch(hr, lr, scale)}")
+        return hr, lr
+
+
+def _rgb(source: Path | bytes, name: str) -> np.ndarray:
+    """(H, W, 3) uint8: alpha dropped, 16 bits rounded to 8, grey repeated, the first frame of an animation."""
+    pixels = to_uint8(read_image(source, name=name if isinstance(source, bytes) else "").pixels)
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+
+
+def _mismatch(hr: np.ndarray, lr: np.ndarray, scale: int) -> str:
+    sizes = f"HR is {hr.shape[1]}x{hr.shape[0]}, LR is {lr.shape[1]}x{lr.shape[0]} pixels"
+    if lr.shape[0] >= hr.shape[0] * max(scale, 2):
+        return f"{sizes}: HR and LR seem swapped; exchange path and lr_path"
+    ratio = hr.shape[0] / lr.shape[0]
+    if abs(ratio - round(ratio)) < 0.02 and round(ratio) != scale:
+        return f"{sizes}: a pair of scale {round(ratio)}, but the experiment's scale is {scale}"
+    return f"{sizes}: expected LR of {hr.shape[1] // scale}x{hr.shape[0] // scale} for scale {scale}"
+
+
+class Source:
+    """A list of pictures: `len`, `source[i]` and `examples(first)` give `Example`s; `str` names it in messages."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> Example:
+        raise NotImplementedError
+
+    def examples(self, first: int = 0) -> Iterator[Example]:
+        """The pictures in order, from number `first`."""
+        for index in range(first, len(self)):
+            yield self[index]
+
+    def fingerprint(self) -> list:
+        """Plain JSON data that changes whenever the source's pictures do."""
+        raise NotImplementedError
+
+
+class Folder(Source):
+    """Pictures of a folder and the folders below it, alone or with LR pictures beside them.
+
+    Args:
+        path: folder of the HR pictures (or one picture file).
+        lr_path: folder of the LR pictures; each has its HR picture's relative path and name, whatever the suffix,
+            with an optional ending like `x4` (`0001x4.png` belongs to `0001.png`). Without it LR is made.
+        pattern: glob below `path`, e.g. `"*/photo_*.png"`; default: every file with a picture's suffix, nested.
+        squash: (height, width) to which each HR picture is resized, whatever its proportions.
+
+    Raises:
+        InputError: no such folder, or no picture in it.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        lr_path: str | None = None,
+        pattern: str | None = None,
+        squash: tuple[int, int] | None = None,
+    ):
+        self.path, self.lr_path, self.pattern, self.squash = path, lr_path, pattern, squash
+        if lr_path and squash:
+            raise InputError(f"{path}: squash resizes HR alone; leave out squash or lr_path")
+        self._root = Path(path).expanduser()
+        self._files = _pictures(self._root, pattern)
+        self._partners = _Partners(Path(lr_path).expanduser()) if lr_path else None
+
+    def __str__(self) -> str:
+        return self.path
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> Example:
+        file = self._files[index]
+        lr = self._partners.find(file, self._root) if self._partners else None
+        return Example(str(file), file, lr, self.squash)
+
+    def fingerprint(self) -> list:
+        files = [*self._files, *(self._partners.files if self._partners else ())]
+        return ["Folder", self.squash, str(self.lr_path), *(_state(file) for file in files)]
+
+
+def _pictures(root: Path, pattern: str | None) -> list[Path]:
+    """Picture files below the folder in the order of their paths; hidden files are left out."""
+    if root.is_file():
+        return [root]
+    if not root.is_dir():
+        raise InputError(f"no folder {root}; give the path of a folder of pictures")
+    files = [
+        file
+        for file in root.glob(pattern or "**/*")
+        if file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(root).parts)
+        and (pattern or file.suffix.lower() in SUFFIXES)
+    ]
+    if not files:
+        wanted = f"matches {pattern}" if pattern else f"has a picture's suffix ({' '.join(SUFFIXES)})"
+        raise InputError(f"no pictures in {root}: no file {wanted}")
+    return sorted(files)
+
+
+def _state(file: Path) -> list:
+    status = file.stat()
+    return [str(file.resolve()), status.st_size, status.st_mtime_ns]
+
+
+class _Partners:
+    """LR pictures by the name of their HR picture."""
+
+    def __init__(self, root: Path):
+        self.root, self.files = root, _pictures(root, None)
+        self._by_key: dict[str, list[Path]] = {}
+        for file in self.files:
+            for key in {_key(file, root), _bare(_key(file, root))}:
+                self._by_key.setdefault(key, []).append(file)
+
+    def find(self, hr: Path, root: Path) -> Path:
+        """The LR file of an HR file; a path that doesn't exist where there is none, so that reading it fails."""
+        key = _key(hr, root) if root.is_dir() else hr.stem
+        for candidate in (key, _bare(key)):
+            matches = self._by_key.get(candidate, [])
+            if len(matches) > 1:
+                exact = [file for file in matches if _key(file, self.root) == candidate]
+                matches = exact if len(exact) == 1 else matches
+            if len(matches) == 1:
+                return matches[0]
+        return self.root / f"{key}{hr.suffix}"
+
+
+def _key(file: Path, root: Path) -> str:
+    return file.relative_to(root).with_suffix("").as_posix()
+
+
+def _bare(key: str) -> str:
+    """`0001x4`, `0001_x4` and `0001-LR` are LR pictures of `0001`."""
+    return re.sub(r"[_-]?(?:x\d{1,2}|lr|hr)$", "", key, flags=re.IGNORECASE)
+
+
+class SamplePhotographs(Source):
+    """The eight colour photographs inside scikit-image's wheel, split by photograph; nothing is downloaded.
+
+    Args:
+        split: `train` (a portrait, a rocket, both views of a motorcycle, a galaxy field, a retina and stained
+            tissue) or `validation` (a cat, a cup of coffee); no scene is in both.
+    """
+
+    _FILES = {
+        "train": (
+            "astronaut.png", "hubble_deep_field.jpg", "ihc.png", "motorcycle_left.png", "motorcycle_right.png",
+            "retina.jpg", "rocket.jpg",
+        ),
+        "validation": ("chelsea.png", "coffee.png"),
+    }  # fmt: skip
+
+    def __init__(self, split: Literal["train", "validation"]):
+        if split not in self._FILES:
+            raise InputError(f"SamplePhotographs has no split {split!r}; expected train or validation")
+        self.split = split
+        # Found without importing it: scikit-image takes a second to import.
+        folder = Path(importlib.util.find_spec("skimage").origin).parent / "data"
+        self._files = [folder / name for name in self._FILES[split]]
+
+    def __str__(self) -> str:
+        return f"SamplePhotographs {self.split}"
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> Example:
+        return Example(self._files[index].name, self._files[index])
+
+    def fingerprint(self) -> list:
+        return ["SamplePhotographs", *([file.name, file.stat().st_size] for file in self._files)]
+
+
+SOURCES = {"Folder": Folder, "SamplePhotographs": SamplePhotographs}
