@@ -63,6 +63,7 @@ class Balance:
     """What keeps generator and discriminator in step; all off by default."""
 
     discriminator_steps: int = Field(default=1, ge=1, description="discriminator updates a generator update")
+    discriminator_every: int = Field(default=1, ge=1, description="it is updated at each so many-th step only")
     accuracy_bound: float | None = Field(default=None, gt=0.5, le=1, description="the discriminator rests above it")
     instance_noise: float | Spec = Field(default=0.0, description="standard deviation, or a schedule of it")
     replay_buffer: int = Field(

@@ -1,0 +1,78 @@
+"""The one door to a trained generator: `load(name | run folder | .keras file | SavedModel folder)`."""
+
+import json
+from pathlib import Path
+
+import keras
+
+from sr_gan_tf.errors import InputError, one_line, suggest
+from sr_gan_tf.networks import Generator
+from sr_gan_tf.runs import RunFolder
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+def shipped_models() -> dict[str, Path]:
+    """Names of the trained models inside the package, and their files."""
+    return {path.stem: path for path in sorted(WEIGHTS.glob("*.keras"))}
+
+
+def load(model: str | Path) -> keras.Model:
+    """A trained generator: (N, H, W, 3) to (N, scale*H, scale*W, 3), float32 in [0, 1]; `predict` works.
+
+    Args:
+        model: a shipped name (`shipped_models()`), a run folder (its best generator), a `.keras` file, or a
+            SavedModel folder written by `sr_gan_tf.export`.
+
+    Raises:
+        InputError: nothing is there, or what is there cannot be loaded without running foreign code.
+    """
+    shipped = shipped_models()
+    if str(model) in shipped:
+        return _load_keras(shipped[str(model)])
+    path = Path(model)
+    if path.suffix in (".pth", ".pt", ".safetensors") and path.is_file():
+        raise InputError(
+            f"{path} is a PyTorch checkpoint; turn it into a .keras file first: python -m sr_gan_tf.convert"
+        )
+    if path.is_file():
+        return _load_keras(path)
+    if not path.exists():
+        names = f"; shipped models: {', '.join(shipped)}{suggest(str(model), shipped)}" if shipped else ""
+        raise InputError(f"no model {str(model)!r}; give a run folder, a .keras file or a SavedModel folder{names}")
+    if (path / "saved_model.pb").is_file():
+        return _load_saved_model(path)
+    run = RunFolder(path)
+    if run.best.is_file():
+        return _load_keras(run.best)
+    if run.experiment_file.is_file():
+        raise InputError(f"{path} holds no best.keras yet; go on with the training: python -m sr_gan_tf.fit")
+    versions = [item for item in path.iterdir() if item.name.isdigit() and (item / "saved_model.pb").is_file()]
+    if versions:
+        return _load_saved_model(max(versions, key=lambda item: int(item.name)))
+    raise InputError(f"{path} is neither a run folder (best.keras) nor a SavedModel (saved_model.pb)")
+
+
+def _load_keras(path: Path) -> Generator:
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its readers raise
+        raise InputError(f"{path} cannot be loaded as a .keras model: {one_line(error)[:300]}") from error
+    if not isinstance(model, Generator):
+        raise InputError(f"{path} holds a {type(model).__name__}, expected a generator of sr_gan_tf")
+    return model
+
+
+def _load_saved_model(path: Path) -> keras.Model:
+    """The exported float endpoint as a Keras model; its scale stands in the card beside it."""
+    card = path / "model_card.json"
+    try:
+        scale = json.loads(card.read_text(encoding="utf-8"))["scale"]
+        layer = keras.layers.TFSMLayer(path, call_endpoint="float")
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path} was not written by sr_gan_tf.export: {one_line(error)[:300]}") from error
+    inputs = keras.Input((None, None, 3), name="lr")
+    outputs = layer(inputs)
+    model = keras.Model(inputs, next(iter(outputs.values())) if isinstance(outputs, dict) else outputs, name=path.name)
+    model.scale = scale
+    return model

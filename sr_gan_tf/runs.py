@@ -1,0 +1,138 @@
+"""The run folder: its names, its lock, the experiment it belongs to, and writing files whole or not at all.
+
+runs/<name>/  experiment.json  checkpoints/  best.keras  logs/  samples/  history.csv  timing.csv  losses.png
+"""
+
+import contextlib
+import dataclasses
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from sr_gan_tf.config import Experiment, load_experiment, to_json
+from sr_gan_tf.errors import InputError
+
+
+class RunFolder:
+    """Names of a run's files; `claim` opens it for one process and one experiment.
+
+    Args:
+        path: the folder; it need not exist.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.experiment_file = self.path / "experiment.json"
+        self.checkpoints = self.path / "checkpoints"
+        self.best = self.path / "best.keras"
+        self.logs = self.path / "logs"
+        self.samples = self.path / "samples"
+        self.history = self.path / "history.csv"
+        self.timing = self.path / "timing.csv"
+        self.chart = self.path / "losses.png"
+
+    def experiment(self) -> Experiment:
+        """The experiment that this folder belongs to."""
+        return load_experiment(self.experiment_file)
+
+    @contextlib.contextmanager
+    def claim(self, experiment: Experiment) -> Iterator[None]:
+        """Makes the folder, keeps other processes out of it and checks that it belongs to `experiment`.
+
+        Raises:
+            InputError: the folder belongs to another experiment (the differing keys are named), another process
+                trains in it, or it cannot be written.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path} is a file; give a folder with --run-dir")
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = open(self.path / ".lock", "a")  # noqa: SIM115
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise InputError(
+                    f"{self.path} is in use by another training; wait for it or choose another --run-dir"
+                ) from error
+            self._belong(experiment)
+            yield
+
+    def _belong(self, experiment: Experiment) -> None:
+        if not self.experiment_file.exists():
+            # Checkpoints without an experiment were made by something else: never a silent fresh start over them.
+            strangers = [item.name for item in self.path.iterdir() if item.name != ".lock"]
+            if strangers:
+                raise InputError(
+                    f"{self.path} holds {strangers[0]!r} but no experiment.json; choose another --run-dir or empty it"
+                )
+            write_text(self.experiment_file, to_json(experiment))
+            return
+        before = self.experiment()
+        if before != experiment:
+            raise InputError(
+                f"{self.path} belongs to another experiment; these keys differ: "
+                f"{', '.join(differences(_flat(before), _flat(experiment)))}; choose another --run-dir"
+            )
+
+
+def differences(first: dict[str, object], second: dict[str, object]) -> list[str]:
+    """`key (first's value -> second's value)` for each key on which two flat dictionaries differ."""
+    keys = sorted(first.keys() | second.keys())
+    return [
+        f"{key} ({first.get(key, 'absent')!r} -> {second.get(key, 'absent')!r})"
+        for key in keys
+        if first.get(key, "absent") != second.get(key, "absent")
+    ]
+
+
+def flatten(value: object, path: str = "") -> dict[str, object]:
+    """Nested JSON data as one dictionary of dotted paths."""
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, (list, tuple)):
+        items = enumerate(value)
+    else:
+        return {path: value}
+    flat = {}
+    for key, item in items:
+        flat |= flatten(item, f"{path}.{key}" if path else str(key))
+    return flat
+
+
+def _flat(experiment: Experiment) -> dict[str, object]:
+    return flatten(dataclasses.asdict(experiment))
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns what the operating system says about a failed write into one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(f"no space left to write {path}; free some and start again, nothing is lost") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise InputError(f"cannot write {path}: {error.strerror}; choose a folder that can be written") from error
+        raise
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` (same ending) that takes its place when the block ends well."""
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a small text file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,175 @@
+"""What happens between the steps of a run: counting, progress, logs, guards, checkpoints; in this order."""
+
+import math
+import sys
+import time
+
+import keras
+import psutil
+import tensorflow as tf
+from tqdm import tqdm
+
+from sr_gan_tf.checkpoints import checkpoint_files, save_checkpoint
+from sr_gan_tf.errors import InputError, Interrupted
+from sr_gan_tf.training.session import Session
+
+
+class RunCallback(keras.callbacks.Callback):
+    """A callback that knows the run it belongs to."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+
+
+class Count(RunCallback):
+    """Counts the stage's steps; must come first."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.session.stage_step += 1
+
+
+class Progress(RunCallback):
+    """A progress bar with the time left and the losses."""
+
+    def on_train_begin(self, logs=None):
+        terminal = sys.stderr.isatty()
+        self.bar = tqdm(
+            total=self.session.stage.steps, initial=self.session.stage_step, desc=self.session.stage.name, unit="step",
+            mininterval=0.5 if terminal else 30, dynamic_ncols=terminal, ascii=not terminal,
+        )  # fmt: skip
+
+    def on_train_batch_end(self, batch, logs=None):
+        names = {"generator_loss": "G", "discriminator_loss": "D"}
+        self.bar.set_postfix({names[key]: f"{logs[key]:.4g}" for key in names if key in logs}, refresh=False)
+        self.bar.update()
+
+    def on_train_end(self, logs=None):
+        self.bar.close()
+
+
+class Guard(RunCallback):
+    """Stops a run whose steps give no finite numbers several times in a row."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if logs["skipped_in_a_row"] < self.session.experiment.max_bad_steps:
+            return
+        # What is not finite is named; the weights were left alone at each of these steps.
+        culprits = [name for name, value in logs.items() if not math.isfinite(value)]
+        files = checkpoint_files(self.session.folder.checkpoints)
+        good = f"the last good checkpoint is {files[0]}" if files else "no checkpoint was written yet"
+        raise InputError(
+            f"step {self.session.step}: {int(logs['skipped_in_a_row'])} steps in a row were not finite "
+            f"({', '.join(culprits) or 'gradients'}); {good}; lower the learning rate or clip gradients "
+            f"(--set 'stages.{self.session.stage_index}.generator_optimizer.config.global_clipnorm=1.0')"
+        )
+
+
+class Log(RunCallback):
+    """Means of the logged values into history.csv and TensorBoard; clock times into timing.csv."""
+
+    def on_train_begin(self, logs=None):
+        self.last_time, self.last_step = time.perf_counter(), self.session.step
+        self.waited = 0.0
+
+    def on_train_batch_end(self, batch, logs=None):
+        session = self.session
+        for name, value in logs.items():
+            if name == "data_wait":
+                self.waited += value
+            elif math.isfinite(value):
+                pending = session.pending.setdefault(name, [0.0, 0])
+                pending[0] += float(value)
+                pending[1] += 1
+        if not session.due(session.experiment.log_every):
+            return
+        means = {name: total / count for name, (total, count) in session.pending.items()}
+        # Counters are told as they stand, not as means.
+        means |= {"skipped_steps": float(logs["skipped_steps"])}
+        means.pop("skipped_in_a_row", None)
+        session.pending.clear()
+        session.history.add(session.step, session.stage.name, means)
+        session.history.write()
+        self._write_scalars(means | self._timing())
+
+    def _timing(self) -> dict[str, float]:
+        now, session = time.perf_counter(), self.session
+        steps, seconds = session.step - self.last_step, now - self.last_time
+        timing = {
+            "timing/steps_per_second": steps / seconds,
+            "timing/images_per_second": steps * session.batch_size / seconds,
+            "timing/waiting_for_data_share": self.waited / seconds,
+            "timing/resident_memory_MB": psutil.Process().memory_info().rss / 1e6,
+        }
+        self.last_time, self.last_step, self.waited = now, session.step, 0.0
+        new = not session.folder.timing.exists()
+        with session.folder.timing.open("a", encoding="utf-8") as file:
+            if new:
+                file.write("step,clock," + ",".join(name.removeprefix("timing/") for name in timing) + "\n")
+            file.write(f"{session.step},{time.time():.1f}," + ",".join(f"{v:.4g}" for v in timing.values()) + "\n")
+        return timing
+
+    def _write_scalars(self, values: dict[str, float]) -> None:
+        if self.session.writer is None:
+            return
+        with self.session.writer.as_default(step=self.session.step):
+            for name, value in values.items():
+                tf.summary.scalar(name if "/" in name else f"train/{name}", value)
+        self.session.writer.flush()
+
+
+class Histograms(RunCallback):
+    """Histograms of both networks' weights into TensorBoard at each validation."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not self.session.due(self.session.experiment.validate_every):
+            return
+        with self.session.writer.as_default(step=self.session.step):
+            for part in ("generator", "discriminator"):
+                for variable in getattr(getattr(self.model, part, None), "trainable_variables", ()):
+                    tf.summary.histogram(f"{part}/{variable.path}", variable)
+
+
+class Profile(RunCallback):
+    """TensorFlow's profiler over a range of steps; TensorBoard's profile plugin shows the trace.
+
+    Args:
+        first, last: steps of the run, both included.
+    """
+
+    def __init__(self, session: Session, first: int, last: int):
+        super().__init__(session)
+        self.first, self.last, self.running = first, last, False
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.session.step + 1 == self.first:
+            tf.profiler.experimental.start(str(self.session.folder.logs))
+            self.running = True
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.running and self.session.step >= self.last:
+            self._stop()
+
+    def on_train_end(self, logs=None):
+        if self.running:
+            self._stop()
+
+    def _stop(self):
+        tf.profiler.experimental.stop()
+        self.running = False
+
+
+class Checkpoint(RunCallback):
+    """Saves the whole state every so many steps, at the stage's end, and when the run is asked to stop."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        session = self.session
+        if session.due(session.experiment.checkpoint_every) or session.stop_requested:
+            session.history.write()
+            save_checkpoint(session.folder.checkpoints, session.step, self.model.state(), session.notes())
+        if session.stop_requested:
+            raise Interrupted(
+                f"at step {session.step}, saved in {session.folder.checkpoints}; the same command goes on from there"
+            )
+        if session.stage_ended:
+            self.model.stop_training = True

@@ -1,0 +1,226 @@
+"""GAN: a generator against a discriminator on batches (lr, hr); the train step is the paper's algorithm.
+
+Goodfellow et al. 2014 (arXiv:1406.2661), Ledig et al. 2017 (arXiv:1609.04802). Within a step the generator is
+updated first, then the discriminator on the same picture, detached: it is generated once. The stabilisers are
+those of Salimans et al. 2016 (arXiv:1606.03498) and Shrivastava et al. 2017 (arXiv:1612.07828).
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+
+from sr_gan_tf.networks import Discriminator, Generator
+from sr_gan_tf.training.historical import HistoricalAverage
+from sr_gan_tf.training.replay import ReplayBuffer
+from sr_gan_tf.training.supervised import Supervised
+from sr_gan_tf.training.terms import Logs, WeightedLoss, constant, weigh
+
+
+@dataclasses.dataclass(frozen=True)
+class Stabilisers:
+    """What keeps the two networks in step; the defaults switch everything off.
+
+    Args:
+        discriminator_steps: updates of the discriminator a step, all on the step's pictures.
+        discriminator_every: the discriminator is updated at each so many-th step only.
+        accuracy_bound: it rests while it tells more than this share of real and fake apart.
+        instance_noise: step to standard deviation of noise on its inputs, in units of [0, 1].
+        replay_buffer: generated pictures to remember; half of each of its fake batches comes from them.
+        historical_averaging: weight of the squared distance of both networks from their average weights.
+    """
+
+    discriminator_steps: int = 1
+    discriminator_every: int = 1
+    accuracy_bound: float | None = None
+    instance_noise: Callable[[tf.Tensor], tf.Tensor] | None = None
+    replay_buffer: int = 0
+    historical_averaging: float = 0.0
+
+
+class GAN(Supervised):
+    """Adversarial training; beside the generator's average it holds the discriminator and its optimizer.
+
+    Args:
+        generator, average, ema_decay: as in `Supervised`.
+        discriminator: pictures in [0, 1] to logits of any shape.
+        seed: of the instance noise and the replay buffer.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        average: Generator | None = None,
+        ema_decay: float = 0.999,
+        seed: int = 1234,
+        name: str = "gan",
+    ):
+        super().__init__(generator, average, ema_decay, name=name)
+        self.discriminator = discriminator
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        # Batch statistics are what such a discriminator learns with, so the generator's loss must use them too.
+        self._uses_batch_statistics = any(
+            isinstance(layer, keras.layers.BatchNormalization) for layer in discriminator._flatten_layers()
+        )
+
+    def compile(
+        self,
+        generator_optimizer: keras.optimizers.Optimizer,
+        discriminator_optimizer: keras.optimizers.Optimizer,
+        content: Sequence[WeightedLoss],
+        adversarial: WeightedLoss,
+        features: Sequence[WeightedLoss] = (),
+        penalties: Sequence[WeightedLoss] = (),
+        stabilisers: Stabilisers | None = None,
+        picture_shape: tuple[int, int, int, int] | None = None,
+        jit_compile: bool | str = "auto",
+    ):
+        """
+        Args:
+            adversarial: `generator_loss(fake)` and `discriminator_loss(real, fake)` on logits; its weight is the
+                generator's, 0 where it learns from `features` instead.
+            features: losses between the discriminator's features of hr and sr.
+            penalties: on the discriminator's gradients, e.g. R1.
+            picture_shape: (batch, H, W, 3) of hr; needed by the replay buffer only.
+        """
+        super().compile(generator_optimizer, content, jit_compile)
+        self.discriminator_optimizer = discriminator_optimizer
+        self.adversarial = adversarial
+        self.features = list(features)
+        self.penalties = list(penalties)
+        self.stabilisers = stabilisers or Stabilisers()
+        discriminator_optimizer.build(self.discriminator.trainable_variables)
+        self.feature_model = self.discriminator.feature_model() if self.features else None
+        self.replay = None
+        if self.stabilisers.replay_buffer:
+            self.replay = ReplayBuffer(self.stabilisers.replay_buffer, picture_shape[1:])
+            self.replay.build(picture_shape)
+        self.histories = {}
+        if self.stabilisers.historical_averaging:
+            self.histories = {
+                "generator": HistoricalAverage(self.generator.trainable_variables),
+                "discriminator": HistoricalAverage(self.discriminator.trainable_variables),
+            }
+
+    def train_step(self, data) -> Logs:
+        lr, hr = data
+        logs: Logs = {}
+        with tf.GradientTape() as tape:
+            sr = self.generator(lr, training=True)
+            loss = self.content_loss(hr, sr, lr, logs) + self.generator_terms(lr, hr, sr, logs)
+        logs["generator_loss"] = loss
+        finite = self.update(self.generator, self.generator_optimizer, tape, loss, logs, "generator")
+
+        fake = tf.stop_gradient(sr)
+        if self.replay is not None:
+            fake = self.replay(fake)
+        for _ in range(self.stabilisers.discriminator_steps):
+            with tf.GradientTape() as tape:
+                loss = self.discriminator_terms(lr, hr, fake, logs)
+            logs["discriminator_loss"] = loss
+            finite &= self.update(
+                self.discriminator,
+                self.discriminator_optimizer,
+                tape,
+                loss + self._historical_term("discriminator", logs),
+                logs,
+                "discriminator",
+                also=self._discriminator_turn(logs),
+            )
+        for history in self.histories.values():
+            history.update()
+        self.end_step(finite, logs)
+        return logs
+
+    def generator_terms(self, lr, hr, sr, logs: Logs) -> tf.Tensor:
+        """What the discriminator tells the generator: adversarial and feature terms."""
+        total = self._historical_term("generator", logs)
+        judge = self.feature_model or self.discriminator
+        *fake_features, fake = _as_list(self._judge(judge, self._view(sr, lr)))
+        needs_real = bool(self.features) or self.adversarial.loss.needs_real
+        real_features, real = [], None
+        if needs_real:
+            *real_features, real = (
+                tf.stop_gradient(tensor) for tensor in _as_list(self._judge(judge, self._view(hr, lr)))
+            )
+        value = self.adversarial.loss.generator_loss(_float32(fake), None if real is None else _float32(real))
+        total += weigh(self.adversarial, value, self.stage_step, logs)
+        for term in self.features:
+            total += weigh(term, term.loss(real_features, fake_features), self.stage_step, logs)
+        return total
+
+    def discriminator_terms(self, lr, hr, fake, logs: Logs) -> tf.Tensor:
+        """Mean of the real and the fake term, plus the penalties; both -log(0.5) = 0.693 for a guess."""
+        real_view, fake_view = self._view(hr, lr), self._view(fake, lr)
+        real = _float32(self.discriminator(real_view, training=True))
+        fake = _float32(self.discriminator(fake_view, training=True))
+        real_term, fake_term = self.adversarial.loss.discriminator_loss(real, fake)
+        logs["discriminator_real"], logs["discriminator_fake"] = real_term, fake_term
+        logs["real_logits"], logs["fake_logits"] = tf.reduce_mean(real), tf.reduce_mean(fake)
+        logs["real_accuracy"] = tf.reduce_mean(tf.cast(real > 0, tf.float32))
+        logs["fake_accuracy"] = tf.reduce_mean(tf.cast(fake < 0, tf.float32))
+        logs["pair_share"] = tf.reduce_mean(tf.cast(_per_picture(real) > _per_picture(fake), tf.float32))
+        total = 0.5 * (real_term + fake_term)
+        for term in self.penalties:
+            judge = lambda pictures: self._judge(self.discriminator, pictures)  # noqa: E731
+            total += weigh(term, term.loss(judge, real_view, fake_view), self.stage_step, logs)
+        return total
+
+    def _judge(self, judge, pictures):
+        """Logits that leave the discriminator's state alone: no dropout, no power step, no moving statistics."""
+        if not self._uses_batch_statistics:
+            return judge(pictures, training=False)
+        outputs, _ = judge.stateless_call(
+            [v.value for v in judge.trainable_variables],
+            [v.value for v in judge.non_trainable_variables],
+            pictures,
+            training=True,
+        )
+        return outputs
+
+    def _view(self, pictures, lr):
+        """What the discriminator sees: the pictures, noise on them, and the enlarged LR where it is conditional."""
+        if self.stabilisers.instance_noise is not None:
+            deviation = self.stabilisers.instance_noise(self.stage_step)
+            pictures += deviation * keras.random.normal(tf.shape(pictures), seed=self.seed_generator)
+        if self.discriminator.conditional:
+            enlarged = tf.image.resize(lr, tf.shape(pictures)[1:3], method="bilinear")
+            pictures = tf.concat([pictures, enlarged], axis=-1)  # (N, H, W, 6)
+        return pictures
+
+    def _discriminator_turn(self, logs: Logs) -> tf.Tensor:
+        turn = tf.equal(self.stage_step % self.stabilisers.discriminator_every, 0)
+        if self.stabilisers.accuracy_bound is not None:
+            accuracy = 0.5 * (logs["real_accuracy"] + logs["fake_accuracy"])
+            turn &= accuracy <= self.stabilisers.accuracy_bound
+        logs["discriminator_updated"] = tf.cast(turn, tf.float32)
+        return turn
+
+    def _historical_term(self, name: str, logs: Logs) -> tf.Tensor:
+        if name not in self.histories:
+            return tf.constant(0.0)
+        term = constant(f"{name}_history", None, self.stabilisers.historical_averaging)
+        return weigh(term, self.histories[name].penalty(), self.stage_step, logs)
+
+    def state(self) -> dict[str, list]:
+        return super().state() | {
+            "discriminator": self.discriminator.variables,
+            "discriminator_optimizer": self.discriminator_optimizer.variables,
+            "seeds": [self.seed_generator.state],
+            "replay": [] if self.replay is None else self.replay.variables,
+            "histories": [variable for history in self.histories.values() for variable in history.variables],
+        }
+
+
+def _as_list(outputs) -> list:
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+
+
+def _float32(logits):
+    return tf.cast(logits, tf.float32)
+
+
+def _per_picture(logits):
+    return tf.reduce_mean(tf.reshape(logits, (tf.shape(logits)[0], -1)), axis=1)  # (N,)

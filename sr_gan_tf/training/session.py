@@ -1,0 +1,93 @@
+"""Session: what the callbacks of one run share, and what of it a checkpoint must remember."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from sr_gan_tf.config import Experiment, Stage
+from sr_gan_tf.history import History
+from sr_gan_tf.runs import RunFolder
+
+
+@dataclasses.dataclass
+class Session:
+    """One run in progress.
+
+    Args:
+        experiment: the resolved experiment.
+        folder: where everything is written.
+        history: rows of history.csv.
+        stage_index: the stage that is being trained.
+        stage_step: generator updates done in it.
+        first_step: generator updates before it.
+        first_sample: training samples drawn before it.
+        best: best value of the experiment's metric so far.
+        since_best: validations since then.
+        pending: sums and counts of logged values since the last row of history.csv.
+        stage_ended: whether the stage stopped early.
+        stop_requested: a signal asked for the end of the run.
+    """
+
+    experiment: Experiment
+    folder: RunFolder
+    history: History
+    writer: tf.summary.SummaryWriter | None = None
+    stage_index: int = 0
+    stage_step: int = 0
+    first_step: int = 0
+    first_sample: int = 0
+    best: float | None = None
+    since_best: int = 0
+    pending: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    stage_ended: bool = False
+    stop_requested: bool = False
+
+    @property
+    def stage(self) -> Stage:
+        return self.experiment.stages[self.stage_index]
+
+    @property
+    def step(self) -> int:
+        """Generator updates since the run began."""
+        return self.first_step + self.stage_step
+
+    @property
+    def batch_size(self) -> int:
+        return self.stage.batch_size or self.experiment.data.batch_size
+
+    @property
+    def patch_size(self) -> int:
+        return self.stage.patch_size or self.experiment.data.patch_size
+
+    @property
+    def sample(self) -> int:
+        """Training samples drawn since the run began."""
+        return self.first_sample + self.stage_step * self.batch_size
+
+    @property
+    def at_stage_end(self) -> bool:
+        return self.stage_ended or self.stage_step >= self.stage.steps
+
+    def due(self, every: int) -> bool:
+        """Whether something that happens every so many steps, and at the stage's end, happens now."""
+        return self.stage_step % every == 0 or self.at_stage_end
+
+    def next_stage(self) -> None:
+        """Moves on to the following stage."""
+        self.first_step, self.first_sample = self.step, self.sample
+        self.stage_index += 1
+        self.stage_step, self.stage_ended, self.since_best = 0, False, 0
+
+    def notes(self) -> dict:
+        """What a checkpoint keeps beside the tensors."""
+        return {name: getattr(self, name) for name in _REMEMBERED}
+
+    def recall(self, notes: dict) -> None:
+        """Takes over what a checkpoint kept."""
+        for name in _REMEMBERED:
+            setattr(self, name, notes[name])
+
+
+_REMEMBERED = (
+    "stage_index", "stage_step", "first_step", "first_sample", "best", "since_best", "pending", "stage_ended",
+)  # fmt: skip

@@ -1,0 +1,158 @@
+"""Supervised: trains a generator by content losses alone, keeping the exponential average of its weights.
+
+The first stage of SRGAN (Ledig et al. 2017, arXiv:1609.04802, section 3.2: SRResNet before SRGAN).
+"""
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from sr_gan_tf.networks import Generator
+from sr_gan_tf.training.optimizers import current_rate
+from sr_gan_tf.training.terms import Logs, WeightedLoss, weigh
+
+
+class Supervised(keras.Model):
+    """Trains on batches (lr, hr), float32 in [0, 1]; `predict` answers with the averaged generator.
+
+    Args:
+        generator: the network to train.
+        average: the network that holds the exponential moving average of the generator's weights (Keras layers'
+            statistics are copied); a copy is made where none is given.
+        ema_decay: decay of the average a step, approached from below: min(ema_decay, (1 + t) / (10 + t)).
+    """
+
+    def __init__(
+        self, generator: Generator, average: Generator | None = None, ema_decay: float = 0.999, name: str = "supervised"
+    ):
+        super().__init__(name=name)
+        self.generator = generator
+        self.average = average or generator.copy()
+        self.average.trainable = False
+        self.ema_decay = ema_decay
+        # Counters are variables so that they are checkpointed and updated inside the compiled step.
+        self.stage_step = self._counter("stage_step")
+        self.total_step = self._counter("total_step")
+        self.skipped_steps = self._counter("skipped_steps")
+        self.skipped_in_a_row = self._counter("skipped_in_a_row")
+        self.built = True
+
+    def _counter(self, name: str) -> keras.Variable:
+        return self.add_weight(name=name, shape=(), dtype="int64", initializer="zeros", trainable=False)
+
+    def call(self, lr, training=False):
+        return self.average(lr, training=False)
+
+    def compile(
+        self,
+        generator_optimizer: keras.optimizers.Optimizer,
+        content: Sequence[WeightedLoss],
+        jit_compile: bool | str = "auto",
+    ):
+        """
+        Args:
+            generator_optimizer: any Keras optimizer; gradient clipping and schedules live in it.
+            content: weighted losses between hr and sr.
+            jit_compile: XLA on or off; `"auto"` is on for a GPU and off for a CPU, where oneDNN is faster.
+        """
+        if jit_compile == "auto":
+            jit_compile = bool(tf.config.list_physical_devices("GPU"))
+        # Without optimizer=None Keras makes a hidden RMSprop.
+        super().compile(optimizer=None, jit_compile=jit_compile)
+        self.generator_optimizer = generator_optimizer
+        self.content = list(content)
+        # Slots must exist before a checkpoint loads into them.
+        generator_optimizer.build(self.generator.trainable_variables)
+
+    def make_train_function(self, force: bool = False):
+        """Keras's own, with the time that the step waited for its batch among the logs (`data_wait`, seconds)."""
+        if self.train_function is not None and not force:
+            return
+        strategy = self.distribute_strategy
+
+        @tf.autograph.experimental.do_not_convert
+        def step_on_data(data):
+            logs = strategy.run(self.train_step, args=(data,))
+            return {name: strategy.reduce("MEAN", value, axis=None) for name, value in logs.items()}
+
+        def step_on_iterator(iterator):
+            begin = tf.timestamp()
+            with tf.control_dependencies([begin]):
+                data = next(iterator)
+            with tf.control_dependencies(tf.nest.flatten(strategy.experimental_local_results(data))):
+                waited = tf.timestamp() - begin
+            return step_on_data(data) | {"data_wait": waited}
+
+        if self.run_eagerly:
+            self.train_function = step_on_iterator
+            return
+        step_on_data = tf.function(step_on_data, jit_compile=self.jit_compile, reduce_retracing=True)
+        self.train_function = tf.function(step_on_iterator)
+
+    def train_step(self, data) -> Logs:
+        lr, hr = data
+        logs: Logs = {}
+        with tf.GradientTape() as tape:
+            sr = self.generator(lr, training=True)
+            loss = self.content_loss(hr, sr, lr, logs)
+        logs["generator_loss"] = loss
+        finite = self.update(self.generator, self.generator_optimizer, tape, loss, logs, "generator")
+        self.end_step(finite, logs)
+        return logs
+
+    def content_loss(self, hr, sr, lr, logs: Logs) -> tf.Tensor:
+        """Weighted sum of the content terms."""
+        terms = [weigh(term, term.loss(hr, sr, lr), self.stage_step, logs) for term in self.content]
+        return tf.add_n(terms) if terms else tf.constant(0.0)
+
+    def update(self, network, optimizer, tape, loss, logs: Logs, name: str, also=True) -> tf.Tensor:
+        """One optimizer step, left out where loss or gradients are not finite or `also` is False.
+
+        Returns:
+            Whether loss and gradients were finite (a deliberate rest by `also` does not count as a fault).
+        """
+        variables = network.trainable_variables
+        gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        norm = tf.linalg.global_norm(gradients)
+        logs[f"{name}_gradient_norm"] = norm
+        logs[f"{name}_learning_rate"] = current_rate(optimizer)
+        finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
+
+        def apply():
+            optimizer.apply(gradients, variables)
+            return tf.constant(True)
+
+        tf.cond(finite & also, apply, lambda: tf.constant(False))
+        return finite
+
+    def end_step(self, finite, logs: Logs) -> None:
+        """Moves the average along and counts the step, and the faulty ones."""
+        decay = self._decay()
+        average, current = self.average.variables, self.generator.variables
+        trainable = {id(variable) for variable in self.generator.trainable_variables}
+        for mean, variable in zip(average, current, strict=True):
+            if id(variable) in trainable:
+                mean.assign(mean + (1 - tf.cast(decay, mean.dtype)) * (variable - mean))
+            else:
+                mean.assign(variable)
+        faulty = tf.cast(tf.logical_not(finite), tf.int64)
+        self.skipped_steps.assign_add(faulty)
+        self.skipped_in_a_row.assign((self.skipped_in_a_row + faulty) * faulty)
+        self.stage_step.assign_add(1)
+        self.total_step.assign_add(1)
+        logs["skipped_steps"] = tf.cast(self.skipped_steps, tf.float32)
+        logs["skipped_in_a_row"] = tf.cast(self.skipped_in_a_row, tf.float32)
+
+    def _decay(self) -> tf.Tensor:
+        step = tf.cast(self.total_step, tf.float32)
+        return tf.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))
+
+    def state(self) -> dict[str, list]:
+        """Every variable that a resumed run needs, by part."""
+        return {
+            "generator": self.generator.variables,
+            "average": self.average.variables,
+            "generator_optimizer": self.generator_optimizer.variables,
+            "counters": [self.stage_step, self.total_step, self.skipped_steps, self.skipped_in_a_row],
+        }

@@ -1,0 +1,125 @@
+"""Validation on whole pictures, picture strips, the chart, the best generator, early stopping."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageDraw
+
+from sr_gan_tf.metrics import psnr_y, ssim_y
+from sr_gan_tf.networks import Generator
+from sr_gan_tf.resampling import imresize
+from sr_gan_tf.runs import replacing
+from sr_gan_tf.training.callbacks import RunCallback
+from sr_gan_tf.training.chart import draw_chart
+from sr_gan_tf.training.session import Session
+
+LABELS = ("LR", "bicubic", "SR", "HR")
+
+
+class Validate(RunCallback):
+    """Measures the averaged generator on whole pictures, keeps the best one, shows strips and the chart.
+
+    Args:
+        session: the run.
+        pictures: items with `name`, `lr`, `hr` (uint8).
+        enlarge: (generator, uint8 LR picture) to a uint8 picture; tiled, so that any size fits in memory.
+    """
+
+    def __init__(self, session: Session, pictures: Sequence, enlarge: Callable[[Generator, np.ndarray], np.ndarray]):
+        super().__init__(session)
+        self.pictures = pictures
+        self.enlarge = enlarge
+
+    def on_train_batch_end(self, batch, logs=None):
+        session, experiment = self.session, self.session.experiment
+        if self.pictures and session.due(experiment.validate_every):
+            means = measure(
+                self.pictures, lambda picture: self.enlarge(self.model.average, picture.lr), experiment.scale
+            )
+            values = {f"validation/{name}": value for name, value in means.items()}
+            session.history.add(session.step, session.stage.name, values)
+            session.history.write()
+            self._scalars(values)
+            self._judge(means)
+            draw_chart(session.history, session.folder.chart, experiment.name)
+        if not self.pictures and session.at_stage_end:
+            save_generator(self.model.average, session.folder.best)
+            draw_chart(session.history, session.folder.chart, experiment.name)
+        if self.pictures and session.due(experiment.sample_every or experiment.validate_every):
+            self._strips()
+
+    def _judge(self, means: dict[str, float]) -> None:
+        session = self.session
+        metric = session.experiment.best_metric
+        if session.best is None or means[metric] > session.best:
+            session.best, session.since_best = means[metric], 0
+            save_generator(self.model.average, session.folder.best)
+            return
+        session.since_best += 1
+        patience = session.experiment.patience
+        session.stage_ended |= patience is not None and session.since_best >= patience
+
+    def _scalars(self, values: dict[str, float]) -> None:
+        if self.session.writer is not None:
+            with self.session.writer.as_default(step=self.session.step):
+                for name, value in values.items():
+                    tf.summary.scalar(name, value)
+
+    def _strips(self) -> None:
+        strips = []
+        for picture in list(self.pictures)[:4]:
+            lr, hr = center(picture.lr, picture.hr, self.session.experiment.scale)
+            strips.append(strip(lr, self.enlarge(self.model.average, lr), hr, self.session.experiment.scale))
+        width = max(image.shape[1] for image in strips)
+        rows = [np.pad(image, ((0, 4), (0, width - image.shape[1]), (0, 0))) for image in strips]
+        with replacing(self.session.folder.samples / f"step_{self.session.step:09d}.png") as temporary:
+            Image.fromarray(np.concatenate(rows)).save(temporary)
+        if self.session.writer is not None:
+            with self.session.writer.as_default(step=self.session.step):
+                for index, image in enumerate(strips):
+                    tf.summary.image(f"strip/{index}", image[None])
+
+
+def measure(pictures: Sequence, enlarge: Callable, scale: int) -> dict[str, float]:
+    """Means over the pictures of PSNR-Y and SSIM-Y with `scale` pixels cut from each border."""
+    rows = []
+    for picture in pictures:
+        sr, hr = enlarge(picture), picture.hr
+        rows.append((psnr_y(hr, sr, crop=scale), ssim_y(hr, sr, crop=scale)))
+    psnr, ssim = np.mean(rows, axis=0)
+    return {"psnr_y": float(psnr), "ssim_y": float(ssim)}
+
+
+def bicubic(picture, scale: int) -> np.ndarray:
+    """The yardstick: MATLAB's bicubic enlargement of the LR picture."""
+    return imresize(picture.lr, scale=scale)
+
+
+def center(lr: np.ndarray, hr: np.ndarray, scale: int, side: int = 160) -> tuple[np.ndarray, np.ndarray]:
+    """The middle of a pair, about `side` HR pixels."""
+    side = max(side // scale, 1)
+    top, left = (max(length - side, 0) // 2 for length in lr.shape[:2])
+    lr = lr[top : top + side, left : left + side]
+    height, width = lr.shape[:2]
+    return lr, hr[top * scale : (top + height) * scale, left * scale : (left + width) * scale]
+
+
+def strip(lr: np.ndarray, sr: np.ndarray, hr: np.ndarray, scale: int) -> np.ndarray:
+    """LR (nearest) | bicubic | SR | HR side by side with their names, uint8 (H, 4 W, 3), small pictures magnified."""
+    nearest = lr.repeat(scale, axis=0).repeat(scale, axis=1)
+    row = np.concatenate([nearest, imresize(lr, scale=scale), sr, hr], axis=1)
+    zoom = max(1, math.ceil(160 / hr.shape[0]))
+    image = Image.fromarray(row.repeat(zoom, axis=0).repeat(zoom, axis=1))
+    draw = ImageDraw.Draw(image)
+    for index, label in enumerate(LABELS):
+        place = (index * image.width // len(LABELS) + 4, 2)
+        draw.text(place, label, fill="white", stroke_width=2, stroke_fill="black")
+    return np.asarray(image)
+
+
+def save_generator(generator: Generator, path) -> None:
+    """The generator in its form for inference as a `.keras` file, whole or not at all."""
+    with replacing(path) as temporary:
+        generator.merged().save(temporary)
