@@ -23,7 +23,7 @@ class Validate(RunCallback):
 
     Args:
         session: the run.
-        pictures: items with `name`, `lr`, `hr` (uint8).
+        pictures: items whose `pair()` reads (lr, hr), uint8.
         enlarge: (generator, uint8 LR picture) to a uint8 picture; tiled, so that any size fits in memory.
     """
 
@@ -35,9 +35,7 @@ class Validate(RunCallback):
     def on_train_batch_end(self, batch, logs=None):
         session, experiment = self.session, self.session.experiment
         if self.pictures and session.due(experiment.validate_every):
-            means = measure(
-                self.pictures, lambda picture: self.enlarge(self.model.average, picture.lr), experiment.scale
-            )
+            means = measure(self.pictures, lambda lr: self.enlarge(self.model.average, lr), experiment.scale)
             values = {f"validation/{name}": value for name, value in means.items()}
             session.history.add(session.step, session.stage.name, values)
             session.history.write()
@@ -70,7 +68,7 @@ class Validate(RunCallback):
     def _strips(self) -> None:
         strips = []
         for picture in list(self.pictures)[:4]:
-            lr, hr = center(picture.lr, picture.hr, self.session.experiment.scale)
+            lr, hr = center(*picture.pair(), self.session.experiment.scale)
             strips.append(strip(lr, self.enlarge(self.model.average, lr), hr, self.session.experiment.scale))
         width = max(image.shape[1] for image in strips)
         rows = [np.pad(image, ((0, 4), (0, width - image.shape[1]), (0, 0))) for image in strips]
@@ -83,18 +81,14 @@ class Validate(RunCallback):
 
 
 def measure(pictures: Sequence, enlarge: Callable, scale: int) -> dict[str, float]:
-    """Means over the pictures of PSNR-Y and SSIM-Y with `scale` pixels cut from each border."""
+    """Means over the pictures (items with `pair()`) of PSNR-Y and SSIM-Y with `scale` pixels cut from each border."""
     rows = []
     for picture in pictures:
-        sr, hr = enlarge(picture), picture.hr
+        lr, hr = picture.pair()
+        sr = enlarge(lr)
         rows.append((psnr_y(hr, sr, crop=scale), ssim_y(hr, sr, crop=scale)))
     psnr, ssim = np.mean(rows, axis=0)
     return {"psnr_y": float(psnr), "ssim_y": float(ssim)}
-
-
-def bicubic(picture, scale: int) -> np.ndarray:
-    """The yardstick: MATLAB's bicubic enlargement of the LR picture."""
-    return imresize(picture.lr, scale=scale)
 
 
 def center(lr: np.ndarray, hr: np.ndarray, scale: int, side: int = 160) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,204 @@
+"""From an experiment to objects: the networks, and for each stage its losses, optimizers and trainer."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from sr_gan_tf.build import build
+from sr_gan_tf.config import Experiment, Stage, Term
+from sr_gan_tf.discriminators import DISCRIMINATORS
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.generators import GENERATORS
+from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
+from sr_gan_tf.models import load
+from sr_gan_tf.networks import Discriminator, Generator, Network
+from sr_gan_tf.training.gan import GAN, Stabilisers
+from sr_gan_tf.training.optimizers import build_optimizer, build_schedule
+from sr_gan_tf.training.supervised import Supervised
+from sr_gan_tf.training.terms import WeightedLoss
+
+
+@dataclasses.dataclass
+class Networks:
+    """The networks of a run; they outlive its stages."""
+
+    generator: Generator
+    average: Generator
+    discriminator: Discriminator | None
+
+
+def build_networks(experiment: Experiment) -> Networks:
+    """Both networks and the generator's average, initialised from the experiment's seed.
+
+    Sets the global precision policy and the global seed: the same experiment gives the same weights.
+
+    Raises:
+        InputError: for anything in the experiment that doesn't fit together.
+    """
+    keras.config.set_dtype_policy(experiment.precision)
+    keras.utils.set_random_seed(experiment.seed)
+    check_sizes(experiment)
+    generator = build(experiment.generator, GENERATORS, "generator", scale=experiment.scale)
+    discriminator = None
+    adversarial = [stage for stage in experiment.stages if stage.adversarial is not None]
+    if adversarial and experiment.discriminator is None:
+        raise InputError(f"discriminator: missing, but the stage {adversarial[0].name!r} is adversarial; add one")
+    if adversarial:
+        sizes = {patch_size(experiment, stage) for stage in adversarial}
+        discriminator = build(experiment.discriminator, DISCRIMINATORS, "discriminator", image_size=min(sizes))
+        check_discriminator(discriminator, sizes)
+    return Networks(generator, generator.copy(), discriminator)
+
+
+def patch_size(experiment: Experiment, stage: Stage) -> int:
+    """HR pixels a side of the stage's training patches."""
+    return stage.patch_size or experiment.data.patch_size
+
+
+def batch_size(experiment: Experiment, stage: Stage) -> int:
+    """Pictures a step in the stage."""
+    return stage.batch_size or experiment.data.batch_size
+
+
+def check_sizes(experiment: Experiment) -> None:
+    """Patches are multiples of the scale; stage names are different; adversarial stages are complete."""
+    for index, stage in enumerate(experiment.stages):
+        size, scale = patch_size(experiment, stage), experiment.scale
+        if size % scale:
+            near = (size // scale * scale or scale, (size // scale + 1) * scale)
+            raise InputError(
+                f"data.patch_size: {size} is no multiple of the scale {scale}; the nearest are {near[0]} and {near[1]}"
+            )
+        if stage.adversarial is None:
+            for key in ("features", "penalties", "discriminator_optimizer"):
+                if getattr(stage, key):
+                    raise InputError(f"stages.{index}.{key}: of no use without `adversarial`; add that or leave it out")
+            if not stage.content:
+                raise InputError(f"stages.{index}.content: empty, nothing to learn from; add a content loss")
+        elif stage.discriminator_optimizer is None:
+            raise InputError(f"stages.{index}.discriminator_optimizer: missing, the stage is adversarial; add one")
+    names = [stage.name for stage in experiment.stages]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"stages: two are called {name!r}; give each its own name")
+
+
+def check_discriminator(discriminator: Discriminator, sizes: set[int]) -> None:
+    """The training patches must fit the discriminator."""
+    fixed = discriminator.input_shape[1]
+    for size in sizes:
+        if fixed is not None and size != fixed:
+            raise InputError(
+                f"discriminator: {type(discriminator).__name__} is made for patches of {fixed}, but a stage has "
+                f"patches of {size}; use one patch size in all adversarial stages"
+            )
+        multiple = discriminator.size_multiple
+        if size % multiple:
+            below, above = size // multiple * multiple, (size // multiple + 1) * multiple
+            near = f"{below} and {above}" if below else f"{above}"
+            raise InputError(
+                f"data.patch_size: {type(discriminator).__name__} needs a multiple of {multiple}, found {size}; "
+                f"the nearest: {near}"
+            )
+
+
+def build_stage(experiment: Experiment, index: int, networks: Networks) -> Supervised:
+    """The compiled trainer of a stage: `GAN` where it is adversarial, else `Supervised`."""
+    stage, where = experiment.stages[index], f"stages.{index}"
+    content = _terms(stage.content, CONTENT_LOSSES, f"{where}.content", scale=experiment.scale)
+    generator_optimizer = build_optimizer(stage.generator_optimizer, f"{where}.generator_optimizer")
+    for term in content:
+        smallest = getattr(term.loss, "smallest_size", 1)
+        if patch_size(experiment, stage) < smallest:
+            raise InputError(
+                f"{where}.content: {term.name} needs patches of at least {smallest}, found "
+                f"{patch_size(experiment, stage)}; raise data.patch_size"
+            )
+    if stage.adversarial is None:
+        trainer = Supervised(networks.generator, networks.average, experiment.ema_decay)
+        trainer.compile(generator_optimizer, content, jit_compile=experiment.jit_compile)
+        return trainer
+    trainer = GAN(
+        networks.generator, networks.discriminator, networks.average, experiment.ema_decay, seed=experiment.seed
+    )
+    side = patch_size(experiment, stage)
+    balance = {field.name: getattr(stage.balance, field.name) for field in dataclasses.fields(Stabilisers)}
+    noise = balance["instance_noise"]
+    balance["instance_noise"] = build_schedule(noise, f"{where}.balance.instance_noise") if noise else None
+    trainer.compile(
+        generator_optimizer,
+        build_optimizer(stage.discriminator_optimizer, f"{where}.discriminator_optimizer"),
+        content,
+        _terms([stage.adversarial], ADVERSARIAL_LOSSES, f"{where}.adversarial")[0],
+        _terms(stage.features, FEATURE_LOSSES, f"{where}.features"),
+        _terms(stage.penalties, PENALTIES, f"{where}.penalties"),
+        Stabilisers(**balance),
+        picture_shape=(batch_size(experiment, stage), side, side, 3),
+        jit_compile=experiment.jit_compile,
+    )
+    return trainer
+
+
+def load_initial_weights(experiment: Experiment, index: int, networks: Networks, say=print) -> None:
+    """Takes over the weights that the stage names, generator's and discriminator's."""
+    stage = experiment.stages[index]
+    if stage.initial_weights is not None:
+        report = transfer(_source(stage.initial_weights), networks.generator, stage.initial_weights)
+        networks.average.set_weights(networks.generator.get_weights())
+        say(f"generator: {report}")
+    if stage.discriminator_initial_weights is not None:
+        source = stage.discriminator_initial_weights
+        say(f"discriminator: {transfer(_source(source), networks.discriminator, source)}")
+
+
+def transfer(source: Network, target: Network, where: str) -> str:
+    """Copies every weight whose name and shape fit; says what was left as it was.
+
+    Raises:
+        InputError: nothing fits.
+    """
+    given = {_name(variable): variable for variable in source.variables}
+    left = []
+    for variable in target.variables:
+        other = given.get(_name(variable))
+        if other is None or tuple(other.shape) != tuple(variable.shape):
+            left.append(_name(variable))
+        else:
+            variable.assign(np.asarray(other))
+    total = len(target.variables)
+    if len(left) == total:
+        raise InputError(
+            f"{where}: none of its weights fits {type(target).__name__}; expected a file of the same network"
+        )
+    return f"{total - len(left)} of {total} weights from {where}" + (f"; not there: {', '.join(left)}" if left else "")
+
+
+def _source(name: str) -> Network:
+    """A shipped name, run folder or file; a discriminator or an unmerged generator comes as a `.keras` file."""
+    if Path(name).suffix != ".keras":
+        return load(name)
+    try:
+        return keras.saving.load_model(name, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its readers raise
+        raise InputError(f"{name}: cannot be loaded as a .keras file; give one that this package wrote") from error
+
+
+def _name(variable) -> str:
+    """The variable's path inside its network, without the network's own name."""
+    return variable.path.split("/", 1)[-1]
+
+
+def _terms(terms: Sequence[Term], catalogue: dict, where: str, **given) -> list[WeightedLoss]:
+    """Built losses with their weights; a class that stands there twice gets a number."""
+    built = []
+    for index, term in enumerate(terms):
+        place = f"{where}.{index}"
+        same = sum(earlier.class_name == term.class_name for earlier in terms[:index])
+        name = term.class_name if not same else f"{term.class_name}_{same + 1}"
+        built.append(
+            WeightedLoss(name, build(term, catalogue, place, **given), build_schedule(term.weight, f"{place}.weight"))
+        )
+    return built

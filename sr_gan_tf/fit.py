@@ -1,0 +1,217 @@
+"""`python -m sr_gan_tf.fit EXPERIMENT`: runs all stages of an experiment, resumable at any step."""
+
+import argparse
+import contextlib
+import dataclasses
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from sr_gan_tf.assembly import Networks, batch_size, build_networks, build_stage, load_initial_weights, patch_size
+from sr_gan_tf.checkpoints import read_newest, restore
+from sr_gan_tf.config import Data, Experiment, Stage, json_schema, load_experiment, to_json
+from sr_gan_tf.data.pipeline import training_batches, validation_pictures
+from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.history import History
+from sr_gan_tf.inference.tiling import upscale_array
+from sr_gan_tf.resampling import imresize
+from sr_gan_tf.runs import RunFolder
+from sr_gan_tf.training import callbacks as run_callbacks
+from sr_gan_tf.training.board import describe, finish
+from sr_gan_tf.training.session import Session
+from sr_gan_tf.training.validation import Validate, measure
+
+
+def fit(
+    experiment: Experiment,
+    run_dir: str | Path | None = None,
+    profile: tuple[int, int] | None = None,
+    say: Callable[[str], None] = print,
+) -> RunFolder:
+    """Trains until the last stage is done; started again on the same folder it goes on where it was.
+
+    Args:
+        experiment: what `load_experiment` gives.
+        run_dir: default `runs/<name>`.
+        profile: first and last step of a profiler trace.
+        say: receives lines for the user.
+
+    Raises:
+        InputError: for anything the user can mend; the run folder stays usable.
+        Interrupted: stopped by a signal, after saving.
+    """
+    if experiment.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    networks = build_networks(experiment)
+    # All stages are built once before anything is written: a mistake in the last one shows now.
+    for index in range(len(experiment.stages)):
+        build_stage(experiment, index, networks)
+    folder = RunFolder(run_dir or Path("runs") / experiment.name)
+    with folder.claim(experiment):
+        session = Session(experiment, folder, History(folder.history))
+        pictures = validation_pictures(experiment.data, experiment.scale)
+        saved = _recall(session, say)
+        session.writer = tf.summary.create_file_writer(str(folder.logs))
+        describe(session)
+        baseline = _bicubic_row(session, pictures)
+        with _stopping(session):
+            while session.stage_index < len(experiment.stages):
+                _run_stage(session, networks, saved, pictures, profile, say)
+                saved = None
+                session.next_stage()
+        _summarise(session, baseline, say)
+        finish(session)
+    return folder
+
+
+def _recall(session: Session, say) -> dict[str, np.ndarray] | None:
+    """The newest checkpoint's tensors; the session goes back to its step."""
+    newest = read_newest(session.folder.checkpoints, warn=lambda text: print(text, file=sys.stderr))
+    if newest is None:
+        session.history.forget_after(0)
+        return None
+    notes, tensors = newest
+    session.recall(notes)
+    session.history.forget_after(session.step)
+    say(f"going on at step {session.step} of {session.folder.path}")
+    return tensors
+
+
+def _run_stage(
+    session: Session, networks: Networks, saved: dict | None, pictures: Sequence, profile, say: Callable[[str], None]
+) -> None:
+    experiment, stage = session.experiment, session.stage
+    if saved is None:
+        load_initial_weights(experiment, session.stage_index, networks, say)
+    trainer = build_stage(experiment, session.stage_index, networks)
+    if saved is None:
+        trainer.total_step.assign(session.first_step)
+        _warn_of_a_cold_start(session, say)
+    else:
+        restore(trainer.state(), saved)
+    if not session.at_stage_end:
+        trainer.fit(
+            training_batches(stage_data(experiment, stage), experiment.scale, experiment.seed, session.sample),
+            steps_per_epoch=stage.steps - session.stage_step,
+            epochs=1,
+            shuffle=False,
+            verbose=0,
+            callbacks=_callbacks(session, pictures, profile),
+        )
+
+
+def stage_data(experiment: Experiment, stage: Stage) -> Data:
+    """The data settings with the stage's own patch and batch size."""
+    return dataclasses.replace(
+        experiment.data, patch_size=patch_size(experiment, stage), batch_size=batch_size(experiment, stage)
+    )
+
+
+def _callbacks(session: Session, pictures: Sequence, profile) -> list:
+    chosen = [
+        run_callbacks.Count(session),
+        run_callbacks.Progress(session),
+        run_callbacks.Guard(session),
+        run_callbacks.Log(session),
+        Validate(session, pictures, upscale_array),
+    ]
+    if session.experiment.histograms:
+        chosen.append(run_callbacks.Histograms(session))
+    if profile is not None:
+        chosen.append(run_callbacks.Profile(session, *profile))
+    # Last, so that it saves what the others remember.
+    return [*chosen, run_callbacks.Checkpoint(session)]
+
+
+def _bicubic_row(session: Session, pictures: Sequence) -> dict[str, float]:
+    """Bicubic's own figures, at step 0 of the history."""
+    if not pictures:
+        return {}
+    history, scale = session.history, session.experiment.scale
+    names = {"psnr_y": "validation/bicubic_psnr_y", "ssim_y": "validation/bicubic_ssim_y"}
+    if not history.rows:
+        values = measure(pictures, lambda lr: imresize(lr, scale=scale), scale)
+        history.add(0, session.stage.name, {names[key]: value for key, value in values.items()})
+        history.write()
+    return {key: history.series(name)[1][0] for key, name in names.items()}
+
+
+def _warn_of_a_cold_start(session: Session, say) -> None:
+    stage = session.stage
+    if stage.adversarial is not None and session.stage_index == 0 and stage.initial_weights is None:
+        say(
+            f"warning: stage {stage.name!r} starts its GAN from an untrained generator, which often fails; "
+            "put a supervised stage before it or name initial_weights"
+        )
+
+
+def _summarise(session: Session, baseline: dict[str, float], say) -> None:
+    history = session.history
+    if baseline:
+        say(f"{'bicubic':<20} PSNR-Y {baseline['psnr_y']:.2f} dB  SSIM-Y {baseline['ssim_y']:.4f}")
+        for stage in session.experiment.stages:
+            rows = [row for row in history.rows if row["stage"] == stage.name and "validation/psnr_y" in row]
+            psnr, ssim = float(rows[-1]["validation/psnr_y"]), float(rows[-1]["validation/ssim_y"])
+            say(f"{stage.name:<20} PSNR-Y {psnr:.2f} dB  SSIM-Y {ssim:.4f}")
+    say(f"done: {session.step} steps; best generator in {session.folder.best}, chart in {session.folder.chart}")
+
+
+@contextlib.contextmanager
+def _stopping(session: Session) -> Iterator[None]:
+    """The first SIGINT or SIGTERM saves at the end of the step; the second one stops at once."""
+
+    def handle(number, frame):
+        if session.stop_requested:
+            raise KeyboardInterrupt("at once; the last checkpoint stands")
+        session.stop_requested = True
+        print("\nstopping after this step (again to stop at once)", file=sys.stderr)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _steps(text: str) -> tuple[int, int]:
+    first, separator, last = text.partition(":")
+    if not separator or not first.isdigit() or not last.isdigit() or not 0 < int(first) <= int(last):
+        raise InputError(f"--profile {text}: expected FIRST:LAST steps, e.g. --profile 100:110")
+    return int(first), int(last)
+
+
+@command
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.fit", description=__doc__)
+    parser.add_argument("experiment", nargs="?", help="experiment file, e.g. experiments/quickstart.json")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="e.g. stages.0.steps=100")
+    parser.add_argument("--run-dir", help="run folder; default runs/<name>")
+    parser.add_argument("--dry-run", action="store_true", help="print experiment, counts and estimates, and stop")
+    parser.add_argument("--profile", metavar="FIRST:LAST", help="profiler trace of these steps for TensorBoard")
+    parser.add_argument("--profile-input", action="store_true", help="measure the data pipeline, and stop")
+    parser.add_argument("--schema", action="store_true", help="print the JSON schema of experiment files, and stop")
+    arguments = parser.parse_args(argv)
+    if arguments.schema:
+        import json
+
+        print(json.dumps(json_schema(), indent=2))
+        return
+    if arguments.experiment is None:
+        raise InputError("no experiment given; e.g. python -m sr_gan_tf.fit experiments/quickstart.json")
+    experiment = load_experiment(arguments.experiment, arguments.set)
+    if arguments.dry_run:
+        from sr_gan_tf.planning import plan
+
+        print(to_json(experiment), end="")
+        print(plan(experiment))
+        return
+    fit(experiment, arguments.run_dir, _steps(arguments.profile) if arguments.profile else None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
