@@ -22,12 +22,28 @@ from sr_gan_tf.generators import GENERATORS
 TINY = {
     "SRResNet": {"scale": 4, "filters": 8, "num_blocks": 2},
     "SmallResidual": {"scale": 2, "filters": 8, "num_blocks": 2},
+    "SPAN": {"scale": 4, "filters": 8, "num_blocks": 2, "input_gain": 10.0},
 }
 
 COUNTS = [
     ("SRResNet", {}, 1_550_659, 1_554_883),
     ("SRResNet", {"scale": 2}, 1_402_883, 1_407_107),
     ("SmallResidual", {}, 595_395, 596_419),
+    *[
+        ("SPAN", {"scale": scale, "filters": filters, "merged": merged}, count, count)
+        for scale, filters, merged, count in [
+            (4, 48, False, 1_840_488),
+            (4, 48, True, 426_288),
+            (2, 48, False, 1_824_900),
+            (2, 48, True, 410_700),
+            (4, 52, False, 2_157_136),
+            (4, 52, True, 498_208),
+            (2, 52, False, 2_140_252),
+            (2, 52, True, 481_324),
+            (4, 32, False, 825_096),
+            (4, 32, True, 194_608),
+        ]
+    ],
 ]
 
 

@@ -1,0 +1,127 @@
+"""SPAN, the swift parameter-free attention network (Wan et al. 2023, arXiv:2311.12770).
+
+Decided where the paper and its code differ or are silent: the published in-place SiLU overwrites the first convolution
+of the last block, so the concatenated tensor is behind the activation; there is no global residual unless
+`nearest_skip`; the output is the picture itself, not undone from the input's normalisation. The mean is DIV2K's.
+"""
+
+import keras
+from keras import layers
+
+from sr_gan_tf.generators.arguments import at_least
+from sr_gan_tf.layers.conv3xc import Conv3XC
+from sr_gan_tf.layers.gate import SymmetricGate
+from sr_gan_tf.layers.icnr import ICNR
+from sr_gan_tf.layers.pixel_shuffle import PixelShuffle
+from sr_gan_tf.networks import Generator
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class SPAN(Generator):
+    """Parameter-free attention generator: (N, H, W, 3) to (N, scale*H, scale*W, 3), both in [0, 1].
+
+    Args:
+        scale: enlargement, 1 or more.
+        filters: channels of the body; published with 48, 52 and 32.
+        num_blocks: attention blocks; published with 6.
+        merged: plain 3x3 convolutions (426,288 parameters instead of 1,840,488 at x4); `merged()` converts.
+        published_graph: train through the published chain of convolutions; same function, a third as fast.
+        input_mean: subtracted from the LR picture's channels, in [0, 1] units.
+        input_gain: then multiplied; published with 255, and with 1 and no mean. The gates open with
+            large values only: see `initial_gain` for small ones.
+        initial_gain: factor on the initial kernels of the body (of each Conv3XC's last kernel and skip).
+        initial_output_gain: factor on the initial kernel of the last convolution; 0 with `nearest_skip` starts as
+            nearest neighbour.
+        nearest_skip: add the LR picture enlarged by nearest neighbour to the output; not published.
+        name: name of the model.
+
+    Raises:
+        ValueError: for an argument outside what is said above.
+    """
+
+    def __init__(
+        self,
+        scale: int = 4,
+        filters: int = 48,
+        num_blocks: int = 6,
+        merged: bool = False,
+        published_graph: bool = False,
+        input_mean: tuple[float, float, float] = (0.4488, 0.4371, 0.4040),
+        input_gain: float = 255.0,
+        initial_gain: float = 1.0,
+        initial_output_gain: float = 1.0,
+        nearest_skip: bool = False,
+        name: str | None = "span",
+    ):
+        at_least(1, scale=scale, filters=filters, num_blocks=num_blocks)
+        if merged and published_graph:
+            raise ValueError("published_graph: a merged network has no chain of convolutions; leave one of them out")
+
+        def conv3(x, name, dtype=None):
+            if merged:
+                start = _uniform(initial_gain)
+                return layers.Conv2D(filters, 3, padding="same", kernel_initializer=start, dtype=dtype, name=name)(x)
+            return Conv3XC(filters, initial_gain=initial_gain, published_graph=published_graph, dtype=dtype, name=name)(
+                x
+            )
+
+        inputs = keras.Input((None, None, 3), name="lr")
+        x = layers.Rescaling(
+            input_gain, offset=[-input_gain * mean for mean in input_mean], dtype="float32", name="normalize"
+        )(inputs)
+        # In float32, since bfloat16 keeps only 8 bits of a picture.
+        shallow = x = conv3(x, "first", dtype="float32")  # (N, H, W, filters)
+        for index in range(1, num_blocks + 1):
+            activated = layers.Activation("silu", name=f"block{index}_silu1")(conv3(x, f"block{index}_conv1"))
+            y = layers.Activation("silu", name=f"block{index}_silu2")(conv3(activated, f"block{index}_conv2"))
+            x = SymmetricGate(name=f"block{index}")([conv3(y, f"block{index}_conv3"), x])
+            if index == 1:
+                first_block = x
+        x = layers.Concatenate(name="all_depths")([shallow, conv3(x, "body"), first_block, activated])
+        x = layers.Conv2D(filters, 1, kernel_initializer=_uniform(), name="fuse")(x)
+        x = layers.Conv2D(
+            3 * scale**2,
+            3,
+            padding="same",
+            kernel_initializer=ICNR(scale, _uniform(initial_output_gain)),
+            # A small residual is exact enough in bfloat16, a whole picture is not.
+            dtype=None if nearest_skip else "float32",
+            name="last",
+        )(x)
+        if scale > 1:
+            x = PixelShuffle(scale, dtype="float32", name="shuffle")(x)  # (N, scale*H, scale*W, 3)
+        if nearest_skip:
+            enlarged = layers.UpSampling2D(scale, dtype="float32", name="nearest")(inputs)
+            x = layers.Add(dtype="float32", name="residual")([x, enlarged])
+        super().__init__(inputs, x, name=name)
+        self.scale = scale
+        self.filters = filters
+        self.num_blocks = num_blocks
+        self.is_merged = merged
+        self.published_graph = published_graph
+        self.input_mean = input_mean
+        self.input_gain = input_gain
+        self.initial_gain = initial_gain
+        self.initial_output_gain = initial_output_gain
+        self.nearest_skip = nearest_skip
+
+    def get_config(self) -> dict:
+        # `merged` is the method here.
+        return {**super().get_config(), "merged": self.is_merged}
+
+    def merged(self) -> "SPAN":
+        """The same network with plain 3x3 convolutions; outputs agree to 1e-5. Itself, if it is merged already."""
+        if self.is_merged:
+            return self
+        network = SPAN(**{**self.get_config(), "merged": True, "published_graph": False})
+        for layer in self.layers:
+            target = network.get_layer(layer.name)
+            target.set_weights(layer.merged() if isinstance(layer, Conv3XC) else layer.get_weights())
+        return network
+
+
+def _uniform(gain: float = 1.0):
+    """PyTorch's default for convolutions, uniform within 1 / sqrt(fan_in), times `gain`."""
+    if gain == 0:
+        return keras.initializers.Zeros()
+    return keras.initializers.VarianceScaling(gain**2 / 3, mode="fan_in", distribution="uniform")

@@ -1,0 +1,107 @@
+"""Conv3XC: the over-parametrised 3x3 convolution of SPAN (Wan et al. 2023, arXiv:2311.12770).
+
+Published as a 1x1, a 3x3 and a 1x1 convolution with a 1x1 skip, all with bias and nothing between them, so it is one
+3x3 convolution. Here the kernels are multiplied together at each forward pass and that one convolution is applied:
+same function, same gradients, a third of the cost. The published form pads by zeros *before* the first 1x1, whose
+bias therefore fills the padded ring too; so the merged bias is the same everywhere and the borders are exact.
+"""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class Conv3XC(keras.layers.Layer):
+    """(N, H, W, C) to (N, H, W, filters), a 3x3 convolution with zero padding.
+
+    The kernels are float32 under every precision policy and multiplied in float32; only their product is cast.
+
+    Args:
+        filters: channels of the output.
+        gain: how many times as wide as input and output the inner convolutions are.
+        initial_gain: factor on the initial last kernel and skip; 1 is the published start (PyTorch's default
+            uniform distribution).
+        published_graph: apply the convolutions one after another, as published; for comparison.
+    """
+
+    # The window that an output pixel sees, as for any 3x3 convolution.
+    kernel_size = (3, 3)
+    strides = (1, 1)
+    dilation_rate = (1, 1)
+
+    def __init__(self, filters: int, gain: int = 2, initial_gain: float = 1.0, published_graph: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.gain = gain
+        self.initial_gain = initial_gain
+        self.published_graph = published_graph
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        wide_in, wide_out = self.gain * channels, self.gain * self.filters
+
+        def weight(name, shape, fan_in, gain=1.0):
+            # Uniform within 1 / sqrt(fan_in), PyTorch's default for convolutions.
+            limit = gain / fan_in**0.5
+            initializer = keras.initializers.RandomUniform(-limit, limit) if fan_in and limit else "zeros"
+            return self.add_weight(name=name, shape=shape, initializer=initializer, autocast=False)
+
+        def bias(name, size):
+            return self.add_weight(name=name, shape=(size,), initializer="zeros", autocast=False)
+
+        self.first_kernel = weight("first_kernel", (channels, wide_in), channels)
+        self.first_bias = bias("first_bias", wide_in)
+        # (in, 3, 3, out), so that both products below are plain matrix products.
+        self.middle_kernel = weight("middle_kernel", (wide_in, 3, 3, wide_out), 9 * wide_in)
+        self.middle_bias = bias("middle_bias", wide_out)
+        self.last_kernel = weight("last_kernel", (wide_out, self.filters), wide_out, self.initial_gain)
+        self.last_bias = bias("last_bias", self.filters)
+        self.skip_kernel = weight("skip_kernel", (channels, self.filters), channels, self.initial_gain)
+        self.skip_bias = bias("skip_bias", self.filters)
+
+    def merged(self):
+        """Kernel (3, 3, C, filters) and bias (filters,) of the one convolution, float32."""
+        channels, wide_in = self.first_kernel.shape
+        wide_out = self.middle_bias.shape[0]
+        # The first bias goes through the middle and last kernel as one more input channel that is 1 everywhere.
+        first = ops.concatenate([self.first_kernel, self.first_bias[None]], axis=0)
+        rows = ops.matmul(first, ops.reshape(self.middle_kernel, (wide_in, 9 * wide_out)))
+        rows = ops.matmul(ops.reshape(rows, (-1, wide_out)), self.last_kernel)
+        rows = ops.reshape(rows, (channels + 1, 9, self.filters))
+        centre = ops.pad(self.skip_kernel[:, None], ((0, 0), (4, 4), (0, 0)))
+        kernel = ops.transpose(rows[:channels] + centre, (1, 0, 2))
+        bias = ops.sum(rows[channels], axis=0) + ops.matmul(self.middle_bias[None], self.last_kernel)[0]
+        bias = bias + self.last_bias + self.skip_bias
+        return ops.reshape(kernel, (3, 3, channels, self.filters)), bias
+
+    def call(self, inputs):
+        if self.published_graph:
+            return self._published(inputs)
+        kernel, bias = self.merged()
+        dtype = self.compute_dtype
+        outputs = tf.nn.conv2d(inputs, ops.cast(kernel, dtype), strides=1, padding="SAME")
+        return tf.nn.bias_add(outputs, ops.cast(bias, dtype))
+
+    def _published(self, inputs):
+        def convolve(x, kernel, bias):
+            kernel, bias = ops.cast(kernel, self.compute_dtype), ops.cast(bias, self.compute_dtype)
+            return tf.nn.bias_add(tf.nn.conv2d(x, kernel, strides=1, padding="VALID"), bias)
+
+        x = ops.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        x = convolve(x, self.first_kernel[None, None], self.first_bias)
+        x = convolve(x, ops.transpose(self.middle_kernel, (1, 2, 0, 3)), self.middle_bias)
+        x = convolve(x, self.last_kernel[None, None], self.last_bias)
+        return x + convolve(inputs, self.skip_kernel[None, None], self.skip_bias)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.filters)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "gain": self.gain,
+            "initial_gain": self.initial_gain,
+            "published_graph": self.published_graph,
+        }

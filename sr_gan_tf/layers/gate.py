@@ -1,0 +1,16 @@
+"""The parameter-free attention of SPAN (Wan et al. 2023, arXiv:2311.12770): a gate that is odd around zero."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class SymmetricGate(keras.layers.Layer):
+    """[o, x], both (N, H, W, C), to (o + x) * (sigmoid(o) - 0.5)."""
+
+    def call(self, inputs):
+        values, skip = inputs
+        return (values + skip) * (ops.sigmoid(values) - 0.5)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
