@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import keras
 
+from sr_gan_tf.errors import InputError
+
 
 class Network(keras.Model):
     """A Keras Model whose constructor arguments are its configuration.
@@ -18,8 +20,31 @@ class Network(keras.Model):
     plain type annotation, and there is no `**kwargs`: a misspelt argument is an error.
     """
 
-    # Height and width of the input must be multiples of this; training checks the crop before step 0.
+    # Height and width of the input must be multiples of this, and at least so large; training checks the crop
+    # before step 0, and every call checks the sizes it knows.
     size_multiple = 1
+    minimum_size = 1
+
+    def __call__(self, inputs, *args, **kwargs):
+        shape = getattr(inputs, "shape", None)
+        if shape is not None and len(shape) == 4:
+            self.check_size(*shape[1:3])
+        return super().__call__(inputs, *args, **kwargs)
+
+    def check_size(self, height: int | None, width: int | None) -> None:
+        """Raises InputError, naming the nearest sizes, unless the network takes pictures of this size."""
+        problems = []
+        for side in (height, width):
+            if side is not None and (side < self.minimum_size or side % self.size_multiple):
+                lower = side // self.size_multiple * self.size_multiple
+                nearest = [size for size in (lower, lower + self.size_multiple) if size >= self.minimum_size]
+                problems.append(" or ".join(str(size) for size in nearest or [self.minimum_size]))
+        if problems:
+            limits = f"multiples of {self.size_multiple}, " if self.size_multiple > 1 else ""
+            raise InputError(
+                f"{type(self).__name__}: pictures of {height}x{width} do not fit; heights and widths must be "
+                f"{limits}at least {self.minimum_size}; nearest: {', '.join(dict.fromkeys(problems))}"
+            )
 
     def get_config(self) -> dict:
         names = inspect.signature(type(self).__init__).parameters

@@ -1,8 +1,29 @@
 """Layers that Keras does not have; importing them registers them, so that saved networks load."""
 
+from sr_gan_tf.layers.attention import SelfAttention2D
+from sr_gan_tf.layers.channel_affine import ChannelAffine
 from sr_gan_tf.layers.conv3xc import Conv3XC
+from sr_gan_tf.layers.dysample import DySample
 from sr_gan_tf.layers.gate import SymmetricGate
 from sr_gan_tf.layers.icnr import ICNR
+from sr_gan_tf.layers.minibatch import MinibatchDiscrimination, MinibatchStandardDeviation
 from sr_gan_tf.layers.pixel_shuffle import PixelShuffle, PixelUnshuffle
+from sr_gan_tf.layers.spectral_norm import SpectralConv2D
+from sr_gan_tf.layers.squeeze_excitation import Excitation
+from sr_gan_tf.layers.unshuffled_convolution import UnshuffledConv2D
 
-__all__ = ["Conv3XC", "ICNR", "PixelShuffle", "PixelUnshuffle", "SymmetricGate"]
+__all__ = [
+    "ChannelAffine",
+    "Conv3XC",
+    "DySample",
+    "Excitation",
+    "ICNR",
+    "MinibatchDiscrimination",
+    "MinibatchStandardDeviation",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "SelfAttention2D",
+    "SpectralConv2D",
+    "SymmetricGate",
+    "UnshuffledConv2D",
+]

@@ -1,0 +1,83 @@
+"""PatchGAN, the discriminator of pix2pix: Isola et al. 2017 (arXiv:1611.07004), appendix 6.1.2.
+
+Decided here: spectral normalization, where asked for, takes the place of the other norms in every convolution, as in
+Miyato et al. 2018 (arXiv:1802.05957); instance normalization has no weights, as in the published code.
+"""
+
+from typing import Literal
+
+import keras
+from keras import layers
+
+from sr_gan_tf.discriminators.endings import with_ending
+from sr_gan_tf.generators.arguments import at_least, increasing, one_of
+from sr_gan_tf.layers.spectral_norm import SpectralConv2D
+from sr_gan_tf.networks import Discriminator, enter_range
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class PatchGAN(Discriminator):
+    """(N, H, W, 3 or 6) in [0, 1] to (N, H/2^num_layers - 2, W/2^num_layers - 2, 1) logits, one a patch.
+
+    With three layers each logit judges 70x70 pixels, with two 34x34, with one 16x16.
+
+    Args:
+        filters: channels of the first convolution, at least 1; they double up to 8 times as many.
+        num_layers: convolutions of stride 2, at least 1.
+        normalization: `"batch"`, `"instance"`, `"spectral"` or `"none"`.
+        conditional: whether it sees the enlarged LR picture in three more channels.
+        value_range: what the network itself sees, (low, high).
+        ending: batch statistics appended before the logits (see endings.py), or None.
+        name: name of the model.
+
+    Raises:
+        ValueError: for an argument outside what is said above.
+    """
+
+    def __init__(
+        self,
+        filters: int = 64,
+        num_layers: int = 3,
+        normalization: Literal["batch", "instance", "spectral", "none"] = "batch",
+        conditional: bool = False,
+        value_range: tuple[float, float] = (-1.0, 1.0),
+        ending: dict | None = None,
+        name: str | None = "patchgan",
+    ):
+        at_least(1, filters=filters, num_layers=num_layers)
+        one_of("normalization", normalization, ("batch", "instance", "spectral", "none"))
+        increasing(value_range=value_range)
+
+        def convolution(x, width, strides, name, normed=True, **kwargs):
+            if normalization == "spectral":
+                return SpectralConv2D(width, 4, strides, padding=1, name=name, **kwargs)(x)
+            # Batch normalization has a bias of its own.
+            use_bias = not (normed and normalization == "batch")
+            x = layers.ZeroPadding2D(1)(x)
+            return layers.Conv2D(width, 4, strides, use_bias=use_bias, name=name, **kwargs)(x)
+
+        picture = keras.Input((None, None, 6 if conditional else 3), name="picture")
+        x = enter_range(picture, value_range)
+        x = convolution(x, filters, 2, "conv_0", normed=False)
+        x = layers.LeakyReLU(0.2, name="activation_0")(x)
+        for number in range(1, num_layers + 1):
+            strides = 2 if number < num_layers else 1
+            x = convolution(x, filters * min(2**number, 8), strides, f"conv_{number}")
+            if normalization == "batch":
+                x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"norm_{number}")(x)
+            elif normalization == "instance":
+                x = layers.GroupNormalization(-1, epsilon=1e-5, center=False, scale=False, name=f"norm_{number}")(x)
+            x = layers.LeakyReLU(0.2, name=f"activation_{number}")(x)
+        logits = convolution(with_ending(x, ending), 1, 1, "logits", normed=False, dtype="float32")
+        super().__init__(picture, logits, name=name)
+        self.filters = filters
+        self.num_layers = num_layers
+        self.normalization = normalization
+        self.conditional = conditional
+        self.value_range = value_range
+        self.ending = ending
+        self.minimum_size = 3 * 2**num_layers
+
+    @property
+    def feature_layers(self) -> list[str]:
+        return [f"activation_{number}" for number in range(self.num_layers + 1)]

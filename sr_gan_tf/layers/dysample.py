@@ -1,0 +1,100 @@
+"""DySample: enlargement by sampling at learned positions, Liu et al. 2023 (arXiv:2308.15085), "LP" with dynamic scope.
+
+Each output pixel is read from the input by bilinear interpolation at its own place, plus an offset that a 1x1
+convolution of the input proposes; the offsets differ between `groups` groups of channels. TensorFlow has no
+`grid_sample`: the four neighbours are gathered. Positions are computed in float32 under every precision policy,
+since bfloat16 cannot tell the pixels of a row of 512 apart.
+"""
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class DySample(keras.layers.Layer):
+    """(N, H, W, C) to (N, scale*H, scale*W, C); sampling beyond the border gives the border's pixel.
+
+    Args:
+        scale: enlargement, 2 or more.
+        groups: groups of channels with offsets of their own; divides C.
+    """
+
+    def __init__(self, scale: int = 2, groups: int = 4, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.groups = groups
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if channels % self.groups:
+            raise ValueError(f"{channels} channels cannot be split into {self.groups} groups")
+        # Channels in the order (x or y, group, row of the block, column of the block).
+        shape = (channels, 2 * self.groups * self.scale**2)
+        self.offset_kernel = self.add_weight(
+            shape=shape, initializer=keras.initializers.TruncatedNormal(stddev=0.02), name="offset_kernel"
+        )
+        self.offset_bias = self.add_weight(shape=shape[1:], initializer="zeros", name="offset_bias")
+        # sigmoid(0) / 2: the offsets start at a quarter of what their convolution says.
+        self.scope_kernel = self.add_weight(shape=shape, initializer="zeros", name="scope_kernel")
+
+    def call(self, inputs):
+        offsets = tf.nn.bias_add(_pointwise(inputs, self.offset_kernel), self.offset_bias)
+        scope = _pointwise(inputs, self.scope_kernel)
+        offsets = tf.cast(offsets, tf.float32) * tf.sigmoid(tf.cast(scope, tf.float32)) * 0.5
+        return sample(inputs, *self._positions(offsets), self.groups)
+
+    def _positions(self, offsets):
+        """Rows and columns to read at, both (N, scale*H, scale*W, groups), in pixels of the input."""
+        batch, height, width = tf.unstack(tf.shape(offsets)[:3])
+        scale, groups = self.scale, self.groups
+        offsets = tf.reshape(offsets, (batch, height, width, 2, groups, scale, scale))
+        offsets = tf.transpose(offsets, (3, 0, 1, 5, 2, 6, 4))  # (2, N, H, row, W, column, groups)
+        x, y = tf.unstack(tf.reshape(offsets, (2, batch, height * scale, width * scale, groups)))
+        rows = (tf.range(height * scale, dtype=tf.float32) + 0.5) / scale - 0.5
+        columns = (tf.range(width * scale, dtype=tf.float32) + 0.5) / scale - 0.5
+        return rows[:, None, None] + y, columns[:, None] + x
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        sides = (None if side is None else side * self.scale for side in (height, width))
+        return (batch, *sides, channels)
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale, "groups": self.groups}
+
+
+def sample(images, rows, columns, groups: int):
+    """Bilinear interpolation, half-pixel centres, at places clipped to the border.
+
+    Args:
+        images: (N, H, W, C).
+        rows, columns: places, (N, H', W', groups) float32; group g moves channels g*C/groups to (g+1)*C/groups.
+        groups: number of groups.
+
+    Returns:
+        (N, H', W', C) in the images' dtype.
+    """
+    batch, height, width = tf.unstack(tf.shape(images)[:3])
+    channels = images.shape[-1]
+    rows = tf.clip_by_value(rows, 0.0, tf.cast(height - 1, tf.float32))
+    columns = tf.clip_by_value(columns, 0.0, tf.cast(width - 1, tf.float32))
+    top, left = tf.floor(rows), tf.floor(columns)
+    down, right = (rows - top)[..., None], (columns - left)[..., None]  # weights of the lower and the right neighbours
+    top, left = tf.cast(top, tf.int32), tf.cast(left, tf.int32)
+    bottom, far = tf.minimum(top + 1, height - 1), tf.minimum(left + 1, width - 1)
+
+    pixels = tf.reshape(images, (-1, channels // groups))  # one row of the table for each picture, pixel and group
+    first = tf.range(batch)[:, None, None, None] * height
+
+    def neighbours(row, column):
+        index = ((first + row) * width + column) * groups + tf.range(groups)
+        return tf.cast(tf.gather(pixels, index), tf.float32)  # (N, H', W', groups, C/groups)
+
+    upper = neighbours(top, left) * (1 - right) + neighbours(top, far) * right
+    lower = neighbours(bottom, left) * (1 - right) + neighbours(bottom, far) * right
+    result = tf.cast(upper * (1 - down) + lower * down, images.dtype)
+    return tf.reshape(result, tf.concat([tf.shape(rows)[:3], [channels]], 0))
+
+
+def _pointwise(images, kernel):
+    return tf.nn.conv2d(images, kernel[None, None], 1, "VALID")

@@ -1,0 +1,99 @@
+"""Spectral normalization of a convolution: Miyato et al. 2018 (arXiv:1802.05957).
+
+Keras has a wrapper for this, but it overwrites the kernel at each forward pass and lets no gradient through the
+spectral norm. Here the kernel is divided by sigma = v^T W u inside the call, so that the gradient passes through
+sigma, and the vectors stand still but for `advance_power_iterations`, which training calls once for each update of
+the discriminator: the generator's loss and inference leave them alone. The first vectors come from several power
+steps when the layer is built, so that a fresh network is normalised too.
+"""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+_FIRST_STEPS = 15
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class SpectralConv2D(keras.layers.Layer):
+    """Convolution with kernel / sigma: (N, H, W, C) to (N, H', W', filters).
+
+    H' = (H + 2*padding - kernel_size) // strides + 1, and W' likewise.
+
+    Args:
+        filters: channels of the output.
+        kernel_size: height and width of the kernel, in pixels.
+        strides: step of the kernel, in pixels.
+        padding: zeros added on each side, in pixels.
+        use_bias: whether a bias is added.
+    """
+
+    def __init__(self, filters: int, kernel_size: int, strides=1, padding=1, use_bias=True, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.use_bias = use_bias
+
+    def build(self, input_shape):
+        shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
+        self.kernel = self.add_weight(shape=shape, autocast=False, name="kernel")
+        if self.use_bias:
+            self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+        vector = {
+            "initializer": "random_normal",
+            "trainable": False,
+            "autocast": False,
+            "aggregation": "only_first_replica",
+        }
+        self.u = self.add_weight(shape=(self.filters,), name="u", **vector)
+        self.v = self.add_weight(shape=(self.kernel_size**2 * input_shape[-1],), name="v", **vector)
+        self.power_step(_FIRST_STEPS)
+
+    def power_step(self, steps: int = 1) -> None:
+        """Moves u and v towards the first pair of singular vectors of the present kernel."""
+        matrix = ops.reshape(self.kernel, (-1, self.filters))  # (kernel^2 * C, filters)
+        u = ops.convert_to_tensor(self.u)
+        for _ in range(steps):
+            v = _unit(ops.matmul(matrix, u))
+            u = _unit(ops.matmul(v, matrix))
+        self.v.assign(v)
+        self.u.assign(u)
+
+    def call(self, inputs):
+        matrix = ops.reshape(self.kernel, (-1, self.filters))
+        sigma = ops.sum(self.v * ops.matmul(matrix, self.u))
+        kernel = ops.cast(self.kernel / sigma, self.compute_dtype)
+        # Keras's own padding "same" puts nothing before the first pixel where the stride is 2 and the kernel 3.
+        around = [self.padding, self.padding]
+        x = tf.nn.conv2d(inputs, kernel, self.strides, [[0, 0], around, around, [0, 0]])
+        return tf.nn.bias_add(x, self.bias) if self.use_bias else x
+
+    def compute_output_shape(self, input_shape):
+        sides = (
+            None if side is None else (side + 2 * self.padding - self.kernel_size) // self.strides + 1
+            for side in input_shape[1:3]
+        )
+        return (input_shape[0], *sides, self.filters)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "use_bias": self.use_bias,
+        }
+
+
+def advance_power_iterations(network: keras.Model) -> None:
+    """One power step in each spectrally normalised layer: once for each update of the discriminator's weights."""
+    for layer in network.layers:
+        if isinstance(layer, SpectralConv2D):
+            layer.power_step()
+
+
+def _unit(vector):
+    return vector / ops.maximum(ops.norm(vector), 1e-12)
