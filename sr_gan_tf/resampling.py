@@ -20,7 +20,9 @@ import tensorflow as tf
 Border = Literal["replicate", "symmetric"]
 
 _HALF = 0.5 + 1e-9
-_COLUMNS = 4096  # of a block in float64: its buffers stay in the processor's cache
+# Multiplications in one product. A block's buffers stay in the processor's cache, and OpenBLAS computes such a product
+# in the calling thread: larger ones wait for all its threads, which costs far more than it gives on a busy machine.
+PRODUCT = 150_000
 _INTEGERS = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 
 
@@ -243,7 +245,8 @@ def _apply(rows: np.ndarray, index: np.ndarray, weights: np.ndarray, ratio: floa
     # A block of output rows reads as many new rows as it shares with its neighbours.
     step = max(8, math.ceil(index.shape[1] * max(ratio, 1.0)))
     # One pair of buffers for all blocks: giving memory back and asking for it again costs more than the sums.
-    chunk = min(columns, _COLUMNS)
+    reach = math.ceil(step / ratio) + index.shape[1]
+    chunk = min(columns, max(16, PRODUCT // (step * reach)))
     source, target = np.empty(0), np.empty((step, chunk))
     for start in range(0, len(index), step):
         part = index[start : start + step]
