@@ -1,9 +1,14 @@
 """Super-resolution GANs for Keras 3 on TensorFlow: `load` a trained generator, then `model.predict(images)`."""
 
+import os
+
+# TensorFlow's start-up messages (no CUDA here, oneDNN there) hide what a command has to say; set it to 0 to see them.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
 # Importing the catalogues registers every network, so that saved files load.
-from sr_gan_tf import discriminators as discriminators
-from sr_gan_tf import generators as generators
-from sr_gan_tf.models import load, shipped_models
-from sr_gan_tf.version import __version__
+from sr_gan_tf import discriminators as discriminators  # noqa: E402
+from sr_gan_tf import generators as generators  # noqa: E402
+from sr_gan_tf.models import load, shipped_models  # noqa: E402
+from sr_gan_tf.version import __version__  # noqa: E402
 
 __all__ = ["__version__", "load", "shipped_models"]

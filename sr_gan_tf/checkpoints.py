@@ -30,7 +30,7 @@ def save_checkpoint(folder: Path, step: int, state: Mapping[str, Sequence], note
         notes: JSON-serialisable; comes back from `load_checkpoint`.
     """
     tensors = {
-        f"{part}/{index:05d}": np.ascontiguousarray(variable)
+        f"{part}/{index:05d}": np.asarray(variable, order="C")
         for part, variables in state.items()
         for index, variable in enumerate(variables)
     }
@@ -112,5 +112,5 @@ def _digest(tensors: Mapping[str, np.ndarray]) -> str:
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
-        digest.update(np.ascontiguousarray(tensors[name]).data)
+        digest.update(tensors[name].tobytes())
     return digest.hexdigest()

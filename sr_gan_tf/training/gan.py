@@ -118,13 +118,12 @@ class GAN(Supervised):
             fake = self.replay(fake)
         for _ in range(self.stabilisers.discriminator_steps):
             with tf.GradientTape() as tape:
-                loss = self.discriminator_terms(lr, hr, fake, logs)
-            logs["discriminator_loss"] = loss
+                loss = self.discriminator_terms(lr, hr, fake, logs) + self._historical_term("discriminator", logs)
             finite &= self.update(
                 self.discriminator,
                 self.discriminator_optimizer,
                 tape,
-                loss + self._historical_term("discriminator", logs),
+                loss,
                 logs,
                 "discriminator",
                 also=self._discriminator_turn(logs),
@@ -162,7 +161,7 @@ class GAN(Supervised):
         logs["real_accuracy"] = tf.reduce_mean(tf.cast(real > 0, tf.float32))
         logs["fake_accuracy"] = tf.reduce_mean(tf.cast(fake < 0, tf.float32))
         logs["pair_share"] = tf.reduce_mean(tf.cast(_per_picture(real) > _per_picture(fake), tf.float32))
-        total = 0.5 * (real_term + fake_term)
+        total = logs["discriminator_loss"] = 0.5 * (real_term + fake_term)
         for term in self.penalties:
             judge = lambda pictures: self._judge(self.discriminator, pictures)  # noqa: E731
             total += weigh(term, term.loss(judge, real_view, fake_view), self.stage_step, logs)
