@@ -1,9 +1,10 @@
-"""Where pictures come from: folders, and the photographs that scikit-image ships.
+"""Where pictures come from: folders, and the photographs that scikit-image ships (TFDS has its own file).
 
 A source lists its pictures without decoding them; an `Example` decodes when asked. What a source holds is summed up
 in its fingerprint, from which the name of the store on disk is made.
 """
 
+import contextlib
 import dataclasses
 import importlib.util
 import re
@@ -14,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.images import SUFFIXES, read_image, to_uint8
+from sr_gan_tf.images import SUFFIXES, read_header, read_image, to_uint8
 from sr_gan_tf.resampling import imresize
 
 
@@ -67,14 +68,28 @@ def _mismatch(hr: np.ndarray, lr: np.ndarray, scale: int) -> str:
     return f"{sizes}: expected LR of {hr.shape[1] // scale}x{hr.shape[0] // scale} for scale {scale}"
 
 
+class SourceUnavailable(InputError):
+    """A source that cannot be had here, e.g. without a network; a folder of pictures would do instead."""
+
+
 class Source:
-    """A list of pictures: `len`, `source[i]` and `examples(first)` give `Example`s; `str` names it in messages."""
+    """A list of pictures: `len`, `source[i]` and `examples(first)` give `Example`s; `str` names it in messages.
+
+    `has_lr`: it brings LR pictures of its own, which are used instead of the degradation.
+    """
+
+    has_lr = False
+    squash: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         raise NotImplementedError
 
     def __getitem__(self, index: int) -> Example:
         raise NotImplementedError
+
+    def name_of(self, index: int) -> str:
+        """The name of a picture, without reading it."""
+        return self[index].name
 
     def examples(self, first: int = 0) -> Iterator[Example]:
         """The pictures in order, from number `first`."""
@@ -84,6 +99,17 @@ class Source:
     def fingerprint(self) -> list:
         """Plain JSON data that changes whenever the source's pictures do."""
         raise NotImplementedError
+
+    def sizes(self, limit: int) -> list[tuple[int, int]]:
+        """(height, width) of at most `limit` pictures spread over the source, from their headers."""
+        if self.squash:
+            return [self.squash]
+        result = []
+        for index in sorted({round(place) for place in np.linspace(0, len(self) - 1, min(limit, len(self)))}):
+            with contextlib.suppress(InputError):  # unreadable ones are spoken of when they are read
+                header = read_header(self[index].hr)
+                result.append((header.height, header.width))
+        return result
 
 
 class Folder(Source):
@@ -113,6 +139,7 @@ class Folder(Source):
         self._root = Path(path).expanduser()
         self._files = _pictures(self._root, pattern)
         self._partners = _Partners(Path(lr_path).expanduser()) if lr_path else None
+        self.has_lr = bool(lr_path)
 
     def __str__(self) -> str:
         return self.path
@@ -127,7 +154,7 @@ class Folder(Source):
 
     def fingerprint(self) -> list:
         files = [*self._files, *(self._partners.files if self._partners else ())]
-        return ["Folder", self.squash, str(self.lr_path), *(_state(file) for file in files)]
+        return ["Folder", self.squash, self.has_lr, *(_state(file) for file in files)]
 
 
 def _pictures(root: Path, pattern: str | None) -> list[Path]:
@@ -221,6 +248,3 @@ class SamplePhotographs(Source):
 
     def fingerprint(self) -> list:
         return ["SamplePhotographs", *([file.name, file.stat().st_size] for file in self._files)]
-
-
-SOURCES = {"Folder": Folder, "SamplePhotographs": SamplePhotographs}

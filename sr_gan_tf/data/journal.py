@@ -1,0 +1,133 @@
+"""The journal of a store in the making: which pictures are safely on disk.
+
+Tiles are appended to `tiles.bin` and synced, then their pictures' lines are appended to `pictures.jsonl` and synced.
+A process that is killed leaves a journal whose lines are all true; the next one checks them against the tiles, cuts
+off what was written beyond them and goes on.
+"""
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from sr_gan_tf.data.store import FORMAT, Layout
+
+_SYNC_BYTES = 64 * 2**20
+_SYNC_SECONDS = 2.0
+
+
+class Journal:
+    """The pictures of a partial store that are safely on disk, and the files they are in."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.entries: list[dict] = []
+        self._waiting: list[dict] = []
+        self._unsynced, self._synced_at = 0, time.monotonic()
+
+    def __enter__(self) -> "Journal":
+        self._tiles = open(self.folder / "tiles.bin", "a+b")
+        self._lines = open(self.folder / "pictures.jsonl", "a+b")
+        return self
+
+    def __exit__(self, kind, value, trace) -> None:
+        # After Ctrl-C or a bad file what was done is kept; after a full disk it cannot be.
+        with contextlib.suppress(OSError):
+            if kind is not None:
+                self.sync()
+        self._tiles.close()
+        self._lines.close()
+
+    @property
+    def size(self) -> int:
+        return os.path.getsize(self.folder / "tiles.bin")
+
+    def layout(self, wanted: Layout) -> Layout:
+        """Reads what an earlier process has left, drops what isn't whole, and says which layout it has."""
+        self._lines.seek(0)
+        lines = self._lines.read().split(b"\n")[:-1]  # a line without its end was cut short
+        end, good, whole = 0, 0, True
+        self._tiles.seek(0)
+        for number, line in enumerate(lines):
+            try:
+                entry = json.loads(line)
+                if number == 0:
+                    wanted = Layout(**entry)
+                else:
+                    size = 0 if "skipped" in entry else wanted.record * len(entry["details"])
+                    whole = "skipped" in entry or zlib.crc32(self._tiles.read(size)) == entry["crc"]
+            except (ValueError, KeyError, TypeError):
+                break
+            if not whole:
+                break
+            if number:
+                self.entries.append(entry)
+                end += size
+            good += len(line) + 1
+        self._lines.truncate(good)
+        self._tiles.truncate(end)
+        if not good:
+            self._lines.write(json.dumps(dataclasses.asdict(wanted)).encode() + b"\n")
+        return wanted
+
+    def add(self, entry: dict, records: np.ndarray | None) -> None:
+        if records is not None:
+            self._tiles.write(records)
+            self._unsynced += records.nbytes
+        self._waiting.append(entry)
+        self.entries.append(entry)
+        if self._unsynced > _SYNC_BYTES or time.monotonic() - self._synced_at > _SYNC_SECONDS:
+            self.sync()
+
+    def sync(self) -> None:
+        """Tiles first, so that every line of the journal speaks of bytes that are on the disk."""
+        self._tiles.flush()
+        os.fsync(self._tiles.fileno())
+        self._lines.write(b"".join(json.dumps(entry).encode() + b"\n" for entry in self._waiting))
+        self._lines.flush()
+        os.fsync(self._lines.fileno())
+        self._waiting, self._unsynced, self._synced_at = [], 0, time.monotonic()
+
+    def finish(self, layout: Layout) -> None:
+        """The index, then the file that says that all is there."""
+        self.sync()
+        kept = [entry for entry in self.entries if "skipped" not in entry]
+        index = io.BytesIO()
+        np.savez(
+            index,
+            heights=np.array([entry["height"] for entry in kept], np.int32),
+            widths=np.array([entry["width"] for entry in kept], np.int32),
+            details=np.concatenate([np.array(entry["details"], np.float32) for entry in kept]),
+            checksums=np.array([entry["crc"] for entry in kept], np.uint32),
+        )
+        _write_synced(self.folder / "index.npz", index.getvalue())
+        about = {
+            "format": FORMAT,
+            **dataclasses.asdict(layout),
+            "tiles": sum(len(entry["details"]) for entry in kept),
+            "index_crc": zlib.crc32(index.getvalue()),
+            "skipped": {entry["name"]: entry["skipped"] for entry in self.entries if "skipped" in entry},
+        }
+        _write_synced(self.folder / "store.json", json.dumps(about, indent=1).encode())
+        sync_folder(self.folder)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,176 @@
+"""Training samples by number: sample i is a function of (seed, i) alone.
+
+Which source and picture, where the crop lies, how it is degraded and turned: all of it is counted out from hashes, so
+a resumed run starts at its first sample and sees what the undisturbed run would have seen. In an epoch of a source
+each picture is drawn as often as disjoint patches fit in it, in an order shuffled over the whole source.
+"""
+
+import sys
+from typing import NamedTuple
+
+import numpy as np
+
+from sr_gan_tf import config
+from sr_gan_tf.data.augmentation import build_augmentations
+from sr_gan_tf.data.catalogue import build_degradation, build_sources, unavailable
+from sr_gan_tf.data.sampling import Draws, Mixture, below, hashed, permuted
+from sr_gan_tf.data.sources import Source, SourceUnavailable
+from sr_gan_tf.data.store import TileStore
+from sr_gan_tf.data.store_writer import open_store
+from sr_gan_tf.errors import InputError
+
+# What a hash is for; Mixture uses 1.
+_ORDER, _TOP, _LEFT, _TILE, _DEGRADE, _AUGMENT = 2, 3, 4, 5, 6, 7
+_PARTNERS = 2**40  # samples to mix with are numbered from here
+
+
+class Places(NamedTuple):
+    """Where samples lie: number of the store and the picture; top and left corner in LR pixels."""
+
+    store: np.ndarray
+    picture: np.ndarray
+    y: np.ndarray
+    x: np.ndarray
+
+
+class Sampler:
+    """uint8 training pairs of the experiment's sources.
+
+    Raises:
+        InputError: for sources or settings that cannot be used, pictures smaller than the patch among them.
+    """
+
+    def __init__(self, data: config.Data, scale: int, seed: int):
+        if data.patch_size % scale:
+            near = max(1, round(data.patch_size / scale)) * scale
+            raise InputError(f"data.patch_size {data.patch_size} is no multiple of the scale {scale}; use {near}")
+        self.scale, self.seed, self.patch = scale, seed, data.patch_size
+        self.degradation = build_degradation(data, scale)
+        self.augmentations = build_augmentations(data, scale)
+        self.mixture = Mixture([source.weight for source in data.train], seed)
+        self.stores, self._frames = [], []
+        for number, source in enumerate(build_sources(data.train, "data.train", scale)):
+            try:
+                store = open_store(source, self.degradation, data.cache_dir, data.on_bad_file)
+            except SourceUnavailable as error:
+                raise unavailable(error, f"data.train.{number}") from error
+            self.stores.append(store)
+            self._frames.append(_Frames(store, source, data))
+
+    def batch(self, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Samples `first` to `first + count`: (count, p, p, 3) LR and (count, P, P, 3) HR."""
+        low = self.patch // self.scale
+        lr = np.empty((count, low, low, 3), np.uint8)
+        hr = np.empty((count, self.patch, self.patch, 3), np.uint8)
+        index = np.arange(first, first + count)
+        places = self.places(index)
+        for number in range(count):
+            lr[number], hr[number] = self._sample(first + number, *(int(column[number]) for column in places))
+        return lr, hr
+
+    def places(self, index: np.ndarray) -> Places:
+        """Where the crops of these samples lie."""
+        store, number = self.mixture.places(index)
+        picture, y, x = (np.empty_like(number) for _ in range(3))
+        for name in np.unique(store):
+            chosen = np.flatnonzero(store == name)
+            picture[chosen], y[chosen], x[chosen] = self._frames[name].places(
+                self.seed, int(name), index[chosen], number[chosen]
+            )
+        return Places(store, picture, y, x)
+
+    def _sample(self, index: int, store: int, picture: int, y: int, x: int) -> tuple[np.ndarray, np.ndarray]:
+        lr, hr = self._crop(index, store, picture, y, x)
+
+        def partner():
+            other = index + _PARTNERS
+            return self._crop(other, *(int(column[0]) for column in self.places(np.array([other]))))
+
+        for number, augmentation in enumerate(self.augmentations):
+            lr, hr = augmentation(lr, hr, Draws(self.seed, _AUGMENT + number, index), partner)
+        return lr, hr
+
+    def _crop(self, index: int, store: int, picture: int, y: int, x: int) -> tuple[np.ndarray, np.ndarray]:
+        """(lr, hr) before augmentation; LR is made here where the store has none."""
+        low, tiles = self.patch // self.scale, self.stores[store]
+        if tiles.layout.has_lr:
+            hr, lr = tiles.crop(picture, y, x, low, low)
+            return lr, hr
+        draws = Draws(self.seed, _DEGRADE, index)
+        margin = self.degradation.margin // self.scale
+        around = self._around(tiles, picture, y - margin, x - margin, low + 2 * margin)
+        lr = self.degradation.degrade(around, draws)
+        edge = margin * self.scale
+        inner = slice(edge, edge + self.patch)
+        return lr[margin : margin + low, margin : margin + low], around[inner, inner]
+
+    def _around(self, tiles: TileStore, picture: int, y: int, x: int, side: int) -> np.ndarray:
+        """HR of a square that may reach beyond the picture, whose edge pixels are then repeated."""
+        height, width = int(tiles.heights[picture]) // self.scale, int(tiles.widths[picture]) // self.scale
+        top, left = max(0, y), max(0, x)
+        bottom, right = min(height, y + side), min(width, x + side)
+        hr, _ = tiles.crop(picture, top, left, bottom - top, right - left)
+        if hr.shape[0] == hr.shape[1] == side * self.scale:
+            return hr
+        outside = [(top - y, y + side - bottom), (left - x, x + side - right), (0, 0)]
+        return np.pad(hr, [(before * self.scale, after * self.scale) for before, after in outside], "edge")
+
+
+class _Frames:
+    """The crops that one store offers.
+
+    With `minimum_detail` a tile with enough detail is drawn first, then a crop whose centre lies in it.
+    """
+
+    def __init__(self, store: TileStore, source: Source, data: config.Data):
+        scale, side = store.layout.scale, store.layout.small
+        self.low = data.patch_size // scale
+        self.heights, self.widths = store.heights.astype(np.int64) // scale, store.widths.astype(np.int64) // scale
+        small = (self.heights < self.low) | (self.widths < self.low)
+        if small.any():
+            _report_small(store, source, data, small)
+        share = 1.0
+        self.side, self.columns, self.store_firsts = side, -(-self.widths // side), store.firsts
+        self.detailed = None
+        if data.minimum_detail:
+            is_detailed = store.details >= data.minimum_detail
+            before = np.concatenate([[0], np.cumsum(is_detailed)])
+            self.detailed = np.flatnonzero(is_detailed)
+            self.firsts, self.lasts = before[store.firsts[:-1]], before[store.firsts[1:]]
+            share = (self.lasts - self.firsts) / np.diff(store.firsts)
+        patches = np.rint(self.heights * self.widths * share / self.low**2).astype(np.int64)
+        self.ends = np.cumsum(np.where(small | (share == 0), 0, np.maximum(patches, 1)))
+        if not self.ends[-1]:
+            flat = f", or set data.minimum_detail below {store.details.max():.1f}" if data.minimum_detail else ""
+            raise InputError(
+                f"{source} has no picture from which to cut {data.patch_size} pixels a side; add some{flat}"
+            )
+
+    def places(self, seed: int, name: int, index: np.ndarray, number: np.ndarray) -> tuple[np.ndarray, ...]:
+        """(picture, y, x) of samples: `number` counts those of this source, `index` those of the run."""
+        epoch, place = np.divmod(number, self.ends[-1])
+        place = permuted(place, int(self.ends[-1]), seed, _ORDER, name, epoch)
+        picture = np.searchsorted(self.ends, place, side="right")
+        heights, widths = self.heights[picture] - self.low + 1, self.widths[picture] - self.low + 1
+        top, left = hashed(seed, _TOP, index), hashed(seed, _LEFT, index)
+        if self.detailed is None:
+            return picture, below(top, heights), below(left, widths)
+        count = self.lasts[picture] - self.firsts[picture]
+        tile = self.detailed[self.firsts[picture] + below(hashed(seed, _TILE, index), count)]
+        row, column = np.divmod(tile - self.store_firsts[picture], self.columns[picture])
+        y = row * self.side + below(top, self.side) - self.low // 2
+        x = column * self.side + below(left, self.side) - self.low // 2
+        return picture, np.clip(y, 0, heights - 1), np.clip(x, 0, widths - 1)
+
+
+def _report_small(store: TileStore, source: Source, data: config.Data, small: np.ndarray) -> None:
+    names, numbers = store.names, np.flatnonzero(small)
+    first = numbers[0]
+    about = f"{names[first]} is {store.widths[first]}x{store.heights[first]} pixels, less than data.patch_size"
+    if data.on_bad_file == "error":
+        more = f" (and {len(numbers) - 1} more of {source})" if len(numbers) > 1 else ""
+        raise InputError(
+            f'{about} {data.patch_size}{more}; use a smaller patch, remove it, or set data.on_bad_file="skip"'
+        )
+    listed = ", ".join(names[number] for number in numbers[:20]) + (" ..." if len(numbers) > 20 else "")
+    print(f"left out {len(numbers)} pictures smaller than {data.patch_size} pixels: {listed}", file=sys.stderr)

@@ -1,0 +1,164 @@
+"""The store on disk: a source's pictures decoded once, cut into fixed-size uint8 tiles and mapped into memory.
+
+A store is a folder of three files. `tiles.bin` holds one record a tile: the HR tile (T, T, 3), then, where LR is
+stored, the LR tile (T/scale, T/scale, 3). `index.npz` says where each picture's tiles are. `store.json`, written last,
+says what it all is. Tiles do not overlap; a crop is put together from the tiles it touches, so every crop of any
+size is possible, and LR comes from the whole picture, so no tile's border shows in it.
+"""
+
+import dataclasses
+import json
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from sr_gan_tf.errors import InputError
+
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """The shape of a store's records; `tile` is T, HR pixels a side, a multiple of the scale."""
+
+    tile: int
+    scale: int
+    has_lr: bool
+
+    @property
+    def small(self) -> int:
+        """LR pixels a side of a tile."""
+        return self.tile // self.scale
+
+    @property
+    def record(self) -> int:
+        """Bytes of a record."""
+        return 3 * self.tile**2 + (3 * self.small**2 if self.has_lr else 0)
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of tiles that cover a picture of so many HR pixels."""
+        return -(-height // self.tile), -(-width // self.tile)
+
+
+def cut(hr: np.ndarray, lr: np.ndarray | None, layout: Layout) -> np.ndarray:
+    """(tiles, record bytes) of one picture, row by row; what lies beyond the picture is zero."""
+    rows, columns = layout.grid(*hr.shape[:2])
+    records = np.zeros((rows * columns, layout.record), np.uint8)
+    big, small = views(records, layout)
+    for number in range(rows * columns):
+        row, column = divmod(number, columns)
+        for target, picture, side in ((big, hr, layout.tile), (small, lr, layout.small)):
+            if picture is not None:
+                part = picture[row * side : (row + 1) * side, column * side : (column + 1) * side]
+                target[number, : part.shape[0], : part.shape[1]] = part
+    return records
+
+
+def views(records: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray | None]:
+    """(n, T, T, 3) and (n, T/scale, T/scale, 3) into the same memory as the records."""
+    sides = (layout.tile, layout.small)
+    middle = 3 * layout.tile**2
+    parts = (records[:, :middle], records[:, middle:])
+    big, small = (
+        (part.reshape(len(records), side, side, 3) for part, side in zip(parts, sides, strict=True))
+        if (layout.has_lr)
+        else (parts[0].reshape(len(records), sides[0], sides[0], 3), None)
+    )
+    return big, small
+
+
+def details(hr: np.ndarray, layout: Layout) -> np.ndarray:
+    """float32 detail of each tile: the mean absolute step between neighbouring pixels, in grey levels."""
+    grey = hr.mean(axis=2, dtype=np.float32)
+    steps = np.zeros_like(grey)
+    steps[:, 1:] += np.abs(np.diff(grey, axis=1)) / 2
+    steps[1:] += np.abs(np.diff(grey, axis=0)) / 2
+    rows, columns = layout.grid(*grey.shape)
+    side = layout.tile
+    return np.array(
+        [
+            steps[row * side : (row + 1) * side, column * side : (column + 1) * side].mean()
+            for row in range(rows)
+            for column in range(columns)
+        ],
+        np.float32,
+    )
+
+
+class TileStore:
+    """A whole store, read through a memory map: `crop` copies a piece of one picture.
+
+    Attributes:
+        heights, widths: HR pixels of each picture.
+        details: detail of each tile; picture n's tiles start at `firsts[n]`, row by row.
+        names: of the pictures, read when asked for.
+
+    Raises:
+        InputError: where the folder holds no whole store.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        try:
+            about = json.loads((folder / "store.json").read_text())
+            index = (folder / "index.npz").read_bytes()
+            size = os.path.getsize(folder / "tiles.bin")
+        except (OSError, ValueError) as error:
+            raise InputError(f"{folder} is no whole store ({error}); delete the folder and start again") from error
+        layout = Layout(about["tile"], about["scale"], about["has_lr"])
+        expected = about["tiles"] * layout.record
+        if about["format"] != FORMAT or size != expected or zlib.crc32(index) != about["index_crc"]:
+            raise InputError(f"{folder} is damaged ({size} bytes of tiles, expected {expected}); delete the folder")
+        self.layout, self.skipped = layout, about["skipped"]
+        with np.load(folder / "index.npz") as arrays:
+            self.heights, self.widths = arrays["heights"], arrays["widths"]
+            self.details, self._checksums = arrays["details"], arrays["checksums"]
+        tiles = -(-self.heights // layout.tile) * -(-self.widths // layout.tile)
+        self.firsts = np.concatenate([[0], np.cumsum(tiles)])
+        if size:
+            self._records = np.memmap(folder / "tiles.bin", np.uint8, "r", shape=(about["tiles"], layout.record))
+        else:
+            self._records = np.zeros((0, layout.record), np.uint8)
+        self._hr, self._lr = views(np.asarray(self._records), layout)
+
+    def __len__(self) -> int:
+        return len(self.heights)
+
+    @property
+    def names(self) -> list[str]:
+        lines = (self.folder / "pictures.jsonl").read_text(encoding="utf-8").splitlines()
+        return [entry["name"] for entry in map(json.loads, lines[1:]) if "skipped" not in entry]
+
+    def crop(self, picture: int, y: int, x: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """(hr, lr or None) of a part of a picture; all four numbers in LR pixels, inside the picture."""
+        scale, side = self.layout.scale, self.layout.small
+        hr = np.empty((height * scale, width * scale, 3), np.uint8)
+        lr = np.empty((height, width, 3), np.uint8) if self.layout.has_lr else None
+        columns = -(-int(self.widths[picture]) // self.layout.tile)
+        for row in range(y // side, (y + height - 1) // side + 1):
+            top, bottom = max(y, row * side), min(y + height, (row + 1) * side)
+            for column in range(x // side, (x + width - 1) // side + 1):
+                left, right = max(x, column * side), min(x + width, (column + 1) * side)
+                record = self.firsts[picture] + row * columns + column
+                for factor, target, tiles in ((1, lr, self._lr), (scale, hr, self._hr)):
+                    if target is not None:
+                        up, beside = row * side * factor, column * side * factor
+                        target[
+                            (top - y) * factor : (bottom - y) * factor, (left - x) * factor : (right - x) * factor
+                        ] = tiles[
+                            record,
+                            top * factor - up : bottom * factor - up,
+                            left * factor - beside : right * factor - beside,
+                        ]
+        return hr, lr
+
+    def verify(self) -> list[str]:
+        """Names of the pictures whose tiles no longer have the checksum they were written with."""
+        names = self.names
+        return [
+            names[number]
+            for number in range(len(self))
+            if zlib.crc32(self._records[self.firsts[number] : self.firsts[number + 1]]) != self._checksums[number]
+        ]

@@ -1,0 +1,230 @@
+"""Making a store: decode, degrade and cut in parallel, write in order, and be whole or not there at all.
+
+Everything goes into `KEY.partial`, where a journal (journal.py) says what is done. Only a complete folder is renamed
+to `KEY`, which is one step for the file system, so a folder of that name is whole. The key is a hash of the source's
+pictures (paths, sizes, times) and of every setting that the tiles depend on.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import fcntl
+import hashlib
+import itertools
+import json
+import os
+import re
+import shutil
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from tqdm import tqdm
+
+from sr_gan_tf.data.degradations import Degradation
+from sr_gan_tf.data.journal import Journal, sync_folder
+from sr_gan_tf.data.sampling import Draws
+from sr_gan_tf.data.sources import Example, Source
+from sr_gan_tf.data.store import FORMAT, Layout, TileStore, cut, details
+from sr_gan_tf.errors import InputError
+
+_SIDES = range(96, 257)  # tile sides to choose from
+
+
+def cache_folder(cache_dir: str | None) -> Path:
+    """Where stores live: the experiment's `cache_dir`, else the user's cache folder."""
+    if cache_dir:
+        return Path(cache_dir).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sr_gan_tf"
+
+
+def open_store(
+    source: Source,
+    degradation: Degradation,
+    cache_dir: str | None = None,
+    on_bad_file: Literal["error", "skip"] = "error",
+) -> TileStore:
+    """The source's store; it is made, or finished, where it isn't there yet.
+
+    Raises:
+        InputError: unreadable pictures (where they are not to be skipped), no room on the disk, no usable picture.
+    """
+    root = cache_folder(cache_dir)
+    folder = root / f"{_slug(str(source))}-{store_key(source, degradation)}"
+    if not folder.is_dir():
+        with _locked(root, folder.name):
+            # Another process may have made it while this one waited for the lock.
+            if not folder.is_dir():
+                _write(folder, source, degradation, on_bad_file)
+    store = TileStore(folder)
+    if store.skipped and on_bad_file == "error":
+        name, reason = next(iter(store.skipped.items()))
+        raise InputError(
+            f"{len(store.skipped)} of {source}'s pictures cannot be used, the first is {name}: {reason}; "
+            'mend or remove them, or set data.on_bad_file="skip"'
+        )
+    return store
+
+
+def store_key(source: Source, degradation: Degradation) -> str:
+    """20 hexadecimal digits that change with the pictures and with every setting that the tiles depend on."""
+    about: list[Any] = [FORMAT, degradation.scale, source.fingerprint()]
+    if _stores_lr(source, degradation) and not source.has_lr:
+        about += [type(degradation).__name__, degradation.get_config()]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def _stores_lr(source: Source, degradation: Degradation) -> bool:
+    """Random degradations are applied to each crop anew, unless the source has LR pictures of its own."""
+    return source.has_lr or not degradation.is_random
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "_", text).strip("_.")[-40:] or "source"
+
+
+@contextlib.contextmanager
+def _locked(root: Path, name: str) -> Iterator[None]:
+    """One writer a store; the kernel lets the lock go when its process ends, however it ends."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        file = open(root / f"{name}.lock", "w")
+    except OSError as error:
+        raise InputError(f"cannot write to {root} ({error.strerror}); set data.cache_dir to another folder") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print(f"waiting for another process that makes {name}", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """What a store will need; sizes come from the headers of up to 64 pictures."""
+
+    pictures: int
+    megapixels: float
+    gigabytes: float
+    tile: int
+
+
+def estimate(source: Source, degradation: Degradation) -> Estimate:
+    """Disk space of a source's store, and the tile side that wastes least of it."""
+    count, scale = len(source), degradation.scale
+    sizes = source.sizes(64)
+    layouts = [Layout(side, scale, _stores_lr(source, degradation)) for side in _SIDES if side % scale == 0]
+
+    def size(layout: Layout) -> int:
+        return sum(layout.record * np.prod(layout.grid(height, width)) for height, width in sizes)
+
+    # Among nearly equal ones the largest: fewer tiles to put together, longer reads.
+    least = min(size(layout) for layout in layouts)
+    best = max((layout for layout in layouts if size(layout) <= 1.02 * least), key=lambda layout: layout.tile)
+    share = count / max(1, len(sizes))
+    megapixels = sum(height * width for height, width in sizes) * share / 1e6
+    return Estimate(count, megapixels, float(size(best)) * share / 1e9, best.tile)
+
+
+def _write(folder: Path, source: Source, degradation: Degradation, on_bad_file: str) -> None:
+    partial = folder.with_name(folder.name + ".partial")
+    try:
+        partial.mkdir(exist_ok=True)
+        with Journal(partial) as journal:
+            needed = estimate(source, degradation)
+            layout = journal.layout(Layout(needed.tile, degradation.scale, _stores_lr(source, degradation)))
+            _check_room(partial, needed, journal.size)
+            _fill(journal, source, degradation, layout, needed, on_bad_file)
+            journal.finish(layout)
+        os.rename(partial, folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(
+                f"no room left in {folder.parent}; free some and start again (what is done is kept), "
+                "or set data.cache_dir to another folder"
+            ) from error
+        raise InputError(f"cannot write {error.filename or partial}: {error.strerror}") from error
+
+
+def _check_room(partial: Path, needed: Estimate, done: int) -> None:
+    free = shutil.disk_usage(partial).free / 1e9
+    missing = needed.gigabytes - done / 1e9
+    if missing > free:
+        raise InputError(
+            f"the tiles need {missing:.1f} GB, {partial.parent} has {free:.1f} GB free; "
+            "set data.cache_dir to a folder with more room"
+        )
+
+
+def _fill(
+    journal: Journal, source: Source, degradation: Degradation, layout: Layout, needed: Estimate, on_bad_file: str
+) -> None:
+    """Every picture that the journal doesn't hold yet, in order."""
+    done = len(journal.entries)
+    workers = os.cpu_count() or 1
+
+    def prepare(example: Example) -> tuple[dict, np.ndarray | None]:
+        return _prepare(example, degradation, layout)
+
+    start = time.perf_counter()
+    results = _in_order(prepare, source.examples(done), workers)
+    bar = None
+    for entry, records in results:
+        if bar is None:
+            # The first picture's time tells what the others will take.
+            pixels = entry.get("height", 0) * entry.get("width", 0) / 1e6
+            share = (needed.pictures - done) / max(1, needed.pictures)
+            seconds = (time.perf_counter() - start) * needed.megapixels * share / pixels / workers if pixels else 0
+            print(
+                f"making tiles of {source}: {needed.pictures - done} of {needed.pictures} pictures, "
+                f"{needed.gigabytes:.2f} GB in {journal.folder.parent}, about {seconds:.0f} s",
+                file=sys.stderr,
+            )
+            bar = tqdm(total=needed.pictures, initial=done, unit="picture", disable=None, leave=False)
+        if records is None and on_bad_file == "error":
+            raise InputError(f'{entry["skipped"]}; or set data.on_bad_file="skip"')
+        journal.add(entry, records)
+        bar.update()
+    if bar is not None:
+        bar.close()
+    if all("skipped" in entry for entry in journal.entries):
+        raise InputError(f"{source} has no usable picture: {journal.entries[0]['skipped'] if journal.entries else ''}")
+
+
+def _prepare(example: Example, degradation: Degradation, layout: Layout) -> tuple[dict, np.ndarray | None]:
+    """The journal's entry and the records of one picture; no records where it cannot be read."""
+    try:
+        hr, lr = example.read(layout.scale)
+    except InputError as error:
+        return {"name": example.name, "skipped": str(error)}, None
+    if layout.has_lr and lr is None:
+        lr = degradation.degrade(hr, Draws(0))
+    records = cut(hr, lr, layout)
+    entry = {
+        "name": example.name,
+        "height": hr.shape[0],
+        "width": hr.shape[1],
+        "crc": zlib.crc32(records),
+        "details": [round(float(value), 3) for value in details(hr, layout)],
+    }
+    return entry, records
+
+
+def _in_order(function: Callable, items: Iterator, workers: int) -> Iterator:
+    """`map` by threads, a few items ahead; results come in order. Decoding and resizing let other threads run."""
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: list[Future] = [pool.submit(function, item) for item in itertools.islice(items, workers + 2)]
+        try:
+            while waiting:
+                yield waiting.pop(0).result()
+                waiting += [pool.submit(function, item) for item in itertools.islice(items, 1)]
+        finally:
+            for future in waiting:
+                future.cancel()

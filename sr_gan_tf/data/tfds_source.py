@@ -1,0 +1,139 @@
+"""Pictures from TensorFlow Datasets: any data set with an image feature, by name and split.
+
+Nothing happens until the first picture is asked for: then the data set is downloaded and prepared where it isn't yet.
+Records are read in their order and handed on still encoded, so that decoding runs in parallel elsewhere.
+"""
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sr_gan_tf.data.sources import Example, Source, SourceUnavailable
+from sr_gan_tf.errors import InputError, one_line
+
+
+class TFDS(Source):
+    """A split of a data set of TensorFlow Datasets.
+
+    Args:
+        name: e.g. `div2k/bicubic_x4`, `celeb_a`, `tf_flowers`.
+        split: `train`, `validation`, `test`, or a part such as `train[:90%]`.
+        data_dir: where data sets are kept; default: TFDS's own choice.
+        feature: the image feature that holds HR; default: `hr`, or the only image feature.
+        use_lr: take LR from the data set where it has a feature `lr` (its scale must be the experiment's).
+        squash: (height, width) to which each picture is resized, whatever its proportions (LR is then made).
+
+    Raises:
+        SourceUnavailable: the data set cannot be downloaded or prepared.
+        InputError: no such data set, split or image feature.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        split: str = "train",
+        data_dir: str | None = None,
+        feature: str | None = None,
+        use_lr: bool = True,
+        squash: tuple[int, int] | None = None,
+    ):
+        self.name, self.split, self.data_dir = name, split, data_dir
+        self.feature, self.use_lr, self.squash = feature, use_lr, squash
+        self._position, self._iterator = 0, None
+
+    def __str__(self) -> str:
+        return f"TFDS {self.name} {self.split}"
+
+    def __len__(self) -> int:
+        return self._opened[1]
+
+    def __getitem__(self, index: int) -> Example:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        # Pictures are mostly asked for one after the other: then the records are read once.
+        if self._iterator is None or index != self._position:
+            self._iterator = self._records(index)
+        self._position = index + 1
+        return next(self._iterator)
+
+    def name_of(self, index: int) -> str:
+        return f"{self}[{index}]"
+
+    def examples(self, first: int = 0) -> Iterator[Example]:
+        return self._records(first)
+
+    @property
+    def has_lr(self) -> bool:
+        return self._features[1] is not None
+
+    def fingerprint(self) -> list:
+        builder = self._builder
+        about = Path(str(builder.data_dir)) / "dataset_info.json"
+        state = [about.stat().st_size, about.stat().st_mtime_ns] if about.is_file() else []
+        features = list(self._features)
+        return ["TFDS", builder.info.full_name, self.split, str(builder.data_dir), state, features, self.squash]
+
+    def sizes(self, limit: int) -> list[tuple[int, int]]:
+        # Each step to another record costs reading those before it.
+        return super().sizes(min(limit, 1))
+
+    @functools.cached_property
+    def _builder(self) -> Any:
+        tfds = _tfds()
+        try:
+            builder = tfds.builder(self.name, data_dir=self.data_dir)
+        except Exception as error:  # TFDS raises of every kind, also for a data set whose server doesn't answer
+            raise InputError(f"TFDS has no data set {self.name!r}: {_first_line(error)}") from error
+        try:
+            builder.download_and_prepare()
+        except Exception as error:
+            raise SourceUnavailable(f"TFDS cannot prepare {self.name} here: {_first_line(error)}") from error
+        return builder
+
+    @functools.cached_property
+    def _features(self) -> tuple[str, str | None]:
+        """Names of the HR and the LR feature."""
+        tfds, features = _tfds(), self._builder.info.features
+        images = [key for key, feature in features.items() if isinstance(feature, tfds.features.Image)]
+        hr = self.feature or ("hr" if "hr" in images else images[0] if len(images) == 1 else None)
+        if hr not in images:
+            raise InputError(
+                f"{self.name} has no image feature {hr!r}; expected config.feature to be one of {', '.join(images)}"
+                if images
+                else f"{self.name} has no image feature; use a data set of pictures"
+            )
+        uses_lr = self.use_lr and not self.squash and hr == "hr" and "lr" in images
+        return hr, "lr" if uses_lr else None
+
+    @functools.cached_property
+    def _opened(self) -> tuple[Any, int]:
+        """The tf.data set of encoded pictures in a fixed order, and their number."""
+        tfds, names = _tfds(), {name for name in self._features if name}
+        decoders = tfds.decode.PartialDecoding(
+            dict.fromkeys(names, True), decoders={name: tfds.decode.SkipDecoding() for name in names}
+        )
+        in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
+        try:
+            records = self._builder.as_dataset(
+                split=self.split, decoders=decoders, read_config=in_order, shuffle_files=False
+            )
+        except (ValueError, KeyError) as error:
+            raise InputError(f"{self.name} has no split {self.split!r}: {_first_line(error)}") from error
+        return records, int(records.cardinality())
+
+    def _records(self, first: int) -> Iterator[Example]:
+        hr, lr = self._features
+        for number, record in enumerate(self._opened[0].skip(first).as_numpy_iterator(), first):
+            yield Example(self.name_of(number), record[hr], record[lr] if lr else None, self.squash)
+
+
+def _tfds() -> Any:
+    import tensorflow_datasets  # takes seconds, and most experiments do without
+
+    return tensorflow_datasets
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return one_line(ValueError(lines[0]))[:300] if lines else type(error).__name__
