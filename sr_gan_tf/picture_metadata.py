@@ -7,7 +7,7 @@ writer can put them where that format keeps them. GIF and BMP have no room for t
 import dataclasses
 import re
 
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 _ORIENTATION, _WIDTH, _HEIGHT, _SOFTWARE = 0x0112, 0x0100, 0x0101, 0x0131
 _EXIF_IFD, _PIXEL_X, _PIXEL_Y, _THUMBNAIL_IFD = 0x8769, 0xA002, 0xA003, 1
@@ -16,24 +16,33 @@ _TIFF_STRUCTURE = (
     0x013D, 0x0140, 0x0142, 0x0143, 0x0144, 0x0145, 0x014A, 0x0152, 0x0153, 0x015B, 0x0211, 0x0212, 0x0213,
     0x02BC, 0x83BB, 0x8649, 0x8773,
 )  # fmt: skip
+_GPS_IFD = 0x8825
+_TEXTS = (0x010E, 0x010F, 0x0110, 0x0132, 0x013B, 0x8298)  # description, make, model, date, artist, copyright
 _IPTC_RESOURCE = 0x0404
 
 
 @dataclasses.dataclass(frozen=True)
 class Metadata:
-    """Everything but the pixels; `dpi` is (horizontal, vertical) dots per inch."""
+    """Everything but the pixels; `dpi` is (horizontal, vertical) dots per inch, `note` the program that wrote it."""
 
     icc_profile: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
     iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
+    note: str = ""
 
     def resized(self, width: int, height: int, software: str) -> "Metadata":
         """The metadata of the same picture at another size: sizes corrected, thumbnail dropped, `software` noted."""
         return dataclasses.replace(
-            self, exif=_resized_exif(self.exif, width, height, software), xmp=_resized_xmp(self.xmp, width, height)
+            self,
+            exif=_resized_exif(self.exif, width, height, software),
+            xmp=_resized_xmp(self.xmp, width, height),
+            note=software,
         )
+
+
+NOTHING = Metadata()
 
 
 def read_metadata(image: Image.Image) -> Metadata:
@@ -58,6 +67,27 @@ def orientation(image: Image.Image) -> int:
     except (OSError, ValueError, SyntaxError, TypeError, KeyError, EOFError):
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def exif_directories(exif: bytes | None) -> dict:
+    """EXIF taken apart for a TIFF: "Image" {tag: text}, "Exif" and "GPS" as Pillow's directories where they exist."""
+    if not exif:
+        return {}
+    block = Image.Exif()
+    try:
+        block.load(exif)
+        result = {"Image": {tag: value for tag in _TEXTS if isinstance(value := block.get(tag), str) and value}}
+        for group, tag in (("Exif", _EXIF_IFD), ("GPS", _GPS_IFD)):
+            entries = block.get_ifd(tag)
+            directory = TiffImagePlugin.ImageFileDirectory_v2()
+            for key, value in entries.items():
+                directory[key] = value
+            if len(directory) and directory.tobytes(8):
+                result[group] = directory
+        return result
+    except Exception:
+        # As in reading: whatever Pillow raises on a block that is not quite EXIF.
+        return {}
 
 
 def photoshop_resource(iptc: bytes) -> bytes:

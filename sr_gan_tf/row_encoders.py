@@ -1,0 +1,199 @@
+"""Arrays to picture files: PNG and TIFF row by row as the rows come, the others from a scratch file on disk.
+
+An encoder takes blocks of rows from top to bottom, so a picture much larger than memory can be written. JPEG, WebP,
+AVIF, BMP and GIF need all rows at once: they are collected in an unlinked, memory-mapped file beside the output.
+"""
+
+import dataclasses
+import struct
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Literal
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.picture_metadata import NOTHING, Metadata, photoshop_resource
+from sr_gan_tf.png_rows import encode_png
+from sr_gan_tf.tiff_rows import encode_tiff
+
+FORMATS = {
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
+    ".avif": "AVIF", ".gif": "GIF",
+}  # fmt: skip
+LARGEST_SIDE = {
+    "PNG": 2**31 - 1, "JPEG": 65500, "WEBP": 16383, "TIFF": 2**31 - 1, "BMP": 2**31 - 1, "AVIF": 32768, "GIF": 65535,
+}  # fmt: skip
+_WITH_ALPHA = ("PNG", "WEBP", "TIFF", "AVIF", "GIF")
+_SIXTEEN_BITS = ("PNG", "TIFF")
+_BYTES_AT_ONCE = 1 << 22
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoding:
+    """How a picture is written.
+
+    Args:
+        format: one of `FORMATS`' values.
+        quality: 1 to 100 for JPEG, WebP (100 is lossless) and AVIF; others ignore it.
+        compression: of PNG and TIFF; "small" takes ten times as long for about a tenth less.
+    """
+
+    format: str = "PNG"
+    quality: int = 95
+    compression: Literal["fast", "small"] = "fast"
+
+    def holds_alpha(self) -> bool:
+        return self.format in _WITH_ALPHA
+
+    def sample_type(self, dtype: np.dtype) -> np.dtype:
+        """uint16 where the picture has it and the format holds it, else uint8."""
+        deep = np.dtype(dtype) == np.uint16 and self.format in _SIXTEEN_BITS
+        return np.dtype(np.uint16 if deep else np.uint8)
+
+    def check_size(self, width: int, height: int, name: str) -> None:
+        """Raises InputError where the format cannot hold so many pixels."""
+        if max(width, height) > LARGEST_SIDE[self.format]:
+            raise InputError(
+                f"{name}: {width} x {height} pixels do not fit into {self.format}, which ends at "
+                f"{LARGEST_SIDE[self.format]} a side; write PNG or TIFF instead"
+            )
+        if self.format == "BMP" and 3 * width * height > 2**32 - 1024:
+            raise InputError(f"{name}: {width} x {height} pixels are more than a BMP's 4 GB; write PNG or TIFF instead")
+
+
+def format_of(path: str | Path) -> str:
+    """The format that a file name's suffix stands for."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise InputError(f"{path}: no picture format is known by {suffix!r}; use one of {', '.join(FORMATS)}")
+    return FORMATS[suffix]
+
+
+def scratch_array(shape: tuple[int, ...], dtype: np.dtype, folder: str | Path | None) -> np.ndarray:
+    """An array on disk that vanishes with the process, in `folder` (where the result needs room anyway)."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            file.truncate(int(np.prod(shape)) * np.dtype(dtype).itemsize)
+        except OSError as error:
+            raise InputError(f"no room for a scratch file of the picture in {folder}: {error.strerror}") from error
+        return np.memmap(file, dtype, "r+", shape=shape)
+
+
+def encode(
+    file: IO[bytes],
+    blocks: Iterable[np.ndarray],
+    shape: tuple[int, int, int],
+    dtype: np.dtype,
+    encoding: Encoding,
+    metadata: Metadata = NOTHING,
+    folder: str | Path | None = None,
+) -> None:
+    """Writes one picture.
+
+    Args:
+        file: an empty seekable binary file, open for reading and writing.
+        blocks: (rows, W, C) arrays of `dtype` from top to bottom.
+        shape: (H, W, C); C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
+        dtype: uint8, or uint16 where the format holds it.
+        encoding: format and quality.
+        metadata: written as far as the format has room for it.
+        folder: where scratch files go.
+    """
+    metadata = _fitting(metadata, shape[2])
+    if encoding.format in ("PNG", "TIFF"):
+        by_rows = encode_png if encoding.format == "PNG" else encode_tiff
+        by_rows(file, blocks, shape, np.dtype(dtype), metadata, small=encoding.compression == "small")
+    else:
+        pixels = _collected(blocks, shape, dtype, folder)
+        whole = {"JPEG": _encode_jpeg, "BMP": _encode_bmp}.get(encoding.format, _encode_by_pillow)
+        whole(file, pixels, encoding, metadata)
+
+
+def _fitting(metadata: Metadata, channels: int) -> Metadata:
+    """Without an ICC profile that is for another kind of samples, e.g. CMYK's after a conversion to RGB."""
+    space = (metadata.icc_profile or b"")[16:20]
+    if space in (b"RGB ", b"GRAY", b"CMYK", b"Lab ") and space != (b"GRAY" if channels <= 2 else b"RGB "):
+        return dataclasses.replace(metadata, icc_profile=None)
+    return metadata
+
+
+def _collected(blocks: Iterable[np.ndarray], shape: tuple, dtype: np.dtype, folder: str | Path | None) -> np.ndarray:
+    blocks = iter(blocks)
+    first = next(blocks)
+    if first.shape == shape:
+        return first
+    pixels = scratch_array(shape, dtype, folder)
+    row = 0
+    while first is not None:
+        pixels[row : row + len(first)] = first
+        row += len(first)
+        first = next(blocks, None)
+    return pixels
+
+
+def _encode_jpeg(file, pixels, encoding, metadata) -> None:
+    pixels = np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    # Half the colour resolution is below what a quality of 90 keeps of the rest.
+    subsampling = None if pixels.ndim == 2 else "444" if encoding.quality >= 90 else "420"
+    data = imagecodecs.jpeg8_encode(pixels, level=encoding.quality, subsampling=subsampling, optimize=False)
+    start = 4 + struct.unpack(">H", data[4:6])[0]  # SOI, then JFIF's own APP0
+    header = bytearray(data[:start])
+    if metadata.dpi:
+        header[13:18] = struct.pack(">BHH", 1, *(min(65535, max(1, round(value))) for value in metadata.dpi))
+    file.write(header)
+
+    def segment(marker: int, body: bytes) -> None:
+        if len(body) <= 65533:  # A longer EXIF or XMP block has no place in a JPEG.
+            file.write(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body)
+
+    if metadata.exif:
+        segment(0xE1, b"Exif\0\0" + metadata.exif.removeprefix(b"Exif\0\0"))
+    if metadata.xmp:
+        segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + metadata.xmp)
+    if metadata.icc_profile:
+        parts = [metadata.icc_profile[place : place + 65519] for place in range(0, len(metadata.icc_profile), 65519)]
+        for number, part in enumerate(parts, 1):
+            segment(0xE2, b"ICC_PROFILE\0" + bytes([number, len(parts)]) + part)
+    if metadata.iptc:
+        segment(0xED, photoshop_resource(metadata.iptc))
+    file.write(memoryview(data)[start:])
+
+
+def _encode_bmp(file, pixels, encoding, metadata) -> None:
+    height, width, channels = pixels.shape
+    stride = -(-3 * width // 4) * 4
+    dots = [round(value / 0.0254) for value in metadata.dpi or (0, 0)]
+    file.write(struct.pack("<2sIHHI", b"BM", 54 + stride * height, 0, 0, 54))
+    file.write(struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, stride * height, *dots, 0, 0))
+    step = max(1, _BYTES_AT_ONCE // stride)
+    for stop in range(height, 0, -step):
+        block = pixels[max(0, stop - step) : stop][::-1, :, ::-1]  # from the bottom up, blue first
+        rows = np.zeros((len(block), stride), np.uint8)
+        rows[:, : 3 * width] = np.broadcast_to(block, (*block.shape[:2], 3)).reshape(len(block), -1)
+        file.write(rows)
+
+
+def _encode_by_pillow(file, pixels, encoding, metadata) -> None:
+    image = pillow_image(pixels)
+    if encoding.format == "GIF":
+        image.save(file, "GIF", comment=metadata.note.encode("latin-1", "replace") if metadata.note else b"")
+        return
+    image.save(file, encoding.format, **pillow_options(encoding, metadata))
+
+
+def pillow_image(pixels: np.ndarray) -> Image.Image:
+    """uint8 (H, W, 1 to 4) as Pillow's L, LA, RGB or RGBA."""
+    return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
+
+
+def pillow_options(encoding: Encoding, metadata: Metadata) -> dict:
+    """Arguments of Pillow's `save` for WebP and AVIF."""
+    options = {"icc_profile": metadata.icc_profile, "exif": metadata.exif, "xmp": metadata.xmp}
+    options = {key: value for key, value in options.items() if value}
+    if encoding.format == "WEBP":
+        return {**options, "quality": encoding.quality, "lossless": encoding.quality == 100, "exact": True, "method": 2}
+    return {**options, "quality": encoding.quality, "speed": 8, "subsampling": "4:4:4"}
