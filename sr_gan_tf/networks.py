@@ -24,6 +24,8 @@ class Network(keras.Model):
     # before step 0, and every call checks the sizes it knows.
     size_multiple = 1
     minimum_size = 1
+    # The only height and width that a network with dense layers over positions takes.
+    image_size: int | None = None
 
     def __call__(self, inputs, *args, **kwargs):
         shape = getattr(inputs, "shape", None)
@@ -33,6 +35,11 @@ class Network(keras.Model):
 
     def check_size(self, height: int | None, width: int | None) -> None:
         """Raises InputError, naming the nearest sizes, unless the network takes pictures of this size."""
+        if self.image_size is not None and any(side not in (None, self.image_size) for side in (height, width)):
+            raise InputError(
+                f"{type(self).__name__}: made for pictures of {self.image_size}x{self.image_size}, which "
+                f"{height}x{width} is not; set its image_size to theirs, or cut them to {self.image_size}"
+            )
         problems = []
         for side in (height, width):
             if side is not None and (side < self.minimum_size or side % self.size_multiple):

@@ -1,0 +1,296 @@
+"""Discriminators: parameter counts, equality with the references, and the checks that every one must pass."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from network_checks import (
+    check_batch_independence,
+    check_finite,
+    check_gradients,
+    check_precision,
+    check_round_trip,
+    check_xla,
+    picture,
+    stir,
+    trainable_count,
+)
+
+from sr_gan_tf import layers as own
+from sr_gan_tf.build import build
+from sr_gan_tf.config import Spec
+from sr_gan_tf.discriminators import DISCRIMINATORS
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.networks import Network
+
+REFERENCE = Path(__file__).parent / "reference"
+
+TINY = {
+    "SRGANDiscriminator": {"image_size": 32, "filters": 4, "units": 8},
+    "TinyDiscriminator": {"filters": 4},
+    "ConvDiscriminator": {"filters": 4},
+    "PatchGAN": {"filters": 4, "num_layers": 2},
+    "UNetDiscriminator": {"filters": 4},
+    "DUnet": {"filters": 4},
+    "MetaGAN": {"filters": (16, 16, 32, 32), "blocks": (1, 1, 1, 1)},
+    "VGGDiscriminator": {"image_size": 32, "filters": 4},
+}
+# Sizes that each tiny discriminator takes, odd ones where it can.
+SIZES = {
+    "SRGANDiscriminator": [(32, 32)],
+    "TinyDiscriminator": [(13, 17), (1, 2)],
+    "ConvDiscriminator": [(13, 17), (32, 20)],
+    "PatchGAN": [(13, 17), (32, 20), (12, 12)],
+    "UNetDiscriminator": [(8, 24), (32, 16)],
+    "DUnet": [(8, 24), (32, 16)],
+    "MetaGAN": [(64, 64), (64, 128)],
+    "VGGDiscriminator": [(32, 32)],
+}
+ENDINGS = [
+    {"class_name": "MinibatchDiscrimination", "config": {"num_kernels": 3, "kernel_size": 2}},
+    {"class_name": "MinibatchStandardDeviation"},
+]
+
+# (name, configuration, trainable, not trainable); a spectrally normalised layer holds the vectors u and v.
+COUNTS = [
+    ("SRGANDiscriminator", {}, 23_565_505, 3_712),
+    ("TinyDiscriminator", {"logits": "matrix"}, 1_857, 0),
+    ("TinyDiscriminator", {"logits": "one"}, 1_857, 0),
+    ("ConvDiscriminator", {}, 5_213_761, 5_760),
+    ("PatchGAN", {}, 2_765_633, 1_792),
+    ("PatchGAN", {"conditional": True}, 2_768_705, 1_792),
+    ("PatchGAN", {"normalization": "instance"}, 2_764_737, 0),
+    ("PatchGAN", {"normalization": "spectral"}, 2_764_737, 16_369),
+    ("UNetDiscriminator", {}, 4_376_897, 17_856),
+    ("DUnet", {}, 3_231_457, 14_720),
+    ("MetaGAN", {}, 10_050_148, 0),
+    ("MetaGAN", {"excitation": "cse"}, 10_666_810, 0),
+    ("MetaGAN", {"excitation": "csse"}, 10_669_852, 0),
+    ("MetaGAN", {"mixer": "conv"}, 10_304_164, 0),
+    ("MetaGAN", {"mixer": "conv", "excitation": "cse"}, 10_920_826, 0),
+    ("MetaGAN", {"mixer": "conv", "excitation": "csse"}, 10_923_868, 0),
+]
+
+
+def tiny(name: str, **changes):
+    return DISCRIMINATORS[name](**{**TINY[name], **changes})
+
+
+def images(name: str, batch: int = 2) -> np.ndarray:
+    return picture(tiny(name), SIZES[name][0], batch)
+
+
+def test_every_discriminator_has_a_tiny_configuration():
+    assert set(TINY) == set(SIZES) == set(DISCRIMINATORS)
+
+
+@pytest.mark.parametrize(("name", "config", "trainable", "fixed"), COUNTS)
+def test_parameter_counts(name, config, trainable, fixed):
+    discriminator = DISCRIMINATORS[name](**config)
+    assert (trainable_count(discriminator), discriminator.count_params()) == (trainable, trainable + fixed)
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+class TestEveryDiscriminator:
+    def test_sizes(self, name):
+        discriminator = tiny(name)
+        for size in SIZES[name]:
+            logits = discriminator(picture(discriminator, size))
+            assert logits.shape == discriminator.compute_output_shape((2, *size, 3))
+            assert logits.shape[0] == 2 and logits.shape[-1] == 1 and logits.dtype == tf.float32
+
+    def test_round_trip(self, name, tmp_path):
+        discriminator = stir(tiny(name))
+        check_round_trip(discriminator, images(name), tmp_path)
+
+    def test_precision(self, name):
+        check_precision(lambda: tiny(name), images(name))
+
+    def test_batch_independence(self, name):
+        check_batch_independence(tiny(name), images(name))
+
+    def test_gradients(self, name):
+        check_gradients(tiny(name), images(name))
+
+    def test_finite(self, name):
+        check_finite(tiny(name), images(name))
+
+    @pytest.mark.long
+    def test_xla(self, name):
+        check_xla(tiny(name), images(name))
+
+    def test_wrong_arguments(self, name):
+        with pytest.raises(InputError, match="takes no such argument"):
+            build(Spec(name, {"filtres": 8}), DISCRIMINATORS, "discriminator")
+        with pytest.raises(InputError, match="ending.class_name: no 'MinibatchDiscrimation'; did you mean"):
+            spec = Spec(name, TINY[name] | {"ending": {"class_name": "MinibatchDiscrimation"}})
+            build(spec, DISCRIMINATORS, "discriminator")
+        with pytest.raises(InputError, match="ending: expected"):
+            build(Spec(name, TINY[name] | {"ending": {"name": "Minibatch"}}), DISCRIMINATORS, "discriminator")
+
+    def test_features(self, name):
+        discriminator = stir(tiny(name))
+        *features, logits = discriminator.feature_model()(images(name))
+        assert len(features) == len(discriminator.feature_layers) > 0
+        assert all(np.ptp(feature) > 0 for feature in features)
+        np.testing.assert_allclose(logits, discriminator(images(name)), atol=1e-6)
+
+    def test_endings_see_the_batch(self, name):
+        for ending in ENDINGS:
+            discriminator = stir(tiny(name, ending=ending))
+            batch = images(name, 3)
+            logits = discriminator(batch).numpy()
+            assert logits.shape == (3, *discriminator.compute_output_shape(batch.shape)[1:])
+            assert np.abs(logits[:1] - discriminator(batch[:1])).max() > 1e-6
+
+
+@pytest.mark.parametrize("logits", ["matrix", "one"])
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_endings(logits, ending, tmp_path):
+    discriminator = stir(tiny("TinyDiscriminator", logits=logits, ending=ending))
+    batch = images("TinyDiscriminator", 3)
+    check_round_trip(discriminator, batch, tmp_path)
+    check_precision(lambda: tiny("TinyDiscriminator", logits=logits, ending=ending), batch)
+    check_gradients(discriminator, batch)
+    check_finite(discriminator, batch)
+
+
+@keras.saving.register_keras_serializable("test_discriminators")
+class OwnLayers(Network):
+    """Every layer of ours that discriminators use, once: what XLA could refuse."""
+
+    def __init__(self, name: str | None = "own_layers"):
+        image = keras.Input((None, None, 3))
+        x = own.UnshuffledConv2D(8, 2)(image)
+        x = own.SelfAttention2D(4)(own.SpectralConv2D(8, 3)(x))
+        x = own.DySample()(own.Excitation("csse")(x))
+        x = own.MinibatchDiscrimination(2, 2)(own.MinibatchStandardDeviation()(own.ChannelAffine()(x)))
+        super().__init__(image, x, name=name)
+
+
+def test_own_layers(tmp_path):
+    network = OwnLayers()
+    batch = picture(network, (8, 12))
+    check_xla(network, batch)
+    check_gradients(network, batch)
+    check_round_trip(network, batch, tmp_path)
+    assert network.compute_output_shape(batch.shape) == network(batch).shape
+
+
+@pytest.mark.parametrize("file", sorted(REFERENCE.glob("*.npz")), ids=lambda file: file.stem)
+def test_equal_to_reference(file):
+    from sr_gan_tf.weights.pytorch_discriminators import FAMILIES
+
+    with np.load(file) as content:
+        state = {key.removeprefix("state/"): content[key] for key in content.files if key.startswith("state/")}
+        given, expected = content["input"], content["output"]
+    names = [name for name, (_, keys) in FAMILIES.items() if all(key in state for key in keys)]
+    if not names:
+        pytest.skip("a generator's")
+    config, weights = FAMILIES[names[0]][0](state)
+    if "published" in file.stem:
+        config["published_attention"] = True
+    discriminator = DISCRIMINATORS[names[0]](**config)
+    variables = {variable.path: variable for variable in discriminator.weights}
+    assert set(weights) == set(variables)
+    for path, variable in variables.items():
+        variable.assign(weights[path])
+    output = discriminator(given.transpose(0, 2, 3, 1)).numpy()
+    if expected.ndim == 4:
+        expected = expected.transpose(0, 2, 3, 1)
+    assert np.abs(output - expected).max() <= 1e-4 * np.ptp(expected)
+
+
+class TestSizes:
+    @pytest.mark.parametrize(
+        ("name", "size", "nearest"),
+        [
+            ("MetaGAN", (96, 160), "64 or 128, 128 or 192"),
+            ("MetaGAN", (224, 192), "192 or 256"),
+            ("MetaGAN", (20, 64), "64"),
+            ("UNetDiscriminator", (20, 32), "16 or 24"),
+            ("DUnet", (4, 33), "8, 32 or 40"),
+            ("PatchGAN", (11, 32), "12"),
+        ],
+    )
+    def test_nearest_sizes_are_named(self, name, size, nearest):
+        with pytest.raises(InputError, match=f"nearest: {nearest}$"):
+            tiny(name)(np.zeros((1, *size, 3), np.float32))
+
+    @pytest.mark.parametrize("name", ["SRGANDiscriminator", "VGGDiscriminator"])
+    def test_fixed_sizes(self, name):
+        with pytest.raises(InputError, match="made for pictures of 32x32, which 64x32 is not"):
+            tiny(name)(np.zeros((1, 64, 32, 3), np.float32))
+
+    @pytest.mark.parametrize(("size", "side"), [(32, 1), (64, 2), (96, 3), (256, 4), (320, 5)])
+    def test_vgg_image_sizes(self, size, side):
+        discriminator = tiny("VGGDiscriminator", image_size=size)
+        assert discriminator.get_layer("dense").kernel.shape[0] == side**2 * 32
+
+    def test_vgg_names_the_nearest_image_sizes(self):
+        with pytest.raises(ValueError, match="100 is no multiple of 32; the nearest are 96 and 128"):
+            tiny("VGGDiscriminator", image_size=100)
+
+    @pytest.mark.parametrize(("size", "patches"), [(256, 30), (128, 14), (96, 10)])
+    def test_patches_a_side(self, size, patches):
+        for normalization in ("batch", "spectral"):
+            discriminator = DISCRIMINATORS["PatchGAN"](filters=1, normalization=normalization)
+            assert discriminator.compute_output_shape((1, size, size, 3)) == (1, patches, patches, 1)
+
+    def test_a_logit_of_patchgan_sees_70_pixels(self):
+        discriminator = DISCRIMINATORS["PatchGAN"](filters=2, normalization="none")
+        image = tf.Variable(picture(discriminator, (128, 128), 1))
+        with tf.GradientTape() as tape:
+            logit = discriminator(image)[0, 7, 7, 0]
+        seen = np.abs(tape.gradient(logit, image))[0].max(axis=-1) > 0
+        assert np.flatnonzero(seen.any(axis=0)).size == np.flatnonzero(seen.any(axis=1)).size == 70
+
+    def test_conditional(self):
+        discriminator = tiny("PatchGAN", conditional=True)
+        logits = discriminator(picture(discriminator, (32, 32))).numpy()
+        assert discriminator.conditional and picture(discriminator, (32, 32)).shape[-1] == 6
+        assert logits.shape == (2, 6, 6, 1)
+
+
+class TestMetaGAN:
+    @pytest.mark.parametrize("excitation", ["SSE", "both"])
+    def test_excitation_is_checked(self, excitation):
+        with pytest.raises(ValueError, match="excitation: .* is not known"):
+            tiny("MetaGAN", excitation=excitation)
+
+    def test_published_attention_leaves_queries_keys_and_values_alone(self):
+        discriminator = tiny("MetaGAN", published_attention=True)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(discriminator(images("MetaGAN")))
+        gradients = tape.gradient(loss, [variable.value for variable in discriminator.trainable_variables])
+        idle = {
+            variable.path.split("/")[-2]
+            for variable, gradient in zip(discriminator.trainable_variables, gradients, strict=True)
+            if gradient is None or not np.abs(gradient).max()
+        }
+        assert idle == {"queries_keys_values"}
+        with pytest.raises(AssertionError, match="queries_keys_values"):
+            check_gradients(discriminator, images("MetaGAN"))
+
+    def test_dropout_in_its_own_update_only(self):
+        discriminator = stir(tiny("MetaGAN"))
+        inference = [discriminator(images("MetaGAN"), training=False).numpy() for _ in range(2)]
+        training = [discriminator(images("MetaGAN"), training=True).numpy() for _ in range(2)]
+        np.testing.assert_array_equal(*inference)
+        assert np.abs(training[0] - training[1]).max() > 0
+
+    @pytest.mark.parametrize("mixer", ["attention", "conv"])
+    @pytest.mark.parametrize("excitation", ["sse", "cse", "csse"])
+    def test_variants_learn(self, mixer, excitation):
+        check_gradients(tiny("MetaGAN", mixer=mixer, excitation=excitation), images("MetaGAN"))
+
+
+def test_conv_discriminator_keeps_statistics_for_each_use():
+    discriminator = tiny("ConvDiscriminator")
+    layers = [layer.name for layer in discriminator.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert len(layers) == 8
+    discriminator(images("ConvDiscriminator"), training=True)
+    means = [discriminator.get_layer(f"norm_{number}").moving_mean.numpy() for number in (2, 3)]
+    assert np.abs(means[0] - means[1]).max() > 1e-6
