@@ -9,6 +9,7 @@ unrounded: that is `rounded=False`, and the metric's name says `yfloat`. MS-SSIM
 
 import functools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -20,15 +21,31 @@ _LUMA = tuple(weight / 255.0 for weight in (65.481, 128.553, 24.966))
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _RADIUS, _SIGMA = 5, 1.5
-_BLOCK = 16  # rows; wide enough to share most inputs, and see PRODUCT
+# Rows worked on at a time: temporary arrays of a whole picture cost more in page faults than in arithmetic.
+_STRIP = 32
 
 
 def luma(image: np.ndarray, rounded: bool = True) -> np.ndarray:
-    """(H, W) float64 luma, 16 to 235, of an (H, W, 3) uint8 RGB picture; a grey picture is its own luma."""
+    """(H, W) luma, 16 to 235, of an (H, W, 3) uint8 RGB picture: uint8, or float64 where not rounded.
+
+    A grey picture is its own luma.
+    """
     if is_grey(image):
-        return image.reshape(image.shape[:2]).astype(np.float64)
-    y = 16.0 + sum(weight * image[..., channel] for channel, weight in enumerate(_LUMA))
-    return np.floor(y + 0.5, out=y) if rounded else y
+        return image.reshape(image.shape[:2])
+    result = np.empty(image.shape[:2], np.uint8 if rounded else np.float64)
+    for rows in strips(len(image)):
+        y = image[rows, :, 0] * _LUMA[0]
+        y += image[rows, :, 1] * _LUMA[1]
+        y += image[rows, :, 2] * _LUMA[2]
+        y += 16.5 if rounded else 16.0
+        result[rows] = y  # uint8 cuts the fraction off
+    return result
+
+
+def strips(length: int, size: int = _STRIP) -> Iterator[slice]:
+    """Slices of at most `size` that make up `length`."""
+    for start in range(0, length, size):
+        yield slice(start, min(start + size, length))
 
 
 def is_grey(image: np.ndarray) -> bool:
@@ -38,7 +55,12 @@ def is_grey(image: np.ndarray) -> bool:
 
 def mean_squared_error(hr: np.ndarray, sr: np.ndarray) -> float:
     """Mean of squared differences over all values."""
-    return float(np.mean(np.square(np.subtract(hr, sr, dtype=np.float64))))
+    wide = np.int32 if hr.dtype == sr.dtype == np.uint8 else np.float64
+    total = 0.0
+    for rows in strips(len(hr)):
+        difference = np.subtract(hr[rows], sr[rows], dtype=wide)
+        total += float(np.sum(np.square(difference, out=difference)))
+    return total / hr.size
 
 
 def psnr(hr: np.ndarray, sr: np.ndarray, peak: float = 255.0) -> float:
@@ -59,7 +81,7 @@ def psnr_rgb(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
 
 def ssim(hr: np.ndarray, sr: np.ndarray) -> float:
     """Structural similarity of two (H, W) planes of 0..255; nan where the window doesn't fit."""
-    return math.nan if min(hr.shape) <= 2 * _RADIUS else float(np.mean(_ssim_maps(hr, sr)[0]))
+    return math.nan if min(hr.shape) <= 2 * _RADIUS else _ssim_means(hr, sr)[0]
 
 
 def ssim_y(hr: np.ndarray, sr: np.ndarray, crop: int, rounded: bool = True) -> float:
@@ -79,8 +101,8 @@ def ms_ssim(hr: np.ndarray, sr: np.ndarray) -> float:
             hr, sr = _halved(hr), _halved(sr)
         if min(hr.shape) <= 2 * _RADIUS:
             return math.nan
-        both, contrast = _ssim_maps(hr, sr)
-        mean = float(np.mean(both if number == len(MS_SSIM_WEIGHTS) - 1 else contrast))
+        both, contrast = _ssim_means(hr, sr)
+        mean = both if number == len(MS_SSIM_WEIGHTS) - 1 else contrast
         result *= max(mean, 0.0) ** weight
     return result
 
@@ -95,7 +117,7 @@ def luma_pair(hr: np.ndarray, sr: np.ndarray, crop: int, rounded: bool = True) -
     hr, sr = cut_pair(hr, sr, crop)
     if is_grey(hr) and not is_grey(sr):
         # The network was fed three equal channels; its answer is brought back to one.
-        sr = np.floor(sr.mean(axis=-1, dtype=np.float64) + 0.5)
+        sr = np.floor(sr.mean(axis=-1) + 0.5).astype(np.uint8)
     return luma(hr, rounded), luma(sr, rounded)
 
 
@@ -124,51 +146,57 @@ def cut_pair(hr: np.ndarray, sr: np.ndarray, crop: int) -> tuple[np.ndarray, np.
 
 
 @functools.cache
-def _gaussian_band() -> np.ndarray:
-    """(_BLOCK, _BLOCK + 10): a block of outputs of the 11-tap Gaussian over its inputs."""
+def _gaussian_band(size: int) -> np.ndarray:
+    """(size, size + 10): so many outputs of the 11-tap Gaussian from their inputs."""
     x = np.arange(-_RADIUS, _RADIUS + 1)
     taps = np.exp(-0.5 * (x / _SIGMA) ** 2)
     taps /= taps.sum()
-    band = np.zeros((_BLOCK, _BLOCK + 2 * _RADIUS))
-    for row in range(_BLOCK):
+    band = np.zeros((size, size + 2 * _RADIUS))
+    for row in range(size):
         band[row, row : row + len(taps)] = taps
     return band
 
 
-def _blurred(planes: np.ndarray) -> np.ndarray:
-    """(N, H, W) to (N, H - 10, W - 10): the 11 x 11 Gaussian where it fits, as banded matrix products."""
-    count, height, width = planes.shape
-    rows = np.empty((count, height - 2 * _RADIUS, width))
-    _blur_rows(planes, rows)
-    result = np.empty((count, height - 2 * _RADIUS, width - 2 * _RADIUS))
-    _blur_rows(rows.transpose(0, 2, 1), result.transpose(0, 2, 1))
-    return result
+def _ssim_means(hr: np.ndarray, sr: np.ndarray) -> tuple[float, float]:
+    """Means of SSIM, and of contrast times structure alone, over the region where the window fits."""
+    margin = 2 * _RADIUS
+    height, width = (length - margin for length in hr.shape)
+    # The same buffers serve all strips.
+    planes = np.empty((4, _STRIP + margin, width + margin))
+    half = np.empty((4, _STRIP, width + margin))
+    blurred = np.empty((4, _STRIP, width))
+    total_both = total_contrast = 0.0
+    for rows in strips(height):
+        size, inputs = rows.stop - rows.start, slice(rows.start, rows.stop + margin)
+        first, second, product, squares = planes[:, : size + margin]
+        first[...], second[...] = hr[inputs], sr[inputs]
+        np.multiply(first, second, out=product)
+        # The variances are needed only as a sum.
+        np.add(np.square(first), np.square(second), out=squares)
+        _blur(planes[:, : size + margin], half[:, :size], blurred[:, :size])
+        first, second, product, squares = blurred[:, :size]
+        means, mean_squares = first * second, first * first + second * second
+        contrast = (2 * (product - means) + _C2) / (squares - mean_squares + _C2)
+        total_contrast += float(np.sum(contrast))
+        total_both += float(np.sum(contrast * ((2 * means + _C1) / (mean_squares + _C1))))
+    return total_both / (height * width), total_contrast / (height * width)
 
 
-def _blur_rows(planes: np.ndarray, result: np.ndarray) -> None:
-    band, columns = _gaussian_band(), PRODUCT // (_BLOCK * (_BLOCK + 2 * _RADIUS))
-    for start in range(0, result.shape[1], _BLOCK):
-        stop = min(start + _BLOCK, result.shape[1])
-        part = band[: stop - start, : stop - start + 2 * _RADIUS]
-        for column in range(0, result.shape[2], columns):
-            inside = slice(column, column + columns)
-            np.matmul(part, planes[:, start : stop + 2 * _RADIUS, inside], out=result[:, start:stop, inside])
-
-
-def _ssim_maps(hr: np.ndarray, sr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The map of SSIM, and that of contrast times structure alone."""
-    # The variances are needed only as a sum.
-    planes = np.empty((4, *hr.shape))
-    planes[0], planes[1] = hr, sr
-    np.multiply(hr, sr, out=planes[2])
-    np.add(np.square(hr), np.square(sr), out=planes[3])
-    mean_hr, mean_sr, product, squares = _blurred(planes)
-    means, mean_squares = mean_hr * mean_sr, mean_hr**2 + mean_sr**2
-    contrast = (2 * (product - means) + _C2) / (squares - mean_squares + _C2)
-    return contrast * (2 * means + _C1) / (mean_squares + _C1), contrast
+def _blur(planes: np.ndarray, half: np.ndarray, result: np.ndarray) -> None:
+    """(N, H + 10, W + 10) to (N, H, W): the 11 x 11 Gaussian as banded matrix products; `half` is (N, H, W + 10)."""
+    margin = 2 * _RADIUS
+    for rows in strips(result.shape[1], _STRIP // 2):
+        band = _gaussian_band(rows.stop - rows.start)
+        inputs = slice(rows.start, rows.stop + margin)
+        for columns in strips(half.shape[2], PRODUCT // band.size):
+            np.matmul(band, planes[:, inputs, columns], out=half[:, rows, columns])
+    for columns in strips(result.shape[2]):
+        band = _gaussian_band(columns.stop - columns.start)
+        np.matmul(half[..., columns.start : columns.stop + margin], band.T, out=result[..., columns])
 
 
 def _halved(plane: np.ndarray) -> np.ndarray:
     """Means of 2 x 2 pixels; an odd last row or column counts twice."""
+    plane = plane.astype(np.float64, copy=False)
     plane = np.pad(plane, [(0, size % 2) for size in plane.shape], mode="edge")
     return 0.25 * (plane[::2, ::2] + plane[1::2, ::2] + plane[::2, 1::2] + plane[1::2, 1::2])
