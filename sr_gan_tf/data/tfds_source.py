@@ -4,7 +4,9 @@ Nothing happens until the first picture is asked for: then the data set is downl
 Records are read in their order and handed on still encoded, so that decoding runs in parallel elsewhere.
 """
 
+import contextlib
 import functools
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,7 +88,8 @@ class TFDS(Source):
         except Exception as error:  # TFDS raises of every kind, also for a data set whose server doesn't answer
             raise InputError(f"TFDS has no data set {self.name!r}: {_first_line(error)}") from error
         try:
-            builder.download_and_prepare()
+            with _few_retries():
+                builder.download_and_prepare()
         except Exception as error:
             raise SourceUnavailable(f"TFDS cannot prepare {self.name} here: {_first_line(error)}") from error
         return builder
@@ -128,6 +131,20 @@ class TFDS(Source):
             yield Example(self.name_of(number), record[hr], record[lr] if lr else None, self.squash)
 
 
+@contextlib.contextmanager
+def _few_retries() -> Iterator[None]:
+    """TFDS would wait for minutes, with a page of warnings, for a server that cannot be reached."""
+    from tensorflow_datasets.core.download import downloader
+
+    # Its download threads outlive the error and would go on warning: the level stays.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+    retries, downloader.MAX_RETRIES = downloader.MAX_RETRIES, 3
+    try:
+        yield
+    finally:
+        downloader.MAX_RETRIES = retries
+
+
 def _tfds() -> Any:
     import tensorflow_datasets  # takes seconds, and most experiments do without
 
@@ -136,4 +153,4 @@ def _tfds() -> Any:
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
-    return one_line(ValueError(lines[0]))[:300] if lines else type(error).__name__
+    return one_line(ValueError(lines[0]))[:200] if lines else type(error).__name__
