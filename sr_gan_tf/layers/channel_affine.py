@@ -11,6 +11,8 @@ class ChannelAffine(keras.layers.Layer):
         offset: whether an offset is added.
     """
 
+    footprint = (0, 0, 1)  # pixel by pixel
+
     def __init__(self, offset: bool = True, **kwargs):
         super().__init__(**kwargs)
         self.use_offset = offset

@@ -8,6 +8,8 @@ from keras import ops
 class SymmetricGate(keras.layers.Layer):
     """[o, x], both (N, H, W, C), to (o + x) * (sigmoid(o) - 0.5)."""
 
+    footprint = (0, 0, 1)  # pixel by pixel
+
     def call(self, inputs):
         values, skip = inputs
         return (values + skip) * (ops.sigmoid(values) - 0.5)

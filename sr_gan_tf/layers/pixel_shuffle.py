@@ -2,6 +2,7 @@
 
 Channels are ordered (row, column, channel), TensorFlow's `depth_to_space`; PyTorch's `PixelShuffle` orders them
 (channel, row, column), so weights that come from there have the output channels of the convolution before permuted.
+Their `footprint`s are (first, last, stride): what a pixel sees, in pixels of the layer's input; tiling reads them.
 """
 
 import keras
@@ -19,6 +20,7 @@ class PixelShuffle(keras.layers.Layer):
     def __init__(self, scale: int, **kwargs):
         super().__init__(**kwargs)
         self.scale = scale
+        self.footprint = (1 / scale - 1, 0, 1 / scale)
 
     def call(self, inputs):
         return ops.depth_to_space(inputs, self.scale)
@@ -42,6 +44,7 @@ class PixelUnshuffle(keras.layers.Layer):
     def __init__(self, scale: int, **kwargs):
         super().__init__(**kwargs)
         self.scale = scale
+        self.footprint = (0, scale - 1, scale)
 
     def call(self, inputs):
         return ops.space_to_depth(inputs, self.scale)

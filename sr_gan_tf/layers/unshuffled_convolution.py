@@ -28,6 +28,7 @@ class UnshuffledConv2D(keras.layers.Layer):
             raise ValueError(f"filters: {filters} is no multiple of factor^2 = {factor**2}")
         self.filters = filters
         self.factor = factor
+        self.footprint = (-1, factor, factor)  # of (factor + 2)^2 pixels, one before the block and one behind
 
     def build(self, input_shape):
         self.kernel = self.add_weight(
