@@ -34,9 +34,11 @@ TINY = {
     "PatchGAN": {"filters": 4, "num_layers": 2},
     "UNetDiscriminator": {"filters": 4},
     "DUnet": {"filters": 4},
-    "MetaGAN": {"filters": (16, 16, 32, 32), "blocks": (1, 1, 1, 1)},
+    "MetaGAN": {"filters": (16, 16, 32), "blocks": (1, 1, 1), "reductions": (2, 2, 2)},
     "VGGDiscriminator": {"image_size": 32, "filters": 4},
 }
+# The stages of the full size, for what depends on them.
+NARROW = TINY | {"MetaGAN": {"filters": (16, 16, 4, 4), "blocks": (0, 0, 0, 0)}}
 # Sizes that each tiny discriminator takes, odd ones where it can.
 SIZES = {
     "SRGANDiscriminator": [(32, 32)],
@@ -45,7 +47,7 @@ SIZES = {
     "PatchGAN": [(13, 17), (32, 20), (12, 12)],
     "UNetDiscriminator": [(8, 24), (32, 16)],
     "DUnet": [(8, 24), (32, 16)],
-    "MetaGAN": [(64, 64), (64, 128)],
+    "MetaGAN": [(16, 16), (16, 24)],
     "VGGDiscriminator": [(32, 32)],
 }
 ENDINGS = [
@@ -79,7 +81,7 @@ def tiny(name: str, **changes):
 
 
 def images(name: str, batch: int = 2) -> np.ndarray:
-    return picture(tiny(name), SIZES[name][0], batch)
+    return np.random.default_rng(0).random((batch, *SIZES[name][0], 3), np.float32)
 
 
 def test_every_discriminator_has_a_tiny_configuration():
@@ -217,7 +219,7 @@ class TestSizes:
     )
     def test_nearest_sizes_are_named(self, name, size, nearest):
         with pytest.raises(InputError, match=f"nearest: {nearest}$"):
-            tiny(name)(np.zeros((1, *size, 3), np.float32))
+            DISCRIMINATORS[name](**NARROW[name])(np.zeros((1, *size, 3), np.float32))
 
     @pytest.mark.parametrize("name", ["SRGANDiscriminator", "VGGDiscriminator"])
     def test_fixed_sizes(self, name):
@@ -271,13 +273,12 @@ class TestMetaGAN:
             if gradient is None or not np.abs(gradient).max()
         }
         assert idle == {"queries_keys_values"}
-        with pytest.raises(AssertionError, match="queries_keys_values"):
-            check_gradients(discriminator, images("MetaGAN"))
 
     def test_dropout_in_its_own_update_only(self):
         discriminator = stir(tiny("MetaGAN"))
-        inference = [discriminator(images("MetaGAN"), training=False).numpy() for _ in range(2)]
-        training = [discriminator(images("MetaGAN"), training=True).numpy() for _ in range(2)]
+        batch = images("MetaGAN")
+        inference = [discriminator(batch, training=False).numpy() for _ in range(2)]
+        training = [discriminator(batch, training=True).numpy() for _ in range(2)]
         np.testing.assert_array_equal(*inference)
         assert np.abs(training[0] - training[1]).max() > 0
 

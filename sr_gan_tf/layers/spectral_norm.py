@@ -9,7 +9,6 @@ steps when the layer is built, so that a fresh network is normalised too.
 
 import keras
 import tensorflow as tf
-from keras import ops
 
 _FIRST_STEPS = 15
 
@@ -53,18 +52,18 @@ class SpectralConv2D(keras.layers.Layer):
 
     def power_step(self, steps: int = 1) -> None:
         """Moves u and v towards the first pair of singular vectors of the present kernel."""
-        matrix = ops.reshape(self.kernel, (-1, self.filters))  # (kernel^2 * C, filters)
-        u = ops.convert_to_tensor(self.u)
+        matrix = tf.reshape(self.kernel, (-1, self.filters))  # (kernel^2 * C, filters)
+        u = self.u.value
         for _ in range(steps):
-            v = _unit(ops.matmul(matrix, u))
-            u = _unit(ops.matmul(v, matrix))
+            v = tf.math.l2_normalize(tf.linalg.matvec(matrix, u))
+            u = tf.math.l2_normalize(tf.linalg.matvec(matrix, v, transpose_a=True))
         self.v.assign(v)
         self.u.assign(u)
 
     def call(self, inputs):
-        matrix = ops.reshape(self.kernel, (-1, self.filters))
-        sigma = ops.sum(self.v * ops.matmul(matrix, self.u))
-        kernel = ops.cast(self.kernel / sigma, self.compute_dtype)
+        matrix = tf.reshape(self.kernel, (-1, self.filters))
+        sigma = tf.tensordot(self.v, tf.linalg.matvec(matrix, self.u), 1)
+        kernel = tf.cast(self.kernel / sigma, self.compute_dtype)
         # Keras's own padding "same" puts nothing before the first pixel where the stride is 2 and the kernel 3.
         around = [self.padding, self.padding]
         x = tf.nn.conv2d(inputs, kernel, self.strides, [[0, 0], around, around, [0, 0]])
@@ -93,7 +92,3 @@ def advance_power_iterations(network: keras.Model) -> None:
     for layer in network.layers:
         if isinstance(layer, SpectralConv2D):
             layer.power_step()
-
-
-def _unit(vector):
-    return vector / ops.maximum(ops.norm(vector), 1e-12)
