@@ -187,8 +187,8 @@ def _source(name: str) -> Network:
 
 
 def _name(variable) -> str:
-    """The variable's path inside its network, without the network's own name."""
-    return variable.path.split("/", 1)[-1]
+    """The variable's path inside its network: the layers of a functional graph know nothing of the network's name."""
+    return variable.path
 
 
 def _terms(terms: Sequence[Term], catalogue: dict, where: str, **given) -> list[WeightedLoss]:
