@@ -11,13 +11,13 @@ versions add 1e-9 before they round; for scales 2, 4 and 8 the weights are dyadi
 
 import functools
 import math
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import tensorflow as tf
 
-Border = Literal["replicate", "symmetric"]
+Border = Literal["replicate", "symmetric", "wrap"]
 
 _HALF = 0.5 + 1e-9
 # Multiplications in one product. A block's buffers stay in the processor's cache, and OpenBLAS computes such a product
@@ -83,7 +83,7 @@ def imresize(
         kernel: bicubic, bilinear, lanczos2, lanczos3, box (MATLAB's), area (exact coverage of each output pixel)
             or nearest.
         antialias: widen the kernel when shrinking (`nearest` never does).
-        border: `replicate` repeats the edge pixel, `symmetric` mirrors the picture.
+        border: `replicate` repeats the edge pixel, `symmetric` mirrors the picture, `wrap` repeats it.
 
     Raises:
         ValueError: for an unknown kernel or border, a type or shape that is no picture, or a size below 1.
@@ -103,6 +103,32 @@ def imresize(
         rows = _apply(turned.reshape(len(turned), -1), *taps, ratio)
         image = np.swapaxes(rows.reshape(length, *turned.shape[1:]), 0, axis)
     return np.ascontiguousarray(image)
+
+
+def imresize_rows(
+    image: np.ndarray,
+    size: Sequence[int],
+    rows: Iterable[tuple[int, int]],
+    kernel: str = "bicubic",
+    border: Border = "replicate",
+) -> Iterator[np.ndarray]:
+    """The rows [first, last) of `imresize` to `size`, block by block as `rows` asks for them.
+
+    The vertical pass comes first whatever the scales, so where the width shrinks more than the height, integers may
+    differ from `imresize` by the rounding between the passes. `image` may be mapped from a file: only the rows that
+    a block needs are read.
+    """
+    (height, ratio), _ = axes = _axes(image.shape[:2], None, size, kernel, border)
+    index, weights = _cached_taps(image.shape[0], height, ratio, kernel, True, border)
+    across = _cached_taps(image.shape[1], axes[1][0], axes[1][1], kernel, True, border)
+    for first, last in rows:
+        part = index[first:last]
+        top, bottom = int(part.min()), int(part.max()) + 1
+        source = np.ascontiguousarray(image[top:bottom])
+        block = _apply(source.reshape(len(source), -1), part - top, weights[first:last], ratio)
+        turned = np.swapaxes(block.reshape(len(block), *image.shape[1:]), 0, 1)
+        columns = _apply(np.ascontiguousarray(turned).reshape(len(turned), -1), *across, axes[1][1])
+        yield np.ascontiguousarray(np.swapaxes(columns.reshape(axes[1][0], *turned.shape[1:]), 0, 1))
 
 
 def imresize_tf(
@@ -153,8 +179,8 @@ def _axes(lengths, scale, size, kernel: str, border: str) -> list[tuple]:
     """(output length, output / input) of the vertical and the horizontal axis; tensors where an input is one."""
     if kernel not in KERNELS:
         raise ValueError(f"no kernel {kernel!r}; expected one of {', '.join(KERNELS)}")
-    if border not in ("replicate", "symmetric"):
-        raise ValueError(f"no border {border!r}; expected replicate or symmetric")
+    if border not in get_args(Border):
+        raise ValueError(f"no border {border!r}; expected one of {', '.join(get_args(Border))}")
     if (scale is None) == (size is None):
         raise ValueError("give either scale or size")
     if size is not None:
@@ -205,6 +231,8 @@ def _taps(in_length, out_length, ratio, kernel: str, antialias: bool, border: st
     weights = weights / xp.sum(weights, axis=1, keepdims=True)
     if border == "replicate":
         index = xp.minimum(xp.maximum(position, 0.0), in_length - 1.0)
+    elif border == "wrap":
+        index = position % in_length
     else:
         index = position % (2.0 * in_length)
         index = xp.minimum(index, 2.0 * in_length - 1.0 - index)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from sr_gan_tf.inference.memory import bytes_per_pixel
 from sr_gan_tf.inference.receptive_field import ReceptiveField, receptive_field
 
 
@@ -20,6 +21,7 @@ class Enlarger:
         self.ensemble = ensemble
         self.scale = int(generator.scale)
         self.field: ReceptiveField = receptive_field(generator)
+        self.bytes_per_pixel = bytes_per_pixel(generator)
         self.traces = 0
         self.measured: tuple[int, float] | None = None  # a halo and its error, once halo.py has measured them
         self._functions: dict[tuple[str, int, bool], tf.types.experimental.PolymorphicFunction] = {}

@@ -219,7 +219,7 @@ def _window(kernel, strides, dilation, padding) -> tuple[float, float, float] | 
 
 
 def _transposed(layer) -> tuple[float, float, float] | str:
-    """Output o = i * stride + tap - before: i runs from (o + before - (kernel - 1)) / stride to (o + before) / stride."""
+    """Output o = i * stride + tap - before: i runs from (o + before - kernel + 1) / stride to (o + before) / stride."""
     kernel, strides = _pair(layer.kernel_size), _pair(layer.strides)
     if strides[0] != strides[1]:
         return "a stride that differs between height and width"

@@ -10,6 +10,7 @@ blended, which is an approximation and is said to be one.
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import keras
 import numpy as np
@@ -18,7 +19,7 @@ import tensorflow as tf
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.inference.enlarger import Enlarger, as_samples, enlarger_of
 from sr_gan_tf.inference.halo import measured_halo
-from sr_gan_tf.inference.memory import bytes_per_pixel, free_memory
+from sr_gan_tf.inference.memory import free_memory
 
 # Side of a tile that keeps most layers' maps near the processor's cache; larger ones were not faster.
 COMFORTABLE_TILE = 256
@@ -85,38 +86,50 @@ def spans(length: int, tile: int, halo: int, alignment: int = 1) -> list[Span]:
     return result
 
 
-def plan(enlarger: Enlarger, tile: int | None = None, halo: int | None = None, memory: float | None = None) -> Tiling:
-    """The tiling for a generator: exact by its own receptive field where that is affordable.
+def plan(
+    enlarger: Enlarger,
+    shape: tuple[int, ...],
+    tile: int | None = None,
+    halo: int | Literal["exact"] | None = None,
+    memory: float | None = None,
+) -> Tiling:
+    """How to cut a picture for a generator: exactly, by its receptive field, wherever that is affordable.
 
     Args:
         enlarger: what will run the tiles.
+        shape: (H, W, ...) of the picture.
         tile: LR pixels a side; default: what fits in memory, large enough that the halo doesn't double the work.
-        halo: LR pixels instead of the receptive field's; default: the receptive field's, or a measured one where it
-            would more than double the work.
+        halo: LR pixels instead of the receptive field's, or `"exact"` for just that; default: the receptive field's,
+            or a measured one where it would more than double the work.
         memory: bytes that a tile may take; default: half of what is free.
     """
     field = enlarger.field
+    room = (free_memory() / 2 if memory is None else memory) / enlarger.bytes_per_pixel
+
+    def affordable(reach: int) -> int:
+        wanted = max(COMFORTABLE_TILE, math.ceil(_DOUBLING * reach))
+        return max(_SMALLEST_TILE, min(wanted, int(math.sqrt(room)) - 2 * reach))
+
     reach = OVERLAP if field.halo is None else field.halo
-    reach = reach if halo is None else halo
-    if tile is None:
-        room = (free_memory() / 2 if memory is None else memory) / bytes_per_pixel(enlarger.generator)
-        side = math.sqrt(room)
-        tile = max(_SMALLEST_TILE, int(min(max(COMFORTABLE_TILE, _DOUBLING * reach), side - 2 * reach)))
-        if field.finite and halo is None and tile < _DOUBLING * reach:
-            reach, error = measured_halo(enlarger, field.halo)
-            tile = max(_SMALLEST_TILE, int(min(max(COMFORTABLE_TILE, _DOUBLING * reach), side - 2 * reach)))
-            if reach < field.halo:
-                note = (
-                    f"tiles reach {reach} pixels beyond their edges instead of {field.halo}, with an error of "
-                    f"{error:.2f} grey levels measured; --halo exact leaves none"
-                )
-                return Tiling(reach, True, field.alignment, tile, note)
+    if tile is None and shape[0] * shape[1] <= min(
+        room, (affordable(reach) + 2 * reach) ** 2 if field.finite else room
+    ):
+        return Tiling(reach, field.finite, field.alignment, max(shape[:2]))
     note = ""
+    if isinstance(halo, int):
+        reach = halo
+        if field.finite and reach < field.halo:
+            note = f"a halo of {reach} pixels is less than the {field.halo} that the network looks: tiles may show"
+    elif field.finite and halo is None and affordable(reach) < _DOUBLING * reach:
+        reach, error = measured_halo(enlarger, field.halo)
+        if reach < field.halo:
+            note = (
+                f"tiles reach {reach} pixels beyond their edges instead of {field.halo}, which changed photographs by "
+                f"{error:.2f} grey levels at most; --halo exact changes nothing"
+            )
     if not field.finite:
         note = f"tiles overlap by {2 * reach} pixels and are blended, since {field.why} looks at the whole picture"
-    elif reach < field.halo:
-        note = f"a halo of {reach} is less than the {field.halo} pixels that the network looks: tiles may show"
-    return Tiling(reach, field.finite, field.alignment, tile, note)
+    return Tiling(reach, field.finite, field.alignment, affordable(reach) if tile is None else tile, note)
 
 
 def enlarged_rows(
@@ -233,6 +246,6 @@ def upscale_array(generator: keras.Model, image: np.ndarray, tile: int | None = 
         )
     enlarger = enlarger_of(generator)
     samples = image[..., None] if image.ndim == 2 else image
-    blocks = list(enlarged_rows(enlarger, samples, plan(enlarger, tile)))
+    blocks = list(enlarged_rows(enlarger, samples, plan(enlarger, samples.shape, tile)))
     result = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
     return result[..., 0] if image.ndim == 2 else result

@@ -1,0 +1,159 @@
+"""Which networks enlarge a picture: one, several in a row, or the mean of two networks' weights."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.inference.enlarger import Enlarger
+from sr_gan_tf.models import WEIGHTS, load
+from sr_gan_tf.networks import Generator
+
+Precision = Literal["auto", "float32", "bfloat16"]
+# What bfloat16 may cost before the automatic choice keeps to float32, in dB.
+_BFLOAT16_LOSS = 0.02
+
+
+@dataclasses.dataclass(frozen=True)
+class Chain:
+    """Enlargers that a picture goes through one after another.
+
+    Attributes:
+        name: what files and messages call it.
+        enlargers: at least one.
+        precision: in which the networks compute.
+    """
+
+    name: str
+    enlargers: tuple[Enlarger, ...]
+    precision: str = "float32"
+
+    @property
+    def scale(self) -> int:
+        return int(np.prod([enlarger.scale for enlarger in self.enlargers]))
+
+
+def load_chain(
+    models: Sequence[str | Path | keras.Model], passes: int = 1, precision: Precision = "auto", ensemble: bool = False
+) -> Chain:
+    """The networks named by `models`, ready to run.
+
+    Args:
+        models: each a shipped name, a run folder, a file, a loaded model, or `A:0.7,B:0.3` for weights interpolated
+            between networks of one kind.
+        passes: how often the whole chain is gone through.
+        precision: `"bfloat16"` computes in it where the network keeps to its rules; `"auto"` only where the
+            processor is fast at it and the model's card shows that it costs under 0.02 dB.
+        ensemble: mean over the eight flips and turns.
+
+    Raises:
+        InputError: for a model that cannot be loaded or interpolated.
+    """
+    if passes < 1:
+        raise InputError(f"--passes {passes}: expected 1 or more")
+    enlargers, names, precisions = [], [], set()
+    for model in models:
+        name, network = _network(model)
+        chosen = _precision(model, network, precision)
+        enlargers.append(Enlarger(_cast(network, chosen), ensemble))
+        names.append(name)
+        precisions.add(chosen)
+    return Chain("+".join(names), tuple(enlargers) * passes, "+".join(sorted(precisions)))
+
+
+def _network(model: str | Path | keras.Model) -> tuple[str, keras.Model]:
+    if isinstance(model, keras.Model):
+        return model.name, _merged(model)
+    if "," in str(model) and not Path(model).exists():
+        return _interpolated(str(model))
+    return _stem(model), _merged(load(model))
+
+
+def _merged(network: keras.Model) -> keras.Model:
+    return network.merged() if isinstance(network, Generator) else network
+
+
+def _stem(model: str | Path) -> str:
+    path = Path(model)
+    return path.stem if path.suffix == ".keras" else path.resolve().name if path.exists() else path.name
+
+
+def _interpolated(text: str) -> tuple[str, keras.Model]:
+    """`A:0.7,B:0.3`: a network whose weights are the weighted sum of A's and B's."""
+    parts = []
+    for part in text.split(","):
+        model, separator, weight = part.rpartition(":")
+        try:
+            parts.append((model, float(weight)))
+        except ValueError:
+            separator = ""
+        if not separator or not model:
+            raise InputError(f"--model {text}: expected NAME:WEIGHT,NAME:WEIGHT, e.g. span_x4:0.7,span_x4_gan:0.3")
+    total = sum(weight for _, weight in parts)
+    if abs(total - 1) > 1e-6:
+        raise InputError(f"--model {text}: the weights add up to {total:g}, expected 1")
+    networks = [_merged(load(model)) for model, _ in parts]
+    first = networks[0]
+    for (model, _), network in zip(parts[1:], networks[1:], strict=True):
+        ours, theirs = ({**item.get_config(), "name": None} for item in (first, network))
+        if type(network) is not type(first) or ours != theirs:
+            raise InputError(
+                f"--model {text}: {model} is a {_kind(network)}, {parts[0][0]} a {_kind(first)}; only networks of one "
+                "kind and configuration can be interpolated"
+            )
+    mixed = first.copy()
+    values = zip(*(network.get_weights() for network in networks), strict=True)
+    mixed.set_weights([sum(weight * value for (_, weight), value in zip(parts, row, strict=True)) for row in values])
+    return "+".join(f"{_stem(model)}-{weight:g}" for model, weight in parts), mixed
+
+
+def _kind(network: keras.Model) -> str:
+    return f"{type(network).__name__} x{getattr(network, 'scale', '?')}"
+
+
+def _precision(model: str | Path | keras.Model, network: keras.Model, wanted: Precision) -> str:
+    if wanted == "bfloat16" and not isinstance(network, Generator):
+        raise InputError(f"--precision bfloat16: {model} is an exported model, which computes as it was exported")
+    if wanted != "auto":
+        return wanted
+    return "bfloat16" if _bfloat16_is_harmless(model) and has_fast_bfloat16() else "float32"
+
+
+def _bfloat16_is_harmless(model: str | Path | keras.Model) -> bool:
+    """Whether the card beside a shipped model's weights says so."""
+    try:
+        card = json.loads((WEIGHTS / f"{model}.json").read_text(encoding="utf-8"))
+        return float(card["bfloat16_loss_db"]) < _BFLOAT16_LOSS
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether the processor or the graphics card multiplies in bfloat16 (AVX-512 BF16, AMX; compute capability 8)."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+        return capability >= (8, 0)
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:
+        return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def _cast(network: keras.Model, precision: str) -> keras.Model:
+    """The same network computing in another precision; its own rules say what stays in float32."""
+    if not isinstance(network, Generator):
+        return network
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+        return network.copy()
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,228 @@
+"""From a picture to rows of the enlarged picture: networks in a row, wrapped edges, matched colours, any final size.
+
+Whatever needs a whole picture in between (a second network, a final resize, colour matching) goes through a scratch
+file on disk, so that memory holds a row of tiles and no more.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from scipy import ndimage
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.inference.alpha import extended_colours
+from sr_gan_tf.inference.chain import Chain
+from sr_gan_tf.inference.enlarger import Enlarger
+from sr_gan_tf.inference.tiling import Tiling, enlarged_rows, plan
+from sr_gan_tf.resampling import imresize_rows
+from sr_gan_tf.row_encoders import scratch_array
+
+# Colours are matched below this frequency: the standard deviation of a Gaussian, in pixels of the original.
+_COLOUR_BLUR = 8.0
+_BLOCK_BYTES = 1 << 25
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What becomes of a picture's pixels.
+
+    Args:
+        scale: final enlargement; None for the networks' own.
+        width, height: final size in pixels; one of them keeps the proportions.
+        max_side: final length of the longer side.
+        seamless: the picture's edges continue at the opposite ones, as a texture's do.
+        match_color: the enlarged picture keeps the original's colours at low frequencies.
+        tile: pixels of the original a side of a tile; None by the free memory.
+        halo: pixels around a tile, `"exact"` for the network's whole receptive field, None for that or what was
+            measured to be enough where that would double the work.
+    """
+
+    scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    max_side: int | None = None
+    seamless: bool = False
+    match_color: bool = False
+    tile: int | None = None
+    halo: int | Literal["exact"] | None = None
+
+    def __post_init__(self):
+        ways = [self.scale is not None, self.width is not None or self.height is not None, self.max_side is not None]
+        if sum(ways) > 1:
+            raise InputError("give one of --scale, --width with --height, or --max-side, not several")
+        for name in ("scale", "width", "height", "max_side", "tile"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"--{name.replace('_', '-')} {value}: expected more than 0")
+        if isinstance(self.halo, int) and self.halo < 0:
+            raise InputError(f"--halo {self.halo}: expected exact, or 0 or more pixels")
+
+    def final_size(self, width: int, height: int, network_scale: int) -> tuple[int, int]:
+        """(width, height) of the enlarged picture."""
+        if self.max_side is not None:
+            factor = self.max_side / max(width, height)
+        elif self.width is not None and self.height is not None:
+            return self.width, self.height
+        elif self.width is not None:
+            return self.width, max(1, round(height * self.width / width))
+        elif self.height is not None:
+            return max(1, round(width * self.height / height)), self.height
+        else:
+            factor = network_scale if self.scale is None else self.scale
+        return max(1, round(width * factor)), max(1, round(height * factor))
+
+
+@dataclasses.dataclass(frozen=True)
+class Enlargement:
+    """An enlarged picture whose rows are computed when they are asked for.
+
+    Attributes:
+        shape: (H, W, 1 or 3).
+        blocks: (rows, W, 1 or 3) of the original's type, from top to bottom, once.
+        tilings: how each network cuts its picture.
+    """
+
+    shape: tuple[int, int, int]
+    blocks: Iterator[np.ndarray]
+    tilings: tuple[Tiling, ...]
+
+
+def enlarge(
+    pixels: np.ndarray,
+    chain: Chain,
+    settings: Settings,
+    folder: str | Path | None = None,
+    report: Callable[[float], None] | None = None,
+) -> Enlargement:
+    """Plans the enlargement of (H, W, 1 or 3) uint8, uint16 or float32 pixels.
+
+    Args:
+        pixels: the picture.
+        chain: the networks.
+        settings: what else becomes of it.
+        folder: where scratch files go.
+        report: told after each tile which part of the whole work, adding up to 1, is done.
+    """
+    height, width, channels = pixels.shape
+    sides = np.cumprod([1, *(enlarger.scale for enlarger in chain.enlargers[:-1])])
+    shares = sides**2 / (sides**2).sum()
+    tilings = tuple(
+        plan(enlarger, (height * side, width * side), settings.tile, settings.halo)
+        for enlarger, side in zip(chain.enlargers, sides.tolist(), strict=True)
+    )
+
+    def rows(enlarger: Enlarger, image: np.ndarray, stage: int) -> Iterator[np.ndarray]:
+        share = float(shares[stage])
+        told = None if report is None else lambda part: report(part * share)
+        run = _seamless_rows if settings.seamless else enlarged_rows
+        return run(enlarger, image, tilings[stage], told)
+
+    def blocks() -> Iterator[np.ndarray]:
+        image, first = pixels, chain.enlargers[:-1]
+        for stage, enlarger in enumerate(first):
+            # 16 bits in between: a second network sees what the first one drew, not its rounding.
+            image = image if image.dtype != np.uint8 else image.astype(np.uint16) * 257
+            image = _kept(rows(enlarger, image, stage), image, enlarger.scale, folder)
+        if first and pixels.dtype == np.uint8:
+            result = (_rounded(block) for block in rows(chain.enlargers[-1], image, len(first)))
+        else:
+            result = rows(chain.enlargers[-1], image, len(first))
+        border = "wrap" if settings.seamless else "replicate"
+        if settings.match_color:
+            result = _matched(result, pixels, chain.scale, folder, settings.seamless)
+        if size != (width * chain.scale, height * chain.scale):
+            whole = _kept(result, pixels, chain.scale, folder)
+            result = imresize_rows(whole, size[::-1], _bands(size, channels, pixels.dtype), border=border)
+        yield from result
+
+    size = settings.final_size(width, height, chain.scale)
+    return Enlargement((size[1], size[0], channels), blocks(), tilings)
+
+
+def enlarge_alpha(alpha: np.ndarray, size: tuple[int, int], seamless: bool, folder: str | Path | None) -> np.ndarray:
+    """(H, W) transparency at another (width, height), by bicubic interpolation: a network would draw into it."""
+    result = scratch_array((size[1], size[0], 1), alpha.dtype, folder)
+    row = 0
+    border = "wrap" if seamless else "replicate"
+    for block in imresize_rows(alpha[..., None], size[::-1], _bands(size, 1, alpha.dtype), border=border):
+        result[row : row + len(block)] = block
+        row += len(block)
+    return result[..., 0]
+
+
+def visible_colours(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+    """What the network is to see of a picture with transparency."""
+    return pixels if alpha is None else extended_colours(pixels, alpha)
+
+
+def _rounded(block: np.ndarray) -> np.ndarray:
+    return ((block.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _kept(blocks: Iterator[np.ndarray], image: np.ndarray, scale: int, folder: str | Path | None) -> np.ndarray:
+    """The whole picture that the blocks make up, in a scratch file."""
+    height, width, channels = image.shape
+    result, row = None, 0
+    for block in blocks:
+        if result is None:
+            result = scratch_array((height * scale, width * scale, channels), block.dtype, folder)
+        result[row : row + len(block)] = block
+        row += len(block)
+    return result
+
+
+def _bands(size: tuple[int, int], channels: int, dtype: np.dtype) -> list[tuple[int, int]]:
+    """Rows [first, last) that cover the height of (width, height) in blocks of some megabytes."""
+    width, height = size
+    step = max(1, _BLOCK_BYTES // (width * channels * np.dtype(dtype).itemsize))
+    return [(first, min(height, first + step)) for first in range(0, height, step)]
+
+
+def _seamless_rows(enlarger: Enlarger, image: np.ndarray, tiling: Tiling, report) -> Iterator[np.ndarray]:
+    """As `enlarged_rows`, of a picture that repeats: as much of it is put around it as the network sees."""
+    unit = tiling.alignment
+    margin = -(-max(tiling.halo, 1) // unit) * unit
+    height, width = (length * enlarger.scale for length in image.shape[:2])
+    cut = margin * enlarger.scale
+    wide = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="wrap")
+    top = 0
+    for block in enlarged_rows(enlarger, wide, tiling, report):
+        first, last = max(cut, top) - top, min(cut + height, top + len(block)) - top
+        top += len(block)
+        if last > first:
+            yield block[first:last, cut : cut + width]
+
+
+def _matched(
+    blocks: Iterator[np.ndarray], image: np.ndarray, scale: int, folder: str | Path | None, seamless: bool
+) -> Iterator[np.ndarray]:
+    """The enlarged picture with the low frequencies of its colours taken from the original."""
+    height, width, channels = image.shape
+    shrunk = np.empty(image.shape, np.float32)
+    row = 0
+
+    def watched() -> Iterator[np.ndarray]:
+        nonlocal row
+        for block in blocks:
+            rows = len(block) // scale
+            squares = block.reshape(rows, scale, width, scale, channels)
+            shrunk[row : row + rows] = squares.mean(axis=(1, 3), dtype=np.float32)
+            row += rows
+            yield block
+
+    whole = _kept(watched(), image, scale, folder)
+    difference = ndimage.gaussian_filter(
+        image.astype(np.float32) - shrunk, (_COLOUR_BLUR, _COLOUR_BLUR, 0), mode="wrap" if seamless else "nearest"
+    )
+    size = (width * scale, height * scale)
+    bands = _bands(size, channels, np.float32)
+    border = "wrap" if seamless else "replicate"
+    corrections = imresize_rows(difference, size[::-1], bands, "bilinear", border)
+    for (first, last), correction in zip(bands, corrections, strict=True):
+        values = whole[first:last] + correction
+        if image.dtype.kind != "f":
+            values = np.clip(np.rint(values), 0, np.iinfo(image.dtype).max)
+        yield values.astype(image.dtype)
