@@ -1,17 +1,31 @@
 """Losses and their catalogues: the names that an experiment file may use."""
 
 from sr_gan_tf.losses.adversarial import BinaryCrossentropy, Hinge, LeastSquares, RelativisticAverage, Wasserstein
+from sr_gan_tf.losses.color import ColorHistogram, LowPassColor, MeanColor
+from sr_gan_tf.losses.consistency import Consistency
+from sr_gan_tf.losses.features import FeatureMatching, PairwiseFeatureMatching
+from sr_gan_tf.losses.frequency import FourierAmplitude
+from sr_gan_tf.losses.penalties import R1, GradientPenalty
 from sr_gan_tf.losses.perceptual import GramStyle, VGGFeatures
 from sr_gan_tf.losses.pixel import Charbonnier, Huber, MeanAbsoluteError, MeanSquaredError, TotalVariation
+from sr_gan_tf.losses.structural import MSSSIM, MSSSIML1, SSIM
 
 CONTENT_LOSSES = {
     "MeanAbsoluteError": MeanAbsoluteError,
     "MeanSquaredError": MeanSquaredError,
     "Charbonnier": Charbonnier,
     "Huber": Huber,
+    "SSIM": SSIM,
+    "MSSSIM": MSSSIM,
+    "MSSSIML1": MSSSIML1,
     "VGGFeatures": VGGFeatures,
     "GramStyle": GramStyle,
     "TotalVariation": TotalVariation,
+    "MeanColor": MeanColor,
+    "ColorHistogram": ColorHistogram,
+    "LowPassColor": LowPassColor,
+    "FourierAmplitude": FourierAmplitude,
+    "Consistency": Consistency,
 }
 
 ADVERSARIAL_LOSSES = {
@@ -22,6 +36,12 @@ ADVERSARIAL_LOSSES = {
     "RelativisticAverage": RelativisticAverage,
 }
 
-FEATURE_LOSSES = {}
+FEATURE_LOSSES = {
+    "FeatureMatching": FeatureMatching,
+    "PairwiseFeatureMatching": PairwiseFeatureMatching,
+}
 
-PENALTIES = {}
+PENALTIES = {
+    "R1": R1,
+    "GradientPenalty": GradientPenalty,
+}

@@ -12,7 +12,7 @@ gradient, which Adam does not see; weights of penalties on the discriminator are
 import keras
 import tensorflow as tf
 
-from sr_gan_tf.losses.base import AdversarialLoss
+from sr_gan_tf.losses.base import AdversarialLoss, as_float
 
 
 def cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
@@ -41,11 +41,11 @@ class BinaryCrossentropy(AdversarialLoss):
         self.label_smoothing = label_smoothing
 
     def generator_loss(self, fake_logits, real_logits=None):
-        return cross_entropy(_float(fake_logits), 1.0)  # -log sigmoid(fake): its gradient survives a confident D
+        return cross_entropy(as_float(fake_logits), 1.0)  # -log sigmoid(fake): its gradient survives a confident D
 
     def discriminator_loss(self, real_logits, fake_logits):
-        real = cross_entropy(_float(real_logits), 1.0 - self.label_smoothing)  # -log sigmoid(real)
-        fake = cross_entropy(_float(fake_logits), 0.0)  # -log(1 - sigmoid(fake))
+        real = cross_entropy(as_float(real_logits), 1.0 - self.label_smoothing)  # -log sigmoid(real)
+        fake = cross_entropy(as_float(fake_logits), 0.0)  # -log(1 - sigmoid(fake))
         return real, fake
 
 
@@ -54,11 +54,11 @@ class LeastSquares(AdversarialLoss):
     """Squared distance of the raw outputs from 1 for real and 0 for generated pictures."""
 
     def generator_loss(self, fake_logits, real_logits=None):
-        return 0.5 * tf.reduce_mean(tf.square(_float(fake_logits) - 1))  # (fake - 1)^2 / 2
+        return 0.5 * tf.reduce_mean(tf.square(as_float(fake_logits) - 1))  # (fake - 1)^2 / 2
 
     def discriminator_loss(self, real_logits, fake_logits):
         # Their mean is the paper's (real - 1)^2 / 2 + fake^2 / 2.
-        return tf.reduce_mean(tf.square(_float(real_logits) - 1)), tf.reduce_mean(tf.square(_float(fake_logits)))
+        return tf.reduce_mean(tf.square(as_float(real_logits) - 1)), tf.reduce_mean(tf.square(as_float(fake_logits)))
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
@@ -66,11 +66,11 @@ class Hinge(AdversarialLoss):
     """The discriminator stops learning from a picture once its output is beyond +1 (real) or -1 (generated)."""
 
     def generator_loss(self, fake_logits, real_logits=None):
-        return -tf.reduce_mean(_float(fake_logits))
+        return -tf.reduce_mean(as_float(fake_logits))
 
     def discriminator_loss(self, real_logits, fake_logits):
-        real = tf.reduce_mean(tf.nn.relu(1 - _float(real_logits)))  # max(0, 1 - real)
-        fake = tf.reduce_mean(tf.nn.relu(1 + _float(fake_logits)))  # max(0, 1 + fake)
+        real = tf.reduce_mean(tf.nn.relu(1 - as_float(real_logits)))  # max(0, 1 - real)
+        fake = tf.reduce_mean(tf.nn.relu(1 + as_float(fake_logits)))  # max(0, 1 + fake)
         return real, fake
 
 
@@ -79,10 +79,10 @@ class Wasserstein(AdversarialLoss):
     """Difference of the mean outputs; use it with the penalty `GradientPenalty`, or it has no bound."""
 
     def generator_loss(self, fake_logits, real_logits=None):
-        return -tf.reduce_mean(_float(fake_logits))
+        return -tf.reduce_mean(as_float(fake_logits))
 
     def discriminator_loss(self, real_logits, fake_logits):
-        return -tf.reduce_mean(_float(real_logits)), tf.reduce_mean(_float(fake_logits))
+        return -tf.reduce_mean(as_float(real_logits)), tf.reduce_mean(as_float(fake_logits))
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
@@ -107,11 +107,5 @@ class RelativisticAverage(AdversarialLoss):
 
 
 def _relative(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    real, fake = _float(real_logits), _float(fake_logits)
+    real, fake = as_float(real_logits), as_float(fake_logits)
     return real - tf.reduce_mean(fake), fake - tf.reduce_mean(real)
-
-
-def _float(logits: tf.Tensor) -> tf.Tensor:
-    """bfloat16 logits in float32; float64 ones stay."""
-    logits = tf.convert_to_tensor(logits)
-    return logits if logits.dtype == tf.float64 else tf.cast(logits, tf.float32)

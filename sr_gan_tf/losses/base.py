@@ -42,11 +42,13 @@ class ImageLoss(Configured):
 
     # Fewest HR pixels a side that the loss can be computed on; training checks the patch before step 0.
     smallest_size = 1
+    # What else than a larger patch mends pictures that are too small.
+    smallest_size_remedy = ""
 
     def __call__(self, hr: tf.Tensor, sr: tf.Tensor, lr: tf.Tensor | None = None) -> tf.Tensor:
         hr, sr = tf.cast(hr, tf.float32), tf.cast(sr, tf.float32)
         check_same_shape(hr, sr, type(self).__name__)
-        check_size(hr, self.smallest_size, type(self).__name__)
+        check_size(hr, self.smallest_size, type(self).__name__, self.smallest_size_remedy)
         return self.compute(hr, sr, None if lr is None else tf.cast(lr, tf.float32))
 
     def compute(self, hr: tf.Tensor, sr: tf.Tensor, lr: tf.Tensor | None) -> tf.Tensor:
@@ -105,19 +107,25 @@ class Penalty(Configured):
         raise NotImplementedError
 
 
+def as_float(tensor) -> tf.Tensor:
+    """float32, whatever the precision policy; float64 stays, for finite differences."""
+    tensor = tf.convert_to_tensor(tensor)
+    return tensor if tensor.dtype == tf.float64 else tf.cast(tensor, tf.float32)
+
+
 def check_same_shape(hr: tf.Tensor, sr: tf.Tensor, name: str) -> None:
     """Refuses what TensorFlow would broadcast, e.g. (N, H, W, 1) against (N, H, W, 3)."""
     if not hr.shape.is_compatible_with(sr.shape):
         raise ValueError(f"{name}: the pictures' shapes differ: HR {tuple(hr.shape)}, SR {tuple(sr.shape)}")
 
 
-def check_size(image: tf.Tensor, smallest: int, name: str) -> None:
+def check_size(image: tf.Tensor, smallest: int, name: str, remedy: str = "") -> None:
     """Refuses pictures (N, H, W, C) of fewer than `smallest` pixels a side, where their size is known."""
     sides = [side for side in image.shape[1:3] if side is not None]
     if sides and min(sides) < smallest:
         raise InputError(
             f"{name} needs pictures of at least {smallest} x {smallest} pixels, found {' x '.join(map(str, sides))}; "
-            f"use a patch_size of {smallest} or more"
+            f"use a patch_size of {smallest} or more{remedy}"
         )
 
 

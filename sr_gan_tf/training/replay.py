@@ -52,8 +52,11 @@ class ReplayBuffer(keras.layers.Layer):
         places = tf.where(full, chosen, (filled + tf.range(half)) % self.capacity)  # (N/2,)
         entering, staying = tf.gather(images, order[:half]), tf.gather(images, order[half:])
         leaving = tf.gather(history, places)
+        # A diverged step's pictures pass, so that the step is seen and skipped, but are not remembered.
+        finite = tf.reduce_all(tf.math.is_finite(images))
+        entering, full = tf.where(finite, entering, leaving), full & finite
         self.history.assign(tf.tensor_scatter_nd_update(history, places[:, None], entering))
-        self.filled.assign(tf.minimum(filled + half, self.capacity))
+        self.filled.assign(tf.minimum(filled + tf.where(finite, half, 0), self.capacity))
         self.calls.assign(calls + 1)
         return tf.stop_gradient(tf.where(full, tf.concat([leaving, staying], axis=0), images))
 

@@ -1,0 +1,36 @@
+"""Consistency: the SR picture, made small again, must be the LR picture.
+
+Haris et al. 2018 (back-projection), arXiv:1803.02735; Bahat and Michaeli 2020, arXiv:1910.01269. The downscaling is
+MATLAB's antialiased bicubic, so the loss says what it should only where the data's degradation is that one. LR files
+are rounded to grey levels: a perfect SR picture stays 0.001 (a quarter of a level) away from them.
+"""
+
+import keras
+import tensorflow as tf
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.losses.base import ImageLoss
+from sr_gan_tf.losses.pixel import mean_absolute_error
+from sr_gan_tf.resampling import imresize_tf
+
+
+def consistency(lr: tf.Tensor, sr: tf.Tensor) -> tf.Tensor:
+    """mean |lr - downscaled(sr)|."""
+    size = lr.shape[1:3] if lr.shape[1:3].is_fully_defined() else tf.shape(lr)[1:3]
+    return mean_absolute_error(lr, imresize_tf(sr, size=size))
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class Consistency(ImageLoss):
+    """Mean absolute difference of the LR picture and the SR picture's bicubic reduction; 0 to 1 in [0, 1].
+
+    sr (N, H, W, 3), lr (N, H/scale, W/scale, 3); HR is not looked at.
+
+    Raises:
+        InputError: no LR pictures were given.
+    """
+
+    def compute(self, hr, sr, lr):
+        if lr is None:
+            raise InputError("Consistency compares with the LR picture; none was given")
+        return consistency(lr, sr)

@@ -1,0 +1,29 @@
+"""Feature losses: the generator imitates what the discriminator sees in real pictures.
+
+Feature matching of batch means: Salimans et al. 2016, arXiv:1606.03498, section 3.1. Pairwise: Wang et al. 2018
+(pix2pixHD), arXiv:1711.11585, where each SR picture has its own HR picture. Both are means over a layer's features and
+over the layers where the papers sum, so that a weight does not depend on the discriminator's size.
+"""
+
+import keras
+import tensorflow as tf
+
+from sr_gan_tf.losses.base import FeatureLoss
+from sr_gan_tf.losses.pixel import mean_absolute_error, mean_squared_error
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class FeatureMatching(FeatureLoss):
+    """mean over layers and features of (E[f(real)] - E[f(fake)])^2, E the mean over the batch."""
+
+    def compute(self, pairs):
+        means = [(tf.reduce_mean(real, axis=0), tf.reduce_mean(fake, axis=0)) for real, fake in pairs]
+        return tf.add_n([mean_squared_error(real, fake) for real, fake in means]) / len(means)
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class PairwiseFeatureMatching(FeatureLoss):
+    """mean over layers, pictures and features of |f(real) - f(fake)|."""
+
+    def compute(self, pairs):
+        return tf.add_n([mean_absolute_error(real, fake) for real, fake in pairs]) / len(pairs)

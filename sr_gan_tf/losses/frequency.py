@@ -1,0 +1,54 @@
+"""Frequency loss: the distance of Fourier amplitudes, with the focus on what is hardest to reproduce.
+
+Focal frequency loss: Jiang et al. 2021, arXiv:2012.12821, which weighs each frequency by its own error. There the
+complex spectra are compared, which is a weighted mean squared error; here the amplitudes are unless `phase` is set, so
+that a texture may stand a little aside, and the rest of the losses say where it belongs.
+"""
+
+import keras
+import tensorflow as tf
+
+from sr_gan_tf.losses.base import ImageLoss
+
+
+def fourier_amplitude(hr: tf.Tensor, sr: tf.Tensor, focus: float = 1.0, phase: bool = False) -> tf.Tensor:
+    """mean over frequencies, channels and pictures of w * d^2, d = | |F(hr)| - |F(sr)| | or |F(hr) - F(sr)| (`phase`).
+
+    F is the unitary transform of each channel; w = (d / max d)^focus, a constant for the gradient, the maximum over
+    the channel's frequencies.
+    """
+    real, fake = _spectrum(hr), _spectrum(sr)  # (N, C, H, W // 2 + 1)
+    distance = tf.abs(real - fake) if phase else tf.abs(tf.abs(real) - tf.abs(fake))
+    fixed = tf.stop_gradient(distance)
+    weight = tf.math.divide_no_nan(fixed, tf.reduce_max(fixed, axis=(2, 3), keepdims=True)) ** focus
+    # Half of the spectrum is computed: all columns but the first, and the middle one of an even width, stand for two.
+    width, half = tf.shape(hr)[2], tf.shape(real)[3]
+    column = tf.range(half)
+    twice = (column > 0) & ((column < half - 1) | (width % 2 == 1))
+    count = tf.where(twice, tf.cast(2, hr.dtype), 1)  # (W // 2 + 1,)
+    return tf.reduce_mean(tf.reduce_sum(count * weight * tf.square(distance), axis=3)) / tf.cast(width, hr.dtype)
+
+
+def _spectrum(image: tf.Tensor) -> tf.Tensor:
+    planes = tf.transpose(image, (0, 3, 1, 2))
+    pixels = tf.cast(tf.shape(image)[1] * tf.shape(image)[2], image.dtype)
+    return tf.signal.rfft2d(planes * tf.math.rsqrt(pixels))
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class FourierAmplitude(ImageLoss):
+    """Distance of Fourier amplitudes of pictures in [0, 1], from 0; at most the mean squared error of the pictures.
+
+    Args:
+        focus: power of the weight of a frequency's own error, from 0 (all alike).
+        phase: compare the complex spectra, as the focal frequency loss does, instead of amplitudes.
+    """
+
+    def __init__(self, focus: float = 1.0, phase: bool = False):
+        if not focus >= 0:
+            raise ValueError(f"focus must be 0 or more, found {focus!r}")
+        self.focus = focus
+        self.phase = phase
+
+    def compute(self, hr, sr, lr):
+        return fourier_amplitude(hr, sr, self.focus, self.phase)
