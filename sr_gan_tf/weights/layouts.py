@@ -1,8 +1,29 @@
 """PyTorch's layouts of weights to Keras's; arrays in, arrays out."""
 
+import dataclasses
+from collections.abc import Callable
+
 import numpy as np
 
 State = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """How the published PyTorch networks of one kind become ours.
+
+    Args:
+        class_name: ours, in the catalogue of generators or discriminators.
+        read: state to (our constructor's arguments, {path in `network.weights`: array}); raises KeyError for a key
+            that is missing.
+        keys: a state that has all of them is of this family.
+        derived: endings of keys that the others say already (merged kernels, constants); they need not be read.
+    """
+
+    class_name: str
+    read: Callable[[State], tuple[dict, State]]
+    keys: tuple[str, ...]
+    derived: tuple[str, ...] = ()
 
 
 def conv(kernel: np.ndarray) -> np.ndarray:

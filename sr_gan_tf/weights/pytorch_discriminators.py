@@ -1,11 +1,11 @@
 """Published PyTorch discriminators in ours: one function a family, from its state_dict alone.
 
 Each function takes the state, {key: array}, and returns the constructor's arguments and our weights, {path of the
-variable: array}; the paths are those of `network.weights`. `FAMILIES` lists what recognises a family by its keys.
-A state in which a key is missing raises KeyError.
+variable: array}; the paths are those of `network.weights`.
 """
 
 from sr_gan_tf.weights.layouts import (
+    Family,
     State,
     batch_norm_weights,
     conv,
@@ -138,9 +138,9 @@ def _count(state: State, key: str, step: int = 1) -> int:
     return number
 
 
-FAMILIES = {
-    "UNetDiscriminator": (unet_discriminator, ("conv0.weight", "conv1.weight_orig", "conv9.weight")),
-    "DUnet": (dunet, ("in_to_dim.weight", "e_x1.0.weight_orig", "up1.0.scope.weight")),
-    "MetaGAN": (metagan, ("stages.0.0.weight", "stages.1.blocks.0.gamma1", "stages.1.short.weight")),
-    "VGGDiscriminator": (vgg_discriminator, ("conv0_0.weight", "bn0_1.running_mean", "linear2.weight")),
-}
+FAMILIES = (
+    Family("UNetDiscriminator", unet_discriminator, ("conv0.weight", "conv1.weight_orig", "conv9.weight")),
+    Family("DUnet", dunet, ("in_to_dim.weight", "e_x1.0.weight_orig", "up1.0.scope.weight"), (".init_pos",)),
+    Family("MetaGAN", metagan, ("stages.0.0.weight", "stages.1.blocks.0.gamma1", "stages.1.short.weight")),
+    Family("VGGDiscriminator", vgg_discriminator, ("conv0_0.weight", "bn0_1.running_mean", "linear2.weight")),
+)

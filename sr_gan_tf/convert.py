@@ -1,0 +1,86 @@
+"""`python -m sr_gan_tf.convert MODEL -o OUT.keras`: a public PyTorch checkpoint as a Keras file of this package."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.networks import Generator, Network
+from sr_gan_tf.runs import replacing
+from sr_gan_tf.weights.pytorch import load_pytorch
+
+
+def convert(
+    model: str | Path,
+    output: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> Network:
+    """Writes a PyTorch checkpoint as a `.keras` file, whole or not at all, and returns the network.
+
+    Args:
+        model: `.safetensors`, or what `torch.save` wrote (`.pth`, `.pt`).
+        output: the file to write; default: the model's name with `.keras`.
+        overrides: constructor arguments that the weights don't tell, e.g. `{"published_attention": True}`.
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        InputError: nothing was written; the message says why.
+    """
+    model = Path(model)
+    output = model.with_suffix(".keras") if output is None else Path(output)
+    if output.suffix != ".keras":
+        raise InputError(f"{output}: expected a name that ends in .keras")
+    if output.exists() and not overwrite:
+        raise InputError(f"{output} is there already; choose another name, or say --overwrite")
+    if not model.is_file():
+        raise InputError(f"no file {model}; give a .safetensors or .pth file")
+    network = load_pytorch(model, overrides)
+    with replacing(output) as temporary:
+        network.save(temporary)
+    return network
+
+
+def describe(network: Network) -> str:
+    """One line: what was recognised."""
+    arguments = {key: value for key, value in network.get_config().items() if key not in ("name", "ending")}
+    kind = f"generator x{network.scale}" if isinstance(network, Generator) else "discriminator"
+    listed = ", ".join(f"{key}={json.dumps(value)}" for key, value in arguments.items())
+    return f"{type(network).__name__} ({kind}), {network.count_params():,} parameters: {listed}"
+
+
+def _overrides(items: list[str]) -> dict[str, Any]:
+    overrides = {}
+    for item in items:
+        key, separator, text = item.partition("=")
+        try:
+            overrides[key] = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"--set {item}: expected ARGUMENT=JSON, e.g. published_attention=true") from error
+    return overrides
+
+
+@command
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.convert", description=__doc__)
+    parser.add_argument("model", help="a .safetensors file, or what torch.save wrote")
+    parser.add_argument("-o", "--output", help="the .keras file to write; default: the model's name with .keras")
+    parser.add_argument("--overwrite", action="store_true", help="replace the output if it is there")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="ARGUMENT=JSON",
+        help="a constructor argument that the weights don't tell, e.g. published_attention=true for a MetaGAN that "
+        "was trained by its published code, which leaves the attention out",
+    )
+    arguments = parser.parse_args(argv)
+    network = convert(arguments.model, arguments.output, _overrides(arguments.set), arguments.overwrite)
+    print(describe(network))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

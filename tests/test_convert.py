@@ -1,0 +1,99 @@
+"""`python -m sr_gan_tf.convert`: recognised networks become `.keras` files, whole or not at all."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from sr_gan_tf import convert as convert_module
+from sr_gan_tf.convert import convert, main
+from sr_gan_tf.discriminators import DISCRIMINATORS
+from sr_gan_tf.errors import InputError
+
+REFERENCE = Path(__file__).parent / "reference"
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A checkpoint of MetaGAN, with its input and output."""
+    return checkpoint("metagan_attention_sse_tiny_published", tmp_path)
+
+
+def checkpoint(name, folder):
+    with np.load(REFERENCE / f"{name}.npz") as content:
+        state = {key.removeprefix("state/"): content[key] for key in content.files if key.startswith("state/")}
+        path = folder / "model.safetensors"
+        save_file(state, path)
+        return path, content["input"].transpose(0, 2, 3, 1), content["output"]
+
+
+def test_command(model, tmp_path, capsys):
+    path, given, expected = model
+    output = tmp_path / "out" / "metagan.keras"
+    assert main([str(path), "-o", str(output), "--set", "published_attention=true"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("MetaGAN (discriminator), ") and "published_attention=true" in said
+    loaded = keras.saving.load_model(output, safe_mode=True)
+    assert type(loaded) is DISCRIMINATORS["MetaGAN"]
+    np.testing.assert_allclose(loaded(given), expected, atol=1e-4 * np.ptp(expected))
+    assert [item.name for item in output.parent.iterdir()] == ["metagan.keras"]
+
+
+def test_default_name_and_overwriting(model):
+    path = model[0]
+    network = convert(path)
+    output = path.with_suffix(".keras")
+    before = output.read_bytes()
+    with pytest.raises(InputError, match="is there already; choose another name, or say --overwrite"):
+        convert(path)
+    assert output.read_bytes() == before
+    again = convert(path, overwrite=True)
+    np.testing.assert_array_equal(again.get_weights()[0], network.get_weights()[0])
+
+
+def test_nothing_half_written(model, monkeypatch):
+    path = model[0]
+
+    class Broken(DISCRIMINATORS["TinyDiscriminator"]):
+        def save(self, filepath, **_):
+            Path(filepath).write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(convert_module, "load_pytorch", lambda *_: Broken())
+    with pytest.raises(InputError, match="no space left"):
+        convert(path)
+    assert [item.name for item in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.pth"], "error: no file missing.pth; give a .safetensors or .pth file"),
+        (["setup.cfg", "-o", "out.h5"], "error: out.h5: expected a name that ends in .keras"),
+        (["setup.cfg", "-o", "out.keras"], "error: setup.cfg is no whole file of torch.save"),
+        (["setup.cfg", "--set", "x"], "error: --set x: expected ARGUMENT=JSON"),
+        (["setup.cfg", "--set", "x=yes"], "error: --set x=yes: expected ARGUMENT=JSON"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, message, capsys, monkeypatch, repository):
+    monkeypatch.chdir(repository)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(message) and error.count("\n") == 1
+    assert not Path("out.keras").exists()
+
+
+def test_misspelt_argument(model, capsys):
+    assert main([str(model[0]), "--set", "excitaton=1"]) == 2
+    assert "did you mean 'excitation'?" in capsys.readouterr().err
+
+
+def test_as_a_module(model):
+    done = subprocess.run(
+        [sys.executable, "-m", "sr_gan_tf.convert", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "safetensors" in done.stdout and "Warning" not in done.stderr
