@@ -93,14 +93,18 @@ def _run_stage(
         _warn_of_a_cold_start(session, say)
     else:
         restore(trainer.state(), saved)
-    if not session.at_stage_end:
+    if session.at_stage_end:
+        return
+    progress = run_callbacks.Progress(session)
+    # Closed whatever happens, so that an error line doesn't hang on the bar's.
+    with contextlib.closing(progress):
         trainer.fit(
             training_batches(stage_data(experiment, stage), experiment.scale, experiment.seed, session.sample),
             steps_per_epoch=stage.steps - session.stage_step,
             epochs=1,
             shuffle=False,
             verbose=0,
-            callbacks=_callbacks(session, pictures, profile),
+            callbacks=_callbacks(session, progress, pictures, profile),
         )
 
 
@@ -111,10 +115,10 @@ def stage_data(experiment: Experiment, stage: Stage) -> Data:
     )
 
 
-def _callbacks(session: Session, pictures: Sequence, profile) -> list:
+def _callbacks(session: Session, progress, pictures: Sequence, profile) -> list:
     chosen = [
         run_callbacks.Count(session),
-        run_callbacks.Progress(session),
+        progress,
         run_callbacks.Guard(session),
         run_callbacks.Log(session),
         Validate(session, pictures, upscale_array),

@@ -30,9 +30,10 @@ class Count(RunCallback):
 
 
 class Progress(RunCallback):
-    """A progress bar with the time left and the losses."""
+    """A progress bar with the time left and the losses; to be closed at the end."""
 
-    def on_train_begin(self, logs=None):
+    def __init__(self, session: Session):
+        super().__init__(session)
         terminal = sys.stderr.isatty()
         self.bar = tqdm(
             total=self.session.stage.steps, initial=self.session.stage_step, desc=self.session.stage.name, unit="step",
@@ -44,7 +45,7 @@ class Progress(RunCallback):
         self.bar.set_postfix({names[key]: f"{logs[key]:.4g}" for key in names if key in logs}, refresh=False)
         self.bar.update()
 
-    def on_train_end(self, logs=None):
+    def close(self) -> None:
         self.bar.close()
 
 

@@ -1,0 +1,227 @@
+"""Every mistake of a user ends in one `error:` line and exit code 2, and leaves nothing half-written."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sr_gan_tf.fit import main
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    """A whole small experiment as plain data, with a folder of pictures that it uses."""
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(PICTURE).save(tmp_path / "photos" / "one.png")
+    return {
+        "name": "mistaken",
+        "scale": 2,
+        "data": {
+            "train": [{"class_name": "Folder", "config": {"path": str(tmp_path / "photos")}}],
+            "validation": [],
+            "patch_size": 16,
+            "batch_size": 2,
+            "cache_dir": str(tmp_path / "cache"),
+        },
+        "generator": {"class_name": "SRResNet", "config": {"num_blocks": 1, "filters": 4}},
+        "discriminator": {"class_name": "TinyDiscriminator", "config": {"filters": 4}},
+        "stages": [
+            {
+                "name": "pretraining",
+                "steps": 1,
+                "content": [{"class_name": "MeanAbsoluteError"}],
+                "generator_optimizer": {"class_name": "Adam", "config": {"learning_rate": 1e-4}},
+            },
+            {
+                "name": "adversarial",
+                "steps": 1,
+                "content": [{"class_name": "MeanAbsoluteError"}],
+                "adversarial": {"class_name": "BinaryCrossentropy", "weight": 1e-3},
+                "generator_optimizer": {"class_name": "Adam", "config": {"learning_rate": 1e-4}},
+                "discriminator_optimizer": {"class_name": "Adam", "config": {"learning_rate": 1e-4}},
+            },
+        ],
+    }
+
+
+def set_at(data, path: str, value) -> None:
+    *parents, last = path.split(".")
+    for part in parents:
+        data = data[int(part)] if isinstance(data, list) else data[part]
+    if value is Missing:
+        del data[last]
+    else:
+        data[last] = value
+
+
+class Missing:
+    """Stands for a key to be taken out."""
+
+
+SRGAN_96 = {"class_name": "SRGANDiscriminator", "config": {"image_size": 96}}
+FOLDER = "data.train.0.config.path"
+MISTAKES = [
+    # unknown keys
+    ("sede", 3, "sede: unknown key; did you mean 'seed'?"),
+    ("data.patchsize", 3, "data.patchsize: unknown key; did you mean 'patch_size'?"),
+    ("stages.0.contents", [], "stages.0.contents: unknown key; did you mean 'content'?"),
+    ("generator.config.filtres", 8, "filtres: SRResNet takes no such argument; did you mean 'filters'?"),
+    # misspelt classes
+    ("generator.class_name", "SRResnet", "generator.class_name: no 'SRResnet'; did you mean 'SRResNet'?"),
+    ("discriminator.class_name", "TinyDiskriminator", "did you mean 'TinyDiscriminator'?"),
+    ("stages.0.content.0.class_name", "MeanAbsolutError", "did you mean 'MeanAbsoluteError'?"),
+    ("stages.1.adversarial.class_name", "BinaryCrossEntropy", "did you mean 'BinaryCrossentropy'?"),
+    ("stages.0.generator_optimizer.class_name", "Adamm", "did you mean 'Adam"),
+    ("data.train.0.class_name", "Fodler", "data.train.0.class_name: no 'Fodler'; did you mean 'Folder'?"),
+    ("data.degradation", {"class_name": "Bicubik"}, "did you mean 'Bicubic'?"),
+    # wrong types
+    ("scale", "two", "scale: Input should be a valid integer"),
+    ("stages.0.steps", 1.5, "stages.0.steps: "),
+    ("generator.config.filters", "8", "generator.config.filters: Input should be a valid integer"),
+    ("stages.0.generator_optimizer.config.learning_rate", "fast", "learning_rate: expected a positive number"),
+    ("stages.0.generator_optimizer.config.learning_rate", {"name": "CosineDecay"}, "learning_rate: expected {"),
+    ("stages.1.adversarial.weight", "heavy", "stages.1.adversarial.weight"),
+    # values out of range, missing keys
+    ("stages.0.steps", 0, "stages.0.steps: Input should be greater than 0"),
+    ("data.batch_size", -1, "data.batch_size: Input should be greater than 0"),
+    ("name", "../elsewhere", "name: String should match pattern"),
+    ("generator", Missing, "generator: missing"),
+    ("discriminator", Missing, "discriminator: missing, but the stage 'adversarial' is adversarial"),
+    ("stages.1.discriminator_optimizer", Missing, "stages.1.discriminator_optimizer: missing"),
+    ("stages.0.content", [], "stages.0.content: empty"),
+    ("stages.1.name", "pretraining", "two are called 'pretraining'"),
+    # sizes that don't fit
+    ("data.patch_size", 15, "data.patch_size: 15 is no multiple of the scale 2; the nearest are 14 and 16"),
+    ("discriminator", {"class_name": "MetaGAN"}, "MetaGAN needs a multiple of 64, found 16; the nearest: 64"),
+    ("discriminator", SRGAN_96, "is 96, but the experiment's own is 16"),
+    ("generator.config.scale", 4, "generator.config.scale: is 4, but the experiment's own is 2"),
+    ("stages.0.content.0.class_name", "MSSSIM", "at least "),
+    # folders and pictures
+    (FOLDER, "no/such/folder", "no folder no/such/folder"),
+    (FOLDER, ".", "no pictures in ."),
+    ("data.patch_size", 256, "256"),
+    ("stages.0.initial_weights", "no/such/model", "no model 'no/such/model'"),
+]  # fmt: skip
+
+
+def refused(capsys, *argv) -> str:
+    """Runs the command; gives its one error line."""
+    assert main(list(map(str, argv))) == 2
+    err = capsys.readouterr().err
+    lines = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and "Traceback" not in err
+    return lines[0]
+
+
+@pytest.mark.parametrize(("path", "value", "said"), MISTAKES, ids=[f"{m[0]}-{i}" for i, m in enumerate(MISTAKES)])
+def test_mistake_in_the_experiment(experiment, tmp_path, monkeypatch, capsys, path, value, said):
+    monkeypatch.chdir(tmp_path)
+    if value == ".":
+        (tmp_path / "empty").mkdir()
+        monkeypatch.chdir(tmp_path / "empty")
+    set_at(experiment, path, value)
+    file = tmp_path / "mistaken.json"
+    file.write_text(json.dumps(experiment))
+    assert said in refused(capsys, file, "--run-dir", tmp_path / "run")
+    assert not list((tmp_path / "run").glob("checkpoints/*")) and not (tmp_path / "run" / "best.keras").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"name": "a",}', "line 1, column"),
+        ('{\n"name" "a"}', "line 2, column 8: not JSON"),
+        ("[1]", "expected a JSON object"),
+        ("", "line 1, column 1"),
+        ("\xff", "mistaken.json"),
+    ],
+)
+def test_broken_json(tmp_path, capsys, text, said):
+    file = tmp_path / "mistaken.json"
+    file.write_bytes(text.encode("latin-1"))
+    assert said in refused(capsys, file)
+
+
+@pytest.mark.parametrize("name", ["missing.json", "missing/experiment.json", "."])
+def test_missing_file(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    assert f"cannot read {name}" in refused(capsys, name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("argument", ["--profile=5", "--profile=9:3", "--set=nonsense"])
+def test_bad_arguments(experiment, tmp_path, capsys, argument):
+    file = tmp_path / "mistaken.json"
+    file.write_text(json.dumps(experiment))
+    assert argument.split("=")[1].split(":")[0] in refused(capsys, file, argument)
+
+
+@pytest.fixture
+def finished(experiment, tmp_path, capsys):
+    """A run folder with one finished stage."""
+    experiment["stages"] = experiment["stages"][:1]
+    file = tmp_path / "mistaken.json"
+    file.write_text(json.dumps(experiment))
+    assert main([str(file), "--run-dir", str(tmp_path / "run")]) == 0
+    capsys.readouterr()
+    return file, tmp_path / "run"
+
+
+def test_run_folder_of_another_experiment(finished, capsys):
+    file, run = finished
+    before = sorted(
+        (item, item.stat().st_mtime_ns) for item in run.rglob("*") if item.is_file() and item.name != ".lock"
+    )
+    line = refused(capsys, file, "--run-dir", run, "--set", "seed=9", "--set", "stages.0.steps=3")
+    assert "belongs to another experiment" in line and "seed (1234 -> 9)" in line and "stages.0.steps (1 -> 3)" in line
+    line = refused(capsys, file, "--run-dir", run, "--set", "generator.config.filters=5")
+    assert "generator.config.filters (4 -> 5)" in line
+    after = sorted(
+        (item, item.stat().st_mtime_ns) for item in run.rglob("*") if item.is_file() and item.name != ".lock"
+    )
+    assert after == before
+
+
+def test_run_folder_that_is_something_else(finished, tmp_path, capsys):
+    file, run = finished
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "thesis.txt").write_text("precious")
+    assert "'thesis.txt' but no experiment.json" in refused(capsys, file, "--run-dir", tmp_path / "papers")
+    assert (tmp_path / "papers" / "thesis.txt").read_text() == "precious"
+    assert "is a file" in refused(capsys, file, "--run-dir", tmp_path / "papers" / "thesis.txt")
+    assert run.is_dir()
+
+
+def test_run_folder_in_use(finished, capsys):
+    import fcntl
+
+    file, run = finished
+    with open(run / ".lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "in use by another training" in refused(capsys, file, "--run-dir", run)
+
+
+@pytest.mark.parametrize("place", ["sr_gan_tf.checkpoints.save_file", "sr_gan_tf.training.validation.save_generator"])
+def test_no_disk_space(experiment, tmp_path, monkeypatch, capsys, place):
+    experiment["stages"] = experiment["stages"][:1]
+    file = tmp_path / "mistaken.json"
+    file.write_text(json.dumps(experiment))
+
+    def full(*arguments, **more):
+        raise OSError(28, "No space left on device")
+
+    module, _, name = place.rpartition(".")
+    if name == "save_file":
+        monkeypatch.setattr(place, full)
+    else:
+        monkeypatch.setattr("sr_gan_tf.networks.Generator.save", full)
+    assert "no space left to write" in refused(capsys, file, "--run-dir", tmp_path / "run")
+    assert not [item for item in (tmp_path / "run").rglob("*") if ".tmp" in item.name]
+    monkeypatch.undo()
+    # Nothing is lost: with space again, the same command ends well.
+    assert main([str(file), "--run-dir", str(tmp_path / "run")]) == 0
+    shutil.rmtree(tmp_path / "run")
