@@ -1,3 +1,3 @@
-"""Published PyTorch generators in ours: one function a family, from its state_dict alone (form: pytorch_discriminators.py)."""
+"""Published PyTorch generators in ours: one function a family, from its state_dict alone."""
 
 FAMILIES = ()
