@@ -22,10 +22,23 @@ from sr_gan_tf.generators import GENERATORS
 TINY = {
     "SRResNet": {"scale": 4, "filters": 8, "num_blocks": 2},
     "SmallResidual": {"scale": 2, "filters": 8, "num_blocks": 2},
+    "SharedResidual": {"scale": 4, "filters": 8, "num_uses": 2},
     "SPAN": {"scale": 4, "filters": 8, "num_blocks": 2, "input_gain": 10.0},
+    "UNet": {"scale": 2, "filters": 8, "num_downs": 3, "normalization": "instance"},
+    "RRDBNet": {"scale": 2, "filters": 8, "num_blocks": 1, "growth": 4},
+    "MSRResNet": {"scale": 4, "filters": 8, "num_blocks": 2},
+    "Compact": {"scale": 4, "filters": 8, "num_convs": 2},
 }
 
 COUNTS = [
+    ("SharedResidual", {}, 215_553, 215_553 + 512),
+    ("SharedResidual", {"normalization": "published"}, 215_553, 215_553 + 128),
+    ("UNet", {"scale": 1}, 54_413_955, 54_413_955 + 9_856),
+    ("RRDBNet", {}, 16_697_987, 16_697_987),
+    ("RRDBNet", {"scale": 2}, 16_703_171, 16_703_171),
+    ("MSRResNet", {"scale": 2}, 1_369_859, 1_369_859),
+    ("MSRResNet", {"scale": 3}, 1_554_499, 1_554_499),
+    ("MSRResNet", {"scale": 4}, 1_517_571, 1_517_571),
     ("SRResNet", {}, 1_550_659, 1_554_883),
     ("SRResNet", {"scale": 2}, 1_402_883, 1_407_107),
     ("SmallResidual", {}, 595_395, 596_419),
@@ -94,6 +107,11 @@ class TestEveryGenerator:
         check_finite(generator, picture(generator))
 
     def test_xla(self, name):
+        generator = tiny(name)
+        check_xla(generator, picture(generator, (8, 8)), gradients=False)
+
+    @pytest.mark.long
+    def test_xla_training(self, name):
         generator = tiny(name)
         check_xla(generator, picture(generator, (8, 8)))
 

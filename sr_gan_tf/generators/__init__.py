@@ -1,11 +1,21 @@
 """The catalogue of generators: the names that an experiment may write and what they build."""
 
+from sr_gan_tf.generators.compact import Compact
+from sr_gan_tf.generators.msrresnet import MSRResNet
 from sr_gan_tf.generators.residual import SmallResidual
+from sr_gan_tf.generators.rrdbnet import RRDBNet
+from sr_gan_tf.generators.shared_residual import SharedResidual
 from sr_gan_tf.generators.span import SPAN
 from sr_gan_tf.generators.srresnet import SRResNet
+from sr_gan_tf.generators.unet import UNet
 
 GENERATORS = {
     "SRResNet": SRResNet,
     "SmallResidual": SmallResidual,
+    "SharedResidual": SharedResidual,
     "SPAN": SPAN,
+    "UNet": UNet,
+    "RRDBNet": RRDBNet,
+    "MSRResNet": MSRResNet,
+    "Compact": Compact,
 }

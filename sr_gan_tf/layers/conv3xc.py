@@ -25,10 +25,7 @@ class Conv3XC(keras.layers.Layer):
         published_graph: apply the convolutions one after another, as published; for comparison.
     """
 
-    # The window that an output pixel sees, as for any 3x3 convolution.
-    kernel_size = (3, 3)
-    strides = (1, 1)
-    dilation_rate = (1, 1)
+    footprint = (-1, 1, 1)  # a 3x3 window
 
     def __init__(self, filters: int, gain: int = 2, initial_gain: float = 1.0, published_graph: bool = False, **kwargs):
         super().__init__(**kwargs)

@@ -1,0 +1,63 @@
+"""Compact, the plain stack of convolutions of Real-ESRGAN's small models (SRVGGNetCompact; Wang et al. 2021,
+arXiv:2107.10833): everything happens at the size of the LR picture, the network adds to its nearest-neighbour
+enlargement. The sum is made in float32 under every precision policy.
+"""
+
+from typing import Literal
+
+import keras
+from keras import layers
+
+from sr_gan_tf.generators.arguments import at_least, one_of
+from sr_gan_tf.layers.icnr import ICNR
+from sr_gan_tf.layers.pixel_shuffle import PixelShuffle
+from sr_gan_tf.layers.upsampling import channel_prelu
+from sr_gan_tf.networks import Generator
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class Compact(Generator):
+    """Stack of convolutions: (N, H, W, 3) to (N, scale*H, scale*W, 3), both in [0, 1].
+
+    Args:
+        scale: enlargement, 1 or more.
+        filters: channels of the body.
+        num_convs: convolutions between the first and the last one; published with 16 and 32.
+        activation: `"prelu"` (one slope a channel), `"relu"` or `"leaky_relu"` (slope 0.1).
+        name: name of the model.
+
+    Raises:
+        ValueError: for an argument outside what is said above.
+    """
+
+    def __init__(
+        self,
+        scale: int = 4,
+        filters: int = 64,
+        num_convs: int = 16,
+        activation: Literal["prelu", "relu", "leaky_relu"] = "prelu",
+        name: str | None = "compact",
+    ):
+        at_least(1, scale=scale, filters=filters)
+        at_least(0, num_convs=num_convs)
+        one_of("activation", activation, ("prelu", "relu", "leaky_relu"))
+        inputs = keras.Input((None, None, 3), name="lr")
+        x = inputs
+        for index in range(num_convs + 1):
+            x = layers.Conv2D(filters, 3, padding="same", kernel_initializer="he_normal", name=f"conv{index}")(x)
+            x = _activation(activation, f"activation{index}")(x)  # (N, H, W, filters)
+        x = layers.Conv2D(3 * scale**2, 3, padding="same", kernel_initializer=ICNR(scale), name="last_conv")(x)
+        if scale > 1:
+            x = PixelShuffle(scale, dtype="float32", name="shuffle")(x)  # (N, scale*H, scale*W, 3)
+        skip = layers.UpSampling2D(scale, dtype="float32", name="nearest")(inputs)
+        super().__init__(inputs, layers.Add(dtype="float32", name="residual")([x, skip]), name=name)
+        self.scale = scale
+        self.filters = filters
+        self.num_convs = num_convs
+        self.activation = activation
+
+
+def _activation(kind: str, name: str) -> keras.layers.Layer:
+    if kind == "prelu":
+        return channel_prelu(name)
+    return layers.LeakyReLU(0.1 if kind == "leaky_relu" else 0.0, name=name)

@@ -1,0 +1,54 @@
+"""MSRResNet, the SRResNet without batch normalisation of BasicSR (https://github.com/XPixelGroup/BasicSR).
+
+Made after Ledig et al. 2017 (arXiv:1609.04802) and Lim et al. 2017 (arXiv:1707.02921): LeakyReLU of slope 0.1, plain
+ReLU inside the blocks, one more convolution at HR size, added to the bilinear enlargement. As published, kernels start
+at a tenth of He's normal distribution, so that a fresh network is close to bilinear.
+"""
+
+import keras
+from keras import layers
+
+from sr_gan_tf.generators.arguments import at_least
+from sr_gan_tf.layers.icnr import ICNR
+from sr_gan_tf.layers.pixel_shuffle import PixelShuffle
+from sr_gan_tf.layers.upsampling import small_he, stages
+from sr_gan_tf.networks import Generator
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class MSRResNet(Generator):
+    """Residual generator: (N, H, W, 3) to (N, scale*H, scale*W, 3), both in [0, 1].
+
+    Args:
+        scale: enlargement, a product of twos and threes.
+        filters: channels of the body.
+        num_blocks: residual blocks.
+        name: name of the model.
+
+    Raises:
+        ValueError: for a scale with other factors than 2 and 3, or any argument outside what is said above.
+    """
+
+    def __init__(self, scale: int = 4, filters: int = 64, num_blocks: int = 16, name: str | None = "msrresnet"):
+        at_least(1, filters=filters)
+        at_least(0, num_blocks=num_blocks)
+
+        def conv(x, channels, name, start=small_he):
+            return layers.Conv2D(channels, 3, padding="same", kernel_initializer=start(), name=name)(x)
+
+        inputs = keras.Input((None, None, 3), name="lr")
+        x = layers.LeakyReLU(0.1, name="first_activation")(conv(inputs, filters, "first_conv"))
+        for index in range(1, num_blocks + 1):
+            y = layers.ReLU(name=f"block{index}_relu")(conv(x, filters, f"block{index}_conv1"))
+            x = layers.Add(name=f"block{index}")([x, conv(y, filters, f"block{index}_conv2")])  # (N, H, W, filters)
+        for index, factor in enumerate(stages(scale), start=1):
+            x = conv(x, filters * factor**2, f"up{index}_conv", lambda factor=factor: ICNR(factor, small_he()))
+            x = PixelShuffle(factor, name=f"up{index}_shuffle")(x)
+            x = layers.LeakyReLU(0.1, name=f"up{index}_activation")(x)
+        x = layers.LeakyReLU(0.1, name="hr_activation")(conv(x, filters, "hr_conv"))  # (N, scale*H, scale*W, filters)
+        skip = layers.UpSampling2D(scale, interpolation="bilinear", dtype="float32", name="bilinear")(inputs)
+        x = layers.Add(dtype="float32", name="residual")([conv(x, 3, "last_conv"), skip])
+        super().__init__(inputs, x, name=name)
+        self.scale = scale
+        self.filters = filters
+        self.num_blocks = num_blocks
