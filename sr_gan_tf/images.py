@@ -20,6 +20,7 @@ from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.picture_decoding import decode, frame_count, quiet
 from sr_gan_tf.picture_metadata import NOTHING, Metadata, orientation, read_metadata
 from sr_gan_tf.row_encoders import FORMATS, Encoding, encode, format_of
+from sr_gan_tf.row_encoders import to_uint8 as to_uint8
 
 SUFFIXES = tuple(FORMATS)
 MAX_MEGAPIXELS = 500.0
@@ -114,13 +115,6 @@ def read_rgb(path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> np.nda
     picture = read_image(path, max_megapixels)
     pixels = to_uint8(picture.pixels)
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
-
-
-def to_uint8(pixels: np.ndarray) -> np.ndarray:
-    """uint16 rounded to uint8 (65535 = 257 * 255); uint8 as it is."""
-    if pixels.dtype == np.uint8:
-        return pixels
-    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def write_image(

@@ -178,19 +178,65 @@ def _encode_bmp(file, pixels, encoding, metadata) -> None:
 
 
 def _encode_by_pillow(file, pixels, encoding, metadata) -> None:
-    image = pillow_image(pixels)
+    image = _pillow_image(pixels)
     if encoding.format == "GIF":
         image.save(file, "GIF", comment=metadata.note.encode("latin-1", "replace") if metadata.note else b"")
         return
-    image.save(file, encoding.format, **pillow_options(encoding, metadata))
+    image.save(file, encoding.format, **_pillow_options(encoding, metadata))
 
 
-def pillow_image(pixels: np.ndarray) -> Image.Image:
+def encode_animation(
+    file: IO[bytes],
+    frames: Iterable[tuple[np.ndarray, int, Metadata]],
+    loop: int | None,
+    encoding: Encoding,
+) -> None:
+    """Writes an animation as GIF, WebP, AVIF or animated PNG.
+
+    Args:
+        file: an empty seekable binary file.
+        frames: pixels (H, W, 1 to 4), milliseconds, and metadata, of which the first frame's counts.
+        loop: how often it is shown, 0 for endlessly, None for once.
+        encoding: format and quality.
+    """
+    frames = list(frames)
+    channels = max(pixels.shape[2] for pixels, _, _ in frames)
+    images = [_pillow_image(_with_channels(to_uint8(pixels), channels)) for pixels, _, _ in frames]
+    durations = [duration for _, duration, _ in frames]
+    metadata = _fitting(frames[0][2], frames[0][0].shape[2])
+    options = {"save_all": True, "append_images": images[1:], "duration": durations}
+    if encoding.format != "AVIF":
+        # GIF without the word is shown once; in the others that is 1.
+        options |= {} if loop is None and encoding.format == "GIF" else {"loop": 1 if loop is None else loop}
+    if encoding.format == "GIF":
+        options |= {"disposal": 2, "comment": metadata.note.encode("latin-1", "replace")}
+    elif encoding.format == "PNG":
+        options |= {"icc_profile": metadata.icc_profile, "exif": metadata.exif or b""}
+    else:
+        options |= _pillow_options(encoding, metadata)
+    images[0].save(file, encoding.format, **options)
+
+
+def to_uint8(pixels: np.ndarray) -> np.ndarray:
+    """uint16 rounded to uint8 (65535 = 257 * 255); uint8 as it is."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _with_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
+    """Opaque alpha added to a frame that has none where another one has it."""
+    if pixels.shape[2] == channels:
+        return pixels
+    return np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], axis=2)
+
+
+def _pillow_image(pixels: np.ndarray) -> Image.Image:
     """uint8 (H, W, 1 to 4) as Pillow's L, LA, RGB or RGBA."""
     return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
 
 
-def pillow_options(encoding: Encoding, metadata: Metadata) -> dict:
+def _pillow_options(encoding: Encoding, metadata: Metadata) -> dict:
     """Arguments of Pillow's `save` for WebP and AVIF."""
     options = {"icc_profile": metadata.icc_profile, "exif": metadata.exif, "xmp": metadata.xmp}
     options = {key: value for key, value in options.items() if value}

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.inference.enlarger import Enlarger
+from sr_gan_tf.inference.enlarger import Enlarger, enlarger_of
 from sr_gan_tf.models import WEIGHTS, load
 from sr_gan_tf.networks import Generator
 
@@ -57,14 +57,50 @@ def load_chain(
     """
     if passes < 1:
         raise InputError(f"--passes {passes}: expected 1 or more")
-    enlargers, names, precisions = [], [], set()
-    for model in models:
-        name, network = _network(model)
-        chosen = _precision(model, network, precision)
-        enlargers.append(Enlarger(_cast(network, chosen), ensemble))
-        names.append(name)
-        precisions.add(chosen)
-    return Chain("+".join(names), tuple(enlargers) * passes, "+".join(sorted(precisions)))
+    parts = [_part(model, precision, ensemble) for model in models]
+    return Chain(
+        "+".join(part.name for part in parts),
+        tuple(part.enlarger for part in parts) * passes,
+        "+".join(sorted({part.precision for part in parts})),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    name: str
+    enlarger: Enlarger
+    precision: str
+
+
+# The networks used last: loading and compiling one takes longer than many a picture.
+_recent: dict[tuple, _Part] = {}
+_KEPT = 4
+
+
+def _part(model: str | Path | keras.Model, precision: Precision, ensemble: bool) -> _Part:
+    if isinstance(model, keras.Model):
+        if precision != "bfloat16" and not ensemble:
+            return _Part(model.name, enlarger_of(model), "float32")
+        return _made(model, precision, ensemble)
+    key = (str(model), _stamp(model), precision, ensemble)
+    part = _recent.pop(key, None) or _made(model, precision, ensemble)
+    _recent[key] = part  # behind the others, as the last one used
+    while len(_recent) > _KEPT:
+        _recent.pop(next(iter(_recent)))
+    return part
+
+
+def _made(model: str | Path | keras.Model, precision: Precision, ensemble: bool) -> _Part:
+    name, network = _network(model)
+    chosen = _precision(model, network, precision)
+    return _Part(name, Enlarger(_cast(network, chosen), ensemble), chosen)
+
+
+def _stamp(model: str | Path) -> tuple[int, ...]:
+    """When the files behind a model were last written: a run that goes on makes a new model under the old name."""
+    names = [part.rpartition(":")[0] if "," in str(model) else part for part in str(model).split(",")]
+    files = [path for name in names for path in (Path(name), Path(name) / "best.keras", Path(name) / "saved_model.pb")]
+    return tuple(path.stat().st_mtime_ns for path in files if path.exists())
 
 
 def _network(model: str | Path | keras.Model) -> tuple[str, keras.Model]:

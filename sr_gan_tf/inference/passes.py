@@ -18,7 +18,7 @@ from sr_gan_tf.inference.chain import Chain
 from sr_gan_tf.inference.enlarger import Enlarger
 from sr_gan_tf.inference.tiling import Tiling, enlarged_rows, plan
 from sr_gan_tf.resampling import imresize_rows
-from sr_gan_tf.row_encoders import scratch_array
+from sr_gan_tf.row_encoders import scratch_array, to_uint8
 
 # Colours are matched below this frequency: the standard deviation of a Gaussian, in pixels of the original.
 _COLOUR_BLUR = 8.0
@@ -127,7 +127,7 @@ def enlarge(
             image = image if image.dtype != np.uint8 else image.astype(np.uint16) * 257
             image = _kept(rows(enlarger, image, stage), image, enlarger.scale, folder)
         if first and pixels.dtype == np.uint8:
-            result = (_rounded(block) for block in rows(chain.enlargers[-1], image, len(first)))
+            result = (to_uint8(block) for block in rows(chain.enlargers[-1], image, len(first)))
         else:
             result = rows(chain.enlargers[-1], image, len(first))
         border = "wrap" if settings.seamless else "replicate"
@@ -156,10 +156,6 @@ def enlarge_alpha(alpha: np.ndarray, size: tuple[int, int], seamless: bool, fold
 def visible_colours(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
     """What the network is to see of a picture with transparency."""
     return pixels if alpha is None else extended_colours(pixels, alpha)
-
-
-def _rounded(block: np.ndarray) -> np.ndarray:
-    return ((block.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _kept(blocks: Iterator[np.ndarray], image: np.ndarray, scale: int, folder: str | Path | None) -> np.ndarray:

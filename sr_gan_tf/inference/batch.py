@@ -1,0 +1,157 @@
+"""A batch of pictures: what is asked for, which files that makes, and the work with its progress and summary."""
+
+import contextlib
+import dataclasses
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from sr_gan_tf.errors import InputError, one_line
+from sr_gan_tf.images import MAX_MEGAPIXELS, read_header
+from sr_gan_tf.inference.background import Abandoned, Writers, read_ahead
+from sr_gan_tf.inference.jobs import STANDARD, Naming, Source
+from sr_gan_tf.inference.passes import enlarge
+from sr_gan_tf.inference.pictures import Job, Treatment, make_job, read_job, run_job
+from sr_gan_tf.row_encoders import Encoding
+
+_DEFAULT_NAMING = Naming()
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """How files are written and which are left alone.
+
+    Args:
+        naming: where results go and what they are called.
+        quality: 1 to 100 for JPEG, WebP (100 is lossless) and AVIF.
+        compression: of PNG and TIFF, "fast" or "small".
+        skip_existing: leave pictures out whose result exists.
+        strip: leave metadata out.
+        compare: write a picture that compares beside each result.
+        max_megapixels: larger originals are refused.
+        workers: pictures that are written at once, beside the network.
+    """
+
+    naming: Naming = _DEFAULT_NAMING
+    quality: int = 95
+    compression: str = "fast"
+    skip_existing: bool = False
+    strip: bool = False
+    compare: bool = False
+    max_megapixels: float = MAX_MEGAPIXELS
+    workers: int = 2
+
+    def __post_init__(self):
+        if not 1 <= self.quality <= 100:
+            raise InputError(f"--quality {self.quality}: expected 1 to 100")
+        if self.workers < 1:
+            raise InputError(f"--workers {self.workers}: expected 1 or more")
+        if not self.max_megapixels > 0:
+            raise InputError(f"--max-megapixels {self.max_megapixels}: expected more than 0")
+
+
+@dataclasses.dataclass
+class Summary:
+    """What became of the pictures: names of written files, of skipped originals, and errors by original."""
+
+    written: list[str] = dataclasses.field(default_factory=list)
+    skipped: list[str] = dataclasses.field(default_factory=list)
+    failed: dict[str, str] = dataclasses.field(default_factory=dict)
+    megapixels: float = 0.0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        rate = self.megapixels / max(self.seconds, 1e-9)
+        text = f"{len(self.written)} written, {self.megapixels:.1f} megapixels in {self.seconds:.1f} s"
+        text += f" ({rate:.2f} a second)" if self.written else ""
+        if self.skipped:
+            text += f", {len(self.skipped)} skipped"
+        if self.failed:
+            text += f", {len(self.failed)} failed"
+        return text
+
+
+def plan_jobs(sources: Iterable[Source], treatment: Treatment, files: Files, summary: Summary) -> Iterator[Job]:
+    """Reads the headers and decides on names, formats and sizes; what cannot be done is noted and left out."""
+    naming, taken = files.naming, {}
+    sources = list(sources)
+    one_file = naming.is_one_file(len(sources))
+    if naming.output == STANDARD and len(sources) > 1:
+        raise InputError(f"-o -: standard output takes one picture, not {len(sources)}; give a folder")
+    for source in sources:
+        name = "standard input" if source.path == STANDARD else source.path
+        try:
+            data = sys.stdin.buffer.read() if source.path == STANDARD else None
+            header = read_header(source.path if data is None else data, files.max_megapixels)
+            width, height = treatment.settings.final_size(header.width, header.height, treatment.chain.scale)
+            values = {
+                "model": treatment.chain.name,
+                "scale": f"{width / header.width:.3g}",
+                "width": width,
+                "height": height,
+            }
+            target = naming.target(source, one_file, values, header.format)
+            encoding = Encoding(naming.format_for(target, header.format), files.quality, files.compression)
+            job = make_job(source.path, data, header, target, encoding, treatment)
+            if target != STANDARD:
+                key = str(Path(target).resolve())
+                if key in taken:
+                    raise InputError(
+                        f"{name}: its result would replace that of {taken[key]}; give --name '{{stem}}_{{suffix}}'"
+                    )
+                taken[key] = name
+                if Path(target).exists() and files.skip_existing:
+                    summary.skipped.append(name)
+                    continue
+                if Path(target).exists() and not naming.overwrite:
+                    raise InputError(f"{target} exists already; give --overwrite or --skip-existing")
+        except InputError as error:
+            summary.failed[name] = one_line(error)
+            continue
+        yield job
+
+
+def run_jobs(jobs: list[Job], treatment: Treatment, files: Files, summary: Summary, bar: tqdm) -> None:
+    """Works through the jobs; an error in one is noted and the others go on."""
+    start = time.perf_counter()
+    bar.reset(total=sum(job.work for job in jobs) / 1e6)
+    writing: list[tuple[Job, Future]] = []
+    with Writers(files.workers) as writers:
+        for job, read in read_ahead(jobs, lambda job: read_job(job, treatment)):
+            bar.set_description_str(Path(job.name).name[-30:])
+            try:
+                frames = read.result()
+                future = run_job(
+                    job, frames, treatment, writers, lambda part, job=job: bar.update(part * job.work / 1e6)
+                )
+                writing.append((job, future))
+            except (InputError, OSError) as error:
+                summary.failed[job.name] = one_line(error)
+        for job, future in writing:
+            try:
+                summary.written.append(future.result())
+                summary.megapixels += job.size[0] * job.size[1] * job.frames / 1e6
+            except Abandoned:
+                continue
+            except (InputError, OSError) as error:
+                summary.failed[job.name] = one_line(error)
+    summary.seconds = time.perf_counter() - start
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[tqdm]:
+    """A bar over the originals' megapixels on standard error; none where that is no terminal."""
+    layout = "{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} MP, {remaining} left"
+    with tqdm(total=1.0, bar_format=layout, disable=None, file=sys.stderr, leave=False) as bar:
+        yield bar
+
+
+def job_tilings(job: Job, treatment: Treatment) -> tuple:
+    """How the networks would cut a job's picture."""
+    stand_in = np.broadcast_to(np.uint8(0), (job.header.height, job.header.width, 3))
+    return enlarge(stand_in, treatment.chain, treatment.settings).tilings

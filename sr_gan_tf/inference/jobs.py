@@ -1,0 +1,182 @@
+"""Which files are enlarged and what the results are called: files, folders, globs, standard input and output."""
+
+import dataclasses
+import glob
+import string
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from sr_gan_tf.errors import InputError, suggest
+from sr_gan_tf.images import SUFFIXES
+from sr_gan_tf.row_encoders import FORMATS, format_of
+
+STANDARD = "-"
+_FIELDS = ("stem", "model", "scale", "width", "height", "suffix")
+_SUFFIX_OF = {
+    "PNG": ".png",
+    "JPEG": ".jpg",
+    "WEBP": ".webp",
+    "TIFF": ".tif",
+    "BMP": ".bmp",
+    "AVIF": ".avif",
+    "GIF": ".gif",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A picture to enlarge: its path (`-` is standard input) and its folder below the one that was named."""
+
+    path: str
+    below: Path = Path()
+
+
+@dataclasses.dataclass(frozen=True)
+class Naming:
+    """Where results go.
+
+    Args:
+        output: a file, a folder, `-` for standard output, or None for beside the originals.
+        template: file name without suffix, from {stem}, {model}, {scale}, {width}, {height} and {suffix} (the
+            original's); None for `{stem}` in a folder of results and `{stem}_{model}_x{scale}` beside the originals.
+        format: of all results (`png`, `jpg` ...), else the output's suffix, else the original's.
+        overwrite: existing files may be replaced.
+    """
+
+    output: str | None = None
+    template: str | None = None
+    format: str | None = None
+    overwrite: bool = False
+
+    def __post_init__(self):
+        if self.format is not None and f".{self.format.lower().lstrip('.')}" not in FORMATS:
+            names = [suffix[1:] for suffix in FORMATS]
+            raise InputError(f"--format {self.format}: not known{suggest(self.format, names)}")
+        try:
+            used = {field for _, field, _, _ in string.Formatter().parse(self.template or "") if field is not None}
+            (self.template or "").format(**{field: "1" for field in _FIELDS})
+        except (ValueError, KeyError, IndexError) as error:
+            used = {part for part in [str(error).strip("'")] if isinstance(error, KeyError)}
+            if not used:
+                raise InputError(f"--name {self.template}: {error}; expected e.g. '{{stem}}_x{{scale}}'") from error
+        for field in used - set(_FIELDS):
+            raise InputError(f"--name {self.template}: no field {field!r}{suggest(field, _FIELDS)}")
+        if self.template is not None and ("/" in self.template or "\\" in self.template):
+            raise InputError(f"--name {self.template}: a name, not a path; folders are given by -o")
+
+    def is_one_file(self, sources: int) -> bool:
+        """Whether `output` names the result itself and not a folder of results."""
+        if self.output in (None, STANDARD):
+            return self.output == STANDARD
+        path = Path(self.output)
+        return sources == 1 and path.suffix.lower() in FORMATS and not path.is_dir()
+
+    def target(self, source: Source, one_file: bool, values: dict[str, str | int], original_format: str) -> str:
+        """Path of the result of one picture.
+
+        Args:
+            source: the original.
+            one_file: what `is_one_file` says.
+            values: the template's fields but `stem` and `suffix`.
+            original_format: the original's, e.g. "JPEG"; one that cannot be written becomes PNG.
+        """
+        if one_file:
+            return self.output
+        inside = self.output is not None
+        path = Path("standard_input" if source.path == STANDARD else source.path)
+        template = self.template or ("{stem}" if inside else "{stem}_{model}_x{scale}")
+        name = template.format(stem=path.stem, suffix=path.suffix.lstrip("."), **values)
+        if not name or name.startswith(".") or "/" in name or "\0" in name:
+            raise InputError(f"--name {template}: makes {name!r} of {path}, which is no file name")
+        if self.format is not None:
+            suffix = f".{self.format.lower().lstrip('.')}"
+        elif path.suffix.lower() in FORMATS and format_of(path) == original_format:
+            suffix = path.suffix
+        else:
+            suffix = _SUFFIX_OF.get(original_format, ".png")
+        root = Path(self.output) if inside else path.parent
+        folder = root / source.below if inside else root
+        target = folder / f"{name}{suffix}"
+        if inside and not target.parent.resolve().is_relative_to(root.resolve()):
+            raise InputError(f"{target} would lie outside {root}; remove the link in {folder}")
+        if target.resolve() == path.resolve():
+            raise InputError(f"{path} would be replaced by its own enlargement; give -o or --name")
+        return str(target)
+
+    def format_for(self, target: str, original_format: str) -> str:
+        """The format to write, e.g. "PNG"."""
+        if self.format is not None:
+            return FORMATS[f".{self.format.lower().lstrip('.')}"]
+        if target == STANDARD:
+            return original_format if original_format in _SUFFIX_OF else "PNG"
+        return format_of(target)
+
+
+def find_sources(inputs: Iterable[str], exclude: str | None = None) -> list[Source]:
+    """The pictures that the command line names, in order, each once.
+
+    Args:
+        inputs: files, folders (searched through), patterns, or `-`.
+        exclude: a folder of results, which is not searched.
+
+    Raises:
+        InputError: for what does not exist, and for folders and patterns without any picture.
+    """
+    found: dict[str, Source] = {}
+    for item in inputs:
+        sources = list(_expand(str(item), exclude))
+        if not sources:
+            raise InputError(f"{item}: no picture there ({', '.join(SUFFIXES)})")
+        for source in sources:
+            found.setdefault(source.path if source.path == STANDARD else str(Path(source.path).resolve()), source)
+    return list(found.values())
+
+
+def _expand(item: str, exclude: str | None) -> Iterator[Source]:
+    path = Path(item)
+    if item == STANDARD:
+        yield Source(STANDARD)
+    elif path.is_dir():
+        yield from _below(path, path, exclude)
+    elif path.exists():
+        yield Source(item)
+    elif glob.has_magic(item):
+        fixed = Path(*_parts_without_magic(path))
+        for name in sorted(glob.glob(item, recursive=True), key=_in_order):
+            match = Path(name)
+            if match.is_dir():
+                yield from _below(match, fixed, exclude)
+            elif match.suffix.lower() in SUFFIXES:
+                yield Source(name, match.parent.relative_to(fixed))
+    else:
+        raise InputError(f"no such file or folder: {item}")
+
+
+def _below(folder: Path, root: Path, exclude: str | None) -> Iterator[Source]:
+    """Pictures in a folder and its folders, without hidden ones and without results of an earlier run."""
+    left_out = Path(exclude).resolve() if exclude not in (None, STANDARD) else None
+    for path in sorted(folder.iterdir(), key=lambda item: _in_order(str(item))):
+        if path.name.startswith(".") or (left_out is not None and path.resolve() == left_out):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from _below(path, root, exclude)
+        elif path.is_file() and path.suffix.lower() in SUFFIXES:
+            yield Source(str(path), path.parent.relative_to(root))
+
+
+def _in_order(name: str) -> list:
+    """Frames 2 and 10 in that order, whether or not their numbers are padded."""
+    parts: list = []
+    for character in name:
+        if character.isdecimal() and parts and isinstance(parts[-1], int):
+            parts[-1] = parts[-1] * 10 + int(character)
+        else:
+            parts.append(int(character) if character.isdecimal() else character)
+    return [(isinstance(part, str), part) for part in parts]
+
+
+def _parts_without_magic(path: Path) -> Iterator[str]:
+    for part in path.parts[:-1]:
+        if glob.has_magic(part):
+            return
+        yield part

@@ -1,0 +1,212 @@
+"""One picture file through the networks into another: still pictures by rows, animations frame by frame."""
+
+import dataclasses
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import numpy as np
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.images import Header, Picture, atomic_file, joined, read_frames
+from sr_gan_tf.inference.background import Writers
+from sr_gan_tf.inference.chain import Chain
+from sr_gan_tf.inference.comparison import Comparison
+from sr_gan_tf.inference.jobs import STANDARD
+from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colours
+from sr_gan_tf.picture_metadata import NOTHING, Metadata
+from sr_gan_tf.row_encoders import Encoding, encode, encode_animation, scratch_array
+from sr_gan_tf.version import __version__
+
+_ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One picture: where it comes from, where it goes and how large it becomes.
+
+    Attributes:
+        source: path, or `-`.
+        data: the file's bytes, where it came from standard input.
+        target: path, or `-`.
+        header: of the original.
+        size: (width, height) of the result.
+        encoding: how the result is written.
+        note: what a user should know about the result, or nothing.
+    """
+
+    source: str
+    data: bytes | None
+    target: str
+    header: Header
+    size: tuple[int, int]
+    encoding: Encoding
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        return "standard input" if self.source == STANDARD else self.source
+
+    @property
+    def work(self) -> float:
+        """Pixels of the original, over all frames: what the progress bar counts."""
+        return float(self.header.width * self.header.height * self.frames)
+
+    @property
+    def frames(self) -> int:
+        return self.header.frames if self.encoding.format in _ANIMATED else 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Treatment:
+    """What happens to every picture of a run.
+
+    Attributes:
+        chain: the networks.
+        settings: what else becomes of the pixels.
+        max_megapixels: larger originals are refused.
+        strip: leave metadata out.
+        compare: write a picture that compares beside each result.
+    """
+
+    chain: Chain
+    settings: Settings
+    max_megapixels: float
+    strip: bool = False
+    compare: bool = False
+
+
+def make_job(
+    source: str, data: bytes | None, header: Header, target: str, encoding: Encoding, treatment: Treatment
+) -> Job:
+    """A job whose sizes are known to fit: what cannot be written is refused before any work.
+
+    Raises:
+        InputError: for results that their format or the limit on sizes cannot hold.
+    """
+    name = "standard input" if source == STANDARD else source
+    scale = treatment.chain.scale
+    width, height = treatment.settings.final_size(header.width, header.height, scale)
+    encoding.check_size(width, height, name)
+    # The networks' own size counts too, since a picture passes through it.
+    megapixels = max(width * height, header.width * header.height * scale**2) / 1e6
+    limit = treatment.max_megapixels * max(16, scale**2)
+    if megapixels > limit:
+        raise InputError(
+            f"{name}: the result would have {megapixels:,.0f} megapixels, the limit is {limit:,.0f}; ask for a smaller "
+            "one, or raise the limit with --max-megapixels"
+        )
+    note = ""
+    if header.frames > 1 and encoding.format not in _ANIMATED:
+        note = f"only the first of {header.frames} frames, since {encoding.format} holds one; use --format webp or gif"
+    if max(width / header.width, height / header.height) > scale:
+        note = f"enlarged beyond the network's x{scale} by bicubic interpolation; --passes adds detail"
+    return Job(source, data, target, header, (width, height), encoding, note)
+
+
+def read_job(job: Job, treatment: Treatment) -> Iterator[Picture]:
+    """The frames of a job's picture, the first one decoded at once."""
+    source = job.source if job.data is None else job.data
+    frames = read_frames(source, treatment.max_megapixels, job.name)
+    first = next(frames)
+
+    def all_frames() -> Iterator[Picture]:
+        yield first
+        if job.frames > 1:
+            yield from frames
+        else:
+            frames.close()
+
+    return all_frames()
+
+
+def run_job(
+    job: Job, frames: Iterator[Picture], treatment: Treatment, writers: Writers, report: Callable[[float], None]
+) -> "Future[str]":
+    """Computes a job's picture here and writes it in a thread; the future gives the written file's name."""
+    folder = None if job.target == STANDARD else Path(job.target).parent
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    if job.frames > 1:
+        return writers.feed(
+            _animation(job, frames, treatment, folder, report), lambda blocks: _write_animation(job, blocks, folder)
+        )
+    picture = next(frames)
+    pixels = visible_colours(picture.pixels, picture.alpha)
+    comparison = Comparison(pixels, job.size) if treatment.compare and job.target != STANDARD else None
+    blocks = _samples(pixels, picture.alpha, job, treatment, folder, report, comparison)
+    metadata = _metadata(picture, job, treatment)
+    channels = picture.pixels.shape[2] + (picture.alpha is not None and job.encoding.holds_alpha())
+    shape = (job.size[1], job.size[0], channels)
+    dtype = job.encoding.sample_type(picture.pixels.dtype)
+
+    def write(rows: Iterator[np.ndarray]) -> str:
+        with _opened(job.target) as file:
+            encode(file, rows, shape, dtype, job.encoding, metadata, folder)
+        if comparison is not None:
+            target = Path(job.target)
+            comparison.write(target.with_name(f"{target.stem}_compare.png"), treatment.chain.name)
+        return job.target
+
+    return writers.feed(blocks, write)
+
+
+def _samples(pixels, alpha, job: Job, treatment: Treatment, folder, report, comparison=None) -> Iterator[np.ndarray]:
+    """Blocks of rows as they are written: colours and transparency joined, in the format's depth."""
+    enlargement = enlarge(pixels, treatment.chain, treatment.settings, folder, report)
+    transparency = None
+    if alpha is not None:
+        transparency = enlarge_alpha(alpha, job.size, treatment.settings.seamless, folder)
+    row = 0
+    for block in enlargement.blocks:
+        if comparison is not None:
+            comparison.see(row, block)
+        behind = None if transparency is None else transparency[row : row + len(block)]
+        row += len(block)
+        yield joined(block, behind, job.encoding)
+
+
+def _animation(job: Job, frames: Iterator[Picture], treatment: Treatment, folder, report) -> Iterator:
+    """(pixels, duration, metadata) of each enlarged frame, with transparency if any frame may have it."""
+    for frame in frames:
+        pixels = visible_colours(frame.pixels, frame.alpha)
+        told = lambda part: report(part / job.frames)  # noqa: E731
+        blocks = list(_samples(pixels, frame.alpha, job, treatment, folder, told))
+        whole = scratch_array((job.size[1], job.size[0], blocks[0].shape[2]), blocks[0].dtype, folder)
+        np.concatenate(blocks, out=whole)
+        yield whole, frame.duration, _metadata(frame, job, treatment)
+
+
+def _write_animation(job: Job, frames: Iterator, folder) -> str:
+    with _opened(job.target) as file:
+        encode_animation(file, frames, job.header.loop, job.encoding)
+    return job.target
+
+
+def _metadata(picture: Picture, job: Job, treatment: Treatment) -> Metadata:
+    if treatment.strip:
+        return NOTHING
+    ratio = job.size[0] / job.header.width
+    return picture.metadata.resized(*job.size, f"sr_gan_tf {__version__}: {treatment.chain.name} x{ratio:g}")
+
+
+class _opened:
+    """The target as a seekable binary file that appears under its name, or on standard output, only when whole."""
+
+    def __init__(self, target: str):
+        self.target = target
+        self.inner = tempfile.TemporaryFile() if target == STANDARD else atomic_file(target)
+
+    def __enter__(self):
+        return self.inner.__enter__()
+
+    def __exit__(self, kind, error, trace):
+        if self.target == STANDARD and kind is None:
+            self.inner.seek(0, io.SEEK_SET)
+            shutil.copyfileobj(self.inner, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        return self.inner.__exit__(kind, error, trace)
