@@ -12,7 +12,8 @@ class SymmetricGate(keras.layers.Layer):
 
     def call(self, inputs):
         values, skip = inputs
-        return (values + skip) * (ops.sigmoid(values) - 0.5)
+        # The same as sigmoid(o) - 0.5, but where o is small that difference keeps only a few bits in bfloat16.
+        return (values + skip) * (0.5 * ops.tanh(0.5 * values))
 
     def compute_output_shape(self, input_shape):
         return input_shape[0]
