@@ -52,7 +52,7 @@ def build(spec: Spec, catalogue: Mapping[str, type], where: str, **given: Any) -
         return constructor(**config)
     except InputError as error:
         # A remedy that is an override of this very object writes {where} for its place.
-        raise InputError(f"{where}: {error}".replace("{where}", where)) from error
+        raise type(error)(f"{where}: {error}".replace("{where}", where)) from error
     except (TypeError, ValueError) as error:
         raise InputError(f"{where}: {spec.class_name} refuses its configuration: {error}") from error
 

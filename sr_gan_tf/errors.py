@@ -11,6 +11,10 @@ class InputError(ValueError):
     """Something the user gave cannot be used; the message is one line and says how to mend it."""
 
 
+class Unavailable(InputError):
+    """Something outside the experiment (a download, weights) can't be had here; the experiment itself is sound."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Stopped by the user or by SIGTERM; the message says what was saved and how to go on."""
 

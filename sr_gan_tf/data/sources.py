@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from sr_gan_tf.errors import InputError
+from sr_gan_tf.errors import InputError, Unavailable
 from sr_gan_tf.images import SUFFIXES, read_header, read_image, to_uint8
 from sr_gan_tf.resampling import imresize
 
@@ -68,7 +68,7 @@ def _mismatch(hr: np.ndarray, lr: np.ndarray, scale: int) -> str:
     return f"{sizes}: expected LR of {hr.shape[1] // scale}x{hr.shape[0] // scale} for scale {scale}"
 
 
-class SourceUnavailable(InputError):
+class SourceUnavailable(Unavailable):
     """A source that cannot be had here, e.g. without a network; a folder of pictures would do instead."""
 
 
@@ -162,7 +162,7 @@ def _pictures(root: Path, pattern: str | None) -> list[Path]:
     if root.is_file():
         return [root]
     if not root.is_dir():
-        raise InputError(f"no folder {root}; give the path of a folder of pictures")
+        raise Unavailable(f"no folder {root}; give the path of a folder of pictures")
     files = [
         file
         for file in root.glob(pattern or "**/*")

