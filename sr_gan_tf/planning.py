@@ -1,0 +1,81 @@
+"""What `fit --dry-run` prints: networks and their parameters, receptive fields, memory and data, before anything runs."""
+
+import math
+
+import psutil
+
+from sr_gan_tf.assembly import Networks, batch_size, build_networks, build_stage, patch_size
+from sr_gan_tf.config import Experiment
+from sr_gan_tf.data.pipeline import build_degradation, build_sources
+from sr_gan_tf.data.store_writer import estimate
+from sr_gan_tf.errors import Unavailable
+from sr_gan_tf.graph_memory import peak_bytes, step_function
+from sr_gan_tf.inference.receptive_field import receptive_field
+from sr_gan_tf.networks import Network
+
+# What allocator and kernels take beyond the tensors themselves, as measured on CPU (tests/test_planning.py).
+WORKSPACE = 1.5
+
+
+def plan(experiment: Experiment) -> str:
+    """The text of a dry run: every stage is built and traced, nothing is trained or written."""
+    networks = build_networks(experiment)
+    lines = [_network_line("generator", networks.generator)]
+    if networks.discriminator is not None:
+        lines.append(_network_line("discriminator", networks.discriminator))
+    for index, stage in enumerate(experiment.stages):
+        side = patch_size(experiment, stage)
+        text = (
+            f"stage {stage.name}: {stage.steps:,} steps of {batch_size(experiment, stage)} patches of {side} x {side}"
+        )
+        try:
+            text += f"; resident memory about {estimate_memory(experiment, index, networks) / 1e9:.2f} GB"
+        except Unavailable as error:
+            text += f"; not to be run here yet: {error}"
+        lines.append(text)
+    return "\n".join(lines + _data_lines(experiment))
+
+
+def estimate_memory(experiment: Experiment, index: int, networks: Networks) -> float:
+    """Peak resident memory of a training process in this stage, in bytes (on CPU).
+
+    This process's own size with networks and optimizers in it, plus the largest set of tensors that the step's graph
+    holds at one time.
+    """
+    stage = experiment.stages[index]
+    side, batch = patch_size(experiment, stage), batch_size(experiment, stage)
+    small = side // experiment.scale
+    trainer = build_stage(experiment, index, networks)
+    function = step_function(trainer, [(batch, small, small, 3), (batch, side, side, 3)])
+    return psutil.Process().memory_info().rss + WORKSPACE * peak_bytes(function)
+
+
+def _network_line(role: str, network: Network) -> str:
+    trainable = sum(math.prod(weight.shape) for weight in network.trainable_weights)
+    other = sum(math.prod(weight.shape) for weight in network.non_trainable_weights)
+    field = receptive_field(network)
+    sees = f"{field.size} x {field.size} pixels" if field.finite else f"the whole picture ({field.why})"
+    text = f"{role}: {type(network).__name__}, {trainable:,} trainable parameters, {other:,} others; sees {sees}"
+    merged = network.merged() if role == "generator" else network
+    if merged is not network:
+        text += f"; merged for inference: {sum(math.prod(weight.shape) for weight in merged.weights):,}"
+    return text
+
+
+def _data_lines(experiment: Experiment) -> list[str]:
+    """Pictures and tiles of each source, or why it cannot be had here."""
+    lines = []
+    degradation = build_degradation(experiment.data, experiment.scale)
+    for role, specs in (("train", experiment.data.train), ("validation", experiment.data.validation)):
+        for number, spec in enumerate(specs):
+            where = f"data.{role}.{number}"
+            try:
+                source = build_sources([spec], f"data.{role}", experiment.scale)[0]
+                text = f"{len(source):,} pictures"
+                if role == "train":
+                    needed = estimate(source, degradation)
+                    text += f", {needed.megapixels:.1f} megapixels, tiles on disk {needed.gigabytes:.2f} GB"
+            except Unavailable as error:
+                text = f"not here: {error}"
+            lines.append(f"{where} ({spec.class_name}): {text}")
+    return lines
