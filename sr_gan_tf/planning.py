@@ -1,4 +1,4 @@
-"""What `fit --dry-run` prints: networks and their parameters, receptive fields, memory and data, before anything runs."""
+"""What `fit --dry-run` prints: parameters, receptive fields, memory and data, before anything runs."""
 
 import math
 
