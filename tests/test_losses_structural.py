@@ -105,6 +105,19 @@ def test_mix_by_its_definition(photograph):
     assert float(ms_ssim_l1(tf.constant(hr[None]), tf.constant(sr[None]))) == pytest.approx(expected, abs=2e-5)
 
 
+@pytest.mark.parametrize("shape", [(2, 17, 40, 3), (1, 90, 33, 1)])
+def test_both_ways_to_blur_agree(shape, monkeypatch):
+    image = tf.constant(np.random.default_rng(2).uniform(size=shape))
+    matrices = structural.blur(image, 33, 8.0, mirror=True)
+    monkeypatch.setattr(structural, "_matrices_pay", lambda *arguments: False)
+    np.testing.assert_allclose(structural.blur(image, 33, 8.0, mirror=True), matrices, atol=1e-12)
+    with_unknown_size = tf.function(
+        lambda x: structural.blur(x, 33, 8.0, mirror=True),
+        input_signature=[tf.TensorSpec((None, None, None, shape[-1]), tf.float64)],
+    )
+    np.testing.assert_allclose(with_unknown_size(image), matrices, atol=1e-12)
+
+
 @pytest.mark.parametrize("pair", ["negative", "black and white", "equal"])
 def test_full_ms_ssim_and_its_gradient_are_finite(photograph, pair):
     x = tf.constant(photograph[0][:, :161, :161])

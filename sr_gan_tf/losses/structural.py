@@ -30,6 +30,11 @@ def gaussian(size: int, sigma: float) -> np.ndarray:
 
 def blur(image: tf.Tensor, size: int, sigma: float, mirror: bool = False) -> tf.Tensor:
     """Gaussian blur of (N, H, W, C): (N, H-size+1, W-size+1, C), or of the same size if the border is mirrored."""
+    if mirror and _matrices_pay(image, size):
+        down, right = (tf.constant(_mirrored_matrix(n, size, sigma), image.dtype) for n in image.shape[1:3])
+        planes = tf.transpose(image, (0, 3, 1, 2))  # (N, C, H, W)
+        planes = tf.matmul(tf.matmul(down, planes), right, transpose_b=True)
+        return tf.transpose(planes, (0, 2, 3, 1))
     if mirror:
         border = [size // 2, size // 2]
         image = tf.pad(image, [[0, 0], border, border, [0, 0]], mode="REFLECT")
@@ -39,6 +44,25 @@ def blur(image: tf.Tensor, size: int, sigma: float, mirror: bool = False) -> tf.
     right = tf.constant(kernel[None, :, :, None], image.dtype)  # (1, size, C, 1)
     image = tf.nn.depthwise_conv2d(image, down, strides=[1, 1, 1, 1], padding="VALID")
     return tf.nn.depthwise_conv2d(image, right, strides=[1, 1, 1, 1], padding="VALID")
+
+
+def _matrices_pay(image: tf.Tensor, size: int) -> bool:
+    """On a CPU a wide blur of a training patch is several times faster as two matrix products.
+
+    Not on a GPU, which rounds the factors of a product to TensorFloat-32: too coarse for a variance.
+    """
+    sides = image.shape[1:3]
+    return sides.is_fully_defined() and max(sides) <= 16 * size and not tf.config.list_physical_devices("GPU")
+
+
+def _mirrored_matrix(length: int, size: int, sigma: float) -> np.ndarray:
+    """(length, length): the blur of a line with mirrored ends."""
+    matrix = np.zeros((length, length))
+    for offset, weight in zip(range(-(size // 2), size // 2 + 1), gaussian(size, sigma), strict=True):
+        source = np.abs(np.arange(length) + offset)
+        source = np.where(source < length, source, 2 * (length - 1) - source)
+        np.add.at(matrix, (np.arange(length), source), weight)
+    return matrix
 
 
 def similarity_maps(hr: tf.Tensor, sr: tf.Tensor, size: int, sigma: float, mirror: bool = False):

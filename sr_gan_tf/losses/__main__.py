@@ -1,0 +1,158 @@
+"""`python -m sr_gan_tf.losses`: what each loss costs a step, and what it says of a bicubic enlargement, as a table.
+
+The cost is the median time of a loss's value and gradient inside a compiled graph, the losses in turn within one run,
+beside a whole training step of SRResNet x4 with the plain mean absolute error. The weight of a content loss's row is
+the one that makes its gradient as long as that of the mean absolute error (Euclidean norm over the pixels): where to
+start, not where to end.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import skimage.data
+import tensorflow as tf
+
+from sr_gan_tf.discriminators import DISCRIMINATORS
+from sr_gan_tf.errors import command
+from sr_gan_tf.generators import GENERATORS
+from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
+from sr_gan_tf.losses.vgg import layer_names
+from sr_gan_tf.resampling import imresize
+
+SCALE = 4
+
+
+@command
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.losses", description=__doc__.splitlines()[0])
+    parser.add_argument("--batch-size", type=int, default=16, help="pictures a step (default 16)")
+    parser.add_argument("--patch-size", type=int, default=96, help="HR pixels a side (default 96)")
+    parser.add_argument("--repeats", type=int, default=7, help="measurements of each loss (default 7)")
+    parser.add_argument("--network", choices=("vgg16", "vgg19"), default="vgg16", help="perceptual trunk")
+    parser.add_argument("--weights", default="hed", help='"hed" (default), "imagenet" or a file; see losses/vgg.py')
+    arguments = parser.parse_args(argv)
+    if min(arguments.batch_size, arguments.repeats) < 1 or arguments.patch_size < 64:
+        parser.error("--batch-size and --repeats must be 1 or more, --patch-size 64 or more")
+    lr, hr, sr = photographs(arguments.batch_size, arguments.patch_size // SCALE * SCALE)
+    content = content_losses(arguments.network, arguments.weights, hr.shape[1])
+
+    steps = {"step": generator_step(lr, hr)}
+    steps |= {name: gradient_step(lambda x, loss=loss: loss(hr, x, lr), sr) for name, loss in content.items()}
+    steps |= discriminator_steps(hr, sr)
+    seconds = measure(steps, arguments.repeats)
+
+    plain = seconds.pop("step")
+    lengths = {name: float(tf.norm(steps[name]()[1])) for name in content}
+    print(f"{hr.shape[0]} pictures of {hr.shape[1]} x {hr.shape[2]}, median of {arguments.repeats}")
+    print(f"a training step of SRResNet x{SCALE} with MeanAbsoluteError: {plain:.3f} s\n")
+    print("| loss | seconds | of that step | value for bicubic | weight for MAE's gradient |")
+    print("|---|---|---|---|---|")
+    for name, value in seconds.items():
+        row = [name, f"{value:.4f}", f"{100 * value / plain:.1f} %"]
+        if name in content:
+            row += [f"{float(steps[name]()[0]):.4g}", f"{lengths['MeanAbsoluteError'] / lengths[name]:.2g}"]
+        print("| " + " | ".join(row + [""] * (5 - len(row))) + " |")
+
+
+def photographs(batch: int, size: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """LR, HR and bicubic enlargements of LR: crops of scikit-image's portrait and cat, in turn."""
+    random = np.random.default_rng(1)
+    crops = []
+    for index in range(batch):
+        photograph = (skimage.data.astronaut(), skimage.data.chelsea())[index % 2]
+        top, left = (random.integers(0, side - size + 1) for side in photograph.shape[:2])
+        crops.append(photograph[top : top + size, left : left + size])
+    hr = np.stack(crops)
+    lr = imresize(hr, 1 / SCALE)
+    return tuple(tf.constant(image.astype("float32") / 255) for image in (lr, hr, imresize(lr, SCALE)))
+
+
+def content_losses(network: str, weights: str, patch: int) -> dict:
+    """Every content loss as its configuration by default, where the patch and the trunk allow it."""
+    trunk = {"network": network, "weights": weights}
+    losses = {}
+    for name, constructor in CONTENT_LOSSES.items():
+        if name == "MSSSIM":
+            scales = max(n for n in range(1, 6) if constructor(scales=n).smallest_size <= patch)
+            losses[f"{name} ({scales} scales)"] = constructor(scales=scales)
+        elif name == "VGGFeatures":
+            deepest = layer_names(network)[-2]
+            srgan = {"layers": {deepest: 1.0}, "distance": "mse"}
+            losses[f"{name} ({deepest}, mse)"] = constructor(**trunk, **srgan)
+            losses[f"{name} ({deepest}, mse, bfloat16)"] = constructor(**trunk, **srgan, precision="bfloat16")
+        else:
+            losses[name] = constructor(**(trunk if name == "GramStyle" else {}))
+    return losses
+
+
+def generator_step(lr: tf.Tensor, hr: tf.Tensor) -> Callable:
+    """A whole supervised step: SRResNet, mean absolute error, gradients, Adam."""
+    generator = GENERATORS["SRResNet"](scale=SCALE)
+    optimizer = keras.optimizers.Adam(1e-4)
+    optimizer.build(generator.trainable_variables)
+    loss = CONTENT_LOSSES["MeanAbsoluteError"]()
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            value = loss(hr, generator(lr, training=True))
+        gradients = tape.gradient(value, generator.trainable_variables)
+        optimizer.apply(gradients, generator.trainable_variables)
+        return value
+
+    return step
+
+
+def gradient_step(function: Callable, variable) -> Callable:
+    """Value and gradient of `function` at a tensor, or at a list of them."""
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            tape.watch(variable)
+            value = function(variable)
+        return value, tape.gradient(value, variable, unconnected_gradients="zero")
+
+    return step
+
+
+def discriminator_steps(hr: tf.Tensor, sr: tf.Tensor) -> dict[str, Callable]:
+    """The games on the logits and features of a PatchGAN alone; penalties with the passes through it that they need."""
+    critic = DISCRIMINATORS["PatchGAN"](normalization="none")
+    *features, logits = critic.feature_model()(hr)
+    *fake_features, fake = critic.feature_model()(sr)
+    steps = {}
+    for name, constructor in ADVERSARIAL_LOSSES.items():
+        loss = constructor()
+        steps[name] = gradient_step(
+            lambda x, loss=loss: tf.add_n([loss.generator_loss(x[1], x[0]), *loss.discriminator_loss(*x)]),
+            [logits, fake],
+        )
+    for name, constructor in FEATURE_LOSSES.items():
+        loss = constructor()
+        steps[name] = gradient_step(lambda x, loss=loss: loss(features, x), fake_features)
+    weights = [variable.value for variable in critic.trainable_variables]
+    for name, constructor in PENALTIES.items():
+        loss = constructor()
+        steps[f"{name} (PatchGAN)"] = gradient_step(lambda x, loss=loss: loss(critic, hr, sr), weights)
+    return steps
+
+
+def measure(steps: dict[str, Callable], repeats: int) -> dict[str, float]:
+    """Median seconds of each step, in turn, the first calls (compilation) left out."""
+    seconds = {name: [] for name in steps}
+    for repeat in range(repeats + 1):
+        for name, step in steps.items():
+            begin = time.perf_counter()
+            tf.nest.flatten(step())[-1].numpy()
+            if repeat:
+                seconds[name].append(time.perf_counter() - begin)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
