@@ -1,0 +1,63 @@
+"""The house stays as CONTRIBUTING.md draws it: imports go one way, files stay rooms."""
+
+import ast
+
+import pytest
+
+# A file imports only from earlier places of this list (and from its own).
+ORDER = (
+    "version", "errors", "config", "build", "picture_metadata", "picture_decoding", "images", "png_rows", "tiff_rows",
+    "row_encoders", "resampling", "layers", "networks", "generators", "discriminators", "losses", "metrics", "data", "runs",
+    "checkpoints", "history", "training", "weights", "models", "assembly", "inference", "graph_memory", "planning",
+)  # fmt: skip
+COMMANDS = ("fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark", "report")
+
+
+def package_files(repository):
+    return sorted((repository / "sr_gan_tf").rglob("*.py"))
+
+
+def place(name: str) -> int:
+    return len(ORDER) if name not in ORDER else ORDER.index(name)
+
+
+def test_imports_go_one_way(repository):
+    wrong = []
+    for path in package_files(repository):
+        own = path.relative_to(repository / "sr_gan_tf").parts[0].removesuffix(".py")
+        if own == "__init__":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("sr_gan_tf"):
+                parts = node.module.split(".")
+                names = [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
+            elif isinstance(node, ast.Import):
+                names = [a.name.split(".")[1] for a in node.names if a.name.startswith("sr_gan_tf.")]
+            wrong += [f"{path.name} imports {name}" for name in names if name != own and place(name) > place(own)]
+    assert not wrong
+
+
+def test_every_room_is_known(repository):
+    rooms = {item.name.removesuffix(".py") for item in (repository / "sr_gan_tf").iterdir() if item.suffix != ".html"}
+    rooms -= {"__init__", "__pycache__"}
+    helpers = {room for room in rooms if any(room.startswith(f"{command}_") for command in COMMANDS)}
+    assert rooms - helpers <= {*ORDER, *COMMANDS}
+
+
+@pytest.mark.parametrize("folder", ["sr_gan_tf", "tests"])
+def test_no_file_outgrows_its_room(repository, folder):
+    long = [path.name for path in (repository / folder).rglob("*.py") if len(path.read_text().splitlines()) > 320]
+    assert not long
+
+
+def test_no_catalogue_name_is_missing_from_the_documents(repository):
+    from sr_gan_tf.discriminators import DISCRIMINATORS
+    from sr_gan_tf.generators import GENERATORS
+    from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
+
+    networks = (repository / "docs" / "networks.md").read_text()
+    losses = (repository / "docs" / "losses.md").read_text()
+    assert not [name for name in (*GENERATORS, *DISCRIMINATORS) if f"`{name}`" not in networks]
+    for catalogue in (CONTENT_LOSSES, ADVERSARIAL_LOSSES, FEATURE_LOSSES, PENALTIES):
+        assert not [name for name in catalogue if f"`{name}`" not in losses]
