@@ -1,7 +1,6 @@
 """Pictures from any source to batches of (lr, hr)."""
 
 from sr_gan_tf.data.augmentation import AUGMENTATIONS
-from sr_gan_tf.data.catalogue import SOURCES
-from sr_gan_tf.data.degradations import DEGRADATIONS
+from sr_gan_tf.data.catalogue import DEGRADATIONS, SOURCES
 
 __all__ = ["AUGMENTATIONS", "DEGRADATIONS", "SOURCES"]

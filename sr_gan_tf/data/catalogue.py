@@ -5,12 +5,16 @@ from collections.abc import Sequence
 
 from sr_gan_tf import config
 from sr_gan_tf.build import build
-from sr_gan_tf.data.degradations import DEGRADATIONS, Degradation
+from sr_gan_tf.data.degradations import Bicubic, BlurResize, Degradation, NoiseJPEG, Resize
+from sr_gan_tf.data.realistic import Realistic
 from sr_gan_tf.data.sources import Folder, SamplePhotographs, Source, SourceUnavailable
 from sr_gan_tf.data.tfds_source import TFDS
 from sr_gan_tf.errors import InputError
 
 SOURCES = {"Folder": Folder, "TFDS": TFDS, "SamplePhotographs": SamplePhotographs}
+DEGRADATIONS = {
+    "Bicubic": Bicubic, "Resize": Resize, "BlurResize": BlurResize, "NoiseJPEG": NoiseJPEG, "Realistic": Realistic,
+}  # fmt: skip
 
 
 def build_degradation(data: config.Data, scale: int) -> Degradation:

@@ -1,16 +1,19 @@
-"""How an LR picture is made from its HR picture.
+"""How an LR picture is made from its HR picture (the realistic chain has its own file).
 
 Each degradation works on one uint8 picture (H, W, 3) and returns the uint8 LR picture, as a file would hold it. It is
 called with NumPy arrays or TensorFlow tensors, eagerly or inside tf.data, and gives the same bits every way, since
 the arithmetic is the same NumPy code.
 """
 
+import dataclasses
 import inspect
 from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
+from sr_gan_tf.data import kernels
+from sr_gan_tf.data.noise import through_jpeg, to_uint8, with_gaussian_noise
 from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.resampling import imresize
 
@@ -45,7 +48,11 @@ class Degradation:
 
     def get_config(self) -> dict:
         names = inspect.signature(type(self).__init__).parameters
-        return {name: getattr(self, name) for name in names if name != "self"}
+        values = {name: getattr(self, name) for name in names if name != "self"}
+        return {
+            name: dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+            for name, value in values.items()
+        }
 
 
 class Bicubic(Degradation):
@@ -60,8 +67,116 @@ class Bicubic(Degradation):
         self.scale, self.border = scale, border
 
     def degrade(self, hr: np.ndarray, draws: Draws) -> np.ndarray:
-        size = hr.shape[0] // self.scale, hr.shape[1] // self.scale
-        return imresize(hr, size=size, border=self.border)
+        return imresize(hr, size=_reduced(hr, self.scale), border=self.border)
 
 
-DEGRADATIONS = {"Bicubic": Bicubic}
+class Resize(Degradation):
+    """Reduction by any kernel of `imresize`.
+
+    Args:
+        scale: HR pixels an LR pixel.
+        kernel: the interpolation; `area` averages what an LR pixel covers.
+        antialias: widen the kernel by the scale (`nearest` and `area` are as they are).
+        border: `replicate` or `symmetric`.
+    """
+
+    def __init__(
+        self,
+        scale: int,
+        kernel: Literal["bicubic", "bilinear", "area", "lanczos2", "lanczos3", "nearest", "box"],
+        antialias: bool = True,
+        border: Literal["replicate", "symmetric"] = "replicate",
+    ):
+        self.scale, self.kernel, self.antialias, self.border = scale, kernel, antialias, border
+
+    def degrade(self, hr: np.ndarray, draws: Draws) -> np.ndarray:
+        return imresize(
+            hr, size=_reduced(hr, self.scale), kernel=self.kernel, antialias=self.antialias, border=self.border
+        )
+
+
+class BlurResize(Degradation):
+    """Gaussian blur of random width and reduction, in either order; the picture is mirrored at its edges.
+
+    The recipe of the CelebA SRGAN reduces first (256 to 64 pixels, bilinear) and blurs the LR picture with 25 taps.
+
+    Args:
+        scale: HR pixels an LR pixel.
+        sigma: range of the Gaussian's standard deviation, pixels of the picture that is blurred.
+        taps: odd number of the kernel's pixels a side.
+        order: `resize_blur` blurs the LR picture, `blur_resize` the HR picture.
+        kernel: of the reduction, antialiased.
+    """
+
+    is_random = True
+
+    def __init__(
+        self,
+        scale: int,
+        sigma: tuple[float, float] = (0.1, 2.0),
+        taps: int = 25,
+        order: Literal["resize_blur", "blur_resize"] = "resize_blur",
+        kernel: Literal["bicubic", "bilinear", "area", "lanczos2", "lanczos3"] = "bilinear",
+    ):
+        if not 0 < sigma[0] <= sigma[1]:
+            raise ValueError(f"sigma: expected a range [low, high] above 0, found {list(sigma)}")
+        if taps < 1 or taps % 2 == 0:
+            raise ValueError(f"taps: expected an odd number, found {taps}")
+        self.scale, self.sigma, self.taps, self.order, self.kernel = scale, sigma, taps, order, kernel
+        # What lies further away than three standard deviations and the kernel of the reduction counts for nothing.
+        reach = min(taps // 2, int(np.ceil(3 * sigma[1]))) * (scale if order == "resize_blur" else 1) + 3 * scale
+        self.margin = -(-reach // scale) * scale
+
+    def degrade(self, hr: np.ndarray, draws: Draws) -> np.ndarray:
+        sigma = draws.uniform(*self.sigma)
+        blur = kernels.gaussian(self.taps, (sigma, sigma))
+        image, size = hr.astype(np.float32) / np.float32(255), _reduced(hr, self.scale)
+        if self.order == "blur_resize":
+            return to_uint8(imresize(kernels.blurred(image, blur), size=size, kernel=self.kernel))
+        return to_uint8(kernels.blurred(imresize(image, size=size, kernel=self.kernel), blur))
+
+
+class NoiseJPEG(Degradation):
+    """MATLAB's bicubic reduction (none at scale 1), then Gaussian noise and JPEG: for restoring at the same size.
+
+    Args:
+        scale: HR pixels an LR pixel.
+        sigma: range of the noise's standard deviation, grey levels of 255; (0, 0) for none.
+        grey: probability that the noise is the same in all channels.
+        jpeg: range of qualities, 1 to 100; None for no JPEG.
+        margin: HR pixels around a crop that are degraded with it, so that JPEG's grid lies anywhere; rounded up to a
+            multiple of the scale.
+    """
+
+    is_random = True
+
+    def __init__(
+        self,
+        scale: int,
+        sigma: tuple[float, float] = (0.0, 15.0),
+        grey: float = 0.4,
+        jpeg: tuple[int, int] | None = (30, 95),
+        margin: int = 16,
+    ):
+        if not 0 <= sigma[0] <= sigma[1]:
+            raise ValueError(f"sigma: expected a range [low, high] from 0 on, found {list(sigma)}")
+        if jpeg and not 1 <= jpeg[0] <= jpeg[1] <= 100:
+            raise ValueError(f"jpeg: expected a range of qualities within 1 and 100, found {list(jpeg)}")
+        if not 0 <= grey <= 1 or margin < 0:
+            raise ValueError(f"expected grey in [0, 1] and margin from 0 on, found {grey}, {margin}")
+        self.scale, self.sigma, self.grey, self.jpeg = scale, sigma, grey, jpeg
+        self.margin = -(-margin // scale) * scale
+
+    def degrade(self, hr: np.ndarray, draws: Draws) -> np.ndarray:
+        image = imresize(hr, size=_reduced(hr, self.scale)).astype(np.float32) / np.float32(255)
+        sigma, is_grey = draws.uniform(*self.sigma), draws.chance(self.grey)
+        if sigma > 0:
+            image = with_gaussian_noise(image, sigma, is_grey, draws.generator())
+        if self.jpeg:
+            quality = self.jpeg[0] + draws.integer(self.jpeg[1] - self.jpeg[0] + 1)
+            image = through_jpeg(image, quality, (draws.integer(8), draws.integer(8)))
+        return to_uint8(image)
+
+
+def _reduced(hr: np.ndarray, scale: int) -> tuple[int, int]:
+    return hr.shape[0] // scale, hr.shape[1] // scale

@@ -1,6 +1,9 @@
 """Batches of (lr, hr) for training, fed from the stores on disk, and whole pictures for validation."""
 
+import atexit
 import dataclasses
+import threading
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,9 +37,13 @@ def training_batches(
     sampler = Sampler(data, scale, seed)
     batch, patch = data.batch_size, data.patch_size
 
+    def produce(first):
+        with _calls as is_open:
+            return sampler.batch(int(first), batch) if is_open else sampler.nothing(batch)
+
     def read(number):
         first = first_sample + (number * workers + worker) * batch
-        lr, hr = tf.numpy_function(lambda i: sampler.batch(int(i), batch), [first], [tf.uint8, tf.uint8])
+        lr, hr = tf.numpy_function(produce, [first], [tf.uint8, tf.uint8])
         lr = tf.ensure_shape(lr, (batch, patch // scale, patch // scale, 3))
         hr = tf.ensure_shape(hr, (batch, patch, patch, 3))
         return tf.image.convert_image_dtype(lr, tf.float32), tf.image.convert_image_dtype(hr, tf.float32)
@@ -45,6 +52,41 @@ def training_batches(
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     numbers = tf.data.Dataset.range(np.iinfo(np.int64).max)
     return numbers.map(read, num_parallel_calls=2, deterministic=True).prefetch(4).with_options(options)
+
+
+class _Calls:
+    """Lets the interpreter end while an iterator still reads ahead.
+
+    A TensorFlow thread that calls Python while the interpreter shuts down aborts the process. So at exit batches are
+    no longer made, and the interpreter goes on when the buffers that were being filled are full: when no call has come
+    for a while.
+    """
+
+    _QUIET = 0.25
+
+    def __init__(self):
+        self._lock, self._is_open = threading.Lock(), True
+        self._running, self._last = 0, 0.0
+        atexit.register(self._close)
+
+    def __enter__(self) -> bool:
+        with self._lock:
+            self._running += 1
+            return self._is_open
+
+    def __exit__(self, kind, value, trace) -> None:
+        with self._lock:
+            self._running -= 1
+            self._last = time.monotonic()
+
+    def _close(self) -> None:
+        with self._lock:
+            self._is_open = False
+        while self._running or time.monotonic() - self._last < self._QUIET:
+            time.sleep(0.01)
+
+
+_calls = _Calls()
 
 
 @dataclasses.dataclass(frozen=True)

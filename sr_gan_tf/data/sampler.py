@@ -60,9 +60,7 @@ class Sampler:
 
     def batch(self, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Samples `first` to `first + count`: (count, p, p, 3) LR and (count, P, P, 3) HR."""
-        low = self.patch // self.scale
-        lr = np.empty((count, low, low, 3), np.uint8)
-        hr = np.empty((count, self.patch, self.patch, 3), np.uint8)
+        lr, hr = self.nothing(count)
         index = np.arange(first, first + count)
         places = self.places(index)
         for number in range(count):
@@ -70,6 +68,10 @@ class Sampler:
             for target, part in zip((lr[number], hr[number]), pair, strict=True):
                 target.view(_PIXEL)[...] = part.view(_PIXEL)
         return lr, hr
+
+    def nothing(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Black pictures of a batch's shapes."""
+        return tuple(np.zeros((count, side, side, 3), np.uint8) for side in (self.patch // self.scale, self.patch))
 
     def places(self, index: np.ndarray) -> Places:
         """Where the crops of these samples lie."""

@@ -100,7 +100,7 @@ class Draws:
     def __init__(self, *words: int):
         self._state = 0
         for word in words:
-            self._state = _finalise_one(self._state ^ word & _MASK)
+            self._state = _finalise_one(self._state ^ (int(word) & _MASK))
 
     def bits(self) -> int:
         """64 random bits."""

@@ -1,0 +1,61 @@
+"""Blur kernels of real cameras and resizers, after Real-ESRGAN (arXiv:2107.10833), and blurring by them.
+
+Gaussian, generalised Gaussian (exp(-q^b / 2)) and plateau (1 / (1 + q^b)) shapes of the quadratic form
+q = (x, y) C^-1 (x, y)^T, round or stretched along an angle; and the circular low-pass filter ("2D sinc") that leaves
+ringing, w J1(w r) / (2 pi r). All are (size, size) float32 with sum 1.
+"""
+
+import math
+
+import numpy as np
+import scipy.fft
+import scipy.special
+
+
+def _grid(size: int) -> tuple[np.ndarray, np.ndarray]:
+    line = np.arange(size, dtype=np.float64) - (size - 1) / 2
+    return line[None, :], line[:, None]
+
+
+def _form(size: int, sigma: tuple[float, float], angle: float) -> np.ndarray:
+    x, y = _grid(size)
+    along = (x * math.cos(angle) + y * math.sin(angle)) / sigma[0]
+    across = (-x * math.sin(angle) + y * math.cos(angle)) / sigma[1]
+    return along**2 + across**2
+
+
+def gaussian(size: int, sigma: tuple[float, float], angle: float = 0.0, beta: float = 1.0) -> np.ndarray:
+    """Generalised Gaussian; `beta` 1 is the Gaussian. `sigma`: pixels along the angle (radians) and across it."""
+    return _normalised(np.exp(-0.5 * _form(size, sigma, angle) ** beta))
+
+
+def plateau(size: int, sigma: tuple[float, float], angle: float = 0.0, beta: float = 1.0) -> np.ndarray:
+    """Flat top and long tails."""
+    return _normalised(1.0 / (1.0 + _form(size, sigma, angle) ** beta))
+
+
+def sinc(size: int, cutoff: float) -> np.ndarray:
+    """The circular low-pass filter that keeps frequencies below `cutoff` (radians a pixel, up to pi)."""
+    x, y = _grid(size)
+    radius = np.hypot(x, y)
+    at_centre = radius == 0
+    radius[at_centre] = 1.0
+    kernel = cutoff * scipy.special.j1(cutoff * radius) / (2 * math.pi * radius)
+    kernel[at_centre] = cutoff**2 / (4 * math.pi)
+    return _normalised(kernel)
+
+
+def _normalised(kernel: np.ndarray) -> np.ndarray:
+    return (kernel / kernel.sum()).astype(np.float32)
+
+
+def blurred(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """float32 (H, W, C) convolved with a kernel of odd size, the picture mirrored at its edges; by FFT."""
+    edge = kernel.shape[0] // 2
+    padded = np.pad(image, ((edge, edge), (edge, edge), (0, 0)), "reflect")
+    # The padding is as wide as the kernel, so what wraps around falls into it: no second padding is needed.
+    size = [scipy.fft.next_fast_len(length, real=True) for length in padded.shape[:2]]
+    spectrum = scipy.fft.rfft2(padded, size, axes=(0, 1))
+    spectrum *= scipy.fft.rfft2(kernel, size)[..., None]
+    full = scipy.fft.irfft2(spectrum, size, axes=(0, 1))
+    return full[2 * edge : 2 * edge + image.shape[0], 2 * edge : 2 * edge + image.shape[1]]
