@@ -9,6 +9,7 @@ import keras
 from keras import layers
 
 from sr_gan_tf.generators.arguments import at_least
+from sr_gan_tf.layers.bilinear import BilinearEnlargement
 from sr_gan_tf.layers.icnr import ICNR
 from sr_gan_tf.layers.pixel_shuffle import PixelShuffle
 from sr_gan_tf.layers.upsampling import small_he, stages
@@ -46,7 +47,7 @@ class MSRResNet(Generator):
             x = PixelShuffle(factor, name=f"up{index}_shuffle")(x)
             x = layers.LeakyReLU(0.1, name=f"up{index}_activation")(x)
         x = layers.LeakyReLU(0.1, name="hr_activation")(conv(x, filters, "hr_conv"))  # (N, scale*H, scale*W, filters)
-        skip = layers.UpSampling2D(scale, interpolation="bilinear", dtype="float32", name="bilinear")(inputs)
+        skip = BilinearEnlargement(scale, dtype="float32", name="bilinear")(inputs)
         x = layers.Add(dtype="float32", name="residual")([conv(x, 3, "last_conv"), skip])
         super().__init__(inputs, x, name=name)
         self.scale = scale

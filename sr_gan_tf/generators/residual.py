@@ -11,6 +11,7 @@ from keras import layers
 
 from sr_gan_tf.generators.arguments import at_least, increasing, one_of
 from sr_gan_tf.generators.ranges import leave_network
+from sr_gan_tf.layers.bilinear import BilinearEnlargement
 from sr_gan_tf.networks import Generator, enter_range
 
 _ACTIVATIONS = ("relu", "leaky_relu", "silu", "tanh")
@@ -66,7 +67,8 @@ class SmallResidual(Generator):
             x = layers.Conv2D(filters, 3, padding="same", name=f"block{index}_second_conv")(x)
             x = layers.Add(name=f"block{index}")([skip, x])  # (N, H, W, filters)
         if scale > 1:
-            x = layers.UpSampling2D(scale, interpolation=upsampling, name="upsampling")(x)
+            enlargement = layers.UpSampling2D if upsampling == "nearest" else BilinearEnlargement
+            x = enlargement(scale, name="upsampling")(x)
         x = layers.Conv2D(3, 3, padding="same", dtype="float32", name="last_conv")(x)  # (N, scale*H, scale*W, 3)
         super().__init__(inputs, leave_network(x, bounded, value_range), name=name)
         self.scale = scale

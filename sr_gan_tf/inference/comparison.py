@@ -89,7 +89,7 @@ class Comparison:
 
 
 def _detailed(pixels: np.ndarray, side: int, count: int) -> list[tuple[int, int]]:
-    """(row, column) of the squares with the strongest edges, not overlapping."""
+    """(row, column) of the squares with the strongest edges, apart from each other."""
     step = max(1, max(pixels.shape[:2]) // 2000)
     grey = pixels[::step, ::step].mean(axis=2, dtype=np.float32)
     window = max(1, side // step)
@@ -102,7 +102,8 @@ def _detailed(pixels: np.ndarray, side: int, count: int) -> list[tuple[int, int]
         row, column = np.unravel_index(int(strength.argmax()), strength.shape)
         limit = [length - side for length in pixels.shape[:2]]
         places.append((min(int(row) * step, limit[0]), min(int(column) * step, limit[1])))
-        strength[max(0, row - window) : row + window, max(0, column - window) : column + window] = -1
+        near = 2 * window  # so that they show different places
+        strength[max(0, row - near) : row + near, max(0, column - near) : column + near] = -1
     return places
 
 

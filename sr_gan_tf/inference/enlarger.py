@@ -42,7 +42,7 @@ class Enlarger:
         peak = dtype.max if dtype.is_integer else None
 
         # One function for windows of every size: a picture must not cost a compilation.
-        @tf.function(input_signature=[tf.TensorSpec((None, None, channels), dtype)], autograph=False)
+        @tf.function(input_signature=[tf.TensorSpec((None, None, channels), dtype)])
         def enlarge(window):
             self.traces += 1
             image = tf.cast(window, tf.float32)

@@ -4,6 +4,8 @@ A deep network's receptive field is wide, but what lies at its rim hardly counts
 of photographs with ever wider surroundings until twice the halo changes no value by half a grey level.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from skimage import data
 
@@ -27,11 +29,10 @@ def measured_halo(enlarger: Enlarger, exact: int) -> tuple[int, float]:
 
 def _measure(enlarger: Enlarger, exact: int) -> tuple[int, float]:
     unit = enlarger.field.alignment
-    halo = -(-_FIRST_HALO // unit) * unit
-    pieces = _pieces(unit)
-    narrow = [_core(enlarger, piece, halo, unit) for piece in pieces]
-    while 2 * halo < exact and 2 * (2 * halo) + _CORE <= min(pieces[0].shape[:2]):
-        wide = [_core(enlarger, piece, 2 * halo, unit) for piece in pieces]
+    core, halo = (-(-length // unit) * unit for length in (_CORE, _FIRST_HALO))
+    narrow = _cores(enlarger, core, halo)
+    while 2 * halo < exact:
+        wide = _cores(enlarger, core, 2 * halo)
         error = max(float(np.abs(a - b).max()) for a, b in zip(narrow, wide, strict=True)) * 255
         if error < _LARGEST_ERROR:
             return halo, error
@@ -39,16 +40,18 @@ def _measure(enlarger: Enlarger, exact: int) -> tuple[int, float]:
     return exact, 0.0
 
 
-def _pieces(unit: int) -> list[np.ndarray]:
-    """Photographs at half size, so that they are as sharp as low-resolution pictures are."""
-    pictures = [imresize(picture, 0.5)[:150, :200] for picture in (data.coffee(), data.chelsea())]
-    return [np.ascontiguousarray(picture, np.float32) / 255 for picture in pictures]
-
-
-def _core(enlarger: Enlarger, piece: np.ndarray, halo: int, unit: int) -> np.ndarray:
-    """The enlarged middle of a piece, computed with `halo` pixels around it."""
-    core = -(-_CORE // unit) * unit
-    top, left = ((length - core) // 2 // unit * unit for length in piece.shape[:2])
-    window = piece[top - halo : top + core + halo, left - halo : left + core + halo]
+def _cores(enlarger: Enlarger, core: int, halo: int) -> list[np.ndarray]:
+    """The enlarged middles of photographs, computed with `halo` pixels around them."""
     inner = slice(halo * enlarger.scale, (halo + core) * enlarger.scale)
-    return enlarger(window)[inner, inner]
+    return [enlarger(piece)[inner, inner] for piece in _pieces(core, halo)]
+
+
+def _pieces(core: int, halo: int) -> Iterator[np.ndarray]:
+    """Middles of photographs, `core` and `halo` on each side, float32; mirrored where a photograph is too small."""
+    for picture in (data.coffee(), data.chelsea()):
+        picture = imresize(picture, 0.5)  # as sharp as low-resolution pictures are
+        padding = [(max(0, core + 2 * halo - length),) * 2 for length in picture.shape[:2]]
+        picture = np.pad(picture, [*padding, (0, 0)], mode="reflect")
+        top, left = ((length - core) // 2 - halo for length in picture.shape[:2])
+        piece = picture[top : top + core + 2 * halo, left : left + core + 2 * halo]
+        yield piece.astype(np.float32) / 255

@@ -4,7 +4,8 @@ Every tensor of the graph carries a `Field`: its pixel number i depends on the i
 to `i * stride + last`, in exact fractions of an input pixel. A layer is a footprint of the same kind, on its own
 input; composing them along the graph gives the network's. Layers of ours declare theirs in an attribute `footprint`,
 the triple (first, last, stride) in pixels of their input: (0, 0, 1) for what works pixel by pixel, (-1, 1, 1) for a
-3x3 convolution, (-3/4, 0, 1/4) for a pixel shuffle by 4, infinite for what looks at the whole map.
+3x3 convolution, (-3/4, 0, 1/4) for a pixel shuffle by 4, infinite for what looks at the whole map. Inputs of which a
+layer takes the size and not the values stand in `size_only_inputs`.
 """
 
 import dataclasses
@@ -136,8 +137,9 @@ def _through(operation, node, fields: list[Field], strides: set[Fraction]) -> li
         return _walk(operation.outputs, known, strides)
     if not fields:
         return [Field()] * len(node.outputs)
-    field = fields[0]
-    for other in fields[1:]:
+    size_only = getattr(operation, "size_only_inputs", ())
+    field, *others = (field for index, field in enumerate(fields) if index not in size_only)
+    for other in others:
         field = field.joined(other)
     footprint = _footprint(operation, node)
     if isinstance(footprint, str):
