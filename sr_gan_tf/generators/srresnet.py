@@ -30,6 +30,8 @@ class SRResNet(Generator):
         bounded: whether a tanh keeps the output within [0, 1].
         input_range: range in which the first convolution sees the LR picture; the paper's is [0, 1].
         value_range: range of the last convolution's values, of no use if `bounded`; the paper's is [-1, 1].
+        nearest_skip: add the LR picture enlarged by nearest neighbour; the last convolution starts at zero and gives
+            the difference, divided by the width of `value_range`. Not published: the start of a short training.
         name: name of the model.
 
     Raises:
@@ -46,6 +48,7 @@ class SRResNet(Generator):
         bounded: bool = False,
         input_range: tuple[float, float] = (0.0, 1.0),
         value_range: tuple[float, float] = (-1.0, 1.0),
+        nearest_skip: bool = False,
         name: str | None = "srresnet",
     ):
         at_least(1, filters=filters)
@@ -53,6 +56,8 @@ class SRResNet(Generator):
         one_of("normalization", normalization, ("batch", "none"))
         one_of("upsampling", upsampling, ("pixel_shuffle", "nearest"))
         increasing(input_range=input_range, value_range=value_range)
+        if bounded and nearest_skip:
+            raise ValueError("nearest_skip: a bounded output is no difference; leave one of them out")
 
         def conv_norm(x, prefix):
             x = layers.Conv2D(filters, 3, padding="same", name=f"{prefix}_conv")(x)
@@ -72,8 +77,16 @@ class SRResNet(Generator):
         for index, factor in enumerate(stages(scale), start=1):
             x = upsampling_stage(x, factor, filters, upsampling, f"up{index}")
             x = channel_prelu(f"up{index}_prelu")(x)
-        x = layers.Conv2D(3, 9, padding="same", dtype="float32", name="last_conv")(x)  # (N, scale*H, scale*W, 3)
-        super().__init__(inputs, leave_network(x, bounded, value_range), name=name)
+        start = "zeros" if nearest_skip else "glorot_uniform"
+        x = layers.Conv2D(3, 9, padding="same", kernel_initializer=start, dtype="float32", name="last_conv")(x)
+        if nearest_skip:  # (N, scale*H, scale*W, 3)
+            low, high = value_range
+            difference = layers.Rescaling(1 / (high - low), dtype="float32", name="difference")(x)
+            enlarged = layers.UpSampling2D(scale, dtype="float32", name="nearest")(inputs)
+            x = layers.Add(dtype="float32", name="picture")([enlarged, difference])
+        else:
+            x = leave_network(x, bounded, value_range)
+        super().__init__(inputs, x, name=name)
         self.scale = scale
         self.filters = filters
         self.num_blocks = num_blocks
@@ -82,3 +95,4 @@ class SRResNet(Generator):
         self.bounded = bounded
         self.input_range = input_range
         self.value_range = value_range
+        self.nearest_skip = nearest_skip
