@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from sr_gan_tf.losses.perceptual import content_values
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.training.optimizers import current_rate
 from sr_gan_tf.training.terms import Logs, WeightedLoss, weigh
@@ -101,8 +102,10 @@ class Supervised(keras.Model):
         return logs
 
     def content_loss(self, hr, sr, lr, logs: Logs) -> tf.Tensor:
-        """Weighted sum of the content terms."""
-        terms = [weigh(term, term.loss(hr, sr, lr), self.stage_step, logs) for term in self.content]
+        """Weighted sum of the content terms; those on one VGG trunk share its passes."""
+        values = content_values([term.loss for term in self.content], hr, sr, lr)
+        pairs = zip(self.content, values, strict=True)
+        terms = [weigh(term, value, self.stage_step, logs) for term, value in pairs]
         return tf.add_n(terms) if terms else tf.constant(0.0)
 
     def update(self, network, optimizer, tape, loss, logs: Logs, name: str, also=True) -> tf.Tensor:
