@@ -79,21 +79,54 @@ def sample(images, rows, columns, groups: int):
     rows = tf.clip_by_value(rows, 0.0, tf.cast(height - 1, tf.float32))
     columns = tf.clip_by_value(columns, 0.0, tf.cast(width - 1, tf.float32))
     top, left = tf.floor(rows), tf.floor(columns)
-    down, right = (rows - top)[..., None], (columns - left)[..., None]  # weights of the lower and the right neighbours
+    down, right = rows - top, columns - left  # weights of the lower and the right neighbours
     top, left = tf.cast(top, tf.int32), tf.cast(left, tf.int32)
     bottom, far = tf.minimum(top + 1, height - 1), tf.minimum(left + 1, width - 1)
 
-    pixels = tf.reshape(images, (-1, channels // groups))  # one row of the table for each picture, pixel and group
-    first = tf.range(batch)[:, None, None, None] * height
+    first = tf.reshape(tf.range(batch) * height, (-1, 1, 1, 1))
+    corners = ((top, left), (top, far), (bottom, left), (bottom, far))
+    indices = [((first + row) * width + column) * groups + tf.range(groups) for row, column in corners]
+    weights = [(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right]
+    flat = [tf.reshape(item, (-1,)) for item in (*indices, *weights)]
+    pixels = tf.reshape(images, (-1, channels // groups))  # a line for each picture, pixel and group
+    return tf.reshape(_weighted_lines(pixels, *flat), tf.concat([tf.shape(rows)[:3], [channels]], 0))
 
-    def neighbours(row, column):
-        index = ((first + row) * width + column) * groups + tf.range(groups)
-        return tf.cast(tf.gather(pixels, index), tf.float32)  # (N, H', W', groups, C/groups)
 
-    upper = neighbours(top, left) * (1 - right) + neighbours(top, far) * right
-    lower = neighbours(bottom, left) * (1 - right) + neighbours(bottom, far) * right
-    result = tf.cast(upper * (1 - down) + lower * down, images.dtype)
-    return tf.reshape(result, tf.concat([tf.shape(rows)[:3], [channels]], 0))
+@tf.custom_gradient
+def _weighted_lines(table, *indices_and_weights):
+    """Sum over four corners of weights[k] * table[indices[k]].
+
+    TensorFlow's own gradient keeps every gathered corner for the backward pass and joins all of their gradients before
+    it adds them up; at 512x512 that is several gigabytes. Here the corners are gathered again, one after the other.
+    """
+    indices, weights = indices_and_weights[:4], indices_and_weights[4:]
+    size = tf.shape(table)[0]
+
+    def one_after_the_other(step):
+        total = step(0)
+        for corner in (1, 2, 3):
+            with tf.control_dependencies([total]):
+                total += step(corner)
+        return total
+
+    def gather(corner):
+        # Added up in float32, whatever the table's precision.
+        return tf.cast(tf.gather(table, indices[corner]), tf.float32)
+
+    def gradient(upstream):
+        upstream = tf.cast(upstream, tf.float32)
+        by_weight = [None] * 4
+
+        def scatter(corner):
+            by_weight[corner] = tf.reduce_sum(upstream * gather(corner), axis=1)
+            lines = upstream * tf.expand_dims(weights[corner], 1)
+            return tf.math.unsorted_segment_sum(lines, indices[corner], size)
+
+        by_table = tf.cast(one_after_the_other(scatter), table.dtype)
+        return by_table, *[None] * 4, *by_weight
+
+    result = one_after_the_other(lambda corner: gather(corner) * tf.expand_dims(weights[corner], 1))
+    return tf.cast(result, table.dtype), gradient
 
 
 def _pointwise(images, kernel):

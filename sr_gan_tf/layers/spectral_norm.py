@@ -64,10 +64,19 @@ class SpectralConv2D(keras.layers.Layer):
         matrix = tf.reshape(self.kernel, (-1, self.filters))
         sigma = tf.tensordot(self.v, tf.linalg.matvec(matrix, self.u), 1)
         kernel = tf.cast(self.kernel / sigma, self.compute_dtype)
-        # Keras's own padding "same" puts nothing before the first pixel where the stride is 2 and the kernel 3.
-        around = [self.padding, self.padding]
-        x = tf.nn.conv2d(inputs, kernel, self.strides, [[0, 0], around, around, [0, 0]])
+        if all(self._is_same(side) for side in inputs.shape[1:3]):
+            x = tf.nn.conv2d(inputs, kernel, self.strides, "SAME")
+        else:
+            # conv2d's own explicit padding has no oneDNN gradient: on CPU the step would take far longer.
+            around = [self.padding, self.padding]
+            x = tf.nn.conv2d(tf.pad(inputs, [[0, 0], around, around, [0, 0]]), kernel, self.strides, "VALID")
         return tf.nn.bias_add(x, self.bias) if self.use_bias else x
+
+    def _is_same(self, side: int | None) -> bool:
+        """Whether padding "SAME" puts `padding` zeros on both ends of this side."""
+        if side is None:
+            return self.strides == 1 and self.kernel_size == 2 * self.padding + 1
+        return max((-(-side // self.strides) - 1) * self.strides + self.kernel_size - side, 0) == 2 * self.padding
 
     def compute_output_shape(self, input_shape):
         sides = (
