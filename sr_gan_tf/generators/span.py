@@ -10,7 +10,7 @@ from keras import layers
 
 from sr_gan_tf.generators.arguments import at_least
 from sr_gan_tf.layers.conv3xc import Conv3XC
-from sr_gan_tf.layers.gate import SymmetricGate
+from sr_gan_tf.layers.gate import SiLU, SymmetricGate
 from sr_gan_tf.layers.icnr import ICNR
 from sr_gan_tf.layers.pixel_shuffle import PixelShuffle
 from sr_gan_tf.networks import Generator
@@ -72,8 +72,8 @@ class SPAN(Generator):
         # In float32, since bfloat16 keeps only 8 bits of a picture.
         shallow = x = conv3(x, "first", dtype="float32")  # (N, H, W, filters)
         for index in range(1, num_blocks + 1):
-            activated = layers.Activation("silu", name=f"block{index}_silu1")(conv3(x, f"block{index}_conv1"))
-            y = layers.Activation("silu", name=f"block{index}_silu2")(conv3(activated, f"block{index}_conv2"))
+            activated = SiLU(name=f"block{index}_silu1")(conv3(x, f"block{index}_conv1"))
+            y = SiLU(name=f"block{index}_silu2")(conv3(activated, f"block{index}_conv2"))
             x = SymmetricGate(name=f"block{index}")([conv3(y, f"block{index}_conv3"), x])
             if index == 1:
                 first_block = x

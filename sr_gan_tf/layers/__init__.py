@@ -1,10 +1,11 @@
 """Layers that Keras does not have; importing them registers them, so that saved networks load."""
 
 from sr_gan_tf.layers.attention import SelfAttention2D
+from sr_gan_tf.layers.borders import CropLike, MirrorToMultiple
 from sr_gan_tf.layers.channel_affine import ChannelAffine
 from sr_gan_tf.layers.conv3xc import Conv3XC
 from sr_gan_tf.layers.dysample import DySample
-from sr_gan_tf.layers.gate import SymmetricGate
+from sr_gan_tf.layers.gate import SiLU, SymmetricGate
 from sr_gan_tf.layers.icnr import ICNR
 from sr_gan_tf.layers.minibatch import MinibatchDiscrimination, MinibatchStandardDeviation
 from sr_gan_tf.layers.pixel_shuffle import PixelShuffle, PixelUnshuffle
@@ -15,15 +16,18 @@ from sr_gan_tf.layers.unshuffled_convolution import UnshuffledConv2D
 __all__ = [
     "ChannelAffine",
     "Conv3XC",
+    "CropLike",
     "DySample",
     "Excitation",
     "ICNR",
     "MinibatchDiscrimination",
     "MinibatchStandardDeviation",
+    "MirrorToMultiple",
     "PixelShuffle",
     "PixelUnshuffle",
     "SelfAttention2D",
     "SpectralConv2D",
+    "SiLU",
     "SymmetricGate",
     "UnshuffledConv2D",
 ]

@@ -49,7 +49,7 @@ class Conv3XC(keras.layers.Layer):
 
         self.first_kernel = weight("first_kernel", (channels, wide_in), channels)
         self.first_bias = bias("first_bias", wide_in)
-        # (in, 3, 3, out), so that both products below are plain matrix products.
+        # (in, 3, 3, out), so that the products in `merged` are plain matrix products.
         self.middle_kernel = weight("middle_kernel", (wide_in, 3, 3, wide_out), 9 * wide_in)
         self.middle_bias = bias("middle_bias", wide_out)
         self.last_kernel = weight("last_kernel", (wide_out, self.filters), wide_out, self.initial_gain)
@@ -60,17 +60,17 @@ class Conv3XC(keras.layers.Layer):
     def merged(self):
         """Kernel (3, 3, C, filters) and bias (filters,) of the one convolution, float32."""
         channels, wide_in = self.first_kernel.shape
-        wide_out = self.middle_bias.shape[0]
-        # The first bias goes through the middle and last kernel as one more input channel that is 1 everywhere.
-        first = ops.concatenate([self.first_kernel, self.first_bias[None]], axis=0)
-        rows = ops.matmul(first, ops.reshape(self.middle_kernel, (wide_in, 9 * wide_out)))
-        rows = ops.matmul(ops.reshape(rows, (-1, wide_out)), self.last_kernel)
-        rows = ops.reshape(rows, (channels + 1, 9, self.filters))
-        centre = ops.pad(self.skip_kernel[:, None], ((0, 0), (4, 4), (0, 0)))
-        kernel = ops.transpose(rows[:channels] + centre, (1, 0, 2))
-        bias = ops.sum(rows[channels], axis=0) + ops.matmul(self.middle_bias[None], self.last_kernel)[0]
-        bias = bias + self.last_bias + self.skip_bias
-        return ops.reshape(kernel, (3, 3, channels, self.filters)), bias
+        filters = self.filters
+        rows = ops.matmul(ops.reshape(self.middle_kernel, (9 * wide_in, -1)), self.last_kernel)
+        rows = ops.reshape(rows, (wide_in, 9 * filters))
+        taps = ops.unstack(ops.reshape(ops.matmul(self.first_kernel, rows), (channels, 9, filters)), axis=1)
+        taps[4] = taps[4] + self.skip_kernel  # the centre
+        # Stacking, not transposing: oneDNN's transpose costs more than all of these products.
+        kernel = ops.reshape(ops.stack(taps), (3, 3, channels, filters))
+        # The first bias passes the other kernels as an input channel that is 1 everywhere would.
+        through = ops.reshape(ops.matmul(self.first_bias[None], rows), (9, filters))
+        bias = ops.sum(through, axis=0) + ops.matmul(self.middle_bias[None], self.last_kernel)[0]
+        return kernel, bias + self.last_bias + self.skip_bias
 
     def call(self, inputs):
         if self.published_graph:

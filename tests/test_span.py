@@ -1,0 +1,127 @@
+"""SPAN: the merged kernels are the published chain of convolutions, forward and backward, borders included."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from network_checks import picture, stir
+
+from sr_gan_tf.generators.span import SPAN
+from sr_gan_tf.layers.conv3xc import Conv3XC
+from sr_gan_tf.layers.gate import SiLU, SymmetricGate
+
+
+def span(**changes) -> SPAN:
+    return SPAN(**{"filters": 8, "num_blocks": 3, "input_gain": 10.0, **changes})
+
+
+def gradients(network, images):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(network(images, training=True)))
+    return tape.gradient(loss, [variable.value for variable in network.trainable_variables])
+
+
+@pytest.fixture
+def pair():
+    """The network that trains through merged kernels, and its published form with the same weights."""
+    network, published = stir(span()), span(published_graph=True)
+    published.set_weights(network.get_weights())
+    return network, published
+
+
+def test_training_form_equals_the_published_graph(pair):
+    network, published = pair
+    images = picture(network, (6, 9))
+    expected = published(images).numpy()
+    np.testing.assert_allclose(network(images), expected, atol=1e-5 * np.ptp(expected))
+
+
+def test_gradients_equal_the_published_graphs(pair):
+    images = picture(pair[0], (6, 9))
+    for variable, ours, theirs in zip(
+        pair[0].trainable_variables, gradients(pair[0], images), gradients(pair[1], images), strict=True
+    ):
+        scale = np.abs(theirs).max()
+        assert scale > 0, variable.path
+        np.testing.assert_allclose(ours, theirs, atol=1e-4 * scale, err_msg=variable.path)
+
+
+def test_borders_alone():
+    """On a 1x1 picture all taps but the centre see padding only, where the first bias must not be lost."""
+    layer, published = Conv3XC(4), Conv3XC(4, published_graph=True)
+    images = tf.constant(np.random.default_rng(0).normal(size=(1, 1, 1, 3)), tf.float32)
+    for one in (layer, published):
+        one.build(images.shape)
+    for variable in layer.weights:
+        variable.assign(np.random.default_rng(1).normal(size=variable.shape))
+    published.set_weights(layer.get_weights())
+    np.testing.assert_allclose(layer(images), published(images), rtol=1e-5, atol=1e-5)
+    without = [np.zeros_like(value) if "first_bias" in variable.path else value
+               for variable, value in zip(layer.weights, layer.get_weights(), strict=True)]  # fmt: skip
+    published.set_weights(without)
+    assert np.abs(layer(images) - published(images)).max() > 0.1
+
+
+@pytest.mark.parametrize("config", [{}, {"scale": 2}, {"scale": 3, "nearest_skip": True}, {"published_graph": True}])
+def test_merged(config):
+    network = stir(span(**config))
+    merged = network.merged()
+    images = picture(network)
+    expected = network(images).numpy()
+    np.testing.assert_allclose(merged(images), expected, atol=1e-5 * max(1, np.ptp(expected)))
+    assert merged.merged() is merged and merged.is_merged and not network.is_merged
+    assert merged.get_config() == {**network.get_config(), "merged": True, "published_graph": False}
+    assert not any(isinstance(layer, Conv3XC) for layer in merged.layers)
+    assert all(np.abs(gradient).max() > 0 for gradient in gradients(merged, images))
+
+
+def test_merged_from_the_start_is_a_network_of_its_own():
+    assert SPAN(merged=True, filters=8).count_params() == SPAN(filters=8).merged().count_params()
+    with pytest.raises(ValueError, match="published_graph"):
+        SPAN(merged=True, published_graph=True)
+
+
+def test_input_range():
+    """(x - mean) * gain, and nothing of it with mean 0 and gain 1."""
+    network = span(input_mean=(0.5, 0.25, 0.0), input_gain=4.0)
+    normalize = keras.Model(network.inputs[0], network.get_layer("normalize").output)
+    np.testing.assert_allclose(normalize(np.full((1, 1, 1, 3), 0.5, np.float32))[0, 0, 0], [0, 1, 2])
+    plain = span(input_mean=(0.0, 0.0, 0.0), input_gain=1.0)
+    images = picture(plain)
+    np.testing.assert_array_equal(keras.Model(plain.inputs[0], plain.get_layer("normalize").output)(images), images)
+
+
+def test_initial_gains():
+    images = picture(span())
+    nearest = span(nearest_skip=True, initial_output_gain=0.0)
+    np.testing.assert_array_equal(nearest(images), images.repeat(4, axis=1).repeat(4, axis=2))
+
+    def spread(gain):
+        layer = Conv3XC(32, initial_gain=gain)
+        return float(np.std(layer(tf.random.stateless_normal((1, 16, 16, 32), seed=(1, 2)))))
+
+    assert spread(3.0) / spread(1.0) == pytest.approx(3, rel=0.2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_activations_and_their_gradients(dtype):
+    """SiLU and the gate against their formulas in float64."""
+    tolerance = {"rtol": 0.02, "atol": 0.02} if dtype == "bfloat16" else {"rtol": 1e-5, "atol": 1e-6}
+    values = tf.cast(tf.linspace(-6.0, 6.0, 25), dtype)
+    skip = tf.cast(tf.linspace(2.0, -1.0, 25), dtype)
+    upstream = tf.cast(tf.linspace(-1.0, 2.0, 25), dtype)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([values, skip])
+        activated = SiLU(dtype=dtype)(values)
+        gated = SymmetricGate(dtype=dtype)([values, skip])
+    x, s, u = (np.asarray(tensor, np.float64) for tensor in (values, skip, upstream))
+    gate = 1 / (1 + np.exp(-x))
+    slope = gate * (1 - gate)
+    np.testing.assert_allclose(np.asarray(activated, np.float64), x * gate, **tolerance)
+    np.testing.assert_allclose(
+        np.asarray(tape.gradient(activated, values, upstream), np.float64), u * (gate + x * slope), **tolerance
+    )
+    np.testing.assert_allclose(np.asarray(gated, np.float64), (x + s) * (gate - 0.5), **tolerance)
+    by_values, by_skip = tape.gradient(gated, [values, skip], upstream)
+    np.testing.assert_allclose(np.asarray(by_values, np.float64), u * (gate - 0.5 + (x + s) * slope), **tolerance)
+    np.testing.assert_allclose(np.asarray(by_skip, np.float64), u * (gate - 0.5), **tolerance)
