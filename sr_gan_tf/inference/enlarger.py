@@ -33,10 +33,27 @@ class Enlarger:
         floats are neither rounded nor clipped. One channel is given to the network three times and the mean of its
         answer taken.
         """
+        window = np.ascontiguousarray(window)
+        if self.ensemble:
+            result = self._mean_of_symmetries(window)
+            return as_samples(result, window.dtype) if rounded else result
+        return self._run(window, rounded)
+
+    def _mean_of_symmetries(self, window: np.ndarray) -> np.ndarray:
+        """Mean over the eight symmetries of the square, each undone behind the network."""
+        total = 0.0
+        for turned in (False, True):
+            for rows, columns in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+                x = window.swapaxes(0, 1) if turned else window
+                x = self._run(np.ascontiguousarray(x[::rows, ::columns]), rounded=False)[::rows, ::columns]
+                total = total + (x.swapaxes(0, 1) if turned else x)
+        return total / np.float32(8)
+
+    def _run(self, window: np.ndarray, rounded: bool) -> np.ndarray:
         key = (window.dtype.name, window.shape[2], rounded)
         if key not in self._functions:
             self._functions[key] = self._compiled(tf.as_dtype(window.dtype), window.shape[2], rounded)
-        return self._functions[key](tf.convert_to_tensor(np.ascontiguousarray(window))).numpy()
+        return self._functions[key](tf.convert_to_tensor(window)).numpy()
 
     def _compiled(self, dtype: tf.DType, channels: int, rounded: bool):
         peak = dtype.max if dtype.is_integer else None
@@ -50,7 +67,7 @@ class Enlarger:
                 image /= peak
             if channels == 1:
                 image = tf.repeat(image, 3, axis=2)
-            result = self._transformed(image) if self.ensemble else self._once(image)
+            result = tf.cast(self.generator(image[None], training=False)[0], tf.float32)
             if channels == 1:
                 result = tf.reduce_mean(result, axis=2, keepdims=True)
             if peak is None or not rounded:
@@ -58,20 +75,6 @@ class Enlarger:
             return tf.cast(tf.round(tf.clip_by_value(result * peak, 0, peak)), dtype)
 
         return enlarge
-
-    def _once(self, image):
-        return tf.cast(self.generator(image[None], training=False)[0], tf.float32)
-
-    def _transformed(self, image):
-        """Mean over the eight symmetries of the square, each undone after the network."""
-        total = 0.0
-        for turned in (False, True):
-            for axes in ([], [0], [1], [0, 1]):
-                x = tf.transpose(image, (1, 0, 2)) if turned else image
-                x = self._once(tf.reverse(x, axes))
-                x = tf.reverse(x, axes)
-                total += tf.transpose(x, (1, 0, 2)) if turned else x
-        return total / 8
 
 
 def enlarger_of(generator: keras.Model) -> Enlarger:
