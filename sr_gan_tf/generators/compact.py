@@ -46,7 +46,9 @@ class Compact(Generator):
         for index in range(num_convs + 1):
             x = layers.Conv2D(filters, 3, padding="same", kernel_initializer="he_normal", name=f"conv{index}")(x)
             x = _activation(activation, f"activation{index}")(x)  # (N, H, W, filters)
-        x = layers.Conv2D(3 * scale**2, 3, padding="same", kernel_initializer=ICNR(scale), name="last_conv")(x)
+        # Small at first: a start far from the skip makes the body shrink until it has nothing left to learn with.
+        start = keras.initializers.VarianceScaling(0.005)
+        x = layers.Conv2D(3 * scale**2, 3, padding="same", kernel_initializer=ICNR(scale, start), name="last_conv")(x)
         if scale > 1:
             x = PixelShuffle(scale, dtype="float32", name="shuffle")(x)  # (N, scale*H, scale*W, 3)
         skip = layers.UpSampling2D(scale, dtype="float32", name="nearest")(inputs)
