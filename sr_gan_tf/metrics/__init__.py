@@ -43,7 +43,7 @@ METRICS: dict[str, Metric] = {
     "mean_color": Metric(_plain(mean_color), "Colour shift", "lower", 2, "largest channel mean difference, levels"),
     "detail_ratio": Metric(_plain(detail_ratio), "Detail", "one", 2, "power of the fine half of frequencies, SR / HR"),
     "checkerboard_ratio": Metric(
-        checkerboard_ratio, "Checkerboard", "one", 2, "power at the frequencies k/scale, SR / HR; far above 1 is a grid"
+        checkerboard_ratio, "Checkerboard", "lower", 2, "power at the frequencies k/scale, SR / HR; above 1 is a grid"
     ),
 }
 

@@ -1,0 +1,227 @@
+"""`python -m sr_gan_tf.compare RUN... -o chart.png`: several runs over their steps, best and last values, what differs.
+
+Drawn are the validation metrics and the losses that history.csv holds. Of the experiments only the keys that differ
+are listed.
+"""
+
+import argparse
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sr_gan_tf.errors import InputError, command, suggest
+from sr_gan_tf.evaluation import aligned
+from sr_gan_tf.history import FIRST_COLUMNS, History
+from sr_gan_tf.metrics import METRICS
+from sr_gan_tf.runs import RunFolder, flatten, replacing
+
+GUESS = math.log(2)  # -log(0.5): each term of a discriminator that guesses
+LOSSES = ("generator_loss", "discriminator_loss")
+_COLOURS = ("#2f6fde", "#e2761b", "#178f5f", "#a04fd0", "#d23c6f", "#0f97a8", "#8a7410", "#5d6470")
+_MARKERS = "osD^vPX*"
+_FORMATS = (".png", ".svg", ".pdf")
+
+
+@dataclasses.dataclass
+class Run:
+    """A run's label, its history and its experiment as flat keys."""
+
+    label: str
+    history: History
+    experiment: dict[str, object]
+
+    def has(self, column: str) -> bool:
+        return bool(self.history.series(column)[0])
+
+
+def read_runs(arguments: Sequence[str]) -> list[Run]:
+    """Runs from `FOLDER` or `LABEL=FOLDER`.
+
+    Raises:
+        InputError: a folder is no run folder, or nothing was logged in it yet.
+    """
+    runs: list[Run] = []
+    for argument in arguments:
+        label, separator, place = argument.partition("=")
+        if not separator or Path(argument).exists():
+            label, place = Path(argument).resolve().name, argument
+        folder = RunFolder(place)
+        if not folder.experiment_file.is_file():
+            raise InputError(f"{place} is no run folder: no experiment.json in it; give folders that fit wrote")
+        history = History(folder.history)
+        if not history.rows:
+            raise InputError(f"{place}: nothing is logged in history.csv yet; wait for the first row, or leave it out")
+        labels = [run.label for run in runs]
+        if label in labels:
+            label = f"{Path(place).resolve().parent.name}/{label}"
+        if label in labels:
+            raise InputError(f"two runs are called {label!r}; give one of them a label, e.g. second={place}")
+        runs.append(Run(label, history, flatten(dataclasses.asdict(folder.experiment()))))
+    return runs
+
+
+def choose_columns(runs: Sequence[Run], wanted: Sequence[str] | None = None) -> list[str]:
+    """Columns to draw: the validation metrics and the two losses, or those that were asked for."""
+    known = dict.fromkeys(name for run in runs for name in run.history.columns() if name not in FIRST_COLUMNS)
+    if wanted is not None:
+        for name in wanted:
+            if name not in known:
+                raise InputError(f"--columns: no run has a column {name!r}{suggest(name, known)}")
+        return list(wanted)
+    validation = [name for name in known if name.startswith("validation/") and not _is_bicubic(name)]
+    chosen = validation + [name for name in LOSSES if name in known]
+    if not chosen:
+        raise InputError(f"no validation metric and no loss in any run; choose with --columns of {', '.join(known)}")
+    return chosen
+
+
+def _is_bicubic(column: str) -> bool:
+    return column.removeprefix("validation/").startswith("bicubic_")
+
+
+def is_better_higher(column: str) -> bool:
+    """Whether more is better: by the metric's own entry; losses are better lower."""
+    name = column.removeprefix("validation/").partition("_crop")[0]
+    return name in METRICS and METRICS[name].better == "higher"
+
+
+def best(run: Run, column: str) -> tuple[float, int] | None:
+    """The best finite value of a column and its step."""
+    steps, values = run.history.series(column)
+    finite = [(value, step) for step, value in zip(steps, values, strict=True) if math.isfinite(value)]
+    if not finite:
+        return None
+    # Of equal values the first counts.
+    return max(finite, key=lambda item: item[0]) if is_better_higher(column) else min(finite, key=lambda item: item[0])
+
+
+def table(runs: Sequence[Run], columns: Sequence[str]) -> str:
+    """Best value with its step, and last value, of each column and run."""
+    rows = [["", *(run.label for run in runs)]]
+    for column in columns:
+        bests = [best(run, column) for run in runs]
+        lasts = [run.history.series(column)[1][-1] if run.has(column) else None for run in runs]
+        rows.append([f"{column} best", *("-" if b is None else f"{_short(b[0])} at {b[1]}" for b in bests)])
+        rows.append([f"{column} last", *("-" if value is None else _short(value) for value in lasts)])
+    rows.append(["last step", *(run.history.rows[-1]["step"] for run in runs)])
+    return aligned(rows)
+
+
+def _short(value: float) -> str:
+    return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
+
+
+def differing_keys(runs: Sequence[Run]) -> dict[str, list[object]]:
+    """Key to the runs' values, where these differ; a key that a run doesn't have counts as a value of its own."""
+    keys = dict.fromkeys(key for run in runs for key in run.experiment)
+    rows = {key: [run.experiment.get(key, _ABSENT) for run in runs] for key in keys if key not in ("name", "note")}
+    return {key: values for key, values in rows.items() if any(value != values[0] for value in values)}
+
+
+_ABSENT = object()
+
+
+def difference_table(runs: Sequence[Run]) -> str:
+    """The differing keys as text."""
+    rows = [["", *(run.label for run in runs)]]
+    for key, values in differing_keys(runs).items():
+        rows.append([key, *("-" if value is _ABSENT else json.dumps(value) for value in values)])
+    return aligned(rows) if len(rows) > 1 else "the experiments do not differ"
+
+
+def draw(runs: Sequence[Run], columns: Sequence[str], path: Path, title: str | None = None) -> None:
+    """One panel a column, all runs in it; a run keeps its colour and marker throughout."""
+    across = 1 if len(columns) == 1 else 2
+    down = -(-len(columns) // across)
+    figure = Figure(figsize=(6.4 * across + 0.4, 3.3 * down + 0.9), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    for axis, column in zip(axes, columns, strict=False):
+        _panel(axis, runs, column)
+    for axis in axes[len(columns) :]:
+        axis.remove()
+    handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    names = [run.label for run in runs if run.label in handles]
+    names += [name for name in handles if name not in names]
+    shown = [handles[name] for name in names]
+    figure.legend(shown, names, loc="outside lower center", ncols=min(len(names), 5), frameon=False)
+    if title:
+        figure.suptitle(title, fontweight="bold")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=130)
+
+
+def _panel(axis: Axes, runs: Sequence[Run], column: str) -> None:
+    drawn = []
+    for number, run in enumerate(runs):
+        steps, values = run.history.series(column)
+        if not steps:
+            continue
+        colour, few = _COLOURS[number % len(_COLOURS)], len(steps) <= 40
+        marker = _MARKERS[number % len(_MARKERS)] if few else ""
+        axis.plot(steps, values, label=run.label, color=colour, linewidth=1.7, marker=marker, markersize=4.5)
+        drawn += values
+        top = best(run, column)
+        if top and column.startswith("validation/"):
+            axis.plot(top[1], top[0], "o", color="none", markeredgecolor=colour, markersize=11, markeredgewidth=1.4)
+    title, reference = _title(column), _bicubic(runs, column)
+    if column == "discriminator_loss":
+        axis.axhline(GUESS, color="#80868f", linestyle="--", linewidth=1, label="-log(0.5) = 0.693: D guesses")
+    elif reference is not None and min(drawn) - reference < max(drawn) - min(drawn):
+        axis.axhline(reference, color="#80868f", linestyle=":", linewidth=1.4, label="bicubic")
+    elif reference is not None:
+        # Its line would press the runs' own ones together.
+        title += f"; bicubic {_short(reference)}"
+    if column == "generator_loss" and drawn and min(drawn) > 0 and max(drawn) > 20 * min(drawn):
+        axis.set_yscale("log")
+    axis.set_title(title, loc="left", fontsize=10.5)
+    axis.set_xlabel("step", fontsize=9)
+    axis.tick_params(labelsize=9)
+    axis.grid(alpha=0.25)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _bicubic(runs: Sequence[Run], column: str) -> float | None:
+    """Bicubic's figure, where the runs that have one were validated on the same pictures."""
+    name = column.replace("validation/", "validation/bicubic_", 1)
+    values = {run.history.series(name)[1][0] for run in runs if run.has(name)}
+    return values.pop() if column.startswith("validation/") and len(values) == 1 else None
+
+
+def _title(column: str) -> str:
+    name = column.removeprefix("validation/")
+    metric = METRICS.get(name.partition("_crop")[0])
+    if metric is None:
+        return name.replace("_", " ")
+    arrow = {"higher": "higher is better", "lower": "lower is better", "one": "1 is ideal"}[metric.better]
+    return f"validation {metric.title} ({arrow}; ring: best)"
+
+
+@command
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.compare", description=__doc__)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders, or LABEL=FOLDER")
+    parser.add_argument("-o", "--output", type=Path, metavar="CHART", help="chart to write: .png, .svg or .pdf")
+    parser.add_argument("--columns", metavar="A,B", help="of history.csv; default: validation metrics and both losses")
+    parser.add_argument("--title", help="above the chart")
+    arguments = parser.parse_args(argv)
+    output = arguments.output
+    if output is not None and output.suffix.lower() not in _FORMATS:
+        raise InputError(f"-o {output}: expected a name that ends in {', '.join(_FORMATS)}")
+    runs = read_runs(arguments.runs)
+    columns = choose_columns(runs, arguments.columns.split(",") if arguments.columns else None)
+    print(table(runs, columns))
+    print()
+    print(difference_table(runs))
+    if output is not None:
+        draw(runs, columns, output, arguments.title)
+        print(f"\nchart: {output}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

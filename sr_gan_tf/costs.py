@@ -1,0 +1,89 @@
+"""What a generator costs: parameters, and multiply-adds for one 1280 x 720 picture, counted from its graph."""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+WIDTH, HEIGHT = 1280, 720
+
+
+def parameters(model: keras.Model) -> int | None:
+    """Trainable parameters, as the published tables count them; None for a SavedModel that hides its variables."""
+    weights = model.trainable_weights or model.weights
+    return sum(math.prod(weight.shape) for weight in weights) or None
+
+
+def multiply_adds(model: keras.Model, scale: int, width: int = WIDTH, height: int = HEIGHT) -> int | None:
+    """Multiplications (each with its addition) of convolutions and matrix products for a picture of that size.
+
+    The size is the output's, as in the published tables. None where the graph hides a shape.
+    """
+    size = (1, math.ceil(height / scale), math.ceil(width / scale), 3)
+    function = tf.function(lambda lr: model(lr, training=False), autograph=False)
+    graph = function.get_concrete_function(tf.TensorSpec(size, tf.float32))
+    if any("Call" in operation.type for operation in graph.graph.get_operations()):
+        # A SavedModel is a call of a function: inlined, its shapes become known.
+        graph = convert_variables_to_constants_v2(graph)
+    counts = [_count(operation) for operation in graph.graph.get_operations() if operation.type in _COUNTS]
+    if not counts or None in counts:
+        return None
+    # A width that the scale doesn't divide was rounded up.
+    return round(sum(counts) * (width * height) / (size[1] * size[2] * scale**2))
+
+
+def _count(operation: tf.Operation) -> int | None:
+    try:
+        return _COUNTS[operation.type](operation)
+    except (TypeError, ValueError):  # an unknown dimension
+        return None
+
+
+def _elements(tensor: tf.Tensor) -> int:
+    return math.prod(tensor.shape.as_list())
+
+
+def _convolution(operation: tf.Operation) -> int:
+    return _elements(operation.outputs[0]) * math.prod(operation.inputs[1].shape.as_list()[:3])
+
+
+def _depthwise(operation: tf.Operation) -> int:
+    return _elements(operation.outputs[0]) * math.prod(operation.inputs[1].shape.as_list()[:2])
+
+
+def _transposed(operation: tf.Operation) -> int:
+    # Each of its inputs is multiplied with a kernel's height, width and output channels.
+    return _elements(operation.inputs[2]) * math.prod(operation.inputs[1].shape.as_list()[:3])
+
+
+def _product(operation: tf.Operation) -> int:
+    transposed = operation.get_attr("transpose_a" if operation.type == "MatMul" else "adj_x")
+    return _elements(operation.outputs[0]) * operation.inputs[0].shape.as_list()[-2 if transposed else -1]
+
+
+def _einsum(operation: tf.Operation) -> int:
+    terms = operation.get_attr("equation").decode().split("->")[0].split(",")
+    sizes: dict[str, int] = {}
+    for term, tensor in zip(terms, operation.inputs, strict=True):
+        shape = tensor.shape.as_list()
+        if "..." in term:
+            letters = len(term) - 3
+            before = term.index("...")
+            sizes["..."] = math.prod(shape[before : len(shape) - letters + before])
+            shape = shape[:before] + shape[len(shape) - letters + before :]
+            term = term.replace("...", "")
+        sizes |= dict(zip(term, shape, strict=True))
+    return int(np.prod(list(sizes.values()), dtype=np.int64))
+
+
+_COUNTS = {
+    "Conv2D": _convolution,
+    "_FusedConv2D": _convolution,
+    "DepthwiseConv2dNative": _depthwise,
+    "Conv2DBackpropInput": _transposed,
+    "MatMul": _product,
+    "BatchMatMulV2": _product,
+    "Einsum": _einsum,
+}

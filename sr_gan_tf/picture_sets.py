@@ -1,0 +1,132 @@
+"""Test sets for measuring: `NAME=FOLDER`, HR pictures with given LR ones or LR made by MATLAB's bicubic.
+
+Unlike the training data, a grey picture stays grey here, since its values count as luma by the published protocol.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from sr_gan_tf.data.sources import Folder, SamplePhotographs, Source
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.images import read_image, to_uint8
+from sr_gan_tf.resampling import Border, imresize
+
+LowResolution = Literal["made", "folder"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """One picture to measure on: `hr` (H, W, 3) or (H, W) uint8, `lr` likewise, `scale` times smaller."""
+
+    name: str
+    lr: np.ndarray
+    hr: np.ndarray
+
+
+class PictureSet:
+    """Pairs of one test set, read one by one; HR is cropped to a multiple of the scale.
+
+    Args:
+        name: heading of its figures.
+        source: where the files are.
+        scale: HR size over LR size.
+        border: of the bicubic reduction, where LR is made.
+    """
+
+    def __init__(self, name: str, source: Source, scale: int, border: Border = "replicate"):
+        self.name, self.source, self.scale, self.border = name, source, scale, border
+        files = [source[index] for index in range(len(source))]
+        self.lr: LowResolution = "folder" if source.has_lr else "made"
+        self.names = _short_names([example.name for example in files])
+        self._files = [(example.hr, example.lr) for example in files]
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> Pair:
+        """Reads one pair.
+
+        Raises:
+            InputError: for a file that cannot be read, or sizes that don't fit the scale.
+        """
+        hr_file, lr_file = self._files[index]
+        name, hr = self.names[index], _read(hr_file)
+        height, width = (length // self.scale * self.scale for length in hr.shape[:2])
+        if not height or not width:
+            raise InputError(f"{hr_file}: {hr.shape[1]}x{hr.shape[0]} pixels are less than the scale {self.scale}")
+        hr = hr[:height, :width]
+        if lr_file is None:
+            return Pair(name, imresize(hr, 1 / self.scale, border=self.border), hr)
+        lr = _read(lr_file)
+        wanted = (height // self.scale, width // self.scale)
+        if lr.shape[:2] != wanted:
+            raise InputError(
+                f"{lr_file} has {lr.shape[1]}x{lr.shape[0]} pixels; at scale {self.scale} the HR picture {hr_file} "
+                f"needs {wanted[1]}x{wanted[0]}; give the right --scale or folder, or --lr made"
+            )
+        if hr.ndim == 3 and lr.ndim == 2:
+            lr = np.repeat(lr[..., None], 3, axis=2)
+        if hr.ndim == 2 and lr.ndim == 3:
+            hr = np.repeat(hr[..., None], 3, axis=2)
+        return Pair(name, lr, hr)
+
+
+def find_set(argument: str, scale: int, lr: LowResolution = "made", border: Border = "replicate") -> PictureSet:
+    """The test set that a command line names.
+
+    Args:
+        argument: `NAME=FOLDER`, or `NAME=HR_FOLDER:LR_FOLDER`. A folder may hold the HR pictures themselves, or
+            `HR`, or `x4/HR` for scale 4; given LR pictures lie beside them as `LR`.
+        scale: HR size over LR size.
+        lr: `made` by bicubic reduction, or those of a `folder`.
+        border: of that reduction.
+
+    Raises:
+        InputError: no such folder, no pictures in it, or no LR folder where one is wanted.
+    """
+    name, separator, place = argument.partition("=")
+    if not separator or not name or not place or "/" in name:
+        raise InputError(f"--data {argument}: expected NAME=FOLDER, e.g. --data Set5=datasets/Set5")
+    given = None
+    if not Path(place).expanduser().exists() and ":" in place:
+        place, _, given = place.partition(":")
+    root = Path(place).expanduser()
+    candidates = [root / f"x{scale}", root]
+    hr = next((folder / "HR" for folder in candidates if (folder / "HR").is_dir()), root)
+    if given is None and lr == "folder":
+        beside = [hr.parent / "LR" / f"x{scale}", hr.parent / "LR"]
+        found = next((folder for folder in beside if folder.is_dir()), None) if hr != root else None
+        if found is None:
+            raise InputError(
+                f"--data {argument}: no folder LR beside HR in {root}; give --data {name}={hr}:LR_FOLDER, or --lr made"
+            )
+        given = str(found)
+    source = Folder(str(hr), str(Path(given).expanduser()) if given else None)
+    return PictureSet(name, source, scale, border)
+
+
+def sample_set(scale: int, border: Border = "replicate") -> PictureSet:
+    """The two photographs of scikit-image that no shipped experiment trains on."""
+    return PictureSet("photographs", SamplePhotographs("validation"), scale, border)
+
+
+def _read(file: Path | bytes) -> np.ndarray:
+    pixels = to_uint8(read_image(file).pixels)
+    return pixels[..., 0] if pixels.shape[2] == 1 else pixels
+
+
+def _short_names(names: list[str]) -> list[str]:
+    """Names without what they have in common and without suffix, as long as they stay different."""
+    paths = [Path(name) for name in names]
+    short = [path.stem for path in paths]
+    if len(set(short)) == len(short):
+        return short
+    depth = max(len(path.parts) for path in paths)
+    for parts in range(2, depth + 1):
+        short = ["/".join([*path.parts[-parts:-1], path.stem]) for path in paths]
+        if len(set(short)) == len(short):
+            return short
+    return names

