@@ -112,7 +112,8 @@ def torch_file(path: Path, content, torch_names, legacy=False) -> Path:
     return path
 
 
-NAMES = sorted(file.stem for file in REFERENCE.glob("*.npz"))
+# SharedResidual's files are in another range of pictures: tests/test_generators.py.
+NAMES = sorted(file.stem for file in REFERENCE.glob("*.npz") if not file.stem.startswith("shared_residual"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -124,9 +125,9 @@ def test_equal_to_reference(name):
 
 
 def test_every_family_has_a_reference():
-    states = [reference(name)[0] for name in NAMES]
-    for family in FAMILIES:
-        assert any(all(key in state for key in family.keys) for state in states), family
+    states = [reference(name)[0] for name in (*NAMES, "shared_residual_f8_eval")]
+    found = {family.class_name for family in FAMILIES for state in states if all(key in state for key in family.keys)}
+    assert found == {family.class_name for family in FAMILIES}
 
 
 def test_families_do_not_overlap():
