@@ -67,4 +67,5 @@ def _checked(value: Any, annotation: Any, where: str) -> Any:
         )
     except ValidationError as error:
         problem = error.errors()[0]
-        raise InputError(f"{where}: {problem['msg']}, found {value!r}") from error
+        place = ".".join([where, *(str(part) for part in problem["loc"])])
+        raise InputError(f"{place}: {problem['msg']}, found {problem['input']!r}") from error

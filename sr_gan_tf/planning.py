@@ -71,6 +71,9 @@ def _data_lines(experiment: Experiment) -> list[str]:
             where = f"data.{role}.{number}"
             try:
                 source = build_sources([spec], f"data.{role}", experiment.scale)[0]
+                if not source.is_here:
+                    lines.append(f"{where} ({spec.class_name}): not here yet; downloaded when training starts")
+                    continue
                 text = f"{len(source):,} pictures"
                 if role == "train":
                     needed = estimate(source, degradation)

@@ -1,4 +1,9 @@
-"""Changes of a training pair (lr, hr) that keep it a pair."""
+"""Changes of a training pair (lr, hr) that keep it a pair.
+
+Mixup: arXiv:1710.09412. CutMix: arXiv:1905.04899. CutBlur: arXiv:2004.00448, which pastes HR into an LR picture
+enlarged to HR's size; the networks here take LR as it is, so HR reduced by bicubic is pasted instead (at scale 1 that
+is the paper's). It teaches a network where not to sharpen, and needs an LR picture that differs from the bicubic one.
+"""
 
 import inspect
 from collections.abc import Callable
@@ -8,6 +13,7 @@ import numpy as np
 from sr_gan_tf import config
 from sr_gan_tf.build import build
 from sr_gan_tf.data.sampling import Draws
+from sr_gan_tf.resampling import imresize
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -22,8 +28,8 @@ class Augmentation:
         raise NotImplementedError
 
     def get_config(self) -> dict:
-        names = inspect.signature(type(self).__init__).parameters
-        return {name: getattr(self, name) for name in names if name not in ("self", "args", "kwargs")}
+        names = inspect.signature(type(self)).parameters
+        return {name: getattr(self, name) for name in names}
 
 
 class Flip(Augmentation):
@@ -41,12 +47,123 @@ class Turn(Augmentation):
         return np.rot90(lr, quarters), np.rot90(hr, quarters)
 
 
-AUGMENTATIONS = {"flip": Flip, "turn": Turn}
+class ChannelShuffle(Augmentation):
+    """Red, green and blue in another order.
+
+    Args:
+        probability: of a random order, which is the old one in a sixth of the cases.
+    """
+
+    def __init__(self, probability: float = 0.5):
+        self.probability = _probability(probability)
+
+    def __call__(self, lr, hr, draws, partner):
+        if not draws.chance(self.probability):
+            return lr, hr
+        order = [0, 1, 2]
+        for last in (2, 1):
+            other = draws.integer(last + 1)
+            order[last], order[other] = order[other], order[last]
+        return np.take(lr, order, axis=-1), np.take(hr, order, axis=-1)
+
+
+class Mixup(Augmentation):
+    """A blend with another sample, rounded to 8 bits.
+
+    Args:
+        probability: of blending.
+        alpha: the first picture's share is drawn from Beta(alpha, alpha).
+    """
+
+    def __init__(self, probability: float = 0.5, alpha: float = 1.2):
+        if alpha <= 0:
+            raise ValueError(f"alpha: expected a number above 0, found {alpha}")
+        self.probability, self.alpha = _probability(probability), alpha
+
+    def __call__(self, lr, hr, draws, partner):
+        if not draws.chance(self.probability):
+            return lr, hr
+        share = np.float32(draws.generator().beta(self.alpha, self.alpha))
+        return tuple(
+            np.rint(one * share + other * (1 - share)).astype(np.uint8)
+            for one, other in zip((lr, hr), partner(), strict=True)
+        )
+
+
+class CutMix(Augmentation):
+    """A rectangle of another sample, at the same place.
+
+    Args:
+        probability: of pasting.
+        alpha: the rectangle's share of the area is drawn from Beta(alpha, alpha).
+    """
+
+    def __init__(self, probability: float = 0.5, alpha: float = 0.7):
+        if alpha <= 0:
+            raise ValueError(f"alpha: expected a number above 0, found {alpha}")
+        self.probability, self.alpha = _probability(probability), alpha
+
+    def __call__(self, lr, hr, draws, partner):
+        if not draws.chance(self.probability):
+            return lr, hr
+        rectangle = _rectangle(lr.shape, draws.generator().beta(self.alpha, self.alpha) ** 0.5, draws)
+        lr, hr, (other_lr, other_hr) = lr.copy(), hr.copy(), partner()
+        lr[rectangle(1)] = other_lr[rectangle(1)]
+        scale = hr.shape[0] // lr.shape[0]
+        hr[rectangle(scale)] = other_hr[rectangle(scale)]
+        return lr, hr
+
+
+class CutBlur(Augmentation):
+    """A rectangle of LR, or all but the rectangle, replaced by HR reduced by bicubic; HR stays.
+
+    Args:
+        probability: of pasting.
+        alpha: the rectangle's sides are this share of LR's, give or take a tenth.
+    """
+
+    def __init__(self, probability: float = 0.5, alpha: float = 0.7):
+        if not 0 < alpha < 1:
+            raise ValueError(f"alpha: expected a number between 0 and 1, found {alpha}")
+        self.probability, self.alpha = _probability(probability), alpha
+
+    def __call__(self, lr, hr, draws, partner):
+        if not draws.chance(self.probability):
+            return lr, hr
+        share = min(1.0, self.alpha * draws.uniform(0.9, 1.1))
+        rectangle = _rectangle(lr.shape, share, draws)(1)
+        clean = imresize(hr, size=lr.shape[:2])
+        onto, piece = (lr, clean) if draws.chance(0.5) else (clean, lr)
+        onto = onto.copy()
+        onto[rectangle] = piece[rectangle]
+        return onto, hr
+
+
+AUGMENTATIONS = {
+    "flip": Flip, "turn": Turn, "channel_shuffle": ChannelShuffle, "mixup": Mixup, "cutmix": CutMix,
+    "cutblur": CutBlur,
+}  # fmt: skip
 
 
 def build_augmentations(data: config.Data, scale: int) -> list[Augmentation]:
-    """The experiment's augmentations; a bare name stands for one with its defaults."""
+    """The experiment's augmentations in their order; a bare name stands for one with its defaults."""
     specs = [config.Spec(item) if isinstance(item, str) else item for item in data.augmentations]
     return [
         build(spec, AUGMENTATIONS, f"data.augmentations.{number}", scale=scale) for number, spec in enumerate(specs)
     ]
+
+
+def _probability(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise ValueError(f"probability: expected a number in [0, 1], found {value}")
+    return value
+
+
+def _rectangle(shape: tuple[int, ...], share: float, draws: Draws) -> Callable[[int], tuple[slice, slice]]:
+    """A random rectangle whose sides are `share` of the picture's, as slices at a multiple of the picture's size."""
+    height, width = (max(1, round(side * share)) for side in shape[:2])
+    top, left = draws.integer(shape[0] - height + 1), draws.integer(shape[1] - width + 1)
+    return lambda scale: (
+        slice(top * scale, (top + height) * scale),
+        slice(left * scale, (left + width) * scale),
+    )

@@ -1,15 +1,13 @@
 """The experiment's words for sources and degradations, and the objects made from them."""
 
-import json
 from collections.abc import Sequence
 
 from sr_gan_tf import config
 from sr_gan_tf.build import build
 from sr_gan_tf.data.degradations import Bicubic, BlurResize, Degradation, NoiseJPEG, Resize
 from sr_gan_tf.data.realistic import Realistic
-from sr_gan_tf.data.sources import Folder, SamplePhotographs, Source, SourceUnavailable
+from sr_gan_tf.data.sources import Folder, SamplePhotographs, Source
 from sr_gan_tf.data.tfds_source import TFDS
-from sr_gan_tf.errors import InputError
 
 SOURCES = {"Folder": Folder, "TFDS": TFDS, "SamplePhotographs": SamplePhotographs}
 DEGRADATIONS = {
@@ -23,10 +21,8 @@ def build_degradation(data: config.Data, scale: int) -> Degradation:
 
 def build_sources(specs: Sequence[config.Source], where: str, scale: int) -> list[Source]:
     """The sources of `data.train` or `data.validation`, which `where` names."""
-    return [build(spec, SOURCES, f"{where}.{number}", scale=scale) for number, spec in enumerate(specs)]
-
-
-def unavailable(error: SourceUnavailable, where: str) -> InputError:
-    """The same error with the way out: a folder of pictures instead."""
-    spec = json.dumps({"class_name": "Folder", "config": {"path": "FOLDER"}})
-    return InputError(f"{where}: {error}; to use a folder of pictures instead: --set '{where}={spec}'")
+    sources = []
+    for number, spec in enumerate(specs):
+        sources.append(build(spec, SOURCES, f"{where}.{number}", scale=scale))
+        sources[-1].where = f"{where}.{number}"
+    return sources

@@ -10,11 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from sr_gan_tf import config
-from sr_gan_tf.data.catalogue import build_degradation, build_sources, unavailable
+from sr_gan_tf.data.catalogue import build_degradation, build_sources
 from sr_gan_tf.data.degradations import Degradation
 from sr_gan_tf.data.sampler import Sampler
 from sr_gan_tf.data.sampling import Draws
-from sr_gan_tf.data.sources import Source, SourceUnavailable
+from sr_gan_tf.data.sources import Source
 
 
 def training_batches(
@@ -119,11 +119,6 @@ def validation_pictures(data: config.Data, scale: int) -> Sequence[ValidationPic
     """The validation pictures of all sources in order, at most `validation_limit`."""
     degradation = build_degradation(data, scale)
     pictures = []
-    for number, source in enumerate(build_sources(data.validation, "data.validation", scale)):
-        try:
-            pictures += [
-                ValidationPicture(source.name_of(index), source, index, degradation) for index in range(len(source))
-            ]
-        except SourceUnavailable as error:
-            raise unavailable(error, f"data.validation.{number}") from error
+    for source in build_sources(data.validation, "data.validation", scale):
+        pictures += [ValidationPicture(source.name_of(n), source, n, degradation) for n in range(len(source))]
     return pictures[: data.validation_limit]

@@ -144,7 +144,7 @@ class Realistic(Degradation):
 
     Args:
         scale: HR pixels an LR pixel.
-        first, second: the two rounds' ranges.
+        first, second: the two rounds' ranges; None for the published ones.
         final_sinc: probability of the last sinc filter.
         final_kernel_size: its size, odd numbers of pixels a side.
         resizers: how resizes are done, each as likely as the others; like the published chain without antialiasing.
@@ -157,8 +157,8 @@ class Realistic(Degradation):
     def __init__(
         self,
         scale: int,
-        first: Round = Round(),  # noqa: B008 (frozen)
-        second: SecondRound = SecondRound(),  # noqa: B008 (frozen)
+        first: Round | None = None,
+        second: SecondRound | None = None,
         final_sinc: float = 0.8,
         final_kernel_size: tuple[int, int] = (7, 21),
         resizers: list[str] = _RESIZERS,
@@ -168,7 +168,7 @@ class Realistic(Degradation):
             raise ValueError(f"resizers: expected some of {', '.join(_RESIZERS)}, found {resizers}")
         if not 0 <= final_sinc <= 1 or margin < 0:
             raise ValueError(f"expected final_sinc in [0, 1] and margin from 0 on, found {final_sinc}, {margin}")
-        self.scale, self.first, self.second = scale, first, second
+        self.scale, self.first, self.second = scale, first or Round(), second or SecondRound()
         self.final_sinc, self.final_kernel_size, self.resizers = final_sinc, final_kernel_size, resizers
         self.margin = -(-margin // scale) * scale
 

@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from sr_gan_tf import config
-from sr_gan_tf.data.augmentation import build_augmentations
-from sr_gan_tf.data.catalogue import build_degradation, build_sources, unavailable
+from sr_gan_tf.data.augmentation import CutBlur, build_augmentations
+from sr_gan_tf.data.catalogue import build_degradation, build_sources
+from sr_gan_tf.data.degradations import Bicubic
 from sr_gan_tf.data.sampling import Draws, Mixture, below, hashed, permuted
-from sr_gan_tf.data.sources import Source, SourceUnavailable
+from sr_gan_tf.data.sources import Source
 from sr_gan_tf.data.store import TileStore
 from sr_gan_tf.data.store_writer import open_store
 from sr_gan_tf.errors import InputError
@@ -50,13 +51,14 @@ class Sampler:
         self.augmentations = build_augmentations(data, scale)
         self.mixture = Mixture([source.weight for source in data.train], seed)
         self.stores, self._frames = [], []
-        for number, source in enumerate(build_sources(data.train, "data.train", scale)):
-            try:
-                store = open_store(source, self.degradation, data.cache_dir, data.on_bad_file)
-            except SourceUnavailable as error:
-                raise unavailable(error, f"data.train.{number}") from error
+        sources = build_sources(data.train, "data.train", scale)
+        for source in sources:
+            store = open_store(source, self.degradation, data.cache_dir, data.on_bad_file)
             self.stores.append(store)
             self._frames.append(_Frames(store, source, data))
+        is_bicubic = isinstance(self.degradation, Bicubic) and not any(source.has_lr for source in sources)
+        if is_bicubic and any(isinstance(one, CutBlur) for one in self.augmentations):
+            raise InputError("data.augmentations: cutblur does nothing where LR is the bicubic reduction; leave it out")
 
     def batch(self, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Samples `first` to `first + count`: (count, p, p, 3) LR and (count, P, P, 3) HR."""

@@ -76,9 +76,12 @@ class Source:
     """A list of pictures: `len`, `source[i]` and `examples(first)` give `Example`s; `str` names it in messages.
 
     `has_lr`: it brings LR pictures of its own, which are used instead of the degradation.
+    `is_here`: nothing needs to be downloaded first. `where`: its place in the experiment.
     """
 
     has_lr = False
+    is_here = True
+    where = "data.train.0"
     squash: tuple[int, int] | None = None
 
     def __len__(self) -> int:

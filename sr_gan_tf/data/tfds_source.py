@@ -6,13 +6,14 @@ Records are read in their order and handed on still encoded, so that decoding ru
 
 import contextlib
 import functools
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sr_gan_tf.data.sources import Example, Source, SourceUnavailable
-from sr_gan_tf.errors import InputError, one_line
+from sr_gan_tf.data.sources import Example, Source
+from sr_gan_tf.errors import InputError, Unavailable, one_line
 
 
 class TFDS(Source):
@@ -27,7 +28,7 @@ class TFDS(Source):
         squash: (height, width) to which each picture is resized, whatever its proportions (LR is then made).
 
     Raises:
-        SourceUnavailable: the data set cannot be downloaded or prepared.
+        Unavailable: the data set cannot be downloaded or prepared; the message says how to use a folder instead.
         InputError: no such data set, split or image feature.
     """
 
@@ -80,19 +81,29 @@ class TFDS(Source):
         # Each step to another record costs reading those before it.
         return super().sizes(min(limit, 1))
 
+    @property
+    def is_here(self) -> bool:
+        return self._found.is_prepared()
+
+    @functools.cached_property
+    def _found(self) -> Any:
+        try:
+            return _tfds().builder(self.name, data_dir=self.data_dir)
+        except Exception as error:  # TFDS raises of every kind, also for a data set whose server doesn't answer
+            raise InputError(f"{self.where}: TFDS has no data set {self.name!r}: {_first_line(error)}") from error
+
     @functools.cached_property
     def _builder(self) -> Any:
-        tfds = _tfds()
-        try:
-            builder = tfds.builder(self.name, data_dir=self.data_dir)
-        except Exception as error:  # TFDS raises of every kind, also for a data set whose server doesn't answer
-            raise InputError(f"TFDS has no data set {self.name!r}: {_first_line(error)}") from error
         try:
             with _few_retries():
-                builder.download_and_prepare()
+                self._found.download_and_prepare()
         except Exception as error:
-            raise SourceUnavailable(f"TFDS cannot prepare {self.name} here: {_first_line(error)}") from error
-        return builder
+            folder = json.dumps({"class_name": "Folder", "config": {"path": "FOLDER"}})
+            raise Unavailable(
+                f"{self.where}: TFDS cannot prepare {self.name} here ({_first_line(error)}); to use a folder of "
+                f"pictures instead: --set '{self.where}={folder}'"
+            ) from error
+        return self._found
 
     @functools.cached_property
     def _features(self) -> tuple[str, str | None]:
@@ -101,11 +112,8 @@ class TFDS(Source):
         images = [key for key, feature in features.items() if isinstance(feature, tfds.features.Image)]
         hr = self.feature or ("hr" if "hr" in images else images[0] if len(images) == 1 else None)
         if hr not in images:
-            raise InputError(
-                f"{self.name} has no image feature {hr!r}; expected config.feature to be one of {', '.join(images)}"
-                if images
-                else f"{self.name} has no image feature; use a data set of pictures"
-            )
+            remedy = f"set config.feature to one of {', '.join(images)}" if images else "use a data set of pictures"
+            raise InputError(f"{self.where}: {self.name} has no image feature {self.feature or ''!r}; {remedy}")
         uses_lr = self.use_lr and not self.squash and hr == "hr" and "lr" in images
         return hr, "lr" if uses_lr else None
 
@@ -122,7 +130,7 @@ class TFDS(Source):
                 split=self.split, decoders=decoders, read_config=in_order, shuffle_files=False
             )
         except (ValueError, KeyError) as error:
-            raise InputError(f"{self.name} has no split {self.split!r}: {_first_line(error)}") from error
+            raise InputError(f"{self.where}: {self.name} has no split {self.split!r}: {_first_line(error)}") from error
         return records, int(records.cardinality())
 
     def _records(self, first: int) -> Iterator[Example]:
