@@ -9,6 +9,7 @@ ORDER = (
     "version", "errors", "config", "build", "picture_metadata", "picture_decoding", "images", "png_rows", "tiff_rows",
     "row_encoders", "resampling", "layers", "networks", "generators", "discriminators", "losses", "metrics", "data", "runs",
     "checkpoints", "history", "training", "weights", "models", "assembly", "inference", "graph_memory", "planning",
+    "costs", "picture_sets", "evaluation",
 )  # fmt: skip
 COMMANDS = ("fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark", "report")
 
