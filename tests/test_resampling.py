@@ -146,7 +146,7 @@ def test_gradient_is_the_transpose():
     "arguments, message",
     [
         (dict(scale=2, kernel="cubic"), "no kernel 'cubic'; expected one of bicubic"),
-        (dict(scale=2, border="wrap"), "no border 'wrap'"),
+        (dict(scale=2, border="mirror"), "no border 'mirror'"),
         (dict(), "either scale or size"),
         (dict(scale=2, size=(3, 3)), "either scale or size"),
         (dict(scale=0), "cannot resize 13 x 17"),

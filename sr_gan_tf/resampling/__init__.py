@@ -1,0 +1,16 @@
+"""MATLAB's imresize, twice: in NumPy for files of any size, in TensorFlow for graphs.
+
+The published LR pictures were made by it, and equal figures need equal pictures: bicubic with a = -0.5, the kernel
+widened by the scale when shrinking (antialiasing), edges replicated, the axis that shrinks most first (the vertical
+one when both shrink alike), and integer pictures rounded between the two passes. Newer releases of MATLAB mirror the
+edges instead: `border="symmetric"`; the public benchmark files were made with replicated ones.
+
+Sums run in float64. A value that is exactly halfway is rounded up whatever the order of summation, since both
+versions add 1e-9 before they round; for scales 2, 4 and 8 the weights are dyadic and the sums exact.
+"""
+
+from sr_gan_tf.resampling.arrays import PRODUCT, imresize, imresize_rows
+from sr_gan_tf.resampling.taps import KERNELS, Border
+from sr_gan_tf.resampling.tensors import imresize_tf
+
+__all__ = ["KERNELS", "PRODUCT", "Border", "imresize", "imresize_rows", "imresize_tf"]

@@ -1,0 +1,144 @@
+"""Which input pixels make an output pixel, and with which weights: kernels, axes, borders."""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import numpy as np
+import tensorflow as tf
+
+Border = Literal["replicate", "symmetric", "wrap"]
+
+# Added before rounding down; see the package's docstring.
+HALF = 0.5 + 1e-9
+INTEGERS = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
+
+
+def _cubic(x, width, xp):
+    x = abs(x)
+    near = (1.5 * x - 2.5) * x * x + 1.0
+    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+    return xp.where(x <= 1.0, near, xp.where(x <= 2.0, far, 0.0 * x))
+
+
+def _triangle(x, width, xp):
+    return xp.maximum(1.0 - abs(x), 0.0 * x)
+
+
+def _lanczos(lobes: int, x, width, xp):
+    tiny = np.finfo(np.float64).eps  # MATLAB's own way round 0 / 0
+    value = (xp.sin(np.pi * x) * xp.sin(np.pi * x / lobes) + tiny) / ((np.pi * x) ** 2 / lobes + tiny)
+    return xp.where(abs(x) < lobes, value, 0.0 * x)
+
+
+def _box(x, width, xp):
+    return xp.where((x >= -0.5) & (x < 0.5), 1.0 + 0.0 * x, 0.0 * x)
+
+
+def _coverage(x, width, xp):
+    # Overlap of an input pixel with the output pixel's own square, which is `width` input pixels wide.
+    return xp.maximum(xp.minimum((width + 1.0) / 2.0 - abs(x), xp.minimum(width, 1.0)), 0.0 * x)
+
+
+# Name -> (weights of distances, support in kernel units). `area` alone measures distances in input pixels.
+KERNELS: dict[str, tuple[Callable, float]] = {
+    "bicubic": (_cubic, 4.0),
+    "bilinear": (_triangle, 2.0),
+    "lanczos2": (functools.partial(_lanczos, 2), 4.0),
+    "lanczos3": (functools.partial(_lanczos, 3), 6.0),
+    "box": (_box, 1.0),
+    "area": (_coverage, 1.0),
+    "nearest": (_box, 1.0),
+}
+
+
+def axes_of(lengths, scale, size, kernel: str, border: str) -> list[tuple]:
+    """(output length, output / input) of the vertical and the horizontal axis; tensors where an input is one."""
+    if kernel not in KERNELS:
+        raise ValueError(f"no kernel {kernel!r}; expected one of {', '.join(KERNELS)}")
+    if border not in get_args(Border):
+        raise ValueError(f"no border {border!r}; expected one of {', '.join(get_args(Border))}")
+    if (scale is None) == (size is None):
+        raise ValueError("give either scale or size")
+    if size is not None:
+        size = [size[0], size[1]]
+        axes = [(out, _float(out) / _float(length)) for out, length in zip(size, lengths, strict=True)]
+    else:
+        scales = [scale[0], scale[1]] if _is_pair(scale) else [scale, scale]
+        # 1e-9: a third of 9 pixels is 3, not 4, however 1 / 3 was rounded.
+        axes = [(_ceil(_float(s) * _float(n) - 1e-9), s) for s, n in zip(scales, lengths, strict=True)]
+    for out, ratio in axes:
+        if not (tf.is_tensor(out) or out >= 1) or not (tf.is_tensor(ratio) or 0 < ratio < math.inf):
+            raise ValueError(f"cannot resize {lengths[0]} x {lengths[1]} pixels by scale {scale}, size {size}")
+    return axes
+
+
+def _is_pair(scale) -> bool:
+    return scale.shape.rank == 1 if tf.is_tensor(scale) else np.ndim(scale) == 1
+
+
+def _float(value):
+    return tf.cast(value, tf.float64) if tf.is_tensor(value) else float(value)
+
+
+def _ceil(value):
+    return tf.cast(tf.math.ceil(value), tf.int32) if tf.is_tensor(value) else math.ceil(value)
+
+
+def order_of(axes) -> tuple[int, int] | None:
+    """Axes in the order MATLAB takes them: the smaller scale first; None where only the graph will know."""
+    first, second = axes[0][1], axes[1][1]
+    if first is second:
+        return (0, 1)
+    if tf.is_tensor(first) or tf.is_tensor(second):
+        return None
+    return (0, 1) if first <= second else (1, 0)
+
+
+def taps_of(in_length, out_length, ratio, kernel: str, antialias: bool, border: str, xp, taps):
+    """Indices and weights, both (out_length, taps), of the input pixels that each output pixel sums up."""
+    function, _ = KERNELS[kernel]
+    width = 1.0 / ratio if kernel == "area" else 1.0
+    stretch = xp.minimum(ratio, 1.0) if _widens(kernel, antialias) else 1.0
+    centre = (xp.arange(out_length) + 0.5) / ratio - 0.5
+    # `taps` spans the support and one pixel more a side, as MATLAB does against rounding.
+    left = xp.floor(centre - (taps - 2) / 2.0)[:, None]
+    position = left + xp.arange(taps)[None, :]
+    weights = function(stretch * (centre[:, None] - position), width, xp)
+    weights = weights / xp.sum(weights, axis=1, keepdims=True)
+    if border == "replicate":
+        index = xp.minimum(xp.maximum(position, 0.0), in_length - 1.0)
+    elif border == "wrap":
+        index = position % in_length
+    else:
+        index = position % (2.0 * in_length)
+        index = xp.minimum(index, 2.0 * in_length - 1.0 - index)
+    return index, weights
+
+
+def _widens(kernel: str, antialias: bool) -> bool:
+    return antialias and kernel not in ("nearest", "area")
+
+
+def support_of(ratio, kernel: str, antialias: bool, xp):
+    """Input pixels that the kernel covers."""
+    support = KERNELS[kernel][1]
+    if kernel == "area":
+        return support + 1.0 / ratio
+    return support / xp.minimum(ratio, 1.0) if _widens(kernel, antialias) else support
+
+
+@functools.lru_cache(maxsize=64)
+def cached_taps(in_length: int, out_length: int, ratio: float, kernel: str, antialias: bool, border: str):
+    taps = math.ceil(float(support_of(ratio, kernel, antialias, np))) + 2
+    index, weights = taps_of(in_length, out_length, ratio, kernel, antialias, border, np, taps)
+    index = index.astype(np.int64)
+    used = np.any(weights != 0.0, axis=0)
+    return index[:, used], weights[:, used]
+
+
+def dense(index: np.ndarray, weights: np.ndarray, columns: int) -> np.ndarray:
+    matrix = np.zeros((len(index), columns))
+    np.add.at(matrix, (np.arange(len(index))[:, None], index), weights)
+    return matrix
