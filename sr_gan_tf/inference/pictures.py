@@ -199,7 +199,7 @@ class _opened:
 
     def __init__(self, target: str):
         self.target = target
-        self.inner = tempfile.TemporaryFile() if target == STANDARD else atomic_file(target)
+        self.inner = tempfile.NamedTemporaryFile() if target == STANDARD else atomic_file(target)
 
     def __enter__(self):
         return self.inner.__enter__()
