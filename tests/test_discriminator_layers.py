@@ -9,8 +9,10 @@ from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.layers import (
     DySample,
     Excitation,
+    HardSwish,
     MinibatchDiscrimination,
     MinibatchStandardDeviation,
+    Mish,
     SelfAttention2D,
     SpectralConv2D,
     UnshuffledConv2D,
@@ -236,3 +238,18 @@ def test_unshuffled_convolution_is_convolution_and_unshuffle(factor):
     for channel, row, column in np.ndindex(3, factor, factor):
         part = output[..., channel * factor**2 + row * factor + column]
         np.testing.assert_allclose(part, plain[:, row::factor, column::factor, channel], atol=1e-5)
+
+
+@pytest.mark.parametrize(("layer", "name"), [(Mish(), "mish"), (HardSwish(), "hard_swish")])
+def test_activations_are_keras_own(layer, name):
+    x = tf.constant(np.linspace(-40, 40, 8001), tf.float32)
+    exact = tf.cast(x, tf.float64)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([x, exact])
+        output, expected = layer(x), keras.activations.get(name)(exact)
+    np.testing.assert_allclose(output, expected, atol=2e-6)
+    # At the kinks of hard swish either slope will do.
+    smooth = np.abs(np.abs(exact) - 3) > 1e-3
+    gradient, slope = (tape.gradient(value, source) for value, source in ((output, x), (expected, exact)))
+    np.testing.assert_allclose(gradient[smooth], slope[smooth], atol=2e-6)
+    np.testing.assert_allclose(layer(tf.constant([-1e4, 1e4])), [0, 1e4], atol=1e-6)

@@ -9,6 +9,7 @@ from keras import layers
 
 from sr_gan_tf.discriminators.endings import with_ending
 from sr_gan_tf.generators.arguments import at_least, increasing
+from sr_gan_tf.layers.activations import Mish
 from sr_gan_tf.layers.dysample import DySample
 from sr_gan_tf.layers.spectral_norm import SpectralConv2D
 from sr_gan_tf.networks import Discriminator, enter_range
@@ -51,14 +52,14 @@ class DUnet(Discriminator):
         for number in (1, 2, 3):
             skips.append(x)
             x = SpectralConv2D(filters * 2**number, 3, 2, name=f"down{number}_conv")(x)
-            x = layers.Activation("mish", name=f"down{number}")(x)
+            x = Mish(name=f"down{number}")(x)
         for number in (1, 2, 3):
             x = DySample(2, groups=4, name=f"up{number}_sample")(x)
             x = SpectralConv2D(filters * 2 ** (3 - number), 3, name=f"up{number}_conv")(x)
             x = layers.Add(name=f"up{number}")([x, skips.pop()])
         for number in (1, 2):
             x = SpectralConv2D(filters, 3, use_bias=False, name=f"end{number}_conv")(x)
-            x = layers.Activation("mish", name=f"end{number}")(x)
+            x = Mish(name=f"end{number}")(x)
         x = with_ending(x, ending)
         logits = layers.Conv2D(1, 3, padding="same", dtype="float32", name="last_conv")(x)  # (N, H, W, 1)
         super().__init__(picture, logits, name=name)

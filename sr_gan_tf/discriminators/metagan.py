@@ -15,6 +15,7 @@ from keras import layers
 
 from sr_gan_tf.discriminators.endings import with_ending
 from sr_gan_tf.generators.arguments import at_least, increasing, one_of
+from sr_gan_tf.layers.activations import HardSwish, Mish
 from sr_gan_tf.layers.attention import SelfAttention2D
 from sr_gan_tf.layers.channel_affine import ChannelAffine
 from sr_gan_tf.layers.squeeze_excitation import EXCITATIONS, Excitation
@@ -90,10 +91,10 @@ class MetaGAN(Discriminator):
             x = layers.Conv2D(width, 1, name=f"stage{number}_short")(x)  # (N, H/4, W/4, 48) after the first stage
         x = layers.Conv2D(6 * filters[-1], 1, use_bias=False, name="head_conv")(x)
         x = layers.GroupNormalization(4, epsilon=1e-5, name="head_norm")(x)
-        x = layers.GlobalAveragePooling2D()(layers.Activation("hard_swish")(x))
+        x = layers.GlobalAveragePooling2D()(HardSwish()(x))
         x = layers.Dense(8 * filters[-1], use_bias=False, name="head_dense")(x)
         x = layers.RMSNormalization(epsilon=_EPSILON, name="head_dense_norm")(x)
-        x = layers.Dropout(dropout)(layers.Activation("hard_swish", name="head")(x))
+        x = layers.Dropout(dropout)(HardSwish(name="head")(x))
         logit = layers.Dense(1, dtype="float32", name="logit")(with_ending(x, ending))
         super().__init__(picture, logit, name=name)
         self.mixer = mixer
@@ -115,14 +116,14 @@ class MetaGAN(Discriminator):
 
 def _separable_convolution(x, width: int, prefix: str):
     x = layers.Conv2D(2 * width, 1, use_bias=False, name=f"{prefix}_mix_in")(x)
-    x = layers.Activation("hard_swish")(x)
+    x = HardSwish()(x)
     x = layers.DepthwiseConv2D(7, padding="same", use_bias=False, name=f"{prefix}_mix_depthwise")(x)
     return layers.Conv2D(width, 1, use_bias=False, name=f"{prefix}_mix_out")(x)
 
 
 def _channel_mix(x, width: int, prefix: str):
     x = layers.Conv2D(2 * width, 1, use_bias=False, name=f"{prefix}_channel_in")(x)
-    x = layers.Activation("mish")(x)
+    x = Mish()(x)
     y = layers.DepthwiseConv2D(5, padding="same", use_bias=False, name=f"{prefix}_channel_depthwise")(x)
-    x = layers.Add()([x, layers.Activation("mish")(y)])
+    x = layers.Add()([x, Mish()(y)])
     return layers.Conv2D(width, 1, use_bias=False, name=f"{prefix}_channel_out")(x)

@@ -1,5 +1,6 @@
 """Layers that Keras does not have; importing them registers them, so that saved networks load."""
 
+from sr_gan_tf.layers.activations import HardSwish, Mish
 from sr_gan_tf.layers.attention import SelfAttention2D
 from sr_gan_tf.layers.borders import CropLike, MirrorToMultiple
 from sr_gan_tf.layers.channel_affine import ChannelAffine
@@ -19,10 +20,12 @@ __all__ = [
     "CropLike",
     "DySample",
     "Excitation",
+    "HardSwish",
     "ICNR",
     "MinibatchDiscrimination",
     "MinibatchStandardDeviation",
     "MirrorToMultiple",
+    "Mish",
     "PixelShuffle",
     "PixelUnshuffle",
     "SelfAttention2D",
