@@ -130,17 +130,26 @@ def run_jobs(jobs: list[Job], treatment: Treatment, files: Files, summary: Summa
                     job, frames, treatment, writers, lambda part, job=job: bar.update(part * job.work / 1e6)
                 )
                 writing.append((job, future))
-            except (InputError, OSError) as error:
-                summary.failed[job.name] = one_line(error)
+            except Exception as error:
+                summary.failed[job.name] = _failure(job, error)
         for job, future in writing:
             try:
                 summary.written.append(future.result())
                 summary.megapixels += job.size[0] * job.size[1] * job.frames / 1e6
             except Abandoned:
                 continue
-            except (InputError, OSError) as error:
-                summary.failed[job.name] = one_line(error)
+            except Exception as error:
+                summary.failed[job.name] = _failure(job, error)
     summary.seconds = time.perf_counter() - start
+
+
+def _failure(job: Job, error: Exception) -> str:
+    """One line; what nobody foresaw is named as such, since it must not stop the other pictures either."""
+    if isinstance(error, InputError):
+        return one_line(error)
+    if isinstance(error, OSError):
+        return f"{job.name}: {error.strerror or one_line(error)}"
+    return f"{job.name}: unexpected {type(error).__name__}: {one_line(error)}"
 
 
 @contextlib.contextmanager
