@@ -28,6 +28,10 @@ def draw_chart(history: History, path: Path, title: str) -> None:
     for axis, names in zip(axes, panels, strict=False):
         for name in names:
             steps, values = history.series(name)
+            if len(values) == 1 and "bicubic" in name:
+                # Bicubic doesn't train: its one figure is a level.
+                axis.axhline(values[0], color="grey", linestyle="--", linewidth=1, label="bicubic")
+                continue
             axis.plot(
                 steps,
                 values,
