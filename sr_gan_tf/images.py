@@ -64,7 +64,7 @@ def read_header(source: str | Path | bytes, max_megapixels: float = MAX_MEGAPIXE
         InputError: where the file is missing, empty, no picture, or larger than `max_megapixels`.
     """
     with _opened(source, max_megapixels, name) as image:
-        with quiet():
+        with quiet(), _refusing(name or _name(source)):
             width, height = image.size
             # Pillow turns a TIFF itself while decoding; its header already gives the turned size.
             if orientation(image) >= 5 and image.format != "TIFF":
@@ -98,7 +98,7 @@ def read_frames(
     """The frames of an animation one by one, each composed to the whole picture; a still picture has one."""
     with _opened(source, max_megapixels, name) as image:
         where = name or _name(source)
-        with quiet():
+        with quiet(), _refusing(where):
             metadata = read_metadata(image)
             frames = frame_count(image)
         for index in range(frames):

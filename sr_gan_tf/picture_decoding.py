@@ -6,6 +6,7 @@ Pillow cuts 16-bit RGB to 8 bits, so 16-bit PNG goes through libpng (imagecodecs
 import contextlib
 import dataclasses
 import io
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from PIL import Image, ImageCms, TiffImagePlugin
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.picture_metadata import Metadata, orientation
+
+# What tifffile has to say about odd tags would stand between the lines of a command.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 # Pillow's limits and the interpreter's warning filters are global: one header at a time is read without them.
 _header_lock = threading.Lock()
