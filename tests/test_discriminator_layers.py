@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from sr_gan_tf.discriminators import DISCRIMINATORS
+from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.layers import (
     DySample,
     Excitation,
@@ -19,6 +20,10 @@ from sr_gan_tf.layers import (
 )
 from sr_gan_tf.layers.dysample import sample
 from sr_gan_tf.layers.spectral_norm import advance_power_iterations
+from sr_gan_tf.losses.adversarial import BinaryCrossentropy
+from sr_gan_tf.losses.pixel import MeanAbsoluteError
+from sr_gan_tf.training.gan import GAN, Stabilisers
+from sr_gan_tf.training.terms import constant
 
 
 def noise(*shape, seed=0) -> np.ndarray:
@@ -79,6 +84,27 @@ class TestSpectralConv2D:
         tf.function(lambda: advance_power_iterations(discriminator))()
         for now, then in zip(vectors(), before, strict=True):
             assert 1e-6 < np.abs(now - then).max() and abs(np.linalg.norm(now) - 1) < 1e-5
+
+    @pytest.mark.parametrize("resting", [False, True])
+    def test_one_power_step_for_each_update(self, resting):
+        discriminator = DISCRIMINATORS["UNetDiscriminator"](filters=2)
+        layers = [layer for layer in discriminator.layers if isinstance(layer, SpectralConv2D)]
+        gan = GAN(GENERATORS["Compact"](scale=2, filters=2, num_convs=1), discriminator)
+        gan.compile(
+            keras.optimizers.SGD(0.1),
+            keras.optimizers.SGD(0.1),
+            [constant("mae", MeanAbsoluteError())],
+            constant("adversarial", BinaryCrossentropy(), 0.1),
+            # It tells a share of 0 or more apart, and rests above -1.
+            stabilisers=Stabilisers(accuracy_bound=-1.0 if resting else None),
+        )
+        before = [layer.u.numpy() for layer in layers]
+        gan.train_step((np.abs(noise(1, 8, 8, 3)), np.abs(noise(1, 16, 16, 3))))
+        for layer, u in zip(layers, before, strict=True):
+            matrix = layer.kernel.numpy().reshape(-1, layer.filters)
+            v = matrix @ u / np.linalg.norm(matrix @ u)
+            expected = u if resting else v @ matrix / np.linalg.norm(v @ matrix)
+            np.testing.assert_allclose(layer.u, expected, atol=1e-5)
 
     @pytest.mark.parametrize("size", [(8, 8), (9, 7)])
     @pytest.mark.parametrize(("kernel_size", "strides"), [(3, 1), (3, 2), (4, 1), (4, 2)])

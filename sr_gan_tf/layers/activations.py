@@ -13,6 +13,8 @@ import tensorflow as tf
 class Mish(keras.layers.Layer):
     """x * tanh(softplus(x)), any shape."""
 
+    footprint = (0, 0, 1)  # pixel by pixel
+
     def call(self, inputs):
         return mish(inputs)
 
@@ -23,6 +25,8 @@ class Mish(keras.layers.Layer):
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class HardSwish(keras.layers.Layer):
     """x * min(max(x + 3, 0), 6) / 6, any shape."""
+
+    footprint = (0, 0, 1)  # pixel by pixel
 
     def call(self, inputs):
         return hard_swish(inputs)

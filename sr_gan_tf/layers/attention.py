@@ -1,5 +1,7 @@
 """Self-attention over all positions of a map: Vaswani et al. 2017 (arXiv:1706.03762)."""
 
+import math
+
 import keras
 from keras import layers, ops
 
@@ -18,6 +20,7 @@ class SelfAttention2D(layers.Layer):
         super().__init__(**kwargs)
         self.head_size = head_size
         self.attend = attend
+        self.footprint = (-math.inf, math.inf, 1) if attend else (0, 0, 1)
 
     def build(self, input_shape):
         channels = input_shape[-1]

@@ -6,6 +6,8 @@ convolution of the input proposes; the offsets differ between `groups` groups of
 since bfloat16 cannot tell the pixels of a row of 512 apart.
 """
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -23,6 +25,7 @@ class DySample(keras.layers.Layer):
         super().__init__(**kwargs)
         self.scale = scale
         self.groups = groups
+        self.footprint = (-math.inf, math.inf, 1 / scale)  # nothing bounds the offsets
 
     def build(self, input_shape):
         channels = input_shape[-1]

@@ -6,12 +6,16 @@ map of features, minibatch discrimination sees its average over the positions, a
 each position. Real and generated pictures must be given in separate batches, as in both papers.
 """
 
+import math
+
 import keras
 from keras import ops
 
 
 class _BatchStatistics(keras.layers.Layer):
     """Appends `statistics(x)`, (N, K), as K channels to (N, C) or (N, H, W, C), in float32 inside."""
+
+    footprint = (-math.inf, math.inf, 1)
 
     def call(self, x):
         statistics = ops.cast(self.statistics(ops.cast(x, "float32")), x.dtype)  # (N, K)

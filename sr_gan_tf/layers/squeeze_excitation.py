@@ -3,6 +3,7 @@
 Spatial and channel gates: Roy et al. 2018 (arXiv:1803.02579), with hard sigmoids, and biases in every dense layer.
 """
 
+import math
 from typing import Literal
 
 import keras
@@ -25,6 +26,7 @@ class Excitation(layers.Layer):
         if kind not in EXCITATIONS:
             raise ValueError(f"kind: {kind!r} is not known; expected one of {', '.join(map(repr, EXCITATIONS))}")
         self.kind = kind
+        self.footprint = (0, 0, 1) if kind == "sse" else (-math.inf, math.inf, 1)
 
     def build(self, input_shape):
         channels = input_shape[-1]

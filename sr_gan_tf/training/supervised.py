@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from sr_gan_tf.layers.spectral_norm import advance_power_iterations
 from sr_gan_tf.losses.perceptual import content_values
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.training.optimizers import current_rate
@@ -123,6 +124,8 @@ class Supervised(keras.Model):
 
         def apply():
             optimizer.apply(gradients, variables)
+            # Spectral norms follow their kernels: once an update, never in the generator's loss or in inference.
+            advance_power_iterations(network)
             return tf.constant(True)
 
         tf.cond(finite & also, apply, lambda: tf.constant(False))
