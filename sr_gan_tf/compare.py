@@ -19,7 +19,7 @@ from sr_gan_tf.errors import InputError, command, suggest
 from sr_gan_tf.evaluation import aligned
 from sr_gan_tf.history import FIRST_COLUMNS, History
 from sr_gan_tf.metrics import METRICS
-from sr_gan_tf.runs import RunFolder, flatten, replacing
+from sr_gan_tf.runs import RunFolder, replacing
 
 GUESS = math.log(2)  # -log(0.5): each term of a discriminator that guesses
 LOSSES = ("generator_loss", "discriminator_loss")
@@ -30,7 +30,7 @@ _FORMATS = (".png", ".svg", ".pdf")
 
 @dataclasses.dataclass
 class Run:
-    """A run's label, its history and its experiment as flat keys."""
+    """A run's label, its history and its experiment as plain data."""
 
     label: str
     history: History
@@ -62,7 +62,7 @@ def read_runs(arguments: Sequence[str]) -> list[Run]:
             label = f"{Path(place).resolve().parent.name}/{label}"
         if label in labels:
             raise InputError(f"two runs are called {label!r}; give one of them a label, e.g. second={place}")
-        runs.append(Run(label, history, flatten(dataclasses.asdict(folder.experiment()))))
+        runs.append(Run(label, history, dataclasses.asdict(folder.experiment())))
     return runs
 
 
@@ -102,12 +102,13 @@ def best(run: Run, column: str) -> tuple[float, int] | None:
 
 
 def table(runs: Sequence[Run], columns: Sequence[str]) -> str:
-    """Best value with its step, and last value, of each column and run."""
+    """Last value of each column and run; of validation metrics the best one too, with its step."""
     rows = [["", *(run.label for run in runs)]]
     for column in columns:
         bests = [best(run, column) for run in runs]
         lasts = [run.history.series(column)[1][-1] if run.has(column) else None for run in runs]
-        rows.append([f"{column} best", *("-" if b is None else f"{_short(b[0])} at {b[1]}" for b in bests)])
+        if column.startswith("validation/"):
+            rows.append([f"{column} best", *("-" if b is None else f"{_short(b[0])} at {b[1]}" for b in bests)])
         rows.append([f"{column} last", *("-" if value is None else _short(value) for value in lasts)])
     rows.append(["last step", *(run.history.rows[-1]["step"] for run in runs)])
     return aligned(rows)
@@ -118,20 +119,48 @@ def _short(value: float) -> str:
 
 
 def differing_keys(runs: Sequence[Run]) -> dict[str, list[object]]:
-    """Key to the runs' values, where these differ; a key that a run doesn't have counts as a value of its own."""
-    keys = dict.fromkeys(key for run in runs for key in run.experiment)
-    rows = {key: [run.experiment.get(key, _ABSENT) for run in runs] for key in keys if key not in ("name", "note")}
-    return {key: values for key, values in rows.items() if any(value != values[0] for value in values)}
+    """Key to the runs' values where these differ, the experiments' names and notes left out.
+
+    A part that only some runs have (a second stage, a discriminator) is one entry; `ABSENT` stands for the others.
+    """
+    trees = [{key: value for key, value in run.experiment.items() if key not in ("name", "note")} for run in runs]
+    return _differing(trees, "")
 
 
-_ABSENT = object()
+ABSENT = object()
+
+
+def _differing(values: Sequence[object], path: str) -> dict[str, list[object]]:
+    if all(value == values[0] for value in values):
+        return {}
+    if all(isinstance(value, dict) for value in values):
+        keys = list(dict.fromkeys(key for value in values for key in value))
+        children = [(key, [value.get(key, ABSENT) for value in values]) for key in keys]
+    elif all(isinstance(value, (list, tuple)) for value in values):
+        longest = max(len(value) for value in values)
+        children = [(i, [value[i] if i < len(value) else ABSENT for value in values]) for i in range(longest)]
+    else:
+        return {path: list(values)}
+    found = {}
+    for key, parts in children:
+        found |= _differing(parts, f"{path}.{key}" if path else str(key))
+    return found
+
+
+def _said(value: object) -> str:
+    """A value in a cell: a part by its name, plain values as JSON."""
+    if value is ABSENT:
+        return "-"
+    if isinstance(value, dict) and ("name" in value or "class_name" in value):
+        return str(value.get("name", value.get("class_name")))
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def difference_table(runs: Sequence[Run]) -> str:
     """The differing keys as text."""
     rows = [["", *(run.label for run in runs)]]
-    for key, values in differing_keys(runs).items():
-        rows.append([key, *("-" if value is _ABSENT else json.dumps(value) for value in values)])
+    rows += [[key, *map(_said, values)] for key, values in differing_keys(runs).items()]
     return aligned(rows) if len(rows) > 1 else "the experiments do not differ"
 
 

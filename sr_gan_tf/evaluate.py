@@ -14,6 +14,7 @@ from sr_gan_tf.evaluation import Evaluation, Method, PictureFigures, evaluate, t
 from sr_gan_tf.images import write_image
 from sr_gan_tf.inference.tiling import upscale_array
 from sr_gan_tf.metrics import METRICS, Metric, metric_named
+from sr_gan_tf.metrics.naturalness import Naturalness
 from sr_gan_tf.metrics.perceptual import PerceptualDistance, parse_trunk, trunk_at_hand
 from sr_gan_tf.models import load
 from sr_gan_tf.networks import Generator
@@ -82,12 +83,19 @@ def _free_name(label: str, taken) -> str:
     return next(name for name in names if name not in taken and name not in ("nearest", "bicubic"))
 
 
-def choose_metrics(names: Sequence[str] | None, trunk: str | None, report: bool, say: Callable) -> dict[str, Metric]:
+def choose_metrics(
+    names: Sequence[str] | None,
+    trunk: str | None = None,
+    niqe: str | None = None,
+    report: bool = False,
+    say: Callable[[str], None] = print,
+) -> dict[str, Metric]:
     """The metrics of the table by name.
 
     Args:
         names: of METRICS, or `perceptual`, or `all`; default: the standard ones, for a report more of them.
         trunk: of the perceptual distance, e.g. `vgg16:hed`; default: one that needs no download.
+        niqe: file of NIQE's parameters, which adds that metric.
         report: whether figures are for a report.
         say: is told what is left out.
     """
@@ -117,6 +125,10 @@ def choose_metrics(names: Sequence[str] | None, trunk: str | None, report: bool,
             4,
             f"distance of features of the trunk {distance.trunk}; not comparable with other trunks'",
         )
+    if niqe:
+        measure = Naturalness(niqe)
+        meaning = f"distance from the statistics of sharp photographs, those of {Path(niqe).name}; needs no original"
+        chosen[measure.name] = Metric(lambda hr, sr, crop, scale: measure(sr, crop), "NIQE", "lower", 2, meaning)
     return chosen
 
 
@@ -136,12 +148,8 @@ def main(argv: list[str] | None = None) -> None:
     for path in (arguments.csv, arguments.json, arguments.report):
         if path is not None:
             _check_output(path)
-    metrics = choose_metrics(
-        arguments.metrics.split(",") if arguments.metrics else None,
-        arguments.trunk,
-        arguments.report is not None,
-        print,
-    )
+    names = arguments.metrics.split(",") if arguments.metrics else None
+    metrics = choose_metrics(names, arguments.trunk, arguments.niqe, arguments.report is not None)
     methods, scale = load_methods(arguments.models, arguments.scale)
     sets = [find_set(item, scale, arguments.lr, arguments.border) for item in arguments.data]
     sets = sets or [sample_set(scale, arguments.border)]
@@ -209,6 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--border", choices=("replicate", "symmetric"), default="replicate", help="of the bicubic that makes LR")
     add("--metrics", metavar="A,B", help=metrics)
     add("--trunk", metavar="NETWORK:WEIGHTS", help=trunk)
+    add("--niqe", metavar="FILE", help="adds NIQE with the parameters of this .mat or .npz file")
     add("--crop", type=int, help="pixels cut from each border; default: the scale, as published")
     add("--csv", type=Path, metavar="FILE", help="figures of every picture")
     add("--json", type=Path, metavar="FILE", help="the same with means and costs")

