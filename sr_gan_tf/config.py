@@ -108,7 +108,6 @@ class Experiment:
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     deterministic: bool = False
     jit_compile: bool | Literal["auto"] = "auto"
-    distribution: Literal["mirrored", "multi_worker"] | None = None
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     validate_every: int = Field(default=5000, gt=0)
     checkpoint_every: int = Field(default=1000, gt=0)

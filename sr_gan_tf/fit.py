@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import json
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ import tensorflow as tf
 from sr_gan_tf.assembly import Networks, batch_size, build_networks, build_stage, load_initial_weights, patch_size
 from sr_gan_tf.checkpoints import read_newest, restore
 from sr_gan_tf.config import Data, Experiment, Stage, json_schema, load_experiment, to_json
+from sr_gan_tf.data.measure import profile_input
 from sr_gan_tf.data.pipeline import training_batches, validation_pictures
 from sr_gan_tf.errors import InputError, command
 from sr_gan_tf.history import History
@@ -56,7 +58,8 @@ def fit(
         pictures = validation_pictures(experiment.data, experiment.scale)
         saved = _recall(session, say)
         session.writer = tf.summary.create_file_writer(str(folder.logs))
-        describe(session)
+        if saved is None:
+            describe(session, networks.generator)
         baseline = _bicubic_row(session, pictures)
         with _stopping(session):
             while session.stage_index < len(experiment.stages):
@@ -98,8 +101,9 @@ def _run_stage(
     progress = run_callbacks.Progress(session)
     # Closed whatever happens, so that an error line doesn't hang on the bar's.
     with contextlib.closing(progress):
+        batches = training_batches(stage_data(experiment, stage), experiment.scale, experiment.seed, session.sample)
         trainer.fit(
-            training_batches(stage_data(experiment, stage), experiment.scale, experiment.seed, session.sample),
+            on_device(batches),
             steps_per_epoch=stage.steps - session.stage_step,
             epochs=1,
             shuffle=False,
@@ -113,6 +117,13 @@ def stage_data(experiment: Experiment, stage: Stage) -> Data:
     return dataclasses.replace(
         experiment.data, patch_size=patch_size(experiment, stage), batch_size=batch_size(experiment, stage)
     )
+
+
+def on_device(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Where there is a GPU, the coming batches are copied to it while it works on the present one."""
+    if not tf.config.list_logical_devices("GPU"):
+        return batches
+    return batches.apply(tf.data.experimental.prefetch_to_device("/GPU:0", buffer_size=2))
 
 
 def _callbacks(session: Session, progress, pictures: Sequence, profile) -> list:
@@ -182,6 +193,20 @@ def _stopping(session: Session) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def profile_data(experiment: Experiment, count: int = 50) -> str:
+    """Each stage's input pipeline feeding its real train step: images/s, MB/s, waiting share, peak memory."""
+    networks = build_networks(experiment)
+    lines = []
+    for index, stage in enumerate(experiment.stages):
+        trainer = build_stage(experiment, index, networks)
+        step = tf.function(
+            lambda lr, hr, trainer=trainer: trainer.train_step((lr, hr)), jit_compile=trainer.jit_compile
+        )
+        batches = on_device(training_batches(stage_data(experiment, stage), experiment.scale, experiment.seed))
+        lines.append(f"stage {stage.name}: {profile_input(batches, step, count)}")
+    return "\n".join(lines)
+
+
 def _steps(text: str) -> tuple[int, int]:
     first, separator, last = text.partition(":")
     if not separator or not first.isdigit() or not last.isdigit() or not 0 < int(first) <= int(last):
@@ -197,12 +222,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--run-dir", help="run folder; default runs/<name>")
     parser.add_argument("--dry-run", action="store_true", help="print experiment, counts and estimates, and stop")
     parser.add_argument("--profile", metavar="FIRST:LAST", help="profiler trace of these steps for TensorBoard")
-    parser.add_argument("--profile-input", action="store_true", help="measure the data pipeline, and stop")
+    parser.add_argument(
+        "--profile-input", action="store_true", help="measure the data pipeline under the real steps, and stop"
+    )
     parser.add_argument("--schema", action="store_true", help="print the JSON schema of experiment files, and stop")
     arguments = parser.parse_args(argv)
     if arguments.schema:
-        import json
-
         print(json.dumps(json_schema(), indent=2))
         return
     if arguments.experiment is None:
@@ -213,6 +238,9 @@ def main(argv: list[str] | None = None) -> None:
 
         print(to_json(experiment), end="")
         print(plan(experiment))
+        return
+    if arguments.profile_input:
+        print(profile_data(experiment))
         return
     fit(experiment, arguments.run_dir, _steps(arguments.profile) if arguments.profile else None)
 

@@ -104,6 +104,7 @@ MISTAKES = [
     (FOLDER, "no/such/folder", "no folder no/such/folder"),
     (FOLDER, ".", "no pictures in ."),
     ("data.patch_size", 256, "256"),
+    ("stages.0.patch_size", 80, "80"),
     ("stages.0.initial_weights", "no/such/model", "no model 'no/such/model'"),
 ]  # fmt: skip
 

@@ -118,6 +118,7 @@ def test_text_hyperparameters_histograms_and_profile_in_tensorboard(run, events)
     assert any(tag.startswith("_hparams_/") for tag in events.Tags()["tensors"] + list(events.summary_metadata))
     assert any(tag.startswith("generator/") and tag.endswith("kernel") for tag in events.Tags()["tensors"])
     assert list(run[0].logs.rglob("*.xplane.pb"))
+    assert events.Tags()["graph"] and any("block1" in node.name for node in events.Graph().node)
 
 
 def test_strips_in_tensorboard_are_pictures(events):
@@ -134,6 +135,16 @@ def test_dry_run_prints_counts_fields_and_estimates(repository, tmp_path, capsys
     assert json.loads(resolved + "}")["name"] == "tiny"
     assert "generator: SRResNet, 8,059 trainable parameters, 48 others; sees 21 x 21 pixels" in rest
     assert "resident memory about" in rest and "7 pictures" in rest
+    assert not list(tmp_path.iterdir())
+
+
+def test_profile_input_measures_each_stage(repository, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    settings = [f"--set={setting}" for setting in TINY]
+    assert main([str(repository / "experiments" / "tiny.json"), "--profile-input", *settings]) == 0
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert [line.split(":")[0] for line in lines] == ["stage pretraining", "stage adversarial"]
+    assert all("images/s" in line and "MB/s" in line and "waiting" in line and "peak memory" in line for line in lines)
     assert not list(tmp_path.iterdir())
 
 

@@ -6,14 +6,18 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
 from sr_gan_tf.config import to_json
+from sr_gan_tf.networks import Generator
 from sr_gan_tf.runs import flatten
 from sr_gan_tf.training.session import Session
 
 
-def describe(session: Session) -> None:
-    """The experiment as text, once a run."""
+def describe(session: Session, generator: Generator) -> None:
+    """The experiment as text and the generator's graph, at the run's start."""
+    side = session.patch_size // session.experiment.scale
+    graph = tf.function(generator).get_concrete_function(tf.TensorSpec((1, side, side, 3), tf.float32)).graph
     with session.writer.as_default(step=session.step):
         tf.summary.text("experiment", f"```json\n{to_json(session.experiment)}```")
+        tf.summary.graph(graph)
     session.writer.flush()
 
 
