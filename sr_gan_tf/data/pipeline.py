@@ -33,9 +33,12 @@ def training_batches(
     Raises:
         InputError: for sources or settings that cannot be used.
     """
-    worker, workers = shard
-    sampler = Sampler(data, scale, seed)
-    batch, patch = data.batch_size, data.patch_size
+    return batches_of(Sampler(data, scale, seed), data.batch_size, first_sample, shard)
+
+
+def batches_of(sampler: Sampler, batch: int, first_sample: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
+    """`training_batches` of a sampler that is already there."""
+    (worker, workers), scale, patch = shard, sampler.scale, sampler.patch
 
     def produce(first):
         with _calls as is_open:

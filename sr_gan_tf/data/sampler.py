@@ -38,11 +38,17 @@ class Places(NamedTuple):
 class Sampler:
     """uint8 training pairs of the experiment's sources.
 
+    Args:
+        data: the experiment's `data`.
+        scale: HR pixels an LR pixel.
+        seed: equal seeds give equal samples.
+        stores: the training sources' stores; default: opened, or made.
+
     Raises:
         InputError: for sources or settings that cannot be used, pictures smaller than the patch among them.
     """
 
-    def __init__(self, data: config.Data, scale: int, seed: int):
+    def __init__(self, data: config.Data, scale: int, seed: int, stores: list[TileStore] | None = None):
         if data.patch_size % scale:
             near = max(1, round(data.patch_size / scale)) * scale
             raise InputError(f"data.patch_size {data.patch_size} is no multiple of the scale {scale}; use {near}")
@@ -50,12 +56,11 @@ class Sampler:
         self.degradation = build_degradation(data, scale)
         self.augmentations = build_augmentations(data, scale)
         self.mixture = Mixture([source.weight for source in data.train], seed)
-        self.stores, self._frames = [], []
         sources = build_sources(data.train, "data.train", scale)
-        for source in sources:
-            store = open_store(source, self.degradation, data.cache_dir, data.on_bad_file)
-            self.stores.append(store)
-            self._frames.append(_Frames(store, source, data))
+        self.stores = stores or [
+            open_store(source, self.degradation, data.cache_dir, data.on_bad_file) for source in sources
+        ]
+        self._frames = [_Frames(*pair, data) for pair in zip(self.stores, sources, strict=True)]
         is_bicubic = isinstance(self.degradation, Bicubic) and not any(source.has_lr for source in sources)
         if is_bicubic and any(isinstance(one, CutBlur) for one in self.augmentations):
             raise InputError("data.augmentations: cutblur does nothing where LR is the bicubic reduction; leave it out")

@@ -54,10 +54,9 @@ def open_store(
     Raises:
         InputError: unreadable pictures (where they are not to be skipped), no room on the disk, no usable picture.
     """
-    root = cache_folder(cache_dir)
-    folder = root / f"{_slug(str(source))}-{store_key(source, degradation)}"
+    folder = store_folder(source, degradation, cache_dir)
     if not folder.is_dir():
-        with _locked(root, folder.name):
+        with _locked(folder.parent, folder.name):
             # Another process may have made it while this one waited for the lock.
             if not folder.is_dir():
                 _write(folder, source, degradation, on_bad_file)
@@ -69,6 +68,11 @@ def open_store(
             'mend or remove them, or set data.on_bad_file="skip"'
         )
     return store
+
+
+def store_folder(source: Source, degradation: Degradation, cache_dir: str | None) -> Path:
+    """Where the source's store is, or will be."""
+    return cache_folder(cache_dir) / f"{_slug(str(source))}-{store_key(source, degradation)}"
 
 
 def store_key(source: Source, degradation: Degradation) -> str:
@@ -174,7 +178,7 @@ def _fill(
         return _prepare(example, degradation, layout)
 
     start = time.perf_counter()
-    results = _in_order(prepare, source.examples(done), workers)
+    results = in_order(prepare, source.examples(done), workers)
     bar = None
     for entry, records in results:
         if bar is None:
@@ -217,7 +221,7 @@ def _prepare(example: Example, degradation: Degradation, layout: Layout) -> tupl
     return entry, records
 
 
-def _in_order(function: Callable, items: Iterator, workers: int) -> Iterator:
+def in_order(function: Callable, items: Iterator, workers: int) -> Iterator:
     """`map` by threads, a few items ahead; results come in order. Decoding and resizing let other threads run."""
     with ThreadPoolExecutor(workers) as pool:
         waiting: list[Future] = [pool.submit(function, item) for item in itertools.islice(items, workers + 2)]

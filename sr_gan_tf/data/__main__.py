@@ -1,0 +1,57 @@
+"""Looks after training data: `check` every picture, `benchmark` the pipeline, measure its `memory`.
+
+`check` ends with exit code 1 where it found problems.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from sr_gan_tf.config import load_experiment
+from sr_gan_tf.errors import command
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.data", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="list unreadable, mismatched, small and doubly used pictures")
+    benchmark = commands.add_parser("benchmark", help="batches a second against plain decoding and SRResNet's training")
+    for one in (check, benchmark):
+        one.add_argument("experiment", help="experiment file")
+        one.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="e.g. data.patch_size=64")
+    benchmark.add_argument("--batches", type=int, default=100, help="batches a round (default 100)")
+    benchmark.add_argument("--rounds", type=int, default=3, help="rounds, of which the median counts (default 3)")
+    memory = commands.add_parser("memory", help="anonymous memory while reading a large synthetic store")
+    memory.add_argument("--gigabytes", type=float, default=40.0, help="size of the sparse store (default 40)")
+    memory.add_argument("--batches", type=int, default=2000, help="batches drawn from it (default 2000)")
+    arguments = parser.parse_args(argv)
+    if arguments.command == "memory":
+        return _memory(arguments.gigabytes, arguments.batches)
+    experiment = load_experiment(arguments.experiment, arguments.set)
+    if arguments.command == "benchmark":
+        from sr_gan_tf.data import measure
+
+        print(measure.benchmark(experiment, arguments.batches, arguments.rounds))
+        return 0
+    from sr_gan_tf.data.check import check as look
+
+    sizes = [stage.patch_size for stage in experiment.stages if stage.patch_size]
+    report = look(experiment.data, experiment.scale, max([experiment.data.patch_size, *sizes]))
+    print(report)
+    return 1 if report.problems else 0
+
+
+def _memory(gigabytes: float, batches: int) -> int:
+    from sr_gan_tf.data import measure
+
+    # TensorFlow has started when it has run something.
+    measure.tf.reduce_sum(measure.tf.ones((64, 64)) @ measure.tf.ones((64, 64))).numpy()
+    with tempfile.TemporaryDirectory() as folder:
+        print(measure.memory(Path(folder), gigabytes, batches))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""How fast the data path is, against what it feeds and against plain decoding, and how much memory it takes."""
+
+import dataclasses
+import io
+import itertools
+import json
+import statistics
+import tempfile
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import psutil
+import tensorflow as tf
+from PIL import Image
+
+from sr_gan_tf import config
+from sr_gan_tf.data.catalogue import build_sources
+from sr_gan_tf.data.pipeline import batches_of, training_batches
+from sr_gan_tf.data.sampler import Sampler
+from sr_gan_tf.data.store import FORMAT, Layout, TileStore
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.generators import GENERATORS
+from sr_gan_tf.resampling import imresize_tf
+
+
+@dataclasses.dataclass(frozen=True)
+class InputProfile:
+    """What a number of batches took.
+
+    Attributes:
+        milliseconds: between batches, median.
+        processor_milliseconds: of all threads' processor time a batch, mean.
+        images: a second.
+        megabytes: of float32 batches a second.
+        waiting: share of the time that a step waited for its batch; 1 where there is no step.
+        peak_memory: of the process, bytes resident.
+    """
+
+    milliseconds: float
+    processor_milliseconds: float
+    images: float
+    megabytes: float
+    waiting: float
+    peak_memory: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.images:,.0f} images/s, {self.megabytes:,.0f} MB/s, {self.milliseconds:.1f} ms a batch "
+            f"({self.processor_milliseconds:.1f} ms of processor time), {self.waiting:.1%} of the time spent waiting, "
+            f"peak memory {self.peak_memory / 1e6:,.0f} MB"
+        )
+
+
+def profile_input(
+    batches: tf.data.Dataset, step: Callable[[tf.Tensor, tf.Tensor], Any] | None = None, count: int = 100
+) -> InputProfile:
+    """Takes `count` batches, with a training step after each or as fast as they come.
+
+    Args:
+        batches: (lr, hr) as from `training_batches`.
+        step: called with each batch; it must return when its work is done.
+        count: batches to measure, after 5 that are not.
+    """
+    iterator = iter(batches)
+    for _ in range(5):
+        lr, hr = next(iterator)
+        if step:
+            step(lr, hr)
+    waits, totals = [], []
+    processor = time.process_time()
+    for _ in range(count):
+        start = time.perf_counter()
+        lr, hr = next(iterator)
+        waits.append(time.perf_counter() - start)
+        if step:
+            step(lr, hr)
+        totals.append(time.perf_counter() - start)
+    processor = time.process_time() - processor
+    size = 4 * (np.prod(lr.shape) + np.prod(hr.shape))
+    seconds = sum(totals)
+    return InputProfile(
+        milliseconds=1e3 * statistics.median(totals),
+        processor_milliseconds=1e3 * processor / count,
+        images=len(hr) * count / seconds,
+        megabytes=float(size) * count / seconds / 1e6,
+        waiting=sum(waits) / seconds,
+        peak_memory=peak_memory(),
+    )
+
+
+def peak_memory() -> int:
+    """Bytes of memory this process has had resident at most."""
+    return _status("VmHWM") or psutil.Process().memory_info().rss
+
+
+def anonymous_memory() -> int:
+    """Bytes of this process that are backed by no file: what it cannot give back."""
+    return _status("RssAnon")
+
+
+def _status(name: str) -> int:
+    """A line of /proc/self/status in bytes, 0 where there is none."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), 0)
+
+
+def benchmark(experiment: config.Experiment, count: int = 100, rounds: int = 3, steps: int = 5) -> str:
+    """The pipeline against decoding a PNG for every sample, and against SRResNet's training step.
+
+    The three are measured in turns, so that other work on the machine hurts them alike; medians of the rounds.
+    """
+    data, scale = experiment.data, experiment.scale
+    with tempfile.TemporaryDirectory() as folder:
+        pipeline = training_batches(data, scale, experiment.seed)
+        plain = plain_batches(data, scale, Path(folder))
+        step, ours, theirs, paces = _srresnet_step(scale), [], [], []
+        lr, hr = next(iter(pipeline))
+        for _ in range(2):
+            step(lr, hr)
+        for _ in range(rounds):
+            ours.append(profile_input(pipeline, None, count))
+            theirs.append(profile_input(plain, None, max(5, count // 10)))
+            for _ in range(steps):
+                start = time.perf_counter()
+                step(lr, hr)
+                paces.append(time.perf_counter() - start)
+    pace = 1 / statistics.median(paces)
+    fast, slow = (statistics.median(one.images for one in found) / data.batch_size for found in (ours, theirs))
+    processor = statistics.median(one.processor_milliseconds for one in ours)
+    patch = f"{data.batch_size} patches of {data.patch_size} x {data.patch_size}"
+    return "\n".join(
+        [
+            f"a batch is {patch}, x{scale}, {data.degradation.class_name}",
+            f"pipeline: {1e3 / fast:.1f} ms a batch ({processor:.1f} ms of processor time)",
+            f"plain tf.data, a PNG decoded for every sample: {1e3 / slow:.1f} ms a batch",
+            f"SRResNet's training step (mean squared error, Adam): {1e3 / pace:.0f} ms",
+            f"the pipeline is {fast / pace:.1f} times as fast as the training, {fast / slow:.1f} times as plain tf.data",
+        ]
+    )
+
+
+def plain_batches(data: config.Data, scale: int, folder: Path, pictures: int = 60) -> tf.data.Dataset:
+    """What a tutorial would write: shuffled PNG files, decoded, cropped, flipped, LR made by MATLAB's bicubic."""
+    sources = build_sources(data.train, "data.train", scale)
+    examples = itertools.islice(itertools.chain.from_iterable(source.examples() for source in sources), pictures)
+    for number, example in enumerate(examples):
+        Image.fromarray(example.read(scale)[0]).save(folder / f"{number}.png")
+    patch = data.patch_size
+
+    def sample(path):
+        hr = tf.io.decode_png(tf.io.read_file(path), channels=3)
+        hr = tf.image.random_flip_left_right(tf.image.random_crop(hr, (patch, patch, 3)))
+        lr = imresize_tf(hr, size=(patch // scale, patch // scale))
+        return tf.image.convert_image_dtype(lr, tf.float32), tf.image.convert_image_dtype(hr, tf.float32)
+
+    files = tf.data.Dataset.list_files(str(folder / "*.png"), shuffle=True).repeat()
+    return files.map(sample, tf.data.AUTOTUNE).batch(data.batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+
+def _srresnet_step(scale: int) -> Callable:
+    generator = GENERATORS["SRResNet"](scale=scale)
+    optimizer = keras.optimizers.Adam(1e-4)
+    optimizer.build(generator.trainable_variables)
+
+    @tf.function
+    def update(lr, hr):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(generator(lr, training=True) - hr))
+        optimizer.apply(tape.gradient(loss, generator.trainable_variables), generator.trainable_variables)
+        return loss
+
+    return lambda lr, hr: float(update(lr, hr))
+
+
+def memory(folder: Path, gigabytes: float = 40.0, count: int = 2000) -> str:
+    """Anonymous memory while batches are drawn from a store of that size.
+
+    The store is synthetic and sparse: all its tiles are black and take no room on the disk.
+    """
+    start = anonymous_memory()
+    if not start:
+        raise InputError("this system doesn't tell anonymous memory (/proc/self/status); run it on Linux")
+    store = synthetic_store(folder, gigabytes)
+    data = config.Data(train=(config.Source("SamplePhotographs", {"split": "train"}),))
+    sampler = Sampler(data, store.layout.scale, 1, [store])
+    used = 0
+    for number, _ in enumerate(batches_of(sampler, data.batch_size).take(count)):
+        if number % 50 == 0:
+            used = max(used, anonymous_memory())
+    used = max(used, anonymous_memory())
+    size = (folder / "tiles.bin").stat().st_size / 1e9
+    return (
+        f"{count} batches of {data.batch_size} from a store of {size:.1f} GB ({len(store):,} pictures)\n"
+        f"anonymous memory: {start / 1e6:.0f} MB after TensorFlow's start, at most {used / 1e6:.0f} MB since, "
+        f"{(used - start) / 1e6:.0f} MB more"
+    )
+
+
+def synthetic_store(folder: Path, gigabytes: float, scale: int = 4, side: int = 480) -> TileStore:
+    """A whole store of black pictures, as a sparse file."""
+    layout = Layout(side // 2, scale, True)
+    count = max(1, round(gigabytes * 1e9 / (4 * layout.record)))
+    index = io.BytesIO()
+    np.savez(
+        index,
+        heights=np.full(count, side, np.int32),
+        widths=np.full(count, side, np.int32),
+        details=np.zeros(4 * count, np.float32),
+        checksums=np.zeros(count, np.uint32),
+    )
+    with open(folder / "tiles.bin", "wb") as file:
+        file.truncate(4 * count * layout.record)
+    (folder / "index.npz").write_bytes(index.getvalue())
+    about = {"format": FORMAT, **dataclasses.asdict(layout), "tiles": 4 * count, "skipped": {}}
+    (folder / "store.json").write_text(json.dumps({**about, "index_crc": zlib.crc32(index.getvalue())}))
+    return TileStore(folder)
