@@ -8,11 +8,13 @@ import tensorflow as tf
 from PIL import Image, ImageEnhance
 
 from sr_gan_tf import config
+from sr_gan_tf.config import load_experiment
 from sr_gan_tf.data import measure
 from sr_gan_tf.data.__main__ import main
 from sr_gan_tf.data.check import check
 from sr_gan_tf.data.pipeline import training_batches
 from sr_gan_tf.data.sampler import Sampler
+from sr_gan_tf.resampling import imresize
 
 
 def scene(seed, size=(96, 120)):
@@ -148,10 +150,20 @@ def test_the_command_lists_and_ends_with_one_where_there_are_problems(experiment
     assert error.startswith("error: data.train.0: no folder nowhere") and error.count("\n") == 1
 
 
+@pytest.mark.long
 def test_the_benchmark_compares_the_three(experiment, capsys):
     assert main(["benchmark", experiment, "--batches", "10", "--rounds", "1"]) == 0
     said = capsys.readouterr().out
     assert "a batch is 2 patches of 24 x 24, x4, Bicubic" in said and "times as fast as the training" in said
+
+
+def test_the_plain_pipeline_is_a_fair_one(experiment, folders, tmp_path):
+    """It gives what the other gives: LR made from HR, in batches of the same shapes."""
+    data = load_experiment(experiment).data
+    (plain := tmp_path / "plain").mkdir()
+    lr, hr = next(measure.plain_batches(data, 4, plain).as_numpy_iterator())
+    assert lr.shape == (2, 6, 6, 3) and hr.shape == (2, 24, 24, 3) and len(list(plain.iterdir())) == 8
+    np.testing.assert_allclose(imresize(hr[0], 0.25), lr[0], atol=0.005)
 
 
 def test_profile_tells_waiting_from_working(experiment, folders):

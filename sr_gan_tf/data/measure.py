@@ -142,7 +142,7 @@ def benchmark(experiment: config.Experiment, count: int = 100, rounds: int = 3, 
             f"pipeline: {1e3 / fast:.1f} ms a batch ({processor:.1f} ms of processor time)",
             f"plain tf.data, a PNG decoded for every sample: {1e3 / slow:.1f} ms a batch",
             f"SRResNet's training step (mean squared error, Adam): {1e3 / pace:.0f} ms",
-            f"the pipeline is {fast / pace:.1f} times as fast as the training, {fast / slow:.1f} times as plain tf.data",
+            f"the pipeline is {fast / pace:.1f} times as fast as the training, {fast / slow:.1f} times plain tf.data",
         ]
     )
 
