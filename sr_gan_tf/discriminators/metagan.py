@@ -66,6 +66,14 @@ class MetaGAN(Discriminator):
         increasing(value_range=value_range)
         if not len(filters) == len(blocks) == len(reductions) > 0:
             raise ValueError(f"filters, blocks and reductions differ in length: {filters}, {blocks}, {reductions}")
+        for width, count, reduction in zip(filters, blocks, reductions, strict=True):
+            at_least(2, reductions=reduction)
+            at_least(0, blocks=count)
+            if width < 1 or width % 4 or width % reduction**2:
+                raise ValueError(
+                    f"filters: {width} cannot be normalised in 4 groups after a reduction by {reduction}; expected a "
+                    f"multiple of {max(4, reduction**2)}"
+                )
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout: {dropout} is no share; expected 0 or more, below 1")
 

@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from sr_gan_tf.discriminators.endings import with_ending
+from sr_gan_tf.generators.arguments import at_least, increasing
 from sr_gan_tf.networks import Discriminator, enter_range
 
 
@@ -23,6 +24,10 @@ class SRGANDiscriminator(Discriminator):
         units: width of the dense layer before the logit.
         value_range: what the network itself sees, (low, high).
         ending: batch statistics appended before the logit (see endings.py), or None.
+        name: name of the model.
+
+    Raises:
+        ValueError: for an argument outside what is said above.
     """
 
     def __init__(
@@ -34,11 +39,9 @@ class SRGANDiscriminator(Discriminator):
         ending: dict | None = None,
         name: str | None = "srgan_discriminator",
     ):
-        if min(image_size, filters, units) < 1:
-            raise ValueError(
-                f"image_size, filters and units must be at least 1, found {image_size}, {filters}, {units}"
-            )
-        picture = keras.Input((image_size, image_size, 3))
+        at_least(1, image_size=image_size, filters=filters, units=units)
+        increasing(value_range=value_range)
+        picture = keras.Input((image_size, image_size, 3), name="picture")
         x = enter_range(picture, value_range)
         for number in range(8):
             width = filters * 2 ** (number // 2)

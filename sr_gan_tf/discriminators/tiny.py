@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from sr_gan_tf.discriminators.endings import with_ending
+from sr_gan_tf.generators.arguments import at_least, increasing, one_of
 from sr_gan_tf.networks import Discriminator, enter_range
 
 
@@ -18,6 +19,10 @@ class TinyDiscriminator(Discriminator):
         logits: `"matrix"` for one logit a pixel, `"one"` for one a picture (average over all positions first).
         value_range: what the network itself sees, (low, high).
         ending: batch statistics appended before the logit (see endings.py), or None.
+        name: name of the model.
+
+    Raises:
+        ValueError: for an argument outside what is said above.
     """
 
     def __init__(
@@ -28,11 +33,10 @@ class TinyDiscriminator(Discriminator):
         ending: dict | None = None,
         name: str | None = "tiny_discriminator",
     ):
-        if filters < 1:
-            raise ValueError(f"filters must be at least 1, found {filters}")
-        if logits not in ("matrix", "one"):
-            raise ValueError(f"logits must be 'matrix' or 'one', found {logits!r}")
-        picture = keras.Input((None, None, 3))
+        at_least(1, filters=filters)
+        one_of("logits", logits, ("matrix", "one"))
+        increasing(value_range=value_range)
+        picture = keras.Input((None, None, 3), name="picture")
         x = enter_range(picture, value_range)
         x = layers.Conv2D(filters, 3, padding="same", name="conv")(x)
         x = layers.LeakyReLU(0.2, name="activation")(x)
