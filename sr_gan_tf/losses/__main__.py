@@ -37,6 +37,8 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     if min(arguments.batch_size, arguments.repeats) < 1 or arguments.patch_size < 64:
         parser.error("--batch-size and --repeats must be 1 or more, --patch-size 64 or more")
+    # One graph a loss is what is wanted here; TensorFlow would warn of many.
+    tf.get_logger().setLevel("ERROR")
     lr, hr, sr = photographs(arguments.batch_size, arguments.patch_size // SCALE * SCALE)
     content = content_losses(arguments.network, arguments.weights, hr.shape[1])
 
