@@ -13,6 +13,7 @@ from sr_gan_tf import convert as convert_module
 from sr_gan_tf.convert import convert, main
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.models import load
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -41,6 +42,15 @@ def test_command(model, tmp_path, capsys):
     assert type(loaded) is DISCRIMINATORS["MetaGAN"]
     np.testing.assert_allclose(loaded(given), expected, atol=1e-4 * np.ptp(expected))
     assert [item.name for item in output.parent.iterdir()] == ["metagan.keras"]
+
+
+def test_a_generator_loads_and_upscales(tmp_path):
+    path, given, expected = checkpoint("compact_f8_c3_x4", tmp_path)
+    convert(path)
+    generator = load(path.with_suffix(".keras"))
+    assert generator.scale == 4
+    expected = expected.transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(generator.predict(given, verbose=0), expected, atol=1e-4 * np.ptp(expected))
 
 
 def test_default_name_and_overwriting(model):
