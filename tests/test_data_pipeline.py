@@ -168,7 +168,8 @@ def test_small_pictures_can_be_skipped_and_are_listed(data, tmp_path, capsys):
     folder_of(tmp_path / "one" / "small", [200], (20, 20))
     data = dataclasses.replace(data, on_bad_file="skip")
     sampler = Sampler(data, 4, 1)
-    assert "left out 1 pictures smaller than 24 pixels" in (said := capsys.readouterr().err) and "small/0.png" in said
+    assert "left out 1 pictures of" in (said := capsys.readouterr().err)
+    assert "small/0.png: smaller than data.patch_size 24\n" in said
     assert sampler.batch(0, 400)[1][..., 0].max() < 200
 
 
@@ -178,7 +179,7 @@ def test_cutblur_needs_a_degradation(data):
     assert Sampler(dataclasses.replace(data, augmentations=("cutblur",)), 4, 1).batch(0, 4)
 
 
-def test_validation_pictures_are_whole_and_read_when_asked(data, tmp_path):
+def test_validation_pictures_are_whole_and_read_when_asked(data, tmp_path, capsys):
     data = dataclasses.replace(data, degradation=config.Spec("Bicubic"), validation_limit=3)
     pictures = validation_pictures(data, 3)
     assert len(pictures) == 3
@@ -189,6 +190,9 @@ def test_validation_pictures_are_whole_and_read_when_asked(data, tmp_path):
     (tmp_path / "one" / "2.png").write_bytes(b"")
     with pytest.raises(InputError, match="2.png"):
         pictures[2].pair()
+    skipping = validation_pictures(dataclasses.replace(data, on_bad_file="skip"), 4)
+    assert [picture.name[-5:] for picture in skipping] == ["0.png", "1.png", "3.png"]
+    assert "left out 1 pictures" in (said := capsys.readouterr().err) and "2.png: the file is empty" in said
     random = validation_pictures(dataclasses.replace(data, degradation=RANDOM), 4)
     np.testing.assert_array_equal(random[0].lr, random[0].lr)
 

@@ -114,16 +114,18 @@ def test_a_store_is_made_once_and_reports_its_size(folder, tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_bad_files_stop_or_are_left_out_and_listed(folder, tmp_path):
+def test_bad_files_stop_or_are_left_out_and_listed(folder, tmp_path, capsys):
     (folder / "1.png").write_bytes(b"")
     (folder / "2b.png").write_text("no picture")
     with pytest.raises(InputError, match=r"1\.png: the file is empty.*on_bad_file"):
         make(folder, tmp_path / "cache")
     store = make(folder, tmp_path / "cache", on_bad_file="skip")
+    said = capsys.readouterr().err
+    assert "left out 2 pictures" in said and "1.png: the file is empty" in said and "2b.png: no picture" in said
     assert [os.path.basename(name) for name in store.skipped] == ["1.png", "2b.png"]
     assert [os.path.basename(name) for name in store.names] == ["0.png", "2.png", "3.png"]
     assert store.crop(1, 0, 0, 8, 8)[0].shape == (32, 32, 3)
-    with pytest.raises(InputError, match="2 of .* pictures cannot be used, the first is"):
+    with pytest.raises(InputError, match="2 of .* pictures cannot be used, the first: "):
         make(folder, tmp_path / "cache")
 
 

@@ -2,6 +2,7 @@
 
 import atexit
 import dataclasses
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -14,7 +15,9 @@ from sr_gan_tf.data.catalogue import build_degradation, build_sources
 from sr_gan_tf.data.degradations import Degradation
 from sr_gan_tf.data.sampler import Sampler
 from sr_gan_tf.data.sampling import Draws
-from sr_gan_tf.data.sources import Source
+from sr_gan_tf.data.sources import Example, Source
+from sr_gan_tf.data.store_writer import in_order, say_skipped
+from sr_gan_tf.errors import InputError
 
 
 def training_batches(
@@ -119,9 +122,35 @@ class ValidationPicture:
 
 
 def validation_pictures(data: config.Data, scale: int) -> Sequence[ValidationPicture]:
-    """The validation pictures of all sources in order, at most `validation_limit`."""
-    degradation = build_degradation(data, scale)
-    pictures = []
+    """The validation pictures of all sources in order, at most `validation_limit`.
+
+    With `on_bad_file` "skip" each is read once to see that it can be; those that can't are listed and left out.
+    """
+    degradation, pictures = build_degradation(data, scale), []
     for source in build_sources(data.validation, "data.validation", scale):
-        pictures += [ValidationPicture(source.name_of(n), source, n, degradation) for n in range(len(source))]
-    return pictures[: data.validation_limit]
+        wanted = len(source) if data.validation_limit is None else data.validation_limit - len(pictures)
+        numbers = range(min(len(source), wanted)) if data.on_bad_file == "error" else _readable(source, scale, wanted)
+        pictures += [ValidationPicture(source.name_of(number), source, number, degradation) for number in numbers]
+    return pictures
+
+
+def _readable(source: Source, scale: int, wanted: int) -> list[int]:
+    """Numbers of the first pictures that can be read."""
+
+    def problem(example: Example) -> str | None:
+        try:
+            example.read(scale)
+        except InputError as error:
+            return str(error)
+        return None
+
+    numbers, reasons = [], []
+    for number, reason in enumerate(in_order(problem, source.examples(), os.cpu_count() or 1)):
+        if len(numbers) == wanted:
+            break
+        if reason is None:
+            numbers.append(number)
+        else:
+            reasons.append(reason)
+    say_skipped(source, reasons)
+    return numbers

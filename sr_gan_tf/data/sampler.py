@@ -5,7 +5,6 @@ a resumed run starts at its first sample and sees what the undisturbed run would
 each picture is drawn as often as disjoint patches fit in it, in an order shuffled over the whole source.
 """
 
-import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from sr_gan_tf.data.degradations import Bicubic
 from sr_gan_tf.data.sampling import Draws, Mixture, below, hashed, permuted
 from sr_gan_tf.data.sources import Source
 from sr_gan_tf.data.store import TileStore
-from sr_gan_tf.data.store_writer import open_store
+from sr_gan_tf.data.store_writer import open_store, say_skipped
 from sr_gan_tf.errors import InputError
 
 # What a hash is for; Mixture uses 1.
@@ -184,5 +183,4 @@ def _report_small(store: TileStore, source: Source, data: config.Data, small: np
         raise InputError(
             f'{about} {data.patch_size}{more}; use a smaller patch, remove it, or set data.on_bad_file="skip"'
         )
-    listed = ", ".join(names[number] for number in numbers[:20]) + (" ..." if len(numbers) > 20 else "")
-    print(f"left out {len(numbers)} pictures smaller than {data.patch_size} pixels: {listed}", file=sys.stderr)
+    say_skipped(source, [f"{names[number]}: smaller than data.patch_size {data.patch_size}" for number in numbers])

@@ -33,6 +33,7 @@ from sr_gan_tf.data.sources import Example, Source
 from sr_gan_tf.data.store import FORMAT, Layout, TileStore, cut, details
 from sr_gan_tf.errors import InputError
 
+_LISTED = 20
 _SIDES = range(96, 257)  # tile sides to choose from
 
 
@@ -62,12 +63,21 @@ def open_store(
                 _write(folder, source, degradation, on_bad_file)
     store = TileStore(folder)
     if store.skipped and on_bad_file == "error":
-        name, reason = next(iter(store.skipped.items()))
+        reason = next(iter(store.skipped.values()))
         raise InputError(
-            f"{len(store.skipped)} of {source}'s pictures cannot be used, the first is {name}: {reason}; "
+            f"{len(store.skipped)} of {source}'s pictures cannot be used, the first: {reason}; "
             'mend or remove them, or set data.on_bad_file="skip"'
         )
+    say_skipped(source, list(store.skipped.values()))
     return store
+
+
+def say_skipped(source: Source, reasons: list[str]) -> None:
+    """Lists the pictures that are left out on standard error; each reason names its file."""
+    if reasons:
+        listed = [f"  {reason}" for reason in reasons[:_LISTED]]
+        more = [f"  and {len(reasons) - _LISTED} more"] if len(reasons) > _LISTED else []
+        print("\n".join([f"left out {len(reasons)} pictures of {source}:", *listed, *more]), file=sys.stderr)
 
 
 def store_folder(source: Source, degradation: Degradation, cache_dir: str | None) -> Path:
