@@ -216,6 +216,11 @@ def test_keys_choose_picture_heat_map_and_view(opened):
         "return [...document.images].filter(i => i.loading !== 'lazy').every(i => i.complete && i.naturalWidth > 0)"
     )
     opened.wait(loaded)
+    # Keys go on working after a box was ticked by hand.
+    opened.click("#dots")
+    opened.keys("n")
+    assert "1 of 4" in opened.run("return document.getElementById('which').innerText")
+    opened.keys("p")
     # A key typed into a list chooses there, and nothing else.
     opened.keys("g")
     opened.press("#left", "n")

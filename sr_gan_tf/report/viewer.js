@@ -166,7 +166,7 @@ handle.addEventListener("keydown", (event) => {
   place();
 });
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, input")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select")) return;
   const pan = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
   if (pan && view.zoom > 1 && event.target.closest(".slider, .grid")) {
     const scale = fitScale(view.mode === "slider" ? slider : grid.firstElementChild) * view.zoom;
