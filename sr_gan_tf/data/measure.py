@@ -129,22 +129,29 @@ def benchmark(experiment: config.Experiment, count: int = 100, rounds: int = 3, 
             ours.append(profile_input(pipeline, None, count))
             theirs.append(profile_input(plain, None, max(5, count // 10)))
             for _ in range(steps):
-                start = time.perf_counter()
+                start, processor = time.perf_counter(), time.process_time()
                 step(lr, hr)
-                paces.append(time.perf_counter() - start)
-    pace = 1 / statistics.median(paces)
-    fast, slow = (statistics.median(one.images for one in found) / data.batch_size for found in (ours, theirs))
-    processor = statistics.median(one.processor_milliseconds for one in ours)
-    patch = f"{data.batch_size} patches of {data.patch_size} x {data.patch_size}"
-    return "\n".join(
-        [
-            f"a batch is {patch}, x{scale}, {data.degradation.class_name}",
-            f"pipeline: {1e3 / fast:.1f} ms a batch ({processor:.1f} ms of processor time)",
-            f"plain tf.data, a PNG decoded for every sample: {1e3 / slow:.1f} ms a batch",
-            f"SRResNet's training step (mean squared error, Adam): {1e3 / pace:.0f} ms",
-            f"the pipeline is {fast / pace:.1f} times as fast as the training, {fast / slow:.1f} times plain tf.data",
-        ]
+                paces.append((time.perf_counter() - start, time.process_time() - processor))
+    batch = f"{data.batch_size} patches of {data.patch_size} x {data.patch_size}"
+    lines = [f"a batch is {batch}, x{scale}, {data.degradation.class_name}"]
+    rows = {
+        "pipeline": [(data.batch_size / one.images, one.processor_milliseconds / 1e3) for one in ours],
+        "plain tf.data, a PNG decoded for every sample": [
+            (data.batch_size / one.images, one.processor_milliseconds / 1e3) for one in theirs
+        ],
+        "a training step of SRResNet (mean squared error, Adam)": paces,
+    }
+    seconds = []
+    for name, found in rows.items():
+        wall, processor = (statistics.median(column) for column in zip(*found, strict=True))
+        seconds.append((wall, processor))
+        lines.append(f"{name}: {1e3 * wall:.1f} ms ({1e3 * processor:.1f} ms of processor time)")
+    (own, own_processor), (plain, plain_processor), (training, training_processor) = seconds
+    lines.append(
+        f"the pipeline is {training / own:.0f} times as fast as the training ({training_processor / own_processor:.0f} "
+        f"times by processor time), {plain / own:.0f} times plain tf.data ({plain_processor / own_processor:.0f} times)"
     )
+    return "\n".join(lines)
 
 
 def plain_batches(data: config.Data, scale: int, folder: Path, pictures: int = 60) -> tf.data.Dataset:
