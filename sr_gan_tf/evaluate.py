@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from sr_gan_tf.costs import multiply_adds, parameters
 from sr_gan_tf.errors import InputError, command
@@ -157,13 +158,17 @@ def main(argv: list[str] | None = None) -> None:
     if len(set(names)) < len(names):
         raise InputError(f"--data: the names {', '.join(names)} are not all different; rename one")
     report = Report(scale, sum(len(one) for one in sets)) if arguments.report else None
-    watchers = [watch for watch in (_saver(arguments.save), report and report.add) if watch]
+    save = _saver(arguments.save)
+    # On a terminal only: a log file needs no bar.
+    with tqdm(total=sum(map(len, sets)), unit="picture", disable=None, leave=False) as progress:
 
-    def watch(*picture) -> None:
-        for one in watchers:
-            one(*picture)
+        def watch(*picture) -> None:
+            for listener in (save, report and report.add):
+                if listener:
+                    listener(*picture)
+            progress.update()
 
-    result = evaluate(methods, sets, scale, metrics, arguments.crop, watch if watchers else None)
+        result = evaluate(methods, sets, scale, metrics, arguments.crop, watch)
     print(result.table())
     _write(result, arguments, report)
 

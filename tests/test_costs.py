@@ -34,3 +34,16 @@ def test_costs_of_the_published_generator():
     # Per LR pixel: 9x9x3x64 + 33 convolutions 64 -> 64, up to x2 and x4 with 64 -> 256, then 9x9x64x3 at x4.
     expected = 320 * 180 * (15552 + 33 * 36864 + 147456 * (1 + 4) + 16 * 15552)
     assert multiply_adds(generator, 4) == expected
+
+
+def test_a_saved_model_costs_what_its_network_costs(tmp_path):
+    generator = GENERATORS["SRResNet"](scale=2, num_blocks=1, filters=8)
+    archive = keras.export.ExportArchive()
+    archive.track(generator)
+    specification = [tf.TensorSpec((None, None, None, 3), tf.float32)]
+    archive.add_endpoint("float", lambda lr: generator(lr, training=False), input_signature=specification)
+    archive.write_out(str(tmp_path / "1"), verbose=False)
+    inputs = keras.Input((None, None, 3))
+    loaded = keras.Model(inputs, keras.layers.TFSMLayer(tmp_path / "1", call_endpoint="float")(inputs))
+    assert parameters(loaded) == parameters(generator)
+    assert multiply_adds(loaded, 2, 64, 32) == multiply_adds(generator, 2, 64, 32) > 0

@@ -229,4 +229,5 @@ def test_measuring_costs_less_than_a_third_of_predicting(benchmarks):
         middle = time.perf_counter()
         evaluate([*baselines, method], [one], 4, metrics)
         ratios.append((time.perf_counter() - middle) / (middle - start))
-    assert statistics.median(ratios[1:]) < 1.3, ratios  # the first round traces
+    print(f"evaluation takes {statistics.median(ratios[1:]):.2f} times the bare prediction")  # the first round traces
+    assert statistics.median(ratios[1:]) < 1.3, ratios
