@@ -55,6 +55,16 @@ def check_round_trip(network: Network, images: np.ndarray, tmp_path) -> None:
     np.testing.assert_array_equal(network.copy()(images), expected)
 
 
+def check_any_size(network: Network, sizes: list[tuple[int, int]]) -> None:
+    """One graph for pictures of any size, as export and tiling use it, gives what the network gives directly."""
+    channels = network.inputs[0].shape[-1]
+    graph = tf.function(network, input_signature=[tf.TensorSpec((None, None, None, channels))])
+    for size in sizes:
+        images = picture(network, size)
+        expected = network(images).numpy()
+        np.testing.assert_allclose(graph(images), expected, atol=1e-5 * max(1.0, np.abs(expected).max()))
+
+
 def check_precision(make, images: np.ndarray, tolerance: float = 0.1) -> None:
     """Under mixed_bfloat16 the weights and the output stay float32 and the output stays near float32's.
 
