@@ -9,7 +9,7 @@ from PIL import Image, ImageEnhance
 
 from sr_gan_tf import config
 from sr_gan_tf.config import load_experiment
-from sr_gan_tf.data import measure
+from sr_gan_tf.data import AUGMENTATIONS, DEGRADATIONS, SOURCES, measure
 from sr_gan_tf.data.__main__ import main
 from sr_gan_tf.data.check import check
 from sr_gan_tf.data.pipeline import training_batches
@@ -187,3 +187,12 @@ def test_a_large_store_takes_little_memory(tmp_path, gigabytes, batches):
     assert "from a store of 40.0 GB" in said
     assert (tmp_path / "tiles.bin").stat().st_blocks * 512 < 1e6
     assert measure.anonymous_memory() - before < 100e6
+
+
+def test_the_document_names_everything_and_its_example_is_valid(repository):
+    text = (repository / "docs" / "data.md").read_text()
+    for name in (*SOURCES, *DEGRADATIONS, *AUGMENTATIONS):
+        assert f"`{name}`" in text, name
+    example = json.loads("{" + text.split("```json\n")[1].split("```")[0] + "}")
+    data = config.parse_experiment({**EXPERIMENT, **example}).data
+    assert data.train[1].weight == 1.0 and data.validation[0].class_name == "Folder"

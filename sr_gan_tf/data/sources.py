@@ -180,7 +180,10 @@ def _pictures(root: Path, pattern: str | None) -> list[Path]:
 
 
 def _state(file: Path) -> list:
-    status = file.stat()
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}; is the folder being changed?") from error
     return [str(file.resolve()), status.st_size, status.st_mtime_ns]
 
 

@@ -113,9 +113,13 @@ def _locked(root: Path, name: str) -> Iterator[None]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             print(f"waiting for another process that makes {name}", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise InputError(
+                f"cannot lock a file in {root} ({error.strerror}); set data.cache_dir to a folder on a local disk"
+            ) from error
         yield
 
 
@@ -188,28 +192,33 @@ def _fill(
         return _prepare(example, degradation, layout)
 
     start = time.perf_counter()
-    results = in_order(prepare, source.examples(done), workers)
-    bar = None
-    for entry, records in results:
-        if bar is None:
-            # The first picture's time tells what the others will take.
-            pixels = entry.get("height", 0) * entry.get("width", 0) / 1e6
-            share = (needed.pictures - done) / max(1, needed.pictures)
-            seconds = (time.perf_counter() - start) * needed.megapixels * share / pixels / workers if pixels else 0
-            print(
-                f"making tiles of {source}: {needed.pictures - done} of {needed.pictures} pictures, "
-                f"{needed.gigabytes:.2f} GB in {journal.folder.parent}, about {seconds:.0f} s",
-                file=sys.stderr,
-            )
-            bar = tqdm(total=needed.pictures, initial=done, unit="picture", disable=None, leave=False)
-        if records is None and on_bad_file == "error":
-            raise InputError(f'{entry["skipped"]}; or set data.on_bad_file="skip"')
-        journal.add(entry, records)
-        bar.update()
-    if bar is not None:
-        bar.close()
+    # Closed whatever happens, so that an error line doesn't hang on the bar's.
+    with contextlib.ExitStack() as stack:
+        bar = None
+        for entry, records in in_order(prepare, source.examples(done), workers):
+            if bar is None:
+                _announce(journal.folder.parent, source, entry, needed, done, (time.perf_counter() - start) / workers)
+                bar = stack.enter_context(
+                    tqdm(total=needed.pictures, initial=done, unit="picture", disable=None, leave=False)
+                )
+            if records is None and on_bad_file == "error":
+                raise InputError(f'{entry["skipped"]}; or set data.on_bad_file="skip"')
+            journal.add(entry, records)
+            bar.update()
     if all("skipped" in entry for entry in journal.entries):
         raise InputError(f"{source} has no usable picture: {journal.entries[0]['skipped'] if journal.entries else ''}")
+
+
+def _announce(folder: Path, source: Source, first: dict, needed: Estimate, done: int, seconds: float) -> None:
+    """Says what is going to be written, and how long by the time that the first picture took."""
+    megapixels = first.get("height", 0) * first.get("width", 0) / 1e6
+    left = needed.pictures - done
+    duration = seconds * needed.megapixels * left / max(1, needed.pictures) / megapixels if megapixels else 0
+    print(
+        f"making tiles of {source}: {left} of {needed.pictures} pictures, {needed.gigabytes:.2f} GB in {folder}, "
+        f"about {duration:.0f} s",
+        file=sys.stderr,
+    )
 
 
 def _prepare(example: Example, degradation: Degradation, layout: Layout) -> tuple[dict, np.ndarray | None]:
