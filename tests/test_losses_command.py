@@ -1,0 +1,44 @@
+"""`python -m sr_gan_tf.losses`: a row for every loss, costs beside one training step."""
+
+import pytest
+import tensorflow as tf
+
+from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
+from sr_gan_tf.losses import __main__ as command
+
+
+def test_every_content_loss_is_measured_and_fits_the_patch():
+    losses = command.content_losses("vgg16", "hed", 64)
+    assert {name.split(" ")[0] for name in losses} == set(CONTENT_LOSSES)
+    assert all(loss.smallest_size <= 64 for loss in losses.values())
+    assert losses["MSSSIM (3 scales)"].scales == 3
+
+
+def test_every_game_is_measured():
+    _, hr, sr = command.photographs(1, 64)
+    steps = command.discriminator_steps(hr, sr)
+    assert {name.split(" ")[0] for name in steps} == {*ADVERSARIAL_LOSSES, *FEATURE_LOSSES, *PENALTIES}
+    value, gradients = steps["Hinge"]()
+    assert value.shape == () and len(gradients) == 2
+
+
+def test_the_table(capsys, monkeypatch):
+    losses = {"MeanAbsoluteError": CONTENT_LOSSES["MeanAbsoluteError"](), "Huber": CONTENT_LOSSES["Huber"](delta=1e-6)}
+    monkeypatch.setattr(command, "content_losses", lambda *arguments: losses)
+    monkeypatch.setattr(command, "discriminator_steps", lambda *arguments: {"Hinge": lambda: tf.constant(0.0)})
+    monkeypatch.setattr(command, "generator_step", lambda *arguments: lambda: tf.constant(0.0))
+    assert command.main(["--batch-size", "2", "--patch-size", "66", "--repeats", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "2 pictures of 64 x 64, median of 1"
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[5:]]
+    assert [row[0] for row in rows] == ["MeanAbsoluteError", "Huber", "Hinge"]
+    assert float(rows[0][4]) == 1 and 0 < float(rows[0][3]) < 0.2
+    # Far beyond delta, Huber is the absolute error times delta.
+    assert float(rows[1][4]) == pytest.approx(1e6, rel=0.05)
+
+
+@pytest.mark.parametrize("wrong", [["--patch-size", "32"], ["--repeats", "0"]])
+def test_senseless_arguments(wrong):
+    with pytest.raises(SystemExit) as stopped:
+        command.main(wrong)
+    assert stopped.value.code == 2
