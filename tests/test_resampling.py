@@ -1,11 +1,13 @@
 """imresize in NumPy and TensorFlow: the benchmark's LR pictures to the bit, and MATLAB's rules one by one."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from sr_gan_tf.resampling import KERNELS, imresize, imresize_tf
+from sr_gan_tf.resampling import KERNELS, Border, imresize, imresize_tf
 
 RANDOM = np.random.default_rng(7)
 SMALL = RANDOM.integers(0, 256, (13, 17, 3), np.uint8)
@@ -60,7 +62,7 @@ def test_xla_at_fixed_size(benchmarks):
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_both_versions_agree(kernel):
-    for border in ("replicate", "symmetric"):
+    for border in get_args(Border):
         for scale in (1 / 3, 0.37, 1.9, (0.5, 2.0)):
             ours = imresize(SMALL, scale, kernel=kernel, border=border)
             np.testing.assert_array_equal(imresize_tf(SMALL, scale, kernel=kernel, border=border), ours)
