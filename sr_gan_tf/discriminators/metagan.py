@@ -18,6 +18,7 @@ from sr_gan_tf.generators.arguments import at_least, increasing, one_of
 from sr_gan_tf.layers.activations import HardSwish, Mish
 from sr_gan_tf.layers.attention import SelfAttention2D
 from sr_gan_tf.layers.channel_affine import ChannelAffine
+from sr_gan_tf.layers.depthwise import DepthwiseConv2D
 from sr_gan_tf.layers.squeeze_excitation import EXCITATIONS, Excitation
 from sr_gan_tf.layers.unshuffled_convolution import UnshuffledConv2D
 from sr_gan_tf.networks import Discriminator, enter_range
@@ -125,13 +126,13 @@ class MetaGAN(Discriminator):
 def _separable_convolution(x, width: int, prefix: str):
     x = layers.Conv2D(2 * width, 1, use_bias=False, name=f"{prefix}_mix_in")(x)
     x = HardSwish()(x)
-    x = layers.DepthwiseConv2D(7, padding="same", use_bias=False, name=f"{prefix}_mix_depthwise")(x)
+    x = DepthwiseConv2D(7, name=f"{prefix}_mix_depthwise")(x)
     return layers.Conv2D(width, 1, use_bias=False, name=f"{prefix}_mix_out")(x)
 
 
 def _channel_mix(x, width: int, prefix: str):
     x = layers.Conv2D(2 * width, 1, use_bias=False, name=f"{prefix}_channel_in")(x)
     x = Mish()(x)
-    y = layers.DepthwiseConv2D(5, padding="same", use_bias=False, name=f"{prefix}_channel_depthwise")(x)
+    y = DepthwiseConv2D(5, name=f"{prefix}_channel_depthwise")(x)
     x = layers.Add()([x, Mish()(y)])
     return layers.Conv2D(width, 1, use_bias=False, name=f"{prefix}_channel_out")(x)

@@ -5,6 +5,7 @@ from sr_gan_tf.layers.attention import SelfAttention2D
 from sr_gan_tf.layers.borders import CropLike, MirrorToMultiple
 from sr_gan_tf.layers.channel_affine import ChannelAffine
 from sr_gan_tf.layers.conv3xc import Conv3XC
+from sr_gan_tf.layers.depthwise import DepthwiseConv2D
 from sr_gan_tf.layers.dysample import DySample
 from sr_gan_tf.layers.gate import SiLU, SymmetricGate
 from sr_gan_tf.layers.icnr import ICNR
@@ -18,6 +19,7 @@ __all__ = [
     "ChannelAffine",
     "Conv3XC",
     "CropLike",
+    "DepthwiseConv2D",
     "DySample",
     "Excitation",
     "HardSwish",

@@ -92,11 +92,11 @@ def sample(images, rows, columns, groups: int):
     weights = [(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right]
     flat = [tf.reshape(item, (-1,)) for item in (*indices, *weights)]
     pixels = tf.reshape(images, (-1, channels // groups))  # a line for each picture, pixel and group
-    return tf.reshape(_weighted_lines(pixels, *flat), tf.concat([tf.shape(rows)[:3], [channels]], 0))
+    return tf.reshape(weighted_lines(pixels, *flat), tf.concat([tf.shape(rows)[:3], [channels]], 0))
 
 
 @tf.custom_gradient
-def _weighted_lines(table, *indices_and_weights):
+def weighted_lines(table, *indices_and_weights):
     """Sum over four corners of weights[k] * table[indices[k]].
 
     TensorFlow's own gradient keeps every gathered corner for the backward pass and joins all of their gradients before
