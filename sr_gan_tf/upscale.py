@@ -186,7 +186,9 @@ def _describe(jobs: Sequence[Job], treatment: Treatment, say) -> None:
     chain = treatment.chain
     print(f"{chain.name}: x{chain.scale}, {chain.precision}", file=say)
     for job in jobs:
-        tiles = ", then ".join(f"tiles of {item.tile} + {item.halo}" for item in job_tilings(job, treatment))
+        tiles = ", then ".join(
+            f"tiles of {item.tile[1]}x{item.tile[0]} + {item.halo}" for item in job_tilings(job, treatment)
+        )
         size = f"{job.header.width}x{job.header.height} -> {job.size[0]}x{job.size[1]}"
         frames = f", {job.frames} frames" if job.frames > 1 else ""
         print(f"{job.name} -> {job.target}: {size} {job.encoding.format}{frames}, {tiles}", file=say)

@@ -178,9 +178,10 @@ def test_blending_weights_add_up():
     enlarger.__class__ = type("Constant", (Enlarger,), {"__call__": _constant})
     for shape in ((150, 170, 3), (33, 400, 1), (200, 7, 3)):
         picture = np.zeros(shape, np.float32)
-        result = np.concatenate(list(enlarged_rows(enlarger, picture, plan(enlarger, shape, 64))))
-        assert result.shape == (2 * shape[0], 2 * shape[1], shape[2])
-        np.testing.assert_allclose(result, 0.5, atol=1e-6)
+        for tile in (1, 64, 70):
+            result = np.concatenate(list(enlarged_rows(enlarger, picture, plan(enlarger, shape, tile))))
+            assert result.shape == (2 * shape[0], 2 * shape[1], shape[2])
+            np.testing.assert_allclose(result, 0.5, atol=1e-6)
 
 
 def _constant(self, window, rounded=True):
@@ -218,8 +219,14 @@ def test_tiles_follow_the_memory():
     assert 9 * 3 * 4 < need < 100 * 9 * 3 * 4
     for megabytes in (1, 10, 100):
         tiling = plan(enlarger, (4000, 6000, 3), memory=megabytes * 1e6)
-        assert (tiling.tile + 2 * tiling.halo) ** 2 * need <= megabytes * 1e6 or tiling.tile == 16
-    assert plan(enlarger, (100, 120, 3), memory=1e9).tile == 120
+        height, width = (side + 2 * tiling.halo for side in tiling.tile)
+        assert height * width * need <= megabytes * 1e6 or tiling.tile == (16, 16)
+        # As few tiles as that allows.
+        assert height * width * need > 0.5 * megabytes * 1e6
+    assert plan(enlarger, (100, 120, 3), memory=1e9).tile == (100, 120)
+    for shape in ((1, 1), (1, 50000), (50000, 3), (17, 4000)):
+        tiling = plan(enlarger, shape, memory=1e6)
+        assert all(side >= min(16, length) for side, length in zip(tiling.tile, shape, strict=True))
     assert 1e6 < free_memory() < 1e14
 
 

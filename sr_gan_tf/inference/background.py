@@ -1,15 +1,19 @@
 """Decoding and encoding beside the network: the next picture is read and the last one written while one is enlarged."""
 
-import queue
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+import numpy as np
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# Blocks that wait for their writer together hold no more than this, or are one.
+_BYTES_WAITING = 1 << 26
 _END = object()
-_BLOCKS_WAITING = 3
 
 
 class Abandoned(Exception):
@@ -55,17 +59,18 @@ class Writers:
         stands in the future.
         """
         self._wait()
-        waiting: queue.Queue = queue.Queue(_BLOCKS_WAITING)
-        future = self.executor.submit(write, _drained(waiting))
+        pipe = _Pipe()
+        future = self.executor.submit(write, pipe.drained())
+        future.add_done_callback(lambda _: pipe.close())
         self.pending.append(future)
-        last: object = Abandoned()
+        complete = False
         try:
             for block in blocks:
-                if not _put(waiting, block, future):
+                if not pipe.put(block):
                     return future
-            last = _END
+            complete = True
         finally:
-            _put(waiting, last, future)
+            pipe.end(complete)
         return future
 
     def _wait(self) -> None:
@@ -75,19 +80,55 @@ class Writers:
             self.pending.pop(0).exception()
 
 
-def _put(waiting: queue.Queue, item: object, future: Future) -> bool:
-    """Hands an item over; False where nobody takes it any more."""
-    while not future.done():
-        try:
-            waiting.put(item, timeout=0.2)
-            return True
-        except queue.Full:
-            continue
-    return False
+class _Pipe:
+    """Blocks on their way from one thread to another. A block counts until the next one is asked for."""
+
+    def __init__(self):
+        self.changed = threading.Condition()
+        self.waiting: deque = deque()
+        self.bytes = 0
+        self.closed = False
+
+    def put(self, block) -> bool:
+        """Hands a block over as soon as there is room; False where nobody takes it any more."""
+        size = _size(block)
+        with self.changed:
+            self.changed.wait_for(lambda: self.closed or not self.bytes or self.bytes + size <= _BYTES_WAITING)
+            self.waiting.append(block)
+            self.bytes += size
+            self.changed.notify_all()
+            return not self.closed
+
+    def end(self, complete: bool) -> None:
+        """No more blocks: because that was all, or because something went wrong."""
+        with self.changed:
+            self.waiting.append(_END if complete else Abandoned())
+            self.changed.notify_all()
+
+    def close(self) -> None:
+        """Nobody takes blocks any more."""
+        with self.changed:
+            self.closed = True
+            self.waiting.clear()
+            self.changed.notify_all()
+
+    def drained(self) -> Iterator:
+        """The blocks, for the other thread."""
+        while True:
+            with self.changed:
+                self.changed.wait_for(lambda: self.waiting)
+                block = self.waiting.popleft()
+            if block is _END:
+                return
+            if isinstance(block, Abandoned):
+                raise block
+            size = _size(block)
+            yield block
+            del block
+            with self.changed:
+                self.bytes -= size
+                self.changed.notify_all()
 
 
-def _drained(waiting: queue.Queue) -> Iterator:
-    while (item := waiting.get()) is not _END:
-        if isinstance(item, Abandoned):
-            raise item
-        yield item
+def _size(block) -> int:
+    return block.nbytes if isinstance(block, np.ndarray) else 1

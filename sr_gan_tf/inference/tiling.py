@@ -21,11 +21,13 @@ from sr_gan_tf.inference.enlarger import Enlarger, as_samples, enlarger_of
 from sr_gan_tf.inference.halo import measured_halo
 from sr_gan_tf.inference.memory import free_memory
 
-# Side of a tile that keeps most layers' maps near the processor's cache; larger ones were not faster.
-COMFORTABLE_TILE = 256
 OVERLAP = 32
 _SMALLEST_TILE = 16
-_DOUBLING = 2 / (math.sqrt(2) - 1)  # a tile of so many halos a side is computed with twice the work of its core
+# A tile whose halo makes more than this much of the work worth having is worth more memory.
+_COMFORTABLE_WORK = 1.5
+_COMFORTABLE_MEMORY = 2**30
+# Where even all free memory leaves more than this, a measured halo takes the place of the exact one.
+_LARGEST_WORK = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,14 +38,14 @@ class Tiling:
         halo: LR pixels around a tile that its window holds beyond it.
         exact: whether that halo makes tiles equal to the whole; else they overlap by it and are blended.
         alignment: windows start at multiples of this.
-        tile: LR pixels a side of the largest window without its halo.
+        tile: height and width of the largest tile, in LR pixels, without its halo.
         note: what a user should know about it, or nothing.
     """
 
     halo: int
     exact: bool
     alignment: int = 1
-    tile: int = COMFORTABLE_TILE
+    tile: tuple[int, int] = (256, 256)
     note: str = ""
 
 
@@ -98,38 +100,77 @@ def plan(
     Args:
         enlarger: what will run the tiles.
         shape: (H, W, ...) of the picture.
-        tile: LR pixels a side; default: what fits in memory, large enough that the halo doesn't double the work.
+        tile: LR pixels a side; default: what memory holds, as few tiles as that gives.
         halo: LR pixels instead of the receptive field's, or `"exact"` for just that; default: the receptive field's,
             or a measured one where it would more than double the work.
-        memory: bytes that a tile may take; default: half of what is free.
+        memory: bytes that a tile may take; default: half of what is free, a gigabyte where that does well.
     """
     field = enlarger.field
-    room = (free_memory() / 2 if memory is None else memory) / enlarger.bytes_per_pixel
+    free = free_memory() / 2 if memory is None else memory
+    comfortable, largest = (limit / enlarger.bytes_per_pixel for limit in (min(free, _COMFORTABLE_MEMORY), free))
 
-    def affordable(reach: int) -> int:
-        wanted = max(COMFORTABLE_TILE, math.ceil(_DOUBLING * reach))
-        return max(_SMALLEST_TILE, min(wanted, int(math.sqrt(room)) - 2 * reach))
+    def best(reach: int) -> tuple[tuple[int, int], float]:
+        choice = _best_tile(shape, reach, field.alignment, comfortable)
+        return choice if choice[1] <= _COMFORTABLE_WORK else _best_tile(shape, reach, field.alignment, largest)
 
-    reach = OVERLAP if field.halo is None else field.halo
-    if tile is None and shape[0] * shape[1] <= min(
-        room, (affordable(reach) + 2 * reach) ** 2 if field.finite else room
-    ):
-        return Tiling(reach, field.finite, field.alignment, max(shape[:2]))
-    note = ""
+    reach, note = OVERLAP if field.halo is None else field.halo, ""
+    chosen, work = best(reach)
     if isinstance(halo, int):
         reach = halo
+        chosen, work = best(reach)
         if field.finite and reach < field.halo:
             note = f"a halo of {reach} pixels is less than the {field.halo} that the network looks: tiles may show"
-    elif field.finite and halo is None and affordable(reach) < _DOUBLING * reach:
+    elif field.finite and halo is None and work > _LARGEST_WORK:
         reach, error = measured_halo(enlarger, field.halo)
+        chosen, work = best(reach)
         if reach < field.halo:
             note = (
                 f"tiles reach {reach} pixels beyond their edges instead of {field.halo}, which changed photographs by "
                 f"{error:.2f} grey levels at most; --halo exact changes nothing"
             )
+    if tile is not None:
+        chosen = (tile, tile)
     if not field.finite:
+        # A pixel is blended from two neighbours at most, so tiles are no narrower than two blending zones.
+        chosen = (max(chosen[0], 2 * reach), max(chosen[1], 2 * reach))
+    if not field.finite and not _is_whole(shape, chosen, reach, field.alignment):
         note = f"tiles overlap by {2 * reach} pixels and are blended, since {field.why} looks at the whole picture"
-    return Tiling(reach, field.finite, field.alignment, affordable(reach) if tile is None else tile, note)
+    return Tiling(reach, field.finite, field.alignment, chosen, note)
+
+
+def _is_whole(shape: tuple[int, ...], tile: tuple[int, int], halo: int, alignment: int) -> bool:
+    return all(len(spans(length, side, halo, alignment)) == 1 for length, side in zip(shape, tile, strict=False))
+
+
+def _best_tile(shape: tuple[int, ...], halo: int, alignment: int, pixels: float) -> tuple[tuple[int, int], float]:
+    """Height and width of tiles whose windows have at most so many pixels, and the work they make for each of the
+    picture's pixels, which is as small as can be.
+    """
+    height, width = shape[:2]
+    margin = -(-halo // alignment) * alignment
+    best, least = (_SMALLEST_TILE, _SMALLEST_TILE), math.inf
+    for tall in _cuts(height, margin, alignment):
+        widest = int(pixels // min(height, tall + 2 * margin))
+        wide = width if widest >= width else (widest - 2 * margin) // alignment * alignment
+        if wide < min(_SMALLEST_TILE, width):
+            continue
+        work = math.prod(
+            sum(span.stop - span.start for span in spans(length, side, halo, alignment))
+            for length, side in ((height, tall), (width, wide))
+        ) / (height * width)
+        if work < least:
+            best, least = (tall, wide), work
+    return best, least
+
+
+def _cuts(length: int, margin: int, alignment: int) -> Iterator[int]:
+    """The sides of tiles that cut an axis into 1, 2, 3 ... parts, down to the smallest."""
+    yield length
+    for count in range(2, 1000):
+        side = -(-max(1, length - 2 * margin) // (count * alignment)) * alignment
+        yield max(side, min(_SMALLEST_TILE, length))
+        if side <= _SMALLEST_TILE:
+            return
 
 
 def enlarged_rows(
@@ -144,8 +185,8 @@ def enlarged_rows(
         report: told after each tile which part of the picture, 0 to 1, it was.
     """
     height, width = image.shape[:2]
-    columns = spans(width, tiling.tile, tiling.halo, tiling.alignment)
-    rows = spans(height, tiling.tile, tiling.halo, tiling.alignment)
+    columns = spans(width, tiling.tile[1], tiling.halo, tiling.alignment)
+    rows = spans(height, tiling.tile[0], tiling.halo, tiling.alignment)
     if not tiling.exact and len(columns) * len(rows) > 1:
         yield from _blended_rows(enlarger, image, tiling, rows, columns, report)
         return
