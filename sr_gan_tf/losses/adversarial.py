@@ -26,7 +26,7 @@ def _like(value: float, tensor: tf.Tensor) -> tf.Tensor:
     return tf.cast(value, tensor.dtype)
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class BinaryCrossentropy(AdversarialLoss):
     """The original game; each term is 0.693 while the discriminator guesses.
 
@@ -49,7 +49,7 @@ class BinaryCrossentropy(AdversarialLoss):
         return real, fake
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class LeastSquares(AdversarialLoss):
     """Squared distance of the raw outputs from 1 for real and 0 for generated pictures."""
 
@@ -61,7 +61,7 @@ class LeastSquares(AdversarialLoss):
         return tf.reduce_mean(tf.square(as_float(real_logits) - 1)), tf.reduce_mean(tf.square(as_float(fake_logits)))
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class Hinge(AdversarialLoss):
     """The discriminator stops learning from a picture once its output is beyond +1 (real) or -1 (generated)."""
 
@@ -74,7 +74,7 @@ class Hinge(AdversarialLoss):
         return real, fake
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class Wasserstein(AdversarialLoss):
     """Difference of the mean outputs; use it with the penalty `GradientPenalty`, or it has no bound."""
 
@@ -85,7 +85,7 @@ class Wasserstein(AdversarialLoss):
         return -tf.reduce_mean(as_float(real_logits)), tf.reduce_mean(as_float(fake_logits))
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class RelativisticAverage(AdversarialLoss):
     """Is a real picture more real than the average generated one, and the reverse; 0.693 a term while D guesses.
 

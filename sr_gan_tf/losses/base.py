@@ -3,7 +3,7 @@
 The pure functions keep the dtype that they get, so that float64 finite differences can check their gradients; the
 classes cast to float32 first, whatever the precision policy: bfloat16's 8 bits of mantissa cannot hold a mean over a
 picture. None of the classes is a `keras.Loss`, since Keras would write the trunk of a perceptual loss into every
-checkpoint.
+checkpoint. They are registered under a package name of their own: the metric SSIM has the same class name.
 """
 
 import inspect

@@ -56,7 +56,7 @@ def _window(sigma: float) -> int:
     return 2 * int(3 * sigma + 1) + 1  # 21 for the paper's 3
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class MeanColor(ImageLoss):
     """Difference of the pictures' mean colours; 0 to 1 for pictures in [0, 1]."""
 
@@ -64,7 +64,7 @@ class MeanColor(ImageLoss):
         return mean_color(hr, sr)
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class ColorHistogram(ImageLoss):
     """Earth mover's distance of the histograms of R, G and B, wherever the colours stand; 0 to 1.
 
@@ -81,7 +81,7 @@ class ColorHistogram(ImageLoss):
         return color_histogram(hr, sr, self.bins)
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class LowPassColor(ImageLoss):
     """Mean absolute difference of the blurred pictures: colour and light, not detail; 0 to 1.
 

@@ -20,7 +20,7 @@ def consistency(lr: tf.Tensor, sr: tf.Tensor) -> tf.Tensor:
     return mean_absolute_error(lr, imresize_tf(sr, size=size))
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class Consistency(ImageLoss):
     """Mean absolute difference of the LR picture and the SR picture's bicubic reduction; 0 to 1 in [0, 1].
 

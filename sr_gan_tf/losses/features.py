@@ -12,7 +12,7 @@ from sr_gan_tf.losses.base import FeatureLoss
 from sr_gan_tf.losses.pixel import mean_absolute_error, mean_squared_error
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class FeatureMatching(FeatureLoss):
     """mean over layers and features of (E[f(real)] - E[f(fake)])^2, E the mean over the batch."""
 
@@ -21,7 +21,7 @@ class FeatureMatching(FeatureLoss):
         return tf.add_n([mean_squared_error(real, fake) for real, fake in means]) / len(means)
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class PairwiseFeatureMatching(FeatureLoss):
     """mean over layers, pictures and features of |f(real) - f(fake)|."""
 

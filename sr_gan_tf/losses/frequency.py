@@ -35,7 +35,7 @@ def _spectrum(image: tf.Tensor) -> tf.Tensor:
     return tf.signal.rfft2d(planes * tf.math.rsqrt(pixels))
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class FourierAmplitude(ImageLoss):
     """Distance of Fourier amplitudes of pictures in [0, 1], from 0; at most the mean squared error of the pictures.
 

@@ -24,7 +24,7 @@ def squared_gradient_norm(discriminator, images: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.square(tape.gradient(score, images)), axis=(1, 2, 3))
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class R1(Penalty):
     """mean ||d D(real) / d real||^2 / 2: keeps the discriminator flat around real pictures; from 0."""
 
@@ -32,7 +32,7 @@ class R1(Penalty):
         return tf.reduce_mean(squared_gradient_norm(discriminator, as_float(real))) / 2
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class GradientPenalty(Penalty):
     """mean (||d D(x) / d x|| - target)^2 at random points x between the real and the generated pictures; from 0.
 

@@ -89,7 +89,7 @@ def content_values(
     return [loss.compare(*shared[loss.trunk]) if isinstance(loss, TrunkLoss) else loss(hr, sr, lr) for loss in losses]
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class VGGFeatures(TrunkLoss):
     """Weighted sum over layers of the distance of VGG features; pictures (N, H, W, 3) in [0, 1].
 
@@ -133,7 +133,7 @@ class VGGFeatures(TrunkLoss):
         return tf.add_n([weight * distance(scale * real[tap], scale * fake[tap]) for tap, weight in pairs])
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class GramStyle(TrunkLoss):
     """Weighted sum over layers of the distance of Gram matrices: the same textures, wherever they are.
 

@@ -42,7 +42,7 @@ def total_variation(image: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(down) + tf.reduce_mean(right)
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class MeanAbsoluteError(ImageLoss):
     """Mean absolute error; 0 to 1 for pictures in [0, 1]."""
 
@@ -50,7 +50,7 @@ class MeanAbsoluteError(ImageLoss):
         return mean_absolute_error(hr, sr)
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class MeanSquaredError(ImageLoss):
     """Mean squared error; 0 to 1 for pictures in [0, 1]."""
 
@@ -58,7 +58,7 @@ class MeanSquaredError(ImageLoss):
         return mean_squared_error(hr, sr)
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class Charbonnier(ImageLoss):
     """Mean absolute error made smooth at zero; 0 to 1 for pictures in [0, 1].
 
@@ -75,7 +75,7 @@ class Charbonnier(ImageLoss):
         return charbonnier(hr, sr, self.epsilon)
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class Huber(ImageLoss):
     """Quadratic up to `delta`, then linear with slope `delta`; 0 to `delta` for pictures in [0, 1].
 
@@ -92,7 +92,7 @@ class Huber(ImageLoss):
         return huber(hr, sr, self.delta)
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class TotalVariation(ImageLoss):
     """Roughness of the SR picture alone; 0 for a flat one, 0 to 2 for pictures in [0, 1].
 

@@ -134,7 +134,7 @@ def _check_window(window: int, sigma: float) -> None:
         raise ValueError(f"sigma must be above 0 pixels, found {sigma!r}")
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class SSIM(ImageLoss):
     """1 - SSIM of RGB pictures in [0, 1]; 0 for equal pictures, at most 2.
 
@@ -155,7 +155,7 @@ class SSIM(ImageLoss):
         return 1 - ssim(hr, sr, self.window, self.sigma)
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class MSSSIM(ImageLoss):
     """1 - MS-SSIM of RGB pictures in [0, 1]; 0 for equal pictures, below 1.
 
@@ -182,7 +182,7 @@ class MSSSIM(ImageLoss):
         return 1 - ms_ssim(hr, sr, self.scales, self.window, self.sigma)
 
 
-@keras.saving.register_keras_serializable("sr_gan_tf")
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class MSSSIML1(ImageLoss):
     """MS-SSIM mixed with a blurred mean absolute error, for pictures in [0, 1]; 0 for equal pictures, at most 1.
 
