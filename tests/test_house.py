@@ -6,12 +6,12 @@ import pytest
 
 # A file imports only from earlier places of this list (and from its own).
 ORDER = (
-    "version", "errors", "config", "build", "picture_metadata", "picture_decoding", "images", "png_rows", "tiff_rows",
-    "row_encoders", "resampling", "layers", "networks", "generators", "discriminators", "losses", "metrics", "data", "runs",
-    "checkpoints", "history", "training", "weights", "models", "assembly", "inference", "graph_memory", "planning",
-    "costs", "picture_sets", "evaluation",
+    "version", "errors", "config", "build", "picture_metadata", "picture_decoding", "png_rows", "tiff_rows",
+    "row_encoders", "images", "resampling", "layers", "networks", "generators", "discriminators", "losses", "metrics",
+    "data", "runs", "checkpoints", "history", "training", "weights", "models", "assembly", "inference",
+    "graph_memory", "planning", "costs", "picture_sets", "evaluation", "report",
 )  # fmt: skip
-COMMANDS = ("fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark", "report")
+COMMANDS = ("fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark")
 
 
 def package_files(repository):
