@@ -1,4 +1,4 @@
-"""Shared fixtures: quiet TensorFlow, float32 policy, and the folders of pictures that are not part of the repository."""
+"""Shared fixtures: quiet TensorFlow, float32 policy, the folders of pictures outside the repository."""
 
 import os
 from pathlib import Path
