@@ -2,15 +2,18 @@
 
 import io
 import struct
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import IO
 
 import numpy as np
 import tifffile
+from isal import isal_zlib
 from PIL import TiffImagePlugin
 
 from sr_gan_tf.picture_metadata import Metadata, exif_directories
 
+_STRIP_BYTES = 1 << 20
 _POINTERS = {"Exif": 34665, "GPS": 34853}
 
 
@@ -24,7 +27,7 @@ def encode_tiff(
 ) -> None:
     """Writes blocks of rows (rows, W, C) as they come; C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha."""
     height, width, channels = shape
-    rows_a_strip = max(1, min(height, (1 << 20) // max(1, width * channels * dtype.itemsize)))
+    rows_a_strip = max(1, min(height, _STRIP_BYTES // max(1, width * channels * dtype.itemsize)))
     # Strips of a 4 GB file need 64-bit offsets; EXIF's directory cannot follow into that layout.
     big = height * width * channels * dtype.itemsize > 2**32 - 2**26
     directories = {} if big else exif_directories(metadata.exif)
@@ -35,7 +38,7 @@ def encode_tiff(
         tags.append((33723, 7, len(metadata.iptc), metadata.iptc, True))
     with tifffile.TiffWriter(file, bigtiff=big, byteorder="<") as writer:
         writer.write(
-            _strips(blocks, rows_a_strip),
+            _strips(blocks, rows_a_strip, small),
             shape=shape if channels > 1 else shape[:2],
             dtype=dtype,
             rowsperstrip=rows_a_strip,
@@ -43,7 +46,6 @@ def encode_tiff(
             planarconfig="contig" if channels > 1 else None,
             extrasamples=["unassalpha"] if channels in (2, 4) else None,
             compression="zlib",
-            compressionargs={"level": 9 if small else 1},
             predictor=True,
             iccprofile=metadata.icc_profile,
             resolution=metadata.dpi,
@@ -56,22 +58,30 @@ def encode_tiff(
     _append_directories(file, {tag: directories[group] for group, tag in _POINTERS.items() if group in directories})
 
 
-def _strips(blocks: Iterable[np.ndarray], rows: int) -> Iterator[np.ndarray]:
-    """Blocks of any height cut anew into strips of `rows` rows."""
+def _strips(blocks: Iterable[np.ndarray], rows: int, small: bool) -> Iterator[bytes]:
+    """Blocks of any height cut anew into strips of `rows` rows, each compressed: differences along the row, deflate."""
     held: np.ndarray | None = None
+    filled = 0
     for block in blocks:
-        held = block if held is None else np.concatenate([held, block])
-        while len(held) >= rows:
-            yield _plane(held[:rows])
-            held = held[rows:]
-        if not len(held):
-            held = None
-    if held is not None:
-        yield _plane(held)
+        if held is None:
+            held = np.empty((rows, *block.shape[1:]), block.dtype)
+        start = 0
+        while start < len(block):
+            count = min(rows - filled, len(block) - start)
+            held[filled : filled + count] = block[start : start + count]
+            filled, start = filled + count, start + count
+            if filled == rows:
+                yield _packed(held, small)
+                filled = 0
+    if filled:
+        yield _packed(held[:filled], small)
 
 
-def _plane(block: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(block[..., 0] if block.shape[2] == 1 else block)
+def _packed(strip: np.ndarray, small: bool) -> bytes:
+    differences = strip.copy()
+    differences[:, 1:] -= strip[:, :-1]
+    values = differences.astype(differences.dtype.newbyteorder("<"), copy=False)
+    return zlib.compress(values, 9) if small else isal_zlib.compress(values, 1)
 
 
 def _append_directories(file: IO[bytes], directories: dict[int, TiffImagePlugin.ImageFileDirectory_v2]) -> None:

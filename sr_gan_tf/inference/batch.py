@@ -153,10 +153,10 @@ def _failure(job: Job, error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def progress() -> Iterator[tqdm]:
+def progress(quiet: bool = False) -> Iterator[tqdm]:
     """A bar over the originals' megapixels on standard error; none where that is no terminal."""
     layout = "{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} MP, {remaining} left"
-    with tqdm(total=1.0, bar_format=layout, disable=None, file=sys.stderr, leave=False) as bar:
+    with tqdm(total=1.0, bar_format=layout, disable=quiet or None, file=sys.stderr, leave=False) as bar:
         yield bar
 
 

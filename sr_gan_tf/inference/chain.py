@@ -93,7 +93,7 @@ def _part(model: str | Path | keras.Model, precision: Precision, ensemble: bool)
 def _made(model: str | Path | keras.Model, precision: Precision, ensemble: bool) -> _Part:
     name, network = _network(model)
     chosen = _precision(model, network, precision)
-    return _Part(name, Enlarger(_cast(network, chosen), ensemble), chosen)
+    return _Part(name, Enlarger(in_precision(network, chosen), ensemble), chosen)
 
 
 def _stamp(model: str | Path) -> tuple[int, ...]:
@@ -183,7 +183,7 @@ def has_fast_bfloat16() -> bool:
     return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
-def _cast(network: keras.Model, precision: str) -> keras.Model:
+def in_precision(network: keras.Model, precision: str) -> keras.Model:
     """The same network computing in another precision; its own rules say what stays in float32."""
     if not isinstance(network, Generator):
         return network

@@ -1,0 +1,166 @@
+"""`python -m sr_gan_tf.inference.speed`: the upscale command beside its bare network, and beside PyTorch.
+
+Everything is measured in turns, round by round, since a shared machine is faster in one minute than in the next;
+what counts are the medians and the ratios of one run.
+"""
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from skimage import data
+
+from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.images import write_image
+from sr_gan_tf.inference.batch import Files, Summary, plan_jobs, progress, run_jobs
+from sr_gan_tf.inference.chain import Chain, in_precision, load_chain
+from sr_gan_tf.inference.enlarger import Enlarger
+from sr_gan_tf.inference.jobs import Naming, find_sources
+from sr_gan_tf.inference.passes import Settings
+from sr_gan_tf.inference.pictures import Treatment
+from sr_gan_tf.networks import Generator
+
+_PICTURES = 6
+_TORCH_KINDS = ("eager", "channels_last", "compiled")
+
+
+def photograph(width: int, height: int) -> np.ndarray:
+    """(height, width, 3) uint8 of a real photograph, repeated as often as needed."""
+    picture = data.chelsea()
+    times = (-(-height // picture.shape[0]), -(-width // picture.shape[1]), 1)
+    return np.ascontiguousarray(np.tile(picture, times)[:height, :width])
+
+
+def bare(network: keras.Model, picture: np.ndarray) -> Callable[[], float]:
+    """Seconds of one forward pass of the whole picture, from a tensor to a tensor."""
+    image = tf.constant(picture[None].astype(np.float32) / 255)
+    signature = [tf.TensorSpec(image.shape, tf.float32)]
+    function = tf.function(lambda x: network(x, training=False), input_signature=signature)
+
+    def measure() -> float:
+        start = time.perf_counter()
+        function(image).numpy()
+        return time.perf_counter() - start
+
+    return measure
+
+
+def whole_command(chain: Chain, folder: Path, format: str) -> Callable[[], float]:
+    """Seconds for each picture of a folder through decoding, tiles and encoding, as the command does it."""
+    treatment = Treatment(chain, Settings(), 500.0)
+    sources = find_sources([str(folder)])
+
+    def measure() -> float:
+        with tempfile.TemporaryDirectory(dir=folder.parent) as target:
+            files = Files(Naming(target, format=format))
+            summary = Summary()
+            with progress(quiet=True) as bar:
+                run_jobs(list(plan_jobs(sources, treatment, files, summary)), treatment, files, summary, bar)
+            if summary.failed:
+                raise InputError("; ".join(summary.failed.values()))
+            return summary.seconds / len(summary.written)
+
+    return measure
+
+
+@contextlib.contextmanager
+def peers(python: str, width: int, height: int) -> Iterator[dict[str, Callable[[], float]]]:
+    """SPAN in PyTorch, each way in a process of its own, which waits while it is not its turn."""
+    script = Path(__file__).parents[2] / "tests" / "peers" / "torch_span.py"
+    started = {}
+    try:
+        for kind in _TORCH_KINDS:
+            started[kind] = subprocess.Popen(
+                [python, str(script), str(width), str(height), kind],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        for kind, process in started.items():
+            if process.stdout.readline().strip() != "ready":
+                raise InputError(f"{python} cannot run {script} ({kind}); give the Python of an environment with torch")
+        yield {f"PyTorch {kind}": lambda process=process: _ask(process) for kind, process in started.items()}
+    finally:
+        for process in started.values():
+            process.kill()
+            process.communicate()
+
+
+def _ask(process: subprocess.Popen) -> float:
+    process.stdin.write("\n")
+    process.stdin.flush()
+    return float(process.stdout.readline())
+
+
+def in_turns(measures: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Medians over the rounds; a first round warms up and does not count."""
+    times: dict[str, list[float]] = {name: [] for name in measures}
+    for index in range(rounds + 1):
+        for name, measure in measures.items():
+            seconds = measure()
+            if index:
+                times[name].append(seconds)
+    return {name: float(np.median(values)) for name, values in times.items()}
+
+
+def _ratios(seconds: dict[str, float]) -> Iterator[tuple[str, str, float]]:
+    pairs = [
+        *[(f"command, {format}, {precision}", f"network, {precision}")
+          for precision in ("float32", "bfloat16") for format in ("jpg", "png")],
+        ("network, bfloat16", "network, float32"),
+        ("network, float32", "PyTorch compiled"),
+        ("network, bfloat16", "PyTorch compiled"),
+    ]  # fmt: skip
+    for name, base in pairs:
+        if name in seconds and base in seconds:
+            yield name, base, seconds[name] / seconds[base]
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.inference.speed", description=__doc__.split(":", 1)[1])
+    parser.add_argument("--model", default="span_x4", help="name, run folder or .keras file")
+    parser.add_argument("--size", default="640x360", help="WIDTHxHEIGHT of the original")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--torch", help="the Python of an environment with torch, to measure SPAN in PyTorch beside it")
+    options = parser.parse_args(argv)
+    try:
+        width, height = map(int, options.size.split("x"))
+    except ValueError:
+        raise InputError(f"--size {options.size}: expected WIDTHxHEIGHT, e.g. 640x360") from None
+    network = load_chain([options.model], precision="float32").enlargers[0].generator
+    picture = photograph(width, height)
+    measures = {}
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        originals = Path(folder) / "originals"
+        originals.mkdir()
+        for index in range(_PICTURES):
+            write_image(originals / f"{index}.jpg", picture, quality=92)
+        for precision in ("float32", "bfloat16") if isinstance(network, Generator) else ("float32",):
+            cast = in_precision(network, precision)
+            measures[f"network, {precision}"] = bare(cast, picture)
+            chain = Chain("measured", (Enlarger(cast),), precision)
+            for format in ("jpg", "png"):
+                measures[f"command, {format}, {precision}"] = whole_command(chain, originals, format)
+        if options.torch:
+            measures.update(stack.enter_context(peers(options.torch, width, height)))
+        seconds = in_turns(measures, options.rounds)
+    print(f"{options.model}, {width} x {height}, median of {options.rounds} rounds in turns, {os.cpu_count()} cores")
+    for name, value in seconds.items():
+        print(f"{name:28} {value:8.3f} s")
+    for name, base, ratio in _ratios(seconds):
+        print(f"{name} / {base}: {ratio:.2f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
