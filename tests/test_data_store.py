@@ -16,7 +16,7 @@ from sr_gan_tf.data.degradations import Bicubic, BlurResize
 from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.data.sources import Folder
 from sr_gan_tf.data.store import Layout, TileStore, cut, views
-from sr_gan_tf.data.store_writer import estimate, open_store, store_key
+from sr_gan_tf.data.store_writer import cache_folder, estimate, open_store, store_key
 from sr_gan_tf.errors import InputError
 
 SIZES = [(120, 200), (97, 101), (260, 130), (64, 64)]
@@ -105,6 +105,14 @@ def test_the_key_follows_pictures_and_settings(folder):
     before = key(Bicubic(4))
     os.utime(folder / "1.png", ns=(1, 1))
     assert key(Bicubic(4)) != before
+
+
+def test_the_cache_folder_is_the_experiments_or_the_users(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder(None) == tmp_path / "sr_gan_tf" and cache_folder("there/in").parts == ("there", "in")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder(None) == tmp_path / ".cache" / "sr_gan_tf"
 
 
 def test_a_store_is_made_once_and_reports_its_size(folder, tmp_path, capsys):
