@@ -148,6 +148,8 @@ class _Unpickler(pickle.Unpickler):
         return allowed[module, name]()
 
     def persistent_load(self, identity: Any) -> _Storage:
+        if not isinstance(identity, tuple) or len(identity) < 5:
+            raise ValueError("a storage without its description")
         kind, storage_type, key, _, size = identity[:5]
         if kind != "storage" or not isinstance(storage_type, _StorageType):
             raise _Refused(f"a persistent {kind!r}")
@@ -175,6 +177,9 @@ def _read_zip(path: Path) -> Any:
 
 
 def _read_legacy(file) -> Any:
+    if file.read(2) == b"PK":
+        raise ValueError("its archive is cut short")
+    file.seek(0)
     if _Unpickler(file).load() != _LEGACY_MAGIC:
         raise ValueError("the first number is not PyTorch's")
     _Unpickler(file).load()  # version of the format
