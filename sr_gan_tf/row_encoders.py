@@ -1,7 +1,7 @@
-"""Arrays to picture files: PNG and TIFF row by row as the rows come, the others from a scratch file on disk.
+"""Arrays to picture files: PNG, TIFF and JPEG row by row as the rows come, the others from a scratch file on disk.
 
-An encoder takes blocks of rows from top to bottom, so a picture much larger than memory can be written. JPEG, WebP,
-AVIF, BMP and GIF need all rows at once: they are collected in an unlinked, memory-mapped file beside the output.
+An encoder takes blocks of rows from top to bottom, so a picture much larger than memory can be written. WebP, AVIF,
+BMP and GIF need all rows at once: they are collected in an unlinked, memory-mapped file beside the output.
 """
 
 import dataclasses
@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Literal
 
-import imagecodecs
 import numpy as np
 from PIL import Image
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.picture_metadata import NOTHING, Metadata, photoshop_resource
+from sr_gan_tf.jpeg_rows import encode_jpeg
+from sr_gan_tf.picture_metadata import NOTHING, Metadata
 from sr_gan_tf.png_rows import encode_png
 from sr_gan_tf.tiff_rows import encode_tiff
 
@@ -107,9 +107,11 @@ def encode(
     if encoding.format in ("PNG", "TIFF"):
         by_rows = encode_png if encoding.format == "PNG" else encode_tiff
         by_rows(file, blocks, shape, np.dtype(dtype), metadata, small=encoding.compression == "small")
+    elif encoding.format == "JPEG":
+        encode_jpeg(file, blocks, shape, metadata, encoding.quality)
     else:
         pixels = _collected(blocks, shape, dtype, folder)
-        whole = {"JPEG": _encode_jpeg, "BMP": _encode_bmp}.get(encoding.format, _encode_by_pillow)
+        whole = _encode_bmp if encoding.format == "BMP" else _encode_by_pillow
         whole(file, pixels, encoding, metadata)
 
 
@@ -133,34 +135,6 @@ def _collected(blocks: Iterable[np.ndarray], shape: tuple, dtype: np.dtype, fold
         row += len(first)
         first = next(blocks, None)
     return pixels
-
-
-def _encode_jpeg(file, pixels, encoding, metadata) -> None:
-    pixels = np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    # Half the colour resolution is below what a quality of 90 keeps of the rest.
-    subsampling = None if pixels.ndim == 2 else "444" if encoding.quality >= 90 else "420"
-    data = imagecodecs.jpeg8_encode(pixels, level=encoding.quality, subsampling=subsampling, optimize=False)
-    start = 4 + struct.unpack(">H", data[4:6])[0]  # SOI, then JFIF's own APP0
-    header = bytearray(data[:start])
-    if metadata.dpi:
-        header[13:18] = struct.pack(">BHH", 1, *(min(65535, max(1, round(value))) for value in metadata.dpi))
-    file.write(header)
-
-    def segment(marker: int, body: bytes) -> None:
-        if len(body) <= 65533:  # A longer EXIF or XMP block has no place in a JPEG.
-            file.write(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body)
-
-    if metadata.exif:
-        segment(0xE1, b"Exif\0\0" + metadata.exif.removeprefix(b"Exif\0\0"))
-    if metadata.xmp:
-        segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + metadata.xmp)
-    if metadata.icc_profile:
-        parts = [metadata.icc_profile[place : place + 65519] for place in range(0, len(metadata.icc_profile), 65519)]
-        for number, part in enumerate(parts, 1):
-            segment(0xE2, b"ICC_PROFILE\0" + bytes([number, len(parts)]) + part)
-    if metadata.iptc:
-        segment(0xED, photoshop_resource(metadata.iptc))
-    file.write(memoryview(data)[start:])
 
 
 def _encode_bmp(file, pixels, encoding, metadata) -> None:

@@ -3,7 +3,7 @@
 import io
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import IO
 
 import numpy as np
@@ -12,6 +12,7 @@ from isal import isal_zlib
 from PIL import TiffImagePlugin
 
 from sr_gan_tf.picture_metadata import Metadata, exif_directories
+from sr_gan_tf.strips import strips
 
 _STRIP_BYTES = 1 << 20
 _POINTERS = {"Exif": 34665, "GPS": 34853}
@@ -38,7 +39,7 @@ def encode_tiff(
         tags.append((33723, 7, len(metadata.iptc), metadata.iptc, True))
     with tifffile.TiffWriter(file, bigtiff=big, byteorder="<") as writer:
         writer.write(
-            _strips(blocks, rows_a_strip, small),
+            (_packed(strip, small) for strip in strips(blocks, rows_a_strip)),
             shape=shape if channels > 1 else shape[:2],
             dtype=dtype,
             rowsperstrip=rows_a_strip,
@@ -58,26 +59,8 @@ def encode_tiff(
     _append_directories(file, {tag: directories[group] for group, tag in _POINTERS.items() if group in directories})
 
 
-def _strips(blocks: Iterable[np.ndarray], rows: int, small: bool) -> Iterator[bytes]:
-    """Blocks of any height cut anew into strips of `rows` rows, each compressed: differences along the row, deflate."""
-    held: np.ndarray | None = None
-    filled = 0
-    for block in blocks:
-        if held is None:
-            held = np.empty((rows, *block.shape[1:]), block.dtype)
-        start = 0
-        while start < len(block):
-            count = min(rows - filled, len(block) - start)
-            held[filled : filled + count] = block[start : start + count]
-            filled, start = filled + count, start + count
-            if filled == rows:
-                yield _packed(held, small)
-                filled = 0
-    if filled:
-        yield _packed(held[:filled], small)
-
-
 def _packed(strip: np.ndarray, small: bool) -> bytes:
+    """A strip compressed: differences along the row, deflate."""
     differences = strip.copy()
     differences[:, 1:] -= strip[:, :-1]
     values = differences.astype(differences.dtype.newbyteorder("<"), copy=False)

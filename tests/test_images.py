@@ -300,3 +300,25 @@ def test_sizes_that_a_format_cannot_hold(tmp_path):
     with pytest.raises(InputError, match="cannot write"):
         write_image(tmp_path / "none" / "a.png", np.zeros((1, 1), np.uint8))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (60, 90, 3), (61, 83, 1), (200, 33, 3), (130, 70, 1)])
+@pytest.mark.parametrize("quality", [60, 95])
+def test_a_jpeg_of_strips_is_a_jpeg(shape, quality, monkeypatch):
+    picture = np.ascontiguousarray(data.chelsea()[: shape[0], : shape[1], : shape[2]])
+    files = []
+    for bytes_at_once in (1, 4000, 1 << 22):
+        monkeypatch.setattr("sr_gan_tf.jpeg_rows._BYTES_AT_ONCE", bytes_at_once)
+        file = io.BytesIO()
+        encode(file, np.array_split(picture, 3), shape, np.uint8, Encoding("JPEG", quality))
+        files.append(file.getvalue())
+    whole = np.asarray(Image.open(io.BytesIO(files[-1]))).reshape(shape)
+    for content in files[:-1]:
+        with Image.open(io.BytesIO(content)) as image:
+            strips = np.asarray(image).reshape(shape)
+            assert image.info["jfif_version"] == (1, 1)
+        assert np.array_equal(imagecodecs.jpeg8_decode(content).reshape(shape), strips)
+        # Coded blocks are the same; where colours have half the resolution, a decoder may blend them across strips.
+        assert np.array_equal(strips, whole)
+    assert (files[0] != files[-1]) == (shape[0] > 16)  # one strip or several
+    assert np.abs(whole.astype(int) - picture).mean() < (12 if quality == 60 else 4)

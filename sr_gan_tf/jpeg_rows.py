@@ -1,0 +1,94 @@
+"""JPEG written strip by strip: strips encoded apart and joined by restart markers (ITU-T T.81, section E.1.4).
+
+A restart interval begins with fresh predictors, which is how a picture of its own begins: the coded rows of small
+pictures, one marker between two of them, are the coded rows of the large one. So a picture needs to be whole nowhere.
+"""
+
+import struct
+from collections.abc import Iterable
+from typing import IO
+
+import imagecodecs
+import numpy as np
+
+from sr_gan_tf.picture_metadata import Metadata, photoshop_resource
+from sr_gan_tf.strips import strips
+
+_BYTES_AT_ONCE = 1 << 22
+_LONGEST_INTERVAL = 65535  # blocks between two markers
+_LONGEST_SEGMENT = 65533
+
+
+def encode_jpeg(
+    file: IO[bytes], blocks: Iterable[np.ndarray], shape: tuple[int, int, int], metadata: Metadata, quality: int
+) -> None:
+    """Writes blocks of rows (rows, W, 1 or 3) uint8 as they come; quality is 1 to 100."""
+    height, width, channels = shape
+    # Half the colour resolution is below what a quality of 90 keeps of the rest.
+    subsampling = None if channels == 1 else "444" if quality >= 90 else "420"
+    unit = 16 if subsampling == "420" else 8
+    across = -(-width // unit)
+    rows = max(1, min(_LONGEST_INTERVAL // across, _BYTES_AT_ONCE // (unit * width * channels))) * unit
+    for index, strip in enumerate(strips(blocks, rows)):
+        data = imagecodecs.jpeg8_encode(
+            np.ascontiguousarray(strip[..., 0] if channels == 1 else strip),
+            level=quality,
+            subsampling=subsampling,
+            optimize=False,
+        )
+        tables, scan = _parts(data)
+        if index == 0:
+            _write_head(file, tables, height, rows // unit * across, metadata)
+        else:
+            file.write(bytes([0xFF, 0xD0 + (index - 1) % 8]))
+        file.write(scan)
+    file.write(b"\xff\xd9")
+
+
+def _parts(data: bytes) -> tuple[list[tuple[int, bytes]], memoryview]:
+    """A small picture's segments (marker, body) from behind SOI up to SOS, and its coded rows."""
+    segments, place = [], 2
+    while True:
+        marker, length = struct.unpack_from(">xBH", data, place)
+        segments.append((marker, data[place + 4 : place + 2 + length]))
+        place += 2 + length
+        if marker == 0xDA:
+            return segments, memoryview(data)[place:-2]
+
+
+def _write_head(
+    file: IO[bytes], tables: list[tuple[int, bytes]], height: int, interval: int, metadata: Metadata
+) -> None:
+    """Everything before the coded rows: the first strip's tables, the whole picture's height, metadata."""
+
+    def segment(marker: int, body: bytes) -> None:
+        if len(body) <= _LONGEST_SEGMENT:  # A longer EXIF or XMP block has no place in a JPEG.
+            file.write(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body)
+
+    file.write(b"\xff\xd8")
+    for marker, body in tables:
+        if marker == 0xE0:  # JFIF's own: the resolution stands behind the version
+            if metadata.dpi:
+                dots = (min(65535, max(1, round(value))) for value in metadata.dpi)
+                body = body[:7] + struct.pack(">BHH", 1, *dots) + body[12:]
+            segment(marker, body)
+            _write_metadata(segment, metadata)
+            continue
+        if marker == 0xC0:
+            body = body[:1] + struct.pack(">H", height) + body[3:]
+        if marker == 0xDA:
+            segment(0xDD, struct.pack(">H", interval))
+        segment(marker, body)
+
+
+def _write_metadata(segment, metadata: Metadata) -> None:
+    if metadata.exif:
+        segment(0xE1, b"Exif\0\0" + metadata.exif.removeprefix(b"Exif\0\0"))
+    if metadata.xmp:
+        segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + metadata.xmp)
+    if metadata.icc_profile:
+        parts = [metadata.icc_profile[place : place + 65519] for place in range(0, len(metadata.icc_profile), 65519)]
+        for number, part in enumerate(parts, 1):
+            segment(0xE2, b"ICC_PROFILE\0" + bytes([number, len(parts)]) + part)
+    if metadata.iptc:
+        segment(0xED, photoshop_resource(metadata.iptc))

@@ -1,0 +1,23 @@
+"""Blocks of rows cut anew, as an encoder wants them."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+
+def strips(blocks: Iterable[np.ndarray], rows: int) -> Iterator[np.ndarray]:
+    """Blocks (any rows, W, C) as strips of `rows` rows; the last one may be lower. Each is valid until the next."""
+    held, filled = None, 0
+    for block in blocks:
+        if held is None:
+            held = np.empty((rows, *block.shape[1:]), block.dtype)
+        start = 0
+        while start < len(block):
+            count = min(rows - filled, len(block) - start)
+            held[filled : filled + count] = block[start : start + count]
+            filled, start = filled + count, start + count
+            if filled == rows:
+                yield held
+                filled = 0
+    if filled:
+        yield held[:filled]
