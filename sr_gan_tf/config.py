@@ -50,7 +50,7 @@ class Data:
     patch_size: int = Field(default=96, gt=0, description="HR pixels a side")
     batch_size: int = Field(default=16, gt=0)
     augmentations: tuple[str | Spec, ...] = ("flip", "turn")
-    on_bad_file: Literal["error", "skip"] = "error"
+    on_bad_file: Literal["error", "skip"] = "skip"
     cache_dir: str | None = Field(
         default=None, description="folder of the decoded tiles; default: the user's cache folder"
     )

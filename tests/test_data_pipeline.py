@@ -159,7 +159,7 @@ def test_patches_that_do_not_fit(data, tmp_path):
     with pytest.raises(InputError, match="no multiple of the scale 4; use 24"):
         Sampler(dataclasses.replace(data, patch_size=25), 4, 1)
     with pytest.raises(InputError, match=r"48x96 pixels, less than data.patch_size 64 \(and 5 more"):
-        Sampler(dataclasses.replace(data, patch_size=64), 4, 1)
+        Sampler(dataclasses.replace(data, patch_size=64, on_bad_file="error"), 4, 1)
     with pytest.raises(InputError, match="no picture from which to cut 100 pixels"):
         Sampler(dataclasses.replace(data, patch_size=100, on_bad_file="skip"), 4, 1)
 
@@ -180,7 +180,7 @@ def test_cutblur_needs_a_degradation(data):
 
 
 def test_validation_pictures_are_whole_and_read_when_asked(data, tmp_path, capsys):
-    data = dataclasses.replace(data, degradation=config.Spec("Bicubic"), validation_limit=3)
+    data = dataclasses.replace(data, degradation=config.Spec("Bicubic"), validation_limit=3, on_bad_file="error")
     pictures = validation_pictures(data, 3)
     assert len(pictures) == 3
     hr = np.asarray(Image.open(tmp_path / "one" / "1.png"))[:63, :78]
