@@ -11,6 +11,7 @@ from keras import layers
 
 from sr_gan_tf.generators.arguments import at_least, increasing, one_of
 from sr_gan_tf.generators.ranges import leave_network
+from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.layers.bilinear import BilinearEnlargement
 from sr_gan_tf.networks import Generator, enter_range
 
@@ -62,7 +63,7 @@ class SmallResidual(Generator):
             skip = x
             x = layers.Conv2D(filters, 3, padding="same", name=f"block{index}_first_conv")(x)
             if normalization == "batch":
-                x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"block{index}_norm")(x)
+                x = FusedBatchNormalization(name=f"block{index}_norm")(x)
             x = _activation(activation, f"block{index}_activation")(x)
             x = layers.Conv2D(filters, 3, padding="same", name=f"block{index}_second_conv")(x)
             x = layers.Add(name=f"block{index}")([skip, x])  # (N, H, W, filters)

@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from sr_gan_tf.generators.arguments import at_least, one_of
+from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.layers.channel_affine import ChannelAffine
 from sr_gan_tf.layers.icnr import ICNR
 from sr_gan_tf.layers.pixel_shuffle import PixelShuffle
@@ -56,7 +57,7 @@ class SharedResidual(Generator):
 
         prelu = layers.PReLU(keras.initializers.Constant(0.25), shared_axes=[1, 2, 3], name="prelu")
         block = conv(filters, 3, "block_conv")
-        shared_norm = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="norm")
+        shared_norm = FusedBatchNormalization(name="norm")
         affine = ChannelAffine(name="affine")
 
         def normalize(x, index):
@@ -64,9 +65,7 @@ class SharedResidual(Generator):
                 return shared_norm(x)
             if normalization == "none":
                 return x
-            own = layers.BatchNormalization(
-                momentum=0.9, epsilon=1e-5, center=False, scale=False, name=f"statistics{index}"
-            )
+            own = FusedBatchNormalization(center=False, scale=False, name=f"statistics{index}")
             return affine(own(x))
 
         inputs = keras.Input((None, None, 3), name="lr")

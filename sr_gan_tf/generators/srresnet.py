@@ -1,7 +1,7 @@
 """SRResNet, the generator of SRGAN (Ledig et al. 2017, arXiv:1609.04802).
 
-The paper is silent on three things. The batch statistics' momentum and epsilon are PyTorch's (0.9, 1e-5), the slopes
-of PReLU start at 0.25, and the output is linear; `bounded=True` ends in the tanh that several implementations add.
+The paper is silent on three things. The batch statistics' momentum and epsilon are PyTorch's, the slopes of PReLU
+start at 0.25, and the output is linear; `bounded=True` ends in the tanh that several implementations add.
 Sub-pixel convolutions start with ICNR. The last convolution runs in float32 under every precision policy, since
 bfloat16 has only 8 bits for a picture of 8 bits.
 """
@@ -13,6 +13,7 @@ from keras import layers
 
 from sr_gan_tf.generators.arguments import at_least, increasing, one_of
 from sr_gan_tf.generators.ranges import leave_network
+from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.layers.upsampling import channel_prelu, stages, upsampling_stage
 from sr_gan_tf.networks import Generator, enter_range
 
@@ -62,7 +63,7 @@ class SRResNet(Generator):
         def conv_norm(x, prefix):
             x = layers.Conv2D(filters, 3, padding="same", name=f"{prefix}_conv")(x)
             if normalization == "batch":
-                x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{prefix}_norm")(x)
+                x = FusedBatchNormalization(name=f"{prefix}_norm")(x)
             return x
 
         inputs = keras.Input((None, None, 3), name="lr")

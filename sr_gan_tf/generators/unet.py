@@ -13,6 +13,7 @@ from keras import layers
 
 from sr_gan_tf.generators.arguments import at_least, increasing, one_of
 from sr_gan_tf.generators.ranges import leave_network
+from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.layers.borders import CropLike, MirrorToMultiple
 from sr_gan_tf.networks import Generator, enter_range
 
@@ -102,7 +103,7 @@ class UNet(Generator):
 def _normalize(x, kind: str, name: str):
     if kind == "batch":
         start = keras.initializers.RandomNormal(mean=1.0, stddev=0.02)
-        return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=start, name=name)(x)
+        return FusedBatchNormalization(gamma_initializer=start, name=name)(x)
     if kind == "instance":
         return layers.GroupNormalization(-1, epsilon=1e-5, center=False, scale=False, name=name)(x)
     return x

@@ -2,6 +2,8 @@
 
 from sr_gan_tf.layers.activations import HardSwish, Mish
 from sr_gan_tf.layers.attention import SelfAttention2D
+from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
+from sr_gan_tf.layers.bilinear import BilinearEnlargement
 from sr_gan_tf.layers.borders import CropLike, MirrorToMultiple
 from sr_gan_tf.layers.channel_affine import ChannelAffine
 from sr_gan_tf.layers.conv3xc import Conv3XC
@@ -16,12 +18,14 @@ from sr_gan_tf.layers.squeeze_excitation import Excitation
 from sr_gan_tf.layers.unshuffled_convolution import UnshuffledConv2D
 
 __all__ = [
+    "BilinearEnlargement",
     "ChannelAffine",
     "Conv3XC",
     "CropLike",
     "DepthwiseConv2D",
     "DySample",
     "Excitation",
+    "FusedBatchNormalization",
     "HardSwish",
     "ICNR",
     "MinibatchDiscrimination",
@@ -31,8 +35,8 @@ __all__ = [
     "PixelShuffle",
     "PixelUnshuffle",
     "SelfAttention2D",
-    "SpectralConv2D",
     "SiLU",
+    "SpectralConv2D",
     "SymmetricGate",
     "UnshuffledConv2D",
 ]

@@ -1,0 +1,61 @@
+"""Batch normalisation (Ioffe and Szegedy 2015, arXiv:1502.03167) of pictures by one fused operation.
+
+Keras's own layer is a dozen operations, in float32 under mixed_bfloat16 too: about a fifth of a training step of
+SRResNet there. TensorFlow's fused one takes bfloat16 as it is, with float32 statistics, and costs next to nothing.
+Momentum and epsilon are PyTorch's, as in the published networks, and so is the variance that is remembered: the
+unbiased one.
+"""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """(N, H, W, C) to the same shape; arguments, weights and their names are Keras's.
+
+    Args:
+        momentum: part of the running statistics that a step keeps.
+        epsilon: added to the variance.
+        center, scale: whether there are a trained offset and factor.
+        gamma_initializer: start of the factor.
+    """
+
+    def __init__(
+        self,
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        center: bool = True,
+        scale: bool = True,
+        gamma_initializer="ones",
+        **kwargs,
+    ):
+        super().__init__(
+            momentum=momentum,
+            epsilon=epsilon,
+            center=center,
+            scale=scale,
+            gamma_initializer=gamma_initializer,
+            **kwargs,
+        )
+
+    def call(self, inputs, training=None, mask=None):
+        training = bool(training and self.trainable)
+        ones, zeros = ops.ones_like(self.moving_variance), ops.zeros_like(self.moving_mean)
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=ones if self.gamma is None else self.gamma,
+            offset=zeros if self.beta is None else self.beta,
+            mean=zeros if training else self.moving_mean,
+            variance=ones if training else self.moving_variance,
+            epsilon=self.epsilon,
+            is_training=training,
+        )
+        if training:
+            self._keep(self.moving_mean, mean)
+            self._keep(self.moving_variance, variance)
+        return outputs
+
+    def _keep(self, running, value) -> None:
+        running.assign(running * self.momentum + value * (1 - self.momentum))
