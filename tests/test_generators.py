@@ -27,14 +27,14 @@ from sr_gan_tf.weights.pytorch import network_of
 REFERENCE = Path(__file__).parent / "reference"
 
 TINY = {
-    "SRResNet": {"scale": 4, "filters": 8, "num_blocks": 2},
-    "SmallResidual": {"scale": 2, "filters": 8, "num_blocks": 2},
+    "SRResNet": {"scale": 4, "filters": 8, "num_blocks": 1},
+    "SmallResidual": {"scale": 2, "filters": 8, "num_blocks": 1},
     "SharedResidual": {"scale": 4, "filters": 8, "num_uses": 2},
-    "SPAN": {"scale": 4, "filters": 8, "num_blocks": 2, "input_gain": 10.0},
-    "UNet": {"scale": 2, "filters": 8, "num_downs": 3, "normalization": "instance"},
+    "SPAN": {"scale": 4, "filters": 8, "num_blocks": 1, "input_gain": 10.0},
+    "UNet": {"scale": 2, "filters": 8, "num_downs": 2, "normalization": "instance"},
     "RRDBNet": {"scale": 2, "filters": 8, "num_blocks": 1, "growth": 4},
-    "MSRResNet": {"scale": 4, "filters": 8, "num_blocks": 2},
-    "Compact": {"scale": 4, "filters": 8, "num_convs": 2},
+    "MSRResNet": {"scale": 4, "filters": 8, "num_blocks": 1},
+    "Compact": {"scale": 4, "filters": 8, "num_convs": 1},
 }
 
 COUNTS = [
@@ -75,9 +75,9 @@ FORMS = [
     ("SharedResidual", {"scale": 2, "normalization": "published"}),
     ("SharedResidual", {"scale": 1, "normalization": "none"}),
     ("SPAN", {"scale": 1, "merged": True, "nearest_skip": True}),
-    ("SPAN", {"scale": 2, "published_graph": True, "input_mean": (0.0, 0.0, 0.0), "num_blocks": 1}),
-    ("UNet", {"scale": 1, "normalization": "batch", "bounded": False}),
-    ("UNet", {"scale": 4, "normalization": "none", "num_downs": 2, "dropout": 0.5}),
+    ("SPAN", {"scale": 2, "published_graph": True, "input_mean": (0.0, 0.0, 0.0), "num_blocks": 2}),
+    ("UNet", {"scale": 1, "normalization": "batch", "bounded": False, "num_downs": 4}),
+    ("UNet", {"scale": 4, "normalization": "none", "num_downs": 3, "dropout": 0.5}),
     ("RRDBNet", {"scale": 1}),
     ("RRDBNet", {"scale": 4}),
     ("MSRResNet", {"scale": 3}),
