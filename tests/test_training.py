@@ -156,9 +156,7 @@ def test_discriminator_rests_above_the_accuracy_bound(batch):
     before = [v.numpy() for v in trainer.discriminator.trainable_variables]
     logs = floats(trainer.train_step(batch))
     accuracy = 0.5 * (logs["real_accuracy"] + logs["fake_accuracy"])
-    moved = any(
-        (v.numpy() != b).any() for v, b in zip(trainer.discriminator.trainable_variables, before, strict=True)
-    )
+    moved = any((v.numpy() != b).any() for v, b in zip(trainer.discriminator.trainable_variables, before, strict=True))
     assert moved == (accuracy <= 0.6) == bool(logs["discriminator_updated"])
     trainer.stabilisers = Stabilisers(accuracy_bound=1e-9)
     before = [v.numpy() for v in trainer.discriminator.trainable_variables]

@@ -1,6 +1,5 @@
 """Borders for networks whose maps must divide evenly: mirror up to a multiple, and crop the result again."""
 
-
 import keras
 import tensorflow as tf
 
