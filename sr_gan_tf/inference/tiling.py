@@ -94,6 +94,7 @@ def plan(
     tile: int | None = None,
     halo: int | Literal["exact"] | None = None,
     memory: float | None = None,
+    itemsize: int = 1,
 ) -> Tiling:
     """How to cut a picture for a generator: exactly, by its receptive field, wherever that is affordable.
 
@@ -103,15 +104,20 @@ def plan(
         tile: LR pixels a side; default: what memory holds, as few tiles as that gives.
         halo: LR pixels instead of the receptive field's, or `"exact"` for just that; default: the receptive field's,
             or a measured one where it would more than double the work.
-        memory: bytes that a tile may take; default: half of what is free, a gigabyte where that does well.
+        memory: bytes that a row of tiles may take; default: half of what is free, a gigabyte where that does well.
+        itemsize: bytes of a sample of the result.
     """
     field = enlarger.field
-    free = free_memory() / 2 if memory is None else memory
-    comfortable, largest = (limit / enlarger.bytes_per_pixel for limit in (min(free, _COMFORTABLE_MEMORY), free))
+    largest = free_memory() / 2 if memory is None else memory
+    # A row of tiles in the making, one on its way to the encoder, and what the encoder makes of it.
+    bytes_a_row = 3 * shape[1] * enlarger.scale**2 * 3 * itemsize
 
     def best(reach: int) -> tuple[tuple[int, int], float]:
-        choice = _best_tile(shape, reach, field.alignment, comfortable)
-        return choice if choice[1] <= _COMFORTABLE_WORK else _best_tile(shape, reach, field.alignment, largest)
+        def within(limit: float) -> tuple[tuple[int, int], float]:
+            return _best_tile(shape, reach, field.alignment, limit, enlarger.bytes_per_pixel, bytes_a_row)
+
+        choice = within(min(largest, _COMFORTABLE_MEMORY))
+        return choice if choice[1] <= _COMFORTABLE_WORK else within(largest)
 
     reach, note = OVERLAP if field.halo is None else field.halo, ""
     chosen, work = best(reach)
@@ -142,15 +148,17 @@ def _is_whole(shape: tuple[int, ...], tile: tuple[int, int], halo: int, alignmen
     return all(len(spans(length, side, halo, alignment)) == 1 for length, side in zip(shape, tile, strict=False))
 
 
-def _best_tile(shape: tuple[int, ...], halo: int, alignment: int, pixels: float) -> tuple[tuple[int, int], float]:
-    """Height and width of tiles whose windows have at most so many pixels, and the work they make for each of the
-    picture's pixels, which is as small as can be.
+def _best_tile(
+    shape: tuple[int, ...], halo: int, alignment: int, memory: float, bytes_a_pixel: float, bytes_a_row: float
+) -> tuple[tuple[int, int], float]:
+    """Height and width of the tiles that fit in so much memory, and the work they make for each of the picture's
+    pixels, which is as small as can be.
     """
     height, width = shape[:2]
     margin = -(-halo // alignment) * alignment
     best, least = (_SMALLEST_TILE, _SMALLEST_TILE), math.inf
     for tall in _cuts(height, margin, alignment):
-        widest = int(pixels // min(height, tall + 2 * margin))
+        widest = int((memory - tall * bytes_a_row) / bytes_a_pixel / min(height, tall + 2 * margin))
         wide = width if widest >= width else (widest - 2 * margin) // alignment * alignment
         if wide < min(_SMALLEST_TILE, width):
             continue
