@@ -113,7 +113,7 @@ class Experiment:
     checkpoint_every: int = Field(default=1000, gt=0)
     sample_every: int | None = Field(default=None, gt=0, description="picture strips; default: at each validation")
     log_every: int = Field(default=50, gt=0)
-    best_metric: str = Field(default="psnr_y", description="validation metric that chooses best.keras")
+    best_metric: Literal["psnr_y", "ssim_y"] = Field(default="psnr_y", description="it chooses best.keras")
     patience: int | None = Field(
         default=None, gt=0, description="validations without a better one before the stage ends"
     )

@@ -162,6 +162,25 @@ def test_early_stopping_ends_a_stage_and_resumes_as_ended(tiny, tmp_path):
     assert notes["stage_index"] == 1 and notes["first_step"] < 100
 
 
+@pytest.mark.parametrize(
+    ("good_steps", "said"), [(0, "no checkpoint was written yet"), (6, "step_000000008.safetensors")]
+)
+def test_steps_that_are_not_finite_stop_the_run_and_name_the_last_good_checkpoint(
+    repository, tmp_path, good_steps, said
+):
+    schedule = {"class_name": "PiecewiseConstantDecay", "config": {"boundaries": [good_steps], "values": [1.0, 3e38]}}
+    weight = schedule if good_steps else 3e38
+    settings = [*TINY, f"stages.0.content.0.weight={json.dumps(weight)}", "max_bad_steps=3", "histograms=false"]
+    experiment = load_experiment(repository / "experiments" / "tiny.json", settings)
+    with pytest.raises(InputError, match=f"3 steps in a row were not finite .*generator_gradient_norm.*{said}"):
+        fit(experiment, tmp_path / "run", say=lambda text: None)
+    files = checkpoint_files(tmp_path / "run" / "checkpoints")
+    for path in files:
+        notes, tensors = read_checkpoint(path)
+        assert notes["stage_step"] <= 8 and all(np.isfinite(tensor).all() for tensor in tensors.values())
+    assert bool(files) == bool(good_steps)
+
+
 def test_initial_weights_of_another_scale_list_what_does_not_fit(run, tiny, tmp_path):
     from sr_gan_tf.assembly import transfer
 
