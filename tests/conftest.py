@@ -7,6 +7,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras  # noqa: E402
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+# The short form must give the same verdict every time; `--hypothesis-profile=default` draws other examples.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
