@@ -247,6 +247,18 @@ def test_generator_loss_leaves_batch_statistics_of_the_discriminator_alone(batch
     np.testing.assert_allclose(judged, discriminator(batch[1], training=True), rtol=1e-5, atol=1e-6)
 
 
+def test_generator_loss_sees_the_discriminator_without_dropout():
+    from sr_gan_tf.discriminators.metagan import MetaGAN
+
+    discriminator = MetaGAN(filters=(16, 16, 32, 32), blocks=(1, 1, 1, 1))
+    trainer = GAN(make_generator(), discriminator, ema_decay=0.9)
+    picture = tf.constant(np.random.default_rng(1).random((1, 64, 64, 3), "float32"))
+    first, second = (trainer._judge(discriminator, picture).numpy() for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    noisy = {float(discriminator(picture, training=True)[0, 0]) for _ in range(3)}
+    assert len(noisy) > 1
+
+
 def test_fit_under_mixed_precision(batch):
     keras.config.set_dtype_policy("mixed_bfloat16")
     trainer = make_gan(optimizer=ADAM)
