@@ -24,7 +24,12 @@ _CHANGED: dict[str, np.ndarray] = {}
 def _enlarger(name: str) -> Enlarger:
     """One for the whole file: compiling is what takes time."""
     if name not in _ENLARGERS:
-        _ENLARGERS[name] = Enlarger(tiny_generator(name))
+        generator = tiny_generator(name)
+        # Values as a trained network's have them: rounding errors grow with them, and with those the changed levels.
+        last = [layer for layer in generator.layers if layer.get_weights()][-1]
+        spread = float(np.std(generator(_noise(40, 40)[None])))
+        last.set_weights([weight * min(1.0, 0.3 / spread) for weight in last.get_weights()])
+        _ENLARGERS[name] = Enlarger(generator)
     return _ENLARGERS[name]
 
 
@@ -222,12 +227,14 @@ def test_tiles_follow_the_memory():
     need = bytes_per_pixel(enlarger.generator)
     # At the network's end 9 * 3 float32 values a pixel, and the maps of 8 channels before.
     assert 9 * 3 * 4 < need < 100 * 9 * 3 * 4
+    areas = []
     for megabytes in (10, 100, 1000):
         tiling = plan(enlarger, (4000, 6000, 3), memory=megabytes * 1e6)
         height, width = (side + 2 * tiling.halo for side in tiling.tile)
-        assert height * width * need <= megabytes * 1e6 or tiling.tile == (16, 16)
-        # As few tiles as that allows.
-        assert height * width * need > 0.3 * megabytes * 1e6
+        rows = 3 * tiling.tile[0] * 6000 * 9 * 3  # of the enlarged picture, made, waiting and encoded
+        assert height * width * need + rows <= megabytes * 1e6
+        areas.append(height * width)
+    assert areas[0] < areas[1] / 5 and areas[1] < areas[2] / 5
     assert plan(enlarger, (100, 120, 3), memory=1e9).tile == (100, 120)
     for shape in ((1, 1), (1, 50000), (50000, 3), (17, 4000)):
         tiling = plan(enlarger, shape, memory=1e6)
