@@ -75,6 +75,8 @@ def whole_command(chain: Chain, folder: Path, format: str) -> Callable[[], float
 @contextlib.contextmanager
 def peers(python: str, width: int, height: int) -> Iterator[dict[str, Callable[[], float]]]:
     """SPAN in PyTorch, each way in a process of its own, which waits while it is not its turn."""
+    # Without these PyTorch gives its large buffers back to the system at every step and pays for it dearly.
+    reuse = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
     script = Path(__file__).parents[2] / "tests" / "peers" / "torch_span.py"
     started = {}
     try:
@@ -84,6 +86,7 @@ def peers(python: str, width: int, height: int) -> Iterator[dict[str, Callable[[
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
+                env={**os.environ, **reuse},
             )
         for kind, process in started.items():
             if process.stdout.readline().strip() != "ready":

@@ -1,0 +1,25 @@
+"""The measurement of the upscale command: every row and ratio, on a picture of no size."""
+
+import re
+
+from sr_gan_tf.inference.speed import in_turns, main, photograph
+
+
+def test_rows_and_ratios(model, capsys):
+    assert main(["--model", model, "--size", "32x24", "--rounds", "1"]) == 0
+    said = capsys.readouterr().out
+    times = dict(re.findall(r"^(.*\S)\s+([\d.]+) s$", said, re.MULTILINE))
+    assert {f"network, {kind}" for kind in ("float32", "bfloat16")} < set(times) and len(times) == 6
+    ratios = re.findall(r"^(.+) / (.+): ([\d.]+)$", said, re.MULTILINE)
+    assert len(ratios) == 5
+
+
+def test_medians_of_turns_leave_the_first_out():
+    values = {"a": iter([100.0, 1.0, 3.0, 2.0]), "b": iter([0.0, 5.0, 5.0, 8.0])}
+    assert in_turns({name: lambda name=name: next(values[name]) for name in values}, 3) == {"a": 2.0, "b": 5.0}
+
+
+def test_wrong_sizes_and_photographs_of_any(model, capsys):
+    assert main(["--model", model, "--size", "wide"]) == 2
+    assert "WIDTHxHEIGHT" in capsys.readouterr().err
+    assert photograph(1000, 7).shape == (7, 1000, 3)
