@@ -47,7 +47,8 @@ class Picture:
 class Header:
     """What a file says before its pixels are decoded; `width` and `height` are those after EXIF's turn.
 
-    `loop` is how often an animation is shown, 0 for endlessly, None where the file doesn't say.
+    `loop` is how often an animation is shown, 0 for endlessly, None where the file doesn't say. `frames` are those of
+    an animation, `pages` those of a TIFF, of which only the first one is read.
     """
 
     width: int
@@ -55,6 +56,7 @@ class Header:
     format: str
     frames: int = 1
     loop: int | None = None
+    pages: int = 1
 
 
 def read_header(source: str | Path | bytes, max_megapixels: float = MAX_MEGAPIXELS, name: str = "") -> Header:
@@ -69,7 +71,8 @@ def read_header(source: str | Path | bytes, max_megapixels: float = MAX_MEGAPIXE
             # Pillow turns a TIFF itself while decoding; its header already gives the turned size.
             if orientation(image) >= 5 and image.format != "TIFF":
                 width, height = height, width
-            return Header(width, height, _format(image), frame_count(image), image.info.get("loop"))
+            pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+            return Header(width, height, _format(image), frame_count(image), image.info.get("loop"), pages)
 
 
 def picture_size(path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> tuple[int, int]:

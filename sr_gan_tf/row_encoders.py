@@ -5,6 +5,8 @@ BMP and GIF need all rows at once: they are collected in an unlinked, memory-map
 """
 
 import dataclasses
+import math
+import os
 import struct
 import tempfile
 from collections.abc import Iterable
@@ -77,7 +79,8 @@ def scratch_array(shape: tuple[int, ...], dtype: np.dtype, folder: str | Path | 
     """An array on disk that vanishes with the process, in `folder` (where the result needs room anyway)."""
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
-            file.truncate(int(np.prod(shape)) * np.dtype(dtype).itemsize)
+            # Reserved now: a full disk under a mapped file would end the process without a word.
+            os.posix_fallocate(file.fileno(), 0, max(1, math.prod(shape) * np.dtype(dtype).itemsize))
         except OSError as error:
             raise InputError(f"no room for a scratch file of the picture in {folder}: {error.strerror}") from error
         return np.memmap(file, dtype, "r+", shape=shape)

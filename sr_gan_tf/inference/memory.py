@@ -10,13 +10,13 @@ from sr_gan_tf.inference.receptive_field import tensor_strides
 # The executor frees some maps later than their last use, and convolutions have workspaces of their own.
 _OVERHEAD = 1.5
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
-_UNKNOWN_NETWORK = 64 * 1024.0  # bytes; four maps of 64 channels at four times the size, for one that hides its graph
+_UNKNOWN_NETWORK = 16 * 1024.0  # bytes; a map of 64 channels at four times the size, for one that hides its graph
 
 
 def bytes_per_pixel(network: keras.Model) -> float:
     """Bytes of feature maps alive at once for each input pixel, at the worst moment of a forward pass."""
     strides = tensor_strides(network)
-    if not strides:
+    if not strides or any(isinstance(layer, keras.layers.TFSMLayer) for layer in network.layers):
         return _UNKNOWN_NETWORK
     nodes = [node for operation in network.operations for node in operation._inbound_nodes]
     waiting: dict[int, int] = {}

@@ -103,6 +103,8 @@ def make_job(
     note = ""
     if header.frames > 1 and encoding.format not in _ANIMATED:
         note = f"only the first of {header.frames} frames, since {encoding.format} holds one; use --format webp or gif"
+    if header.pages > 1:
+        note = f"only the first of {header.pages} pages"
     if max(width / header.width, height / header.height) > scale:
         note = f"enlarged beyond the network's x{scale} by bicubic interpolation; --passes adds detail"
     return Job(source, data, target, header, (width, height), encoding, note)
@@ -130,7 +132,10 @@ def run_job(
     """Computes a job's picture here and writes it in a thread; the future gives the written file's name."""
     folder = None if job.target == STANDARD else Path(job.target).parent
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the folder {folder}: {error.strerror}; choose another one") from error
     if job.frames > 1:
         return writers.feed(
             _animation(job, frames, treatment, folder, report), lambda blocks: _write_animation(job, blocks, folder)

@@ -1,6 +1,7 @@
 """The upscale command among files: folders, names, streams, animations, what is refused and what is left behind."""
 
 import io
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -169,6 +170,13 @@ def test_a_still_format_takes_the_first_frame_and_says_so(model, cat, tmp_path, 
     assert "only the first of 2 frames" in capsys.readouterr().err
 
 
+def test_pages_of_a_tiff_are_counted(model, cat, tmp_path, capsys):
+    pages = [Image.fromarray(cat), Image.fromarray(cat[::-1])]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    assert main([str(tmp_path / "a.tif"), "-o", str(tmp_path / "b.png"), "--model", model]) == 0
+    assert "only the first of 2 pages" in capsys.readouterr().err
+
+
 def test_comparison(model, photo, tmp_path):
     assert main([photo, "-o", str(tmp_path / "out.png"), "--model", model, "--compare"]) == 0
     strip = read_image(tmp_path / "out_compare.png").pixels
@@ -198,6 +206,19 @@ def test_nothing_is_left_of_a_write_that_fails(model, photo, tmp_path, monkeypat
     monkeypatch.setattr("sr_gan_tf.inference.pictures.encode", full)
     assert main([photo, "-o", str(tmp_path / "out.png"), "--model", model, "--tile", "16"]) == 2
     assert "No space left" in capsys.readouterr().err and names_in(tmp_path) == ["cat.png"]
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "bmp"])
+def test_a_full_disk(model, photo, tmp_path, capsys, suffix):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, before[1]))
+    try:
+        status = main([photo, "-o", str(tmp_path / f"out.{suffix}"), "--model", model, "--tile", "16"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    said = capsys.readouterr().err
+    assert status == 2 and said.startswith("error: ") and said.count("\n") == 1 and "unexpected" not in said
+    assert names_in(tmp_path) == ["cat.png"]
 
 
 def test_an_interrupt_leaves_nothing_half_written(model, photo, tmp_path, monkeypatch, capsys):
