@@ -23,6 +23,14 @@ def _folder(variable: str, name: str) -> Path:
     return folder
 
 
+# Two workers share the files out in this order: those that take longest come first, so that none is left for the end.
+LONGEST = ("test_resume.py", "test_planning.py", "test_fit.py", "test_pairs.py", "test_training.py", "test_bad_input.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     return REPOSITORY
