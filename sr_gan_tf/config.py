@@ -58,6 +58,12 @@ class Data:
     validation_limit: int | None = Field(default=None, gt=0, description="at most so many validation pictures")
 
 
+MetricName = Literal[
+    "psnr_y", "ssim_y", "ms_ssim_y", "psnr_rgb", "psnr_yfloat", "ssim_yfloat", "gmsd", "mean_color", "detail_ratio",
+    "checkerboard_ratio",
+]  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class Balance:
     """What keeps generator and discriminator in step; all off by default."""
@@ -108,12 +114,16 @@ class Experiment:
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     deterministic: bool = False
     jit_compile: bool | Literal["auto"] = "auto"
+    distribution: Literal["mirrored", "multi_worker"] | None = Field(
+        default=None, description="share each batch among the machine's GPUs, or among the processes of TF_CONFIG"
+    )
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     validate_every: int = Field(default=5000, gt=0)
     checkpoint_every: int = Field(default=1000, gt=0)
     sample_every: int | None = Field(default=None, gt=0, description="picture strips; default: at each validation")
     log_every: int = Field(default=50, gt=0)
-    best_metric: Literal["psnr_y", "ssim_y"] = Field(default="psnr_y", description="it chooses best.keras")
+    validation_metrics: tuple[MetricName, ...] = Field(default=("psnr_y", "ssim_y"), min_length=1)
+    best_metric: MetricName = Field(default="psnr_y", description="it chooses best.keras")
     patience: int | None = Field(
         default=None, gt=0, description="validations without a better one before the stage ends"
     )

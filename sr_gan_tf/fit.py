@@ -16,16 +16,19 @@ from sr_gan_tf.assembly import Networks, batch_size, build_networks, build_stage
 from sr_gan_tf.checkpoints import read_newest, restore
 from sr_gan_tf.config import Data, Experiment, Stage, json_schema, load_experiment, to_json
 from sr_gan_tf.data.measure import profile_input
+from sr_gan_tf.data.overlap import refuse_shared_pictures
 from sr_gan_tf.data.pipeline import training_batches, validation_pictures
+from sr_gan_tf.distribution import Crew
 from sr_gan_tf.errors import InputError, command
 from sr_gan_tf.history import History
 from sr_gan_tf.inference.tiling import upscale_array
+from sr_gan_tf.metrics import metric_named
 from sr_gan_tf.resampling import imresize
 from sr_gan_tf.runs import RunFolder
 from sr_gan_tf.training import callbacks as run_callbacks
 from sr_gan_tf.training.board import describe, finish
 from sr_gan_tf.training.session import Session
-from sr_gan_tf.training.validation import Validate, measure
+from sr_gan_tf.training.validation import Validate, measure, metrics_of
 
 
 def fit(
@@ -46,29 +49,52 @@ def fit(
         InputError: for anything the user can mend; the run folder stays usable.
         Interrupted: stopped by a signal, after saving.
     """
+    crew = Crew(experiment)
     if experiment.deterministic:
         tf.config.experimental.enable_op_determinism()
-    networks = build_networks(experiment)
-    # All stages are built once before anything is written: a mistake in the last one shows now.
-    for index in range(len(experiment.stages)):
-        build_stage(experiment, index, networks)
+    with crew.talking(), crew.building():
+        networks = build_networks(experiment)
+        # All stages are built once before anything is written: a mistake in the last one shows now.
+        for index in range(len(experiment.stages)):
+            build_stage(experiment, index, networks)
+    refuse_shared_pictures(experiment.data, experiment.scale)
     folder = RunFolder(run_dir or Path("runs") / experiment.name)
+    if not crew.is_chief:
+        _follow(experiment, folder, networks, crew)
+        return folder
     with folder.claim(experiment):
         session = Session(experiment, folder, History(folder.history))
         pictures = validation_pictures(experiment.data, experiment.scale)
         saved = _recall(session, say)
+        crew.check_same(experiment, session.step)
         session.writer = tf.summary.create_file_writer(str(folder.logs))
         if saved is None:
-            describe(session, networks.generator)
+            describe(session, networks.generator if crew.strategy is None else networks.generator.copy())
         baseline = _bicubic_row(session, pictures)
         with _stopping(session):
             while session.stage_index < len(experiment.stages):
-                _run_stage(session, networks, saved, pictures, profile, say)
+                _run_stage(session, networks, crew, saved, pictures, profile, say)
                 saved = None
                 session.next_stage()
         _summarise(session, baseline, say)
         finish(session)
     return folder
+
+
+def _follow(experiment: Experiment, folder: RunFolder, networks: Networks, crew: Crew) -> None:
+    """What a worker that is not the chief does: the same steps from the same checkpoint, and no writing."""
+    session = Session(experiment, folder, History(folder.history))
+    saved = _recall(session, _silently)
+    crew.check_same(experiment, session.step)
+    with _stopping(session):
+        while session.stage_index < len(experiment.stages):
+            _run_stage(session, networks, crew, saved, (), None, _silently)
+            saved = None
+            session.next_stage()
+
+
+def _silently(text: str) -> None:
+    """The chief says it."""
 
 
 def _recall(session: Session, say) -> dict[str, np.ndarray] | None:
@@ -85,12 +111,19 @@ def _recall(session: Session, say) -> dict[str, np.ndarray] | None:
 
 
 def _run_stage(
-    session: Session, networks: Networks, saved: dict | None, pictures: Sequence, profile, say: Callable[[str], None]
+    session: Session,
+    networks: Networks,
+    crew: Crew,
+    saved: dict | None,
+    pictures: Sequence,
+    profile: tuple[int, int] | None,
+    say: Callable[[str], None],
 ) -> None:
     experiment, stage = session.experiment, session.stage
-    if saved is None:
-        load_initial_weights(experiment, session.stage_index, networks, say)
-    trainer = build_stage(experiment, session.stage_index, networks)
+    with crew.talking(), crew.building():
+        if saved is None:
+            load_initial_weights(experiment, session.stage_index, networks, say)
+        trainer = build_stage(experiment, session.stage_index, networks)
     if saved is None:
         trainer.total_step.assign(session.first_step)
         _warn_of_a_cold_start(session, say)
@@ -98,17 +131,21 @@ def _run_stage(
         restore(trainer.state(), saved)
     if session.at_stage_end:
         return
-    progress = run_callbacks.Progress(session)
+
+    def batches(size: int, shard: tuple[int, int]) -> tf.data.Dataset:
+        data = dataclasses.replace(stage_data(experiment, stage), batch_size=size)
+        return training_batches(data, experiment.scale, experiment.seed, session.sample, shard)
+
+    progress = run_callbacks.Progress(session, crew.is_chief)
     # Closed whatever happens, so that an error line doesn't hang on the bar's.
-    with contextlib.closing(progress):
-        batches = training_batches(stage_data(experiment, stage), experiment.scale, experiment.seed, session.sample)
+    with contextlib.closing(progress), crew.talking():
         trainer.fit(
-            on_device(batches),
+            on_device(crew.batches(batches, session.batch_size)),
             steps_per_epoch=stage.steps - session.stage_step,
             epochs=1,
             shuffle=False,
             verbose=0,
-            callbacks=_callbacks(session, progress, pictures, profile),
+            callbacks=_callbacks(session, crew, progress, pictures, profile),
         )
 
 
@@ -121,25 +158,23 @@ def stage_data(experiment: Experiment, stage: Stage) -> Data:
 
 def on_device(batches: tf.data.Dataset) -> tf.data.Dataset:
     """Where there is a GPU, the coming batches are copied to it while it works on the present one."""
-    if not tf.config.list_logical_devices("GPU"):
+    if not tf.config.list_logical_devices("GPU") or not isinstance(batches, tf.data.Dataset):
         return batches
     return batches.apply(tf.data.experimental.prefetch_to_device("/GPU:0", buffer_size=2))
 
 
-def _callbacks(session: Session, progress, pictures: Sequence, profile) -> list:
-    chosen = [
-        run_callbacks.Count(session),
-        progress,
-        run_callbacks.Guard(session),
-        run_callbacks.Log(session),
-        Validate(session, pictures, upscale_array),
-    ]
-    if session.experiment.histograms:
+def _callbacks(session: Session, crew: Crew, progress, pictures: Sequence, profile) -> list:
+    chosen = [run_callbacks.Count(session), progress, run_callbacks.Guard(session)]
+    if crew.is_chief:
+        chosen += [run_callbacks.Log(session), Validate(session, pictures, upscale_array)]
+    if crew.is_chief and session.experiment.histograms:
         chosen.append(run_callbacks.Histograms(session))
     if profile is not None:
         chosen.append(run_callbacks.Profile(session, *profile))
+    if crew.workers > 1:
+        chosen.append(run_callbacks.Agree(session, crew))
     # Last, so that it saves what the others remember.
-    return [*chosen, run_callbacks.Checkpoint(session)]
+    return [*chosen, run_callbacks.Checkpoint(session, crew.is_chief)]
 
 
 def _bicubic_row(session: Session, pictures: Sequence) -> dict[str, float]:
@@ -147,9 +182,9 @@ def _bicubic_row(session: Session, pictures: Sequence) -> dict[str, float]:
     if not pictures:
         return {}
     history, scale = session.history, session.experiment.scale
-    names = {"psnr_y": "validation/bicubic_psnr_y", "ssim_y": "validation/bicubic_ssim_y"}
+    names = {name: f"validation/bicubic_{name}" for name in metrics_of(session.experiment)}
     if not history.rows:
-        values = measure(pictures, lambda lr: imresize(lr, scale=scale), scale)
+        values = measure(pictures, lambda lr: imresize(lr, scale=scale), scale, list(names))
         history.add(0, session.stage.name, {names[key]: value for key, value in values.items()})
         history.write()
     return {key: history.series(name)[1][0] for key, name in names.items()}
@@ -167,12 +202,21 @@ def _warn_of_a_cold_start(session: Session, say) -> None:
 def _summarise(session: Session, baseline: dict[str, float], say) -> None:
     history = session.history
     if baseline:
-        say(f"{'bicubic':<20} PSNR-Y {baseline['psnr_y']:.2f} dB  SSIM-Y {baseline['ssim_y']:.4f}")
+        say(f"{'bicubic':<20} {_figures(baseline)}")
+        measured = f"validation/{session.experiment.best_metric}"
         for stage in session.experiment.stages:
-            rows = [row for row in history.rows if row["stage"] == stage.name and "validation/psnr_y" in row]
-            psnr, ssim = float(rows[-1]["validation/psnr_y"]), float(rows[-1]["validation/ssim_y"])
-            say(f"{stage.name:<20} PSNR-Y {psnr:.2f} dB  SSIM-Y {ssim:.4f}")
+            row = [row for row in history.rows if row["stage"] == stage.name and measured in row][-1]
+            say(f"{stage.name:<20} {_figures({name: float(row[f'validation/{name}']) for name in baseline})}")
     say(f"done: {session.step} steps; best generator in {session.folder.best}, chart in {session.folder.chart}")
+
+
+def _figures(values: dict[str, float]) -> str:
+    """E.g. `PSNR-Y 28.42 dB  SSIM-Y 0.8101`."""
+    texts = []
+    for name, value in values.items():
+        metric = metric_named(name)
+        texts.append(f"{metric.title} {value:.{metric.digits}f}{' dB' if metric.title.startswith('PSNR') else ''}")
+    return "  ".join(texts)
 
 
 @contextlib.contextmanager

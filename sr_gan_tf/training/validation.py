@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw
 
-from sr_gan_tf.metrics import psnr_y, ssim_y
+from sr_gan_tf.config import Experiment
+from sr_gan_tf.metrics import metric_named
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.resampling import imresize
 from sr_gan_tf.runs import replacing
@@ -35,7 +36,10 @@ class Validate(RunCallback):
     def on_train_batch_end(self, batch, logs=None):
         session, experiment = self.session, self.session.experiment
         if self.pictures and session.due(experiment.validate_every):
-            means = measure(self.pictures, lambda lr: self.enlarge(self.model.average, lr), experiment.scale)
+            generator = self.model.shown()
+            means = measure(
+                self.pictures, lambda lr: self.enlarge(generator, lr), experiment.scale, metrics_of(experiment)
+            )
             values = {f"validation/{name}": value for name, value in means.items()}
             session.history.add(session.step, session.stage.name, values)
             session.history.write()
@@ -43,7 +47,7 @@ class Validate(RunCallback):
             self._judge(means)
             draw_chart(session.history, session.folder.chart, experiment.name)
         if not self.pictures and session.at_stage_end:
-            save_generator(self.model.average, session.folder.best)
+            save_generator(self.model.shown(), session.folder.best)
             draw_chart(session.history, session.folder.chart, experiment.name)
         if self.pictures and session.due(experiment.sample_every or experiment.validate_every):
             self._strips()
@@ -51,9 +55,10 @@ class Validate(RunCallback):
     def _judge(self, means: dict[str, float]) -> None:
         session = self.session
         metric = session.experiment.best_metric
-        if session.best is None or means[metric] > session.best:
-            session.best, session.since_best = means[metric], 0
-            save_generator(self.model.average, session.folder.best)
+        score = _score(metric, means[metric])
+        if session.best is None or score > session.best:
+            session.best, session.since_best = score, 0
+            save_generator(self.model.shown(), session.folder.best)
             return
         session.since_best += 1
         patience = session.experiment.patience
@@ -66,10 +71,10 @@ class Validate(RunCallback):
                     tf.summary.scalar(name, value)
 
     def _strips(self) -> None:
-        strips = []
+        strips, generator = [], self.model.shown()
         for picture in list(self.pictures)[:4]:
             lr, hr = center(*picture.pair(), self.session.experiment.scale)
-            strips.append(strip(lr, self.enlarge(self.model.average, lr), hr, self.session.experiment.scale))
+            strips.append(strip(lr, self.enlarge(generator, lr), hr, self.session.experiment.scale))
         width = max(image.shape[1] for image in strips)
         rows = [np.pad(image, ((0, 4), (0, width - image.shape[1]), (0, 0))) for image in strips]
         with replacing(self.session.folder.samples / f"step_{self.session.step:09d}.png") as temporary:
@@ -80,15 +85,32 @@ class Validate(RunCallback):
                     tf.summary.image(f"strip/{index}", image[None])
 
 
-def measure(pictures: Sequence, enlarge: Callable, scale: int) -> dict[str, float]:
-    """Means over the pictures (items with `pair()`) of PSNR-Y and SSIM-Y with `scale` pixels cut from each border."""
+def metrics_of(experiment: Experiment) -> list[str]:
+    """The metrics of the validation; the one that chooses the best generator is always among them."""
+    return list(dict.fromkeys([*experiment.validation_metrics, experiment.best_metric]))
+
+
+def _score(metric: str, value: float) -> float:
+    """The value so that higher is better; one that isn't defined is the worst of all."""
+    if math.isnan(value):
+        return -math.inf
+    return {"higher": value, "lower": -value, "one": -abs(value - 1)}[metric_named(metric).better]
+
+
+def measure(pictures: Sequence, enlarge: Callable, scale: int, names: Sequence[str]) -> dict[str, float]:
+    """Means over the pictures (items with `pair()`) of the named METRICS, with `scale` pixels cut from each border.
+
+    A metric that isn't defined for a picture (nan: too small for it) leaves that picture out.
+    """
     rows = []
     for picture in pictures:
         lr, hr = picture.pair()
         sr = enlarge(lr)
-        rows.append((psnr_y(hr, sr, crop=scale), ssim_y(hr, sr, crop=scale)))
-    psnr, ssim = np.mean(rows, axis=0)
-    return {"psnr_y": float(psnr), "ssim_y": float(ssim)}
+        if (hr == hr[..., :1]).all():
+            hr = hr[..., 0]  # the values of a grey picture are its luma, by the published protocol
+        rows.append([metric_named(name).function(hr, sr, scale, scale) for name in names])
+    columns = zip(names, np.array(rows, np.float64).T, strict=True)
+    return {name: float(np.nanmean(column)) if not np.isnan(column).all() else math.nan for name, column in columns}
 
 
 def center(lr: np.ndarray, hr: np.ndarray, scale: int, side: int = 160) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,67 @@
+"""Refuses a validation picture that is also trained on: its figures would say nothing about other pictures."""
+
+import hashlib
+from pathlib import Path
+
+from sr_gan_tf import config
+from sr_gan_tf.data.catalogue import build_sources
+from sr_gan_tf.data.sources import Source
+from sr_gan_tf.data.tfds_source import TFDS
+from sr_gan_tf.errors import InputError
+
+
+def refuse_shared_pictures(data: config.Data, scale: int) -> None:
+    """Compares the files of the training sources with those of the validation, byte by byte where sizes are equal.
+
+    A picture that was saved again, cropped or resized is not found: `python -m sr_gan_tf.data check` looks at the
+    pictures themselves. Data sets of TFDS are compared by name and split; two parts of one split may overlap.
+
+    Raises:
+        InputError: names the first picture that is in both.
+    """
+    train = build_sources(data.train, "data.train", scale)
+    validation = build_sources(data.validation, "data.validation", scale)
+    for source in validation:
+        for other in train:
+            if _one_holds_the_other(source, other):
+                _refuse(f"{source}", source, f"{other}")
+    trained: dict[int, list[Path]] = {}
+    for path in _files(train):
+        trained.setdefault(path.stat().st_size, []).append(path)
+    digests: dict[Path, str] = {}
+    for source in validation:
+        for path in _files([source]):
+            for other in trained.get(path.stat().st_size, ()):
+                if path.samefile(other) or _digest(path, digests) == _digest(other, digests):
+                    _refuse(str(path), source, str(other))
+
+
+def _one_holds_the_other(source: Source, other: Source) -> bool:
+    if not isinstance(source, TFDS) or not isinstance(other, TFDS) or source.name != other.name:
+        return False
+    splits = {source.split, other.split}
+    bases = {split.partition("[")[0] for split in splits}
+    return len(bases) == 1 and (len(splits) == 1 or bool(splits & bases))
+
+
+def _refuse(picture: str, source: Source, other: str) -> None:
+    raise InputError(
+        f"{picture} of {source.where} is trained on too (as {other}); validation wants other pictures: leave it out "
+        "of one of them"
+    )
+
+
+def _files(sources: list[Source]) -> list[Path]:
+    files = []
+    for source in sources:
+        if isinstance(source, TFDS) or not len(source) or not isinstance(source[0].hr, Path):
+            continue  # pictures inside another file; listing them would read all of it
+        files += [path for index in range(len(source)) if (path := source[index].hr).is_file()]
+    return files
+
+
+def _digest(path: Path, known: dict[Path, str]) -> str:
+    if path not in known:
+        with path.open("rb") as file:
+            known[path] = hashlib.file_digest(file, "sha256").hexdigest()
+    return known[path]

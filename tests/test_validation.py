@@ -1,0 +1,105 @@
+"""Validation: any metric by name, what counts as better, and no picture that is trained on."""
+
+import os
+import shutil
+import types
+from typing import get_args
+
+import numpy as np
+import pytest
+from skimage import data as photographs
+
+from sr_gan_tf.config import Data, MetricName, Source
+from sr_gan_tf.data.overlap import refuse_shared_pictures
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.images import write_image
+from sr_gan_tf.metrics import METRICS, psnr_y
+from sr_gan_tf.resampling import imresize
+from sr_gan_tf.training import validation
+
+
+def test_every_metric_can_be_named_in_an_experiment():
+    assert list(get_args(MetricName)) == list(METRICS)
+
+
+def picture(hr: np.ndarray):
+    return types.SimpleNamespace(pair=lambda: (imresize(hr, 0.5), hr))
+
+
+def test_measure_gives_means_and_leaves_out_what_is_too_small():
+    large, small = photographs.chelsea()[:240, :240], photographs.chelsea()[100:140, 100:140]
+    enlarge = lambda lr: imresize(lr, 2)  # noqa: E731
+    figures = validation.measure([picture(large), picture(small)], enlarge, 2, ["psnr_y", "ms_ssim_y"])
+    expected = [psnr_y(hr, enlarge(imresize(hr, 0.5)), crop=2) for hr in (large, small)]
+    assert figures["psnr_y"] == pytest.approx(np.mean(expected))
+    alone = validation.measure([picture(large)], enlarge, 2, ["ms_ssim_y"])
+    assert figures["ms_ssim_y"] == alone["ms_ssim_y"]
+    assert np.isnan(validation.measure([picture(small)], enlarge, 2, ["ms_ssim_y"])["ms_ssim_y"])
+
+
+def test_values_of_a_grey_picture_are_its_luma():
+    grey = np.repeat(photographs.camera()[:128, :128, None], 3, axis=2)
+    figures = validation.measure([picture(grey)], lambda lr: imresize(lr, 2), 2, ["psnr_y"])
+    reduced = imresize(grey, 0.5)
+    assert figures["psnr_y"] == pytest.approx(psnr_y(grey[..., 0], imresize(reduced, 2)[..., 0], crop=2))
+    assert figures["psnr_y"] < psnr_y(grey, imresize(reduced, 2), crop=2) - 1  # as colour: 219 of 255 levels
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "best"),
+    [("psnr_y", [30, 32, 31], 1), ("gmsd", [0.2, 0.1, 0.15], 1), ("detail_ratio", [1.4, 0.5, 0.9], 2)],
+)
+def test_the_best_is_the_highest_the_lowest_or_the_nearest_to_one(metric, values, best, tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(validation, "save_generator", lambda generator, path: saved.append(generator))
+    experiment = types.SimpleNamespace(best_metric=metric, validation_metrics=("psnr_y",), patience=None)
+    session = types.SimpleNamespace(
+        experiment=experiment, best=None, since_best=0, stage_ended=False, folder=types.SimpleNamespace(best=tmp_path)
+    )
+    judge = validation.Validate(session, (), None)
+    for index, value in enumerate(values):
+        judge.set_model(types.SimpleNamespace(shown=lambda index=index: index))
+        judge._judge({metric: value})
+    assert saved[-1] == best and metric in validation.metrics_of(experiment)
+
+
+def sources(train, valid) -> Data:
+    return Data(
+        train=tuple(Source("Folder", {"path": str(path)}) for path in train),
+        validation=(Source("Folder", {"path": str(valid)}),),
+    )
+
+
+def test_a_validation_picture_that_is_trained_on_is_refused(tmp_path):
+    train, valid = tmp_path / "train", tmp_path / "valid"
+    for number in range(3):
+        folder = (train, valid)[number % 2]
+        folder.mkdir(exist_ok=True)
+        write_image(folder / f"{number}.png", np.full((48, 48, 3), 60 * number, np.uint8))
+    refuse_shared_pictures(sources([train], valid), 2)
+    shutil.copy(train / "2.png", valid / "another_name.png")
+    with pytest.raises(InputError, match=r"another_name.png of data.validation.0 is trained on too .*2\.png"):
+        refuse_shared_pictures(sources([train], valid), 2)
+    (valid / "another_name.png").unlink()
+    os.symlink(train / "0.png", valid / "link.png")
+    with pytest.raises(InputError, match="link.png"):
+        refuse_shared_pictures(sources([train], valid), 2)
+    with pytest.raises(InputError, match="trained on too"):
+        refuse_shared_pictures(sources([valid, train], train), 2)
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "refused"),
+    [("train", "validation", False), ("train", "train", True), ("train", "train[90%:]", True),
+     ("train[:90%]", "train[90%:]", False)],
+)  # fmt: skip
+def test_splits_of_one_data_set(train, valid, refused):
+    def of(split):
+        return (Source("TFDS", {"name": "tf_flowers", "split": split}),)
+
+    data = Data(train=of(train), validation=of(valid))
+    if refused:
+        with pytest.raises(InputError, match="trained on too"):
+            refuse_shared_pictures(data, 2)
+    else:
+        refuse_shared_pictures(data, 2)
