@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from sr_gan_tf import distribution
 from sr_gan_tf.build import build
 from sr_gan_tf.config import Experiment, Stage, Term
 from sr_gan_tf.discriminators import DISCRIMINATORS
@@ -50,7 +51,12 @@ def build_networks(experiment: Experiment) -> Networks:
         sizes = {patch_size(experiment, stage) for stage in adversarial}
         discriminator = build(experiment.discriminator, DISCRIMINATORS, "discriminator", image_size=min(sizes))
         check_discriminator(discriminator, sizes)
-    return Networks(generator, generator.copy(), discriminator)
+    networks = Networks(generator, generator.copy(), discriminator)
+    if experiment.distribution is not None:
+        for network in (networks.generator, networks.average, discriminator):
+            if network is not None:
+                distribution.prepare_network(network)
+    return networks
 
 
 def patch_size(experiment: Experiment, stage: Stage) -> int:
@@ -117,27 +123,35 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
                 f"{where}.content: {term.name} needs patches of at least {smallest}, found "
                 f"{patch_size(experiment, stage)}; raise data.patch_size"
             )
+    distribute = experiment.distribution is not None
+    # XLA refuses the collective operations on a CPU, and gains little between them on a GPU.
+    jit_compile = False if distribute else experiment.jit_compile
+    if distribute:
+        distribution.prepare_optimizer(generator_optimizer)
     if stage.adversarial is None:
         trainer = Supervised(networks.generator, networks.average, experiment.ema_decay)
-        trainer.compile(generator_optimizer, content, jit_compile=experiment.jit_compile)
+        trainer.compile(generator_optimizer, content, jit_compile=jit_compile)
         return trainer
     trainer = GAN(
         networks.generator, networks.discriminator, networks.average, experiment.ema_decay, seed=experiment.seed
     )
+    discriminator_optimizer = build_optimizer(stage.discriminator_optimizer, f"{where}.discriminator_optimizer")
+    if distribute:
+        distribution.prepare_optimizer(discriminator_optimizer)
     side = patch_size(experiment, stage)
     balance = {field.name: getattr(stage.balance, field.name) for field in dataclasses.fields(Stabilisers)}
     noise = balance["instance_noise"]
     balance["instance_noise"] = build_schedule(noise, f"{where}.balance.instance_noise") if noise else None
     trainer.compile(
         generator_optimizer,
-        build_optimizer(stage.discriminator_optimizer, f"{where}.discriminator_optimizer"),
+        discriminator_optimizer,
         content,
         _terms([stage.adversarial], ADVERSARIAL_LOSSES, f"{where}.adversarial")[0],
         _terms(stage.features, FEATURE_LOSSES, f"{where}.features"),
         _terms(stage.penalties, PENALTIES, f"{where}.penalties"),
         Stabilisers(**balance),
         picture_shape=(batch_size(experiment, stage), side, side, 3),
-        jit_compile=experiment.jit_compile,
+        jit_compile=jit_compile,
     )
     return trainer
 

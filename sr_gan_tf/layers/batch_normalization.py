@@ -42,6 +42,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs, training=None, mask=None):
         training = bool(training and self.trainable)
+        if training and self.synchronized:
+            return self._over_replicas(inputs)
         ones, zeros = ops.ones_like(self.moving_variance), ops.zeros_like(self.moving_mean)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
@@ -56,6 +58,19 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             self._keep(self.moving_mean, mean)
             self._keep(self.moving_variance, variance)
         return outputs
+
+    def _over_replicas(self, inputs):
+        """By the moments of the joint batch of all replicas, for which there is no fused operation."""
+        context = tf.distribute.get_replica_context()
+        x = tf.cast(inputs, tf.float32)
+        mean = context.all_reduce(tf.distribute.ReduceOp.MEAN, tf.reduce_mean(x, axis=(0, 1, 2)))
+        local = tf.reduce_mean(tf.math.squared_difference(x, mean), axis=(0, 1, 2))
+        variance = context.all_reduce(tf.distribute.ReduceOp.MEAN, local)
+        outputs = tf.nn.batch_normalization(x, mean, variance, self.beta, self.gamma, self.epsilon)
+        count = tf.cast(tf.size(x[..., 0]) * context.num_replicas_in_sync, tf.float32)
+        self._keep(self.moving_mean, mean)
+        self._keep(self.moving_variance, variance * count / tf.maximum(count - 1, 1))
+        return tf.cast(outputs, inputs.dtype)
 
     def _keep(self, running, value) -> None:
         running.assign(running * self.momentum + value * (1 - self.momentum))

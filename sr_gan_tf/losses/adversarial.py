@@ -12,6 +12,7 @@ gradient, which Adam does not see; weights of penalties on the discriminator are
 import keras
 import tensorflow as tf
 
+from sr_gan_tf import distribution
 from sr_gan_tf.losses.base import AdversarialLoss, as_float
 
 
@@ -108,4 +109,5 @@ class RelativisticAverage(AdversarialLoss):
 
 def _relative(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     real, fake = as_float(real_logits), as_float(fake_logits)
-    return real - tf.reduce_mean(fake), fake - tf.reduce_mean(real)
+    real_mean, fake_mean = distribution.mean((tf.reduce_mean(real), tf.reduce_mean(fake)))
+    return real - fake_mean, fake - real_mean

@@ -8,6 +8,7 @@ over the layers where the papers sum, so that a weight does not depend on the di
 import keras
 import tensorflow as tf
 
+from sr_gan_tf import distribution
 from sr_gan_tf.losses.base import FeatureLoss
 from sr_gan_tf.losses.pixel import mean_absolute_error, mean_squared_error
 
@@ -17,7 +18,7 @@ class FeatureMatching(FeatureLoss):
     """mean over layers and features of (E[f(real)] - E[f(fake)])^2, E the mean over the batch."""
 
     def compute(self, pairs):
-        means = [(tf.reduce_mean(real, axis=0), tf.reduce_mean(fake, axis=0)) for real, fake in pairs]
+        means = distribution.mean([tuple(tf.reduce_mean(side, axis=0) for side in pair) for pair in pairs])
         return tf.add_n([mean_squared_error(real, fake) for real, fake in means]) / len(means)
 
 

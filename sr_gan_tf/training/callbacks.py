@@ -10,6 +10,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from sr_gan_tf.checkpoints import checkpoint_files, save_checkpoint
+from sr_gan_tf.distribution import Crew
 from sr_gan_tf.errors import InputError, Interrupted
 from sr_gan_tf.training.session import Session
 
@@ -30,14 +31,19 @@ class Count(RunCallback):
 
 
 class Progress(RunCallback):
-    """A progress bar with the time left and the losses; to be closed at the end."""
+    """A progress bar with the time left and the losses; to be closed at the end.
 
-    def __init__(self, session: Session):
+    Args:
+        session: the run.
+        visible: whether there is one at all.
+    """
+
+    def __init__(self, session: Session, visible: bool = True):
         super().__init__(session)
         terminal = sys.stderr.isatty()
         self.bar = tqdm(
             total=self.session.stage.steps, initial=self.session.stage_step, desc=self.session.stage.name, unit="step",
-            mininterval=0.5 if terminal else 30, dynamic_ncols=terminal, ascii=not terminal,
+            mininterval=0.5 if terminal else 30, dynamic_ncols=terminal, ascii=not terminal, disable=not visible,
         )  # fmt: skip
 
     def on_train_batch_end(self, batch, logs=None):
@@ -160,12 +166,33 @@ class Profile(RunCallback):
         self.running = False
 
 
-class Checkpoint(RunCallback):
-    """Saves the whole state every so many steps, at the stage's end, and when the run is asked to stop."""
+class Agree(RunCallback):
+    """What one worker decides, a stop or the stage's end, becomes everybody's: all must take the same steps."""
+
+    def __init__(self, session: Session, crew: Crew):
+        super().__init__(session)
+        self.crew = crew
 
     def on_train_batch_end(self, batch, logs=None):
         session = self.session
-        if session.due(session.experiment.checkpoint_every) or session.stop_requested:
+        session.stop_requested, session.stage_ended = self.crew.agree(session.stop_requested, session.stage_ended)
+
+
+class Checkpoint(RunCallback):
+    """Saves the whole state every so many steps, at the stage's end, and when the run is asked to stop.
+
+    Args:
+        session: the run.
+        writes: whether this process does so; the other workers stop with it.
+    """
+
+    def __init__(self, session: Session, writes: bool = True):
+        super().__init__(session)
+        self.writes = writes
+
+    def on_train_batch_end(self, batch, logs=None):
+        session = self.session
+        if self.writes and (session.due(session.experiment.checkpoint_every) or session.stop_requested):
             session.history.write()
             save_checkpoint(session.folder.checkpoints, session.step, self.model.state(), session.notes())
         if session.stop_requested:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
+from sr_gan_tf import distribution
 from sr_gan_tf.networks import Discriminator, Generator
 from sr_gan_tf.training.historical import HistoricalAverage
 from sr_gan_tf.training.replay import ReplayBuffer
@@ -107,7 +108,7 @@ class GAN(Supervised):
     def train_step(self, data) -> Logs:
         lr, hr = data
         logs: Logs = {}
-        with tf.GradientTape() as tape:
+        with self.recording(self.generator) as tape:
             sr = self.generator(lr, training=True)
             loss = self.content_loss(hr, sr, lr, logs) + self.generator_terms(lr, hr, sr, logs)
         logs["generator_loss"] = loss
@@ -117,7 +118,7 @@ class GAN(Supervised):
         if self.replay is not None:
             fake = self.replay(fake)
         for _ in range(self.stabilisers.discriminator_steps):
-            with tf.GradientTape() as tape:
+            with self.recording(self.discriminator) as tape:
                 loss = self.discriminator_terms(lr, hr, fake, logs) + self._historical_term("discriminator", logs)
             finite &= self.update(
                 self.discriminator,
@@ -183,7 +184,11 @@ class GAN(Supervised):
         """What the discriminator sees: the pictures, noise on them, and the enlarged LR where it is conditional."""
         if self.stabilisers.instance_noise is not None:
             deviation = self.stabilisers.instance_noise(self.stage_step)
-            pictures += deviation * keras.random.normal(tf.shape(pictures), seed=self.seed_generator)
+            shape = tf.shape(pictures)
+            pictures += deviation * distribution.own_part(
+                lambda count: keras.random.normal(tf.concat([[count], shape[1:]], 0), seed=self.seed_generator),
+                shape[0],
+            )
         if self.discriminator.conditional:
             enlarged = tf.image.resize(lr, tf.shape(pictures)[1:3], method="bilinear")
             pictures = tf.concat([pictures, enlarged], axis=-1)  # (N, H, W, 6)
@@ -192,7 +197,7 @@ class GAN(Supervised):
     def _discriminator_turn(self, logs: Logs) -> tf.Tensor:
         turn = tf.equal(self.stage_step % self.stabilisers.discriminator_every, 0)
         if self.stabilisers.accuracy_bound is not None:
-            accuracy = 0.5 * (logs["real_accuracy"] + logs["fake_accuracy"])
+            accuracy = distribution.mean(0.5 * (logs["real_accuracy"] + logs["fake_accuracy"]))
             turn &= accuracy <= self.stabilisers.accuracy_bound
         logs["discriminator_updated"] = tf.cast(turn, tf.float32)
         return turn

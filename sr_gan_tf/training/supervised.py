@@ -3,12 +3,14 @@
 The first stage of SRGAN (Ledig et al. 2017, arXiv:1609.04802, section 3.2: SRResNet before SRGAN).
 """
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import tensorflow as tf
 
+from sr_gan_tf import distribution
 from sr_gan_tf.layers.spectral_norm import advance_power_iterations
 from sr_gan_tf.losses.perceptual import content_values
 from sr_gan_tf.networks import Generator
@@ -34,6 +36,7 @@ class Supervised(keras.Model):
         self.average = average or generator.copy()
         self.average.trainable = False
         self.ema_decay = ema_decay
+        self._shown: Generator | None = None
         # Counters are variables so that they are checkpointed and updated inside the compiled step.
         self.stage_step = self._counter("stage_step")
         self.total_step = self._counter("total_step")
@@ -68,6 +71,9 @@ class Supervised(keras.Model):
         # Slots must exist before a checkpoint loads into them.
         generator_optimizer.build(self.generator.trainable_variables)
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: all parts are built. Keras's own averages a batch of pictures over the replicas first."""
+
     def make_train_function(self, force: bool = False):
         """Keras's own, with the time that the step waited for its batch among the logs (`data_wait`, seconds)."""
         if self.train_function is not None and not force:
@@ -76,8 +82,8 @@ class Supervised(keras.Model):
 
         @tf.autograph.experimental.do_not_convert
         def step_on_data(data):
-            logs = strategy.run(self.train_step, args=(data,))
-            return {name: strategy.reduce("MEAN", value, axis=None) for name, value in logs.items()}
+            logs = strategy.run(lambda batch: distribution.mean(self.train_step(batch)), args=(data,))
+            return {name: strategy.experimental_local_results(value)[0] for name, value in logs.items()}
 
         if not self.run_eagerly:
             step_on_data = tf.function(step_on_data, jit_compile=self.jit_compile, reduce_retracing=True)
@@ -94,13 +100,22 @@ class Supervised(keras.Model):
     def train_step(self, data) -> Logs:
         lr, hr = data
         logs: Logs = {}
-        with tf.GradientTape() as tape:
+        with self.recording(self.generator) as tape:
             sr = self.generator(lr, training=True)
             loss = self.content_loss(hr, sr, lr, logs)
         logs["generator_loss"] = loss
         finite = self.update(self.generator, self.generator_optimizer, tape, loss, logs, "generator")
         self.end_step(finite, logs)
         return logs
+
+    @staticmethod
+    @contextlib.contextmanager
+    def recording(network) -> Iterator[tf.GradientTape]:
+        """A tape for the gradients of a network's weights; it watches a replica's own copies too."""
+        with tf.GradientTape() as tape:
+            for variable in network.trainable_variables:
+                tape.watch(variable.value)
+            yield tape
 
     def content_loss(self, hr, sr, lr, logs: Logs) -> tf.Tensor:
         """Weighted sum of the content terms; those on one VGG trunk share its passes."""
@@ -117,6 +132,7 @@ class Supervised(keras.Model):
         """
         variables = network.trainable_variables
         gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        loss, gradients = distribution.mean((loss, gradients))
         norm = tf.linalg.global_norm(gradients)
         logs[f"{name}_gradient_norm"] = norm
         logs[f"{name}_learning_rate"] = current_rate(optimizer)
@@ -152,6 +168,15 @@ class Supervised(keras.Model):
     def _decay(self) -> tf.Tensor:
         step = tf.cast(self.total_step, tf.float32)
         return tf.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))
+
+    def shown(self) -> Generator:
+        """The averaged generator as validation and files use it: outside of any distribution of the training."""
+        if self._distribute_strategy is None:
+            return self.average
+        if self._shown is None:
+            self._shown = self.average.copy()
+        self._shown.set_weights(self.average.get_weights())
+        return self._shown
 
     def state(self) -> dict[str, list]:
         """Every variable that a resumed run needs, by part."""

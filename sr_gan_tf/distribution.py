@@ -1,0 +1,224 @@
+"""More than one device or machine: what `"distribution"` in an experiment stands for, on tf.distribute.
+
+`"mirrored"`: the GPUs of one machine (or the logical CPU devices of one process). `"multi_worker"`: the processes that
+TF_CONFIG names, each with its devices; all are started with the same command on a run folder that all can read, and
+the chief (worker 0 where none is called so) alone writes it.
+
+Every replica holds its own copy of all variables and makes the same arithmetic on them; what crosses between replicas
+are means: of the gradients and losses, of batch normalisation's moments, of whatever looks at the whole batch. So a
+step on N replicas is the step of one process on their joint batch, and a train step needs no second version: its
+conditional updates, averages and counters act on the replica's own copy, which tf.distribute's mirrored variables
+refuse inside a condition.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import types
+from collections.abc import Callable, Iterator, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.optimizers.base_optimizer import BaseOptimizer
+
+from sr_gan_tf.config import Experiment, Stage, to_json
+from sr_gan_tf.errors import InputError
+
+_LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError,
+         tf.errors.DeadlineExceededError)  # fmt: skip
+
+
+class Crew:
+    """The replicas that train one experiment together; a single device without a strategy is the usual crew of one.
+
+    Args:
+        experiment: its `distribution` says which; for `"multi_worker"` the environment variable TF_CONFIG names the
+            cluster, and this must come before any other use of TensorFlow in the process.
+
+    Raises:
+        InputError: what was asked for cannot be had here, or the experiment has parts that cannot be distributed.
+    """
+
+    def __init__(self, experiment: Experiment):
+        self.strategy: tf.distribute.Strategy | None = None
+        self.workers, self.worker = 1, 0
+        if experiment.distribution is None:
+            return
+        _refuse(experiment)
+        if experiment.distribution == "mirrored":
+            devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+            self.strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
+        else:
+            self.workers, self.worker = _cluster()
+            self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        for index, stage in enumerate(experiment.stages):
+            _check_batch(experiment, stage, index, self.replicas)
+
+    @property
+    def replicas(self) -> int:
+        """Devices that share each batch."""
+        return 1 if self.strategy is None else self.strategy.num_replicas_in_sync
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes the run folder."""
+        return self.worker == 0
+
+    @contextlib.contextmanager
+    def building(self) -> Iterator[None]:
+        """The scope in which networks, optimizers and trainers are made: each replica gets its own copy."""
+        if self.strategy is None:
+            yield
+            return
+        with self.strategy.scope(), tf.variable_creator_scope(_own_copy):
+            yield
+
+    def batches(self, make: Callable[[int, tuple[int, int]], tf.data.Dataset], batch_size: int):
+        """The training batches of all replicas.
+
+        Args:
+            make: (batch size, (worker, workers)) to a dataset.
+            batch_size: pictures a step, over all replicas.
+        """
+        if self.strategy is None:
+            return make(batch_size, (0, 1))
+        share = batch_size // self.replicas
+        return self.strategy.distribute_datasets_from_function(
+            lambda context: make(share, (context.input_pipeline_id, context.num_input_pipelines))
+        )
+
+    def agree(self, *flags: bool) -> list[bool]:
+        """Each flag that any worker raised; every worker must call this at the same moment."""
+        if self.workers == 1:
+            return list(flags)
+        return [bool(flag) for flag in self._gather(flags).any(axis=0)]
+
+    def check_same(self, experiment: Experiment, step: int) -> None:
+        """Raises InputError where the workers have different experiments or checkpoints."""
+        if self.workers == 1:
+            return
+        digest = hashlib.sha256(to_json(experiment).encode()).digest()
+        seen = self._gather((int.from_bytes(digest[:7]), step))
+        for name, values in zip(("their experiments", "the step of their checkpoints"), seen.T, strict=True):
+            if len(set(values)) > 1:
+                raise InputError(
+                    f"the workers differ in {name}; start all of them with the same command, on a run folder that all "
+                    "can read"
+                )
+
+    @contextlib.contextmanager
+    def talking(self) -> Iterator[None]:
+        """Turns the loss of another worker into one line."""
+        try:
+            yield
+        except _LOST as error:
+            if self.workers == 1:
+                raise
+            raise InputError(
+                f"another worker was lost ({type(error).__name__}); start all workers again with the same command: "
+                "the run goes on from its last checkpoint"
+            ) from error
+
+    def _gather(self, values: Sequence[int]) -> np.ndarray:
+        """(replicas, len(values)): what each of them gave."""
+
+        @tf.function
+        def everyone():
+            own = tf.constant(values, tf.int64)[None]
+            return tf.distribute.get_replica_context().all_gather(own, axis=0)
+
+        with self.talking():
+            return self.strategy.experimental_local_results(self.strategy.run(everyone))[0].numpy()
+
+
+def mean(values):
+    """Means over the replicas of tensors (any nest of them), inside a train step; gradients pass through.
+
+    With one replica, and outside of a step, the values themselves.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return values
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
+
+
+def own_part(draw: Callable[[tf.Tensor], tf.Tensor], count: tf.Tensor) -> tf.Tensor:
+    """What belongs to this replica's `count` pictures of random numbers that `draw` makes for the joint batch."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return draw(count)
+    first = context.replica_id_in_sync_group * count
+    return draw(count * context.num_replicas_in_sync)[first : first + count]
+
+
+def prepare_network(network: keras.Model) -> None:
+    """Batch normalisation sees the joint batch of all replicas."""
+    for layer in network._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
+
+
+def prepare_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
+    """Each replica updates its own copy: the gradients that it gets are means over the replicas already."""
+    for name in (
+        "_backend_update_step",
+        "_apply_weight_decay",
+        "_backend_increment_gradient_accumulators",
+        "_overwrite_model_variables_with_average_value",
+    ):
+        # Keras's TensorFlow optimizers override these to sum gradients and to leave the replica, which a condition
+        # inside the step forbids; the base class's are plain arithmetic.
+        setattr(optimizer, name, types.MethodType(getattr(BaseOptimizer, name), optimizer))
+
+
+def _own_copy(next_creator, **arguments):
+    """Each replica reads and writes its own copy of a variable; elsewhere the first replica's is read."""
+    arguments["synchronization"] = tf.VariableSynchronization.ON_READ
+    arguments["aggregation"] = tf.VariableAggregation.ONLY_FIRST_REPLICA
+    # TensorFlow allows no trainable variables of this kind; Keras keeps its own list of what is trained.
+    arguments["trainable"] = False
+    return next_creator(**arguments)
+
+
+def _cluster() -> tuple[int, int]:
+    """(number of workers, this one's number) by TF_CONFIG; the chief is number 0."""
+    form = (
+        'TF_CONFIG: expected {"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}, '
+        "with another index for each process"
+    )
+    try:
+        config = json.loads(os.environ["TF_CONFIG"])
+        cluster, task = config["cluster"], config["task"]
+        chiefs = len(cluster.get("chief", ()))
+        place = task["index"] + (chiefs if task["type"] == "worker" else 0)
+        total = chiefs + len(cluster.get("worker", ()))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f'distribution: "multi_worker" needs the environment variable {form}') from error
+    if task["type"] not in ("chief", "worker") or not 0 <= place < total:
+        raise InputError(f"{form}; found task {task}")
+    return total, place
+
+
+def _check_batch(experiment: Experiment, stage: Stage, index: int, replicas: int) -> None:
+    size = stage.batch_size or experiment.data.batch_size
+    if size % replicas:
+        where = f"stages.{index}.batch_size" if stage.batch_size else "data.batch_size"
+        below, above = size // replicas * replicas, -(-size // replicas) * replicas
+        near = f"{below} and {above}" if below else f"{above}"
+        raise InputError(f"{where}: {size} pictures cannot be shared by {replicas} replicas; the nearest: {near}")
+
+
+def _refuse(experiment: Experiment) -> None:
+    """What needs the whole batch in one place, or cannot be compiled."""
+    place = f'of no use with "distribution": "{experiment.distribution}"'
+    if experiment.jit_compile is True:
+        raise InputError(f'jit_compile: {place}; use "auto" or false')
+    if experiment.discriminator is not None and experiment.discriminator.config.get("ending") is not None:
+        raise InputError(f"discriminator.config.ending: {place}, it compares all pictures of a batch; leave it out")
+    for index, stage in enumerate(experiment.stages):
+        if stage.balance.replay_buffer:
+            raise InputError(
+                f"stages.{index}.balance.replay_buffer: {place}, its history is one process's; leave it out"
+            )
