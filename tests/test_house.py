@@ -6,11 +6,11 @@ import pytest
 
 # A file imports only from earlier places of this list (and from its own).
 ORDER = (
-    "version", "errors", "config", "build", "strips",
+    "version", "errors", "config", "build", "distribution", "strips",
     "picture_metadata", "picture_decoding", "png_rows", "jpeg_rows", "tiff_rows",
     "row_encoders", "images", "resampling", "layers", "networks", "generators", "discriminators", "losses", "metrics",
     "data", "runs", "checkpoints", "history", "training", "weights", "models", "assembly", "inference",
-    "graph_memory", "planning", "costs", "picture_sets", "evaluation", "report",
+    "graph_memory", "planning", "costs", "picture_sets", "evaluation", "report", "measurement",
 )  # fmt: skip
 COMMANDS = ("fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark")
 
