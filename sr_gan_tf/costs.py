@@ -1,4 +1,4 @@
-"""What a generator costs: parameters, and multiply-adds for one 1280 x 720 picture, counted from its graph."""
+"""What a network costs: parameters, and multiply-adds counted from its graph, e.g. for one 1280 x 720 picture."""
 
 import math
 
@@ -27,11 +27,31 @@ def multiply_adds(model: keras.Model, scale: int, width: int = WIDTH, height: in
     if any("Call" in operation.type for operation in graph.graph.get_operations()):
         # A SavedModel is a call of a function: inlined, its shapes become known.
         graph = convert_variables_to_constants_v2(graph)
-    counts = [_count(operation) for operation in graph.graph.get_operations() if operation.type in _COUNTS]
-    if not counts or None in counts:
-        return None
+    total = graph_multiply_adds(graph)
     # A width that the scale doesn't divide was rounded up.
-    return round(sum(counts) * (width * height) / (size[1] * size[2] * scale**2))
+    return None if total is None else round(total * (width * height) / (size[1] * size[2] * scale**2))
+
+
+def graph_multiply_adds(function) -> int | None:
+    """Multiplications (each with its addition) of the convolutions and matrix products of a concrete function.
+
+    Gradients count as the products that they are: those of a convolution's input and of its kernel cost as much as
+    the convolution. What nothing depends on is not run and does not count. None where the graph hides a shape.
+    """
+    counts = [_count(operation) for operation in _needed(function.graph) if operation.type in _COUNTS]
+    return None if not counts or None in counts else sum(counts)
+
+
+def _needed(graph) -> list[tf.Operation]:
+    """The operations that outputs or side effects of a function's graph depend on."""
+    waiting = [*(tensor.op for tensor in graph.outputs), *graph.control_outputs]
+    found: dict[str, tf.Operation] = {}
+    while waiting:
+        operation = waiting.pop()
+        if operation.name not in found:
+            found[operation.name] = operation
+            waiting += [*(tensor.op for tensor in operation.inputs), *operation.control_inputs]
+    return list(found.values())
 
 
 def _count(operation: tf.Operation) -> int | None:
@@ -56,6 +76,16 @@ def _depthwise(operation: tf.Operation) -> int:
 def _transposed(operation: tf.Operation) -> int:
     # Each of its inputs is multiplied with a kernel's height, width and output channels.
     return _elements(operation.inputs[2]) * math.prod(operation.inputs[1].shape.as_list()[:3])
+
+
+def _kernel_gradient(operation: tf.Operation) -> int:
+    # Each element of the upstream gradient is multiplied with the window that it came from.
+    return _elements(operation.inputs[2]) * math.prod(operation.outputs[0].shape.as_list()[:3])
+
+
+def _depthwise_gradient(operation: tf.Operation) -> int:
+    kernel = operation.inputs[1] if operation.type.endswith("Input") else operation.outputs[0]
+    return _elements(operation.inputs[2]) * math.prod(kernel.shape.as_list()[:2])
 
 
 def _product(operation: tf.Operation) -> int:
@@ -83,6 +113,9 @@ _COUNTS = {
     "_FusedConv2D": _convolution,
     "DepthwiseConv2dNative": _depthwise,
     "Conv2DBackpropInput": _transposed,
+    "Conv2DBackpropFilter": _kernel_gradient,
+    "DepthwiseConv2dNativeBackpropInput": _depthwise_gradient,
+    "DepthwiseConv2dNativeBackpropFilter": _depthwise_gradient,
     "MatMul": _product,
     "BatchMatMulV2": _product,
     "Einsum": _einsum,

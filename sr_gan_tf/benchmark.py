@@ -1,0 +1,294 @@
+"""`python -m sr_gan_tf.benchmark`: how fast and how large networks and train steps are on this machine.
+
+Every row runs in a process of its own, in turns, round by round, so that a machine that is slower in one minute than
+in the next is slower for all rows alike. Without arguments: the published table of MetaGAN beside DUnet.
+"""
+
+import argparse
+import contextlib
+import itertools
+import json
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.measurement import chart, table
+from sr_gan_tf.measurement.jobs import (
+    COMPILERS,
+    MODES,
+    PRECISIONS,
+    PUBLISHED,
+    PUBLISHED_SHAPE,
+    Job,
+    choices,
+    exists,
+    experiment_networks,
+    is_experiment,
+    parse_network,
+    parse_shape,
+    step_job,
+)
+from sr_gan_tf.measurement.processes import Row
+from sr_gan_tf.measurement.product import SIDES, product_job
+from sr_gan_tf.measurement.timing import Line, fit_line, ratio, summarise
+from sr_gan_tf.runs import write_text
+
+_SUFFIXES = (".json", ".md", ".png", ".svg", ".pdf")
+
+
+def benchmark(
+    jobs: Sequence[Job],
+    rounds: int = 3,
+    round_seconds: float = 2.0,
+    baseline: str | None = None,
+    peak: bool = True,
+    operations: int = 0,
+    say: Callable[[str], None] = print,
+) -> list[table.Measured]:
+    """Measures the jobs in turns and prints their table.
+
+    Args:
+        jobs: the rows.
+        rounds: how often each row has its turn.
+        round_seconds: about how long a turn lasts; at least one iteration.
+        baseline: label of the row that others of the same mode, shape, compiler and precision are compared with.
+        peak: whether matrix products are measured in the same turns, for the share of the peak.
+        operations: so many of the costliest kinds of operation are listed for each row.
+        say: receives lines for the user.
+
+    Raises:
+        InputError: a job that cannot be run.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def enter(job: Job) -> Row:
+            row = Row(job)
+            stack.callback(row.close)
+            return row
+
+        rows = []
+        for number, job in enumerate(jobs, start=1):
+            print(f"{number}/{len(jobs)} {job.label}, {job.mode}: compiling", file=sys.stderr)
+            rows.append(enter(job))
+        products = [enter(job) for job in _products(jobs)] if peak else []
+        for number in range(1, rounds + 1):
+            print(f"round {number}/{rounds}", file=sys.stderr)
+            for row in (*rows, *products):
+                row.run_round(round_seconds if row in rows else 0.5)
+        measured = _figures(rows, products, baseline)
+        _say_table(measured, baseline, say)
+        for row in rows if operations else ():
+            say(f"\n{row.job.label}, {row.job.precision}: milliseconds of an iteration, summed over threads")
+            say(_operations(row.profile(), operations))
+    return measured
+
+
+def _products(jobs: Sequence[Job]) -> list[Job]:
+    kinds = dict.fromkeys((job.precision, job.device) for job in jobs)
+    compiler = {"cpu": "graph"}
+    return [
+        product_job(precision, side, compiler.get(device, "xla"), device)
+        for precision, device in kinds
+        for side in SIDES
+    ]
+
+
+def _figures(rows: Sequence[Row], products: Sequence[Row], baseline: str | None) -> list[table.Measured]:
+    peaks: dict[tuple[str, str], float] = {}
+    for row in products:
+        key = row.job.precision, row.job.device
+        reached = 2 * row.start["multiply_adds"] / summarise(row.rounds).median / 1e9
+        peaks[key] = max(peaks.get(key, 0.0), reached)
+    measured = []
+    for row in rows:
+        base = next((other for other in rows if other.job.label == baseline and _alike(other.job, row.job)), None)
+        memories = [one.start["peak_memory"] for one in (row, base) if one is not None]
+        compared = base is not None and base is not row
+        measured.append(
+            table.Measured(
+                job=row.job,
+                times=summarise(row.rounds),
+                start=row.start,
+                rounds=row.rounds,
+                peak=peaks.get((row.job.precision, row.job.device)),
+                waiting=statistics.fmean(row.waiting) if row.waiting else None,
+                time_ratio=ratio(row.rounds, base.rounds) if compared else None,
+                memory_ratio=memories[0] / memories[1] if compared and all(memories) else None,
+            )
+        )
+    return measured
+
+
+def _alike(first: Job, second: Job) -> bool:
+    return all(getattr(first, key) == getattr(second, key) for key in ("mode", "shape", "compiler", "precision"))
+
+
+def _say_table(measured: Sequence[table.Measured], baseline: str | None, say: Callable[[str], None]) -> None:
+    shared, columns = table.common(table.cells(measured, baseline))
+    say(shared)
+    say(table.as_text(columns))
+    peaks = {row.job.precision: row.peak for row in measured if row.peak}
+    if peaks:
+        say("matrix-product peak: " + ", ".join(f"{name} {value:,.0f} GFLOP/s" for name, value in peaks.items()))
+    for label, (rows, line) in scaling(measured).items():
+        say(table.line_text(label, "pixel", line) + f" ({len(rows)} shapes)")
+
+
+def scaling(measured: Sequence[table.Measured]) -> dict[str, tuple[list[table.Measured], Line]]:
+    """Rows that differ in nothing but their shape, and the line of time over pixels through them."""
+    groups: dict[str, list[table.Measured]] = {}
+    for row in measured:
+        groups.setdefault(row_label(row, measured), []).append(row)
+    return {
+        label: (rows, fit_line([chart.pixels(row) for row in rows], [row.times.median for row in rows]))
+        for label, rows in groups.items()
+        if len({chart.pixels(row) for row in rows}) > 2
+    }
+
+
+def row_label(row: table.Measured, measured: Sequence[table.Measured]) -> str:
+    """The row's name with whatever else of it is not the same in all rows, but for its shape."""
+    different = [
+        key for key in ("mode", "compiler", "precision") if len({getattr(other.job, key) for other in measured}) > 1
+    ]
+    return ", ".join([row.job.label, *(getattr(row.job, key) for key in different)])
+
+
+def _operations(milliseconds: dict[str, float], count: int) -> str:
+    total = sum(milliseconds.values())
+    lines = [f"{value:9.1f}  {value / total:5.1%}  {kind}" for kind, value in list(milliseconds.items())[:count]]
+    return "\n".join([*lines, f"{total:9.1f}  all"])
+
+
+def write_results(measured: Sequence[table.Measured], baseline: str | None, asked: str, path: Path) -> None:
+    """JSON, Markdown or a chart, by the path's suffix."""
+    if path.suffix == ".json":
+        rows = [table.plain(row) for row in measured]
+        content = {"command": asked, "machine": table.machine(), "baseline": baseline, "rows": rows}
+        write_text(path, json.dumps(content, indent=2) + "\n")
+    elif path.suffix == ".md":
+        shared, columns = table.common(table.cells(measured, baseline))
+        about = ", ".join(f"{key} {value}" for key, value in table.machine().items())
+        write_text(path, f"    {asked}\n\n{shared}; {about}\n\n{table.as_markdown(columns)}\n")
+    elif len({row.job.shape for row in measured}) > 1:
+        groups: dict[str, list[table.Measured]] = {}
+        for row in measured:
+            groups.setdefault(row_label(row, measured), []).append(row)
+        chart.draw_scaling(groups, {label: line for label, (_, line) in scaling(measured).items()}, path)
+    else:
+        chart.draw_bars(measured, [row_label(row, measured) for row in measured], path)
+
+
+def plan_jobs(options: argparse.Namespace) -> list[Job]:
+    """Every combination of what was asked for, in the order in which it was named.
+
+    Raises:
+        InputError: unknown names, impossible shapes.
+    """
+    device = _device(options.device)
+    compilers = choices("--compiler", options.compiler or ("graph" if device == "cpu" else "xla"), COMPILERS)
+    modes = choices("--mode", options.mode, MODES)
+    precisions = choices("--precision", options.precision, PRECISIONS) if options.precision else [None]
+    shapes = [parse_shape(text) for text in options.shape] or [None]
+    names = options.networks or ([options.data] if options.data else list(PUBLISHED))
+    if (options.data or options.stage) and modes != ["step"]:
+        raise InputError(f"--{'data' if options.data else 'stage'}: of use with --mode step only; add that")
+    jobs = []
+    for mode, shape, text, precision, compiler in itertools.product(modes, shapes, names, precisions, compilers):
+        name, _, own = text.partition("@")
+        size = parse_shape(own) if own else shape
+        for path in (name if is_experiment(name) else None, options.data):
+            if path is not None:
+                exists(path)
+        if mode == "step":
+            jobs.append(step_job(name, size, compiler, precision, device, options.stage, options.set, options.data))
+            continue
+        found = experiment_networks(name, options.set) if is_experiment(name) else [parse_network(name)]
+        jobs += [
+            Job(label, mode, size or PUBLISHED_SHAPE, compiler, precision or "float32", device, spec)
+            for label, spec in found
+        ]
+    return jobs
+
+
+def _device(name: str) -> str:
+    available = len(tf.config.list_physical_devices("GPU"))
+    if name == "auto":
+        return "gpu:0" if available else "cpu"
+    kind, _, number = name.partition(":")
+    if kind == "cpu" and not number:
+        return "cpu"
+    if kind == "gpu" and (not number or number.isdigit()):
+        if int(number or 0) < available:
+            return f"gpu:{number or 0}"
+        raise InputError(f"--device {name}: TensorFlow sees {available} GPUs here; use cpu, or install its GPU version")
+    raise InputError(f"--device {name}: expected auto, cpu, gpu or gpu:NUMBER")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.benchmark", description=__doc__.partition(":")[2])
+    parser.add_argument(
+        "--networks", nargs="+", metavar="NETWORK", default=[],
+        help="catalogue names (SRResNet, SPAN:merged=true), rows of the published table ('MetaGAN conv SSE'), or "
+        "experiment files; NETWORK@N,H,W,C gives it a shape of its own. Default: the published table, or with --data "
+        "that experiment",
+    )  # fmt: skip
+    parser.add_argument(
+        "--shape", nargs="+", metavar="N,H,W,C", default=[],
+        help="of the networks' input, in a step of the HR patches; several fit a line through the times. Default "
+        "2,512,512,3, in a step the experiment's own or 16,96,96,3",
+    )  # fmt: skip
+    parser.add_argument("--mode", default="inference", help="inference, training (forward and backward), step")
+    parser.add_argument("--compiler", help="xla, graph, eager, or several; default graph on CPU, xla on GPU")
+    parser.add_argument("--precision", help="float32, mixed_bfloat16, or both; default float32 or the experiment's")
+    parser.add_argument("--device", default="auto", help="auto, cpu, gpu, gpu:1 ...")
+    parser.add_argument("--data", metavar="EXPERIMENT", help="feed the step by this experiment's pipeline")
+    parser.add_argument("--stage", help="the stage whose step is measured; default the experiment's last one")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="e.g. data.batch_size=8")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--round-seconds", type=float, default=2.0, help="length of a row's turn, about")
+    parser.add_argument("--baseline", help="row that the others are compared with; default DUnet where it is there")
+    parser.add_argument("--no-peak", action="store_true", help="leave the matrix products out")
+    parser.add_argument("--profile", type=int, default=0, metavar="COUNT", help="list the costliest operations")
+    parser.add_argument(
+        "-o", "--output", action="append", default=[], metavar="FILE", help=f"one of {', '.join(_SUFFIXES)}; repeatable"
+    )
+    return parser
+
+
+@command
+def main(argv: list[str] | None = None) -> None:
+    options = _parser().parse_args(argv)
+    paths = [Path(name) for name in options.output]
+    for path in paths:
+        if path.suffix not in _SUFFIXES:
+            raise InputError(f"-o {path}: unknown kind of file; expected one of {', '.join(_SUFFIXES)}")
+        if not path.absolute().parent.is_dir():
+            raise InputError(f"-o {path}: no folder {path.absolute().parent}; make it first")
+    if options.rounds < 1 or not options.round_seconds > 0:
+        raise InputError("--rounds, --round-seconds: expected positive numbers")
+    jobs = plan_jobs(options)
+    labels = list(dict.fromkeys(job.label for job in jobs))
+    baseline = options.baseline or ("DUnet" if "DUnet" in labels and len(labels) > 1 else None)
+    if baseline is not None and baseline not in labels:
+        raise InputError(f"--baseline: no row {baseline!r}; the rows are {', '.join(labels)}")
+    about = table.machine()
+    print(f"{about['processor']}, {about['cores']} cores; TensorFlow {about['tensorflow']}, Keras {about['keras']}")
+    measured = benchmark(
+        jobs, options.rounds, options.round_seconds, baseline, not options.no_peak, options.profile, print
+    )
+    asked = " ".join(["python -m sr_gan_tf.benchmark", *map(_quoted, sys.argv[1:] if argv is None else argv)])
+    for path in paths:
+        write_results(measured, baseline, asked, path)
+
+
+def _quoted(word: str) -> str:
+    return f"'{word}'" if set(word) & set(' "[]{}*') else word
+
+
+if __name__ == "__main__":
+    sys.exit(main())

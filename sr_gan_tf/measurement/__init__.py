@@ -1,0 +1,1 @@
+"""How fast networks and train steps are here, and how much memory they take: what `benchmark` prints."""

@@ -1,0 +1,245 @@
+"""Jobs: what a row of the benchmark's table measures, from what the command line names.
+
+A network is named by its catalogue name, with arguments behind a colon (`MetaGAN:mixer=conv,excitation=cse`), by the
+label of a row of the published table, or by an experiment file, which stands for its networks, or in the mode `step`
+for the step of one of its stages. The published table is that of github umzi2/MetaGan: input [2, 3, 512, 512].
+"""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from sr_gan_tf.config import Experiment, Spec, load_experiment, parse_experiment, to_json
+from sr_gan_tf.discriminators import DISCRIMINATORS
+from sr_gan_tf.errors import InputError, suggest
+from sr_gan_tf.generators import GENERATORS
+
+MODES = ("inference", "training", "step")
+COMPILERS = ("xla", "graph", "eager")
+PRECISIONS = ("float32", "mixed_bfloat16")
+CATALOGUE = {**GENERATORS, **DISCRIMINATORS}
+PUBLISHED = {
+    "MetaGAN attention SSE": Spec("MetaGAN", {"mixer": "attention", "excitation": "sse"}),
+    "MetaGAN attention CSE": Spec("MetaGAN", {"mixer": "attention", "excitation": "cse"}),
+    "MetaGAN attention CSSE": Spec("MetaGAN", {"mixer": "attention", "excitation": "csse"}),
+    "MetaGAN conv SSE": Spec("MetaGAN", {"mixer": "conv", "excitation": "sse"}),
+    "DUnet": Spec("DUnet"),
+}
+PUBLISHED_SHAPE = (2, 512, 512, 3)
+STEP_SHAPE = (16, 96, 96, 3)
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One row to measure; plain data, since it is handed to a process of its own.
+
+    Args:
+        label: name of the row.
+        mode: `"inference"`, `"training"` (forward and backward pass) or `"step"` (the whole train step).
+        shape: (N, H, W, C) of the network's input; in a step, of the batch of HR patches.
+        compiler: `"xla"`, `"graph"` or `"eager"`.
+        precision: Keras's policy.
+        device: `"cpu"` or `"gpu:0"` ...
+        network: what to build; None in a step.
+        experiment: in a step, the experiment's JSON, brought down to its one stage; else "".
+        real_data: whether the experiment's own pipeline feeds the step.
+    """
+
+    label: str
+    mode: str
+    shape: tuple[int, ...]
+    compiler: str
+    precision: str
+    device: str
+    network: Spec | None = None
+    experiment: str = ""
+    real_data: bool = False
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Job":
+        raw = json.loads(text)
+        network = None if raw["network"] is None else Spec(**raw["network"])
+        return cls(**{**raw, "shape": tuple(raw["shape"]), "network": network})
+
+
+def parse_network(text: str) -> tuple[str, Spec]:
+    """Label and spec of `NAME`, `NAME:KEY=VALUE,...` or a row of the published table.
+
+    A value is JSON, or a plain word.
+    """
+    if text in PUBLISHED:
+        return text, PUBLISHED[text]
+    name, _, arguments = text.partition(":")
+    if name not in CATALOGUE:
+        raise InputError(f"--networks: no {name!r}{suggest(name, [*CATALOGUE, *PUBLISHED])}")
+    config = {}
+    for item in _split(arguments):
+        key, separator, value = item.partition("=")
+        if not separator or not key:
+            raise InputError(f"--networks {text}: expected NAME:KEY=VALUE,KEY=VALUE, found {item!r} behind the colon")
+        try:
+            config[key] = json.loads(value)
+        except json.JSONDecodeError:
+            config[key] = value
+    return text, Spec(name, config)
+
+
+def _split(arguments: str) -> list[str]:
+    """Parts between commas that stand outside brackets."""
+    parts, depth = [""], 0
+    for character in arguments:
+        depth += (character in "[{") - (character in "]}")
+        if character == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part for part in parts if part]
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """`2,512,512,3` as a shape (N, H, W, C)."""
+    parts = text.strip("[]() ").split(",")
+    if len(parts) != 4 or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+        raise InputError(f"--shape {text}: expected N,H,W,C, four positive numbers, e.g. 2,512,512,3")
+    return tuple(int(part) for part in parts)
+
+
+def choices(option: str, text: str, known: Sequence[str]) -> list[str]:
+    """The names of a comma-separated list, each one known."""
+    names = [name for name in text.split(",") if name]
+    for name in names:
+        if name not in known:
+            raise InputError(f"{option}: no {name!r}{suggest(name, known)}")
+    if not names:
+        raise InputError(f"{option}: empty; expected one or more of {', '.join(known)}")
+    return names
+
+
+def is_experiment(text: str) -> bool:
+    return text.endswith(".json")
+
+
+def experiment_networks(path: str, overrides: Sequence[str]) -> list[tuple[str, Spec]]:
+    """The networks of an experiment, with its scale and patch size in them, for the modes without a step."""
+    experiment = load_experiment(path, list(overrides))
+    found = []
+    for role, catalogue in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
+        spec = getattr(experiment, role)
+        if spec is None:
+            continue
+        if spec.class_name not in catalogue:
+            raise InputError(f"{role}.class_name: no {spec.class_name!r}{suggest(spec.class_name, catalogue)}")
+        own = {"scale": experiment.scale} if role == "generator" else {}
+        found.append((f"{experiment.name} {role}", Spec(spec.class_name, {**own, **spec.config})))
+    return found
+
+
+def step_experiment(
+    text: str,
+    shape: tuple[int, ...] | None,
+    precision: str | None,
+    stage: str | None = None,
+    overrides: Sequence[str] = (),
+    data: str | None = None,
+) -> tuple[str, Experiment]:
+    """Label and one-stage experiment whose train step is to be measured.
+
+    Args:
+        text: an experiment file; or a network's name: a generator is trained by its mean absolute error, a
+            discriminator against SRResNet x4.
+        shape: (N, H, W, 3) of the HR patches; None: the experiment's own, or 16 of 96 x 96.
+        precision: None: the experiment's own, or float32.
+        stage: name of the experiment's stage; default its last one.
+        overrides: `KEY=JSON` for experiment files.
+        data: an experiment file whose `data` feeds the step.
+    """
+    source = None if data is None else load_experiment(data, list(overrides) if data == text else [])
+    if is_experiment(text):
+        experiment = load_experiment(text, list(overrides))
+        chosen = _stage(experiment, stage, text)
+        label, sizes = f"{experiment.name} {chosen.name}", _sizes(experiment, chosen)
+    else:
+        label, spec = parse_network(text)
+        experiment = _plain_experiment(spec, 4 if source is None else source.scale)
+        chosen, sizes = experiment.stages[0], {}
+    if source is not None and source.scale != experiment.scale:
+        raise InputError(f"--data {data}: its scale is {source.scale}, that of {text} is {experiment.scale}")
+    if shape is not None:
+        if shape[1] != shape[2] or shape[3] != 3:
+            raise InputError(f"--shape {shape}: a step takes square RGB patches, e.g. {','.join(map(str, STEP_SHAPE))}")
+        sizes = {"batch_size": shape[0], "patch_size": shape[1]}
+    return label, dataclasses.replace(
+        experiment,
+        data=dataclasses.replace((source or experiment).data, **sizes),
+        stages=(dataclasses.replace(chosen, patch_size=None, batch_size=None),),
+        precision=precision or experiment.precision,
+    )
+
+
+def _sizes(experiment: Experiment, stage) -> dict[str, int]:
+    return {
+        "batch_size": stage.batch_size or experiment.data.batch_size,
+        "patch_size": stage.patch_size or experiment.data.patch_size,
+    }
+
+
+def _stage(experiment: Experiment, name: str | None, path: str):
+    if name is None:
+        return experiment.stages[-1]
+    for stage in experiment.stages:
+        if stage.name == name:
+            return stage
+    raise InputError(f"--stage: {path} has no stage {name!r}{suggest(name, [s.name for s in experiment.stages])}")
+
+
+def _plain_experiment(spec: Spec, scale: int) -> Experiment:
+    adam = {"class_name": "Adam", "config": {"learning_rate": 1e-4}}
+    stage = {"name": "step", "steps": 1000, "content": [{"class_name": "MeanAbsoluteError"}]}
+    raw = {
+        "name": "step",
+        "scale": spec.config.get("scale", scale),
+        "data": {
+            "train": [{"class_name": "SamplePhotographs"}],
+            "batch_size": STEP_SHAPE[0],
+            "patch_size": STEP_SHAPE[1],
+        },
+        "generator": {"class_name": spec.class_name, "config": spec.config},
+        "stages": [{**stage, "generator_optimizer": adam}],
+    }
+    if spec.class_name in DISCRIMINATORS:
+        raw["generator"] = {"class_name": "SRResNet"}
+        raw["scale"] = scale
+        raw["discriminator"] = {"class_name": spec.class_name, "config": spec.config}
+        adversarial = {"class_name": "BinaryCrossentropy", "weight": 1e-3}
+        raw["stages"][0] |= {"adversarial": adversarial, "discriminator_optimizer": adam}
+    return parse_experiment(raw)
+
+
+def step_job(
+    text: str, shape, compiler: str, precision: str | None, device: str, stage, overrides, data: str | None
+) -> Job:
+    """The job of one train step; its shape and precision are said in it even where the experiment chose them."""
+    label, experiment = step_experiment(text, shape, precision, stage, overrides, data)
+    experiment = dataclasses.replace(experiment, jit_compile=compiler == "xla")
+    side = experiment.data.patch_size
+    return Job(
+        label=label,
+        mode="step",
+        shape=(experiment.data.batch_size, side, side, 3),
+        compiler=compiler,
+        precision=experiment.precision,
+        device=device,
+        experiment=to_json(experiment),
+        real_data=data is not None,
+    )
+
+
+def exists(path: str) -> str:
+    """The path of a file that is there."""
+    if not Path(path).is_file():
+        raise InputError(f"no file {path}; give an experiment, e.g. experiments/srgan_x4.json")
+    return path

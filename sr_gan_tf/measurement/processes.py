@@ -1,0 +1,80 @@
+"""Rows in processes of their own, measured in turns: each sleeps while it is not its turn."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.measurement.jobs import Job
+from sr_gan_tf.measurement.memory import REUSE_OF_BUFFERS
+
+WORKER = (sys.executable, "-m", "sr_gan_tf.measurement.worker")
+
+
+class Row:
+    """A job in its process.
+
+    Args:
+        job: what to measure.
+        command: what starts the process; ours, or a peer's that speaks the same lines.
+
+    Raises:
+        InputError: the job cannot be run; what the process says.
+    """
+
+    def __init__(self, job: Job, command: Sequence[str] = WORKER):
+        self.job = job
+        self.rounds: list[list[float]] = []
+        self.waiting: list[float] = []
+        environment = {**os.environ, **REUSE_OF_BUFFERS, "TF_CPP_MIN_LOG_LEVEL": "2"}
+        self._said = tempfile.TemporaryFile("w+", errors="replace")
+        self._process = subprocess.Popen(
+            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True, env=environment
+        )
+        try:
+            self.start = self._ask(job.to_json())
+        except BaseException:
+            self.close()
+            raise
+
+    def run_round(self, seconds: float) -> None:
+        """Iterations for about so long, kept in `rounds`."""
+        answer = self._ask(f"round {seconds}")
+        self.rounds.append(answer["seconds"])
+        if answer.get("waiting") is not None:
+            self.waiting.append(answer["waiting"])
+
+    def profile(self) -> dict[str, float]:
+        """Milliseconds of each kind of operation in a call."""
+        return self._ask("profile")["operations"]
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._said.close()
+
+    def _ask(self, line: str) -> dict:
+        try:
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        text = self._process.stdout.readline()
+        if not text:
+            self._process.wait()
+            self._said.seek(0)
+            said = self._said.read().strip().splitlines()
+            raise InputError(f"{self.job.label}: its process ended ({_why(self._process.returncode, said)})")
+        answer = json.loads(text)
+        if "error" in answer:
+            raise InputError(f"{self.job.label}: {answer['error']}")
+        return answer
+
+
+def _why(code: int, said: list[str]) -> str:
+    if code == -9:
+        return "killed by the system, probably for want of memory; give a smaller --shape"
+    return said[-1] if said else f"exit code {code}"

@@ -1,0 +1,27 @@
+"""The machine's measured peak: products of large square matrices, which nothing else comes near."""
+
+import tensorflow as tf
+
+from sr_gan_tf.measurement.jobs import Job
+from sr_gan_tf.measurement.subjects import Subject
+
+SIDES = (1024, 2048)  # of the matrices; the quicker of the sizes is the peak
+
+
+def product_job(precision: str, side: int, compiler: str, device: str) -> Job:
+    """The row that measures one size; `precision` as in the rows that are compared with it."""
+    return Job(f"product {side} {precision}", "product", (side, side), compiler, precision, device)
+
+
+def product_subject(job: Job) -> Subject:
+    """Matrices of the precision's compute type, random so that no library takes a short cut."""
+    side = job.shape[0]
+    dtype = tf.bfloat16 if "bfloat16" in job.precision else tf.float32
+    left, right = (tf.cast(tf.random.stateless_normal(job.shape, (1, seed)), dtype) for seed in (1, 2))
+    function = tf.function(lambda a, b: tf.matmul(a, b), jit_compile=job.compiler == "xla")
+
+    def call():
+        # One element is fetched, so that a GPU's work is waited for.
+        return function(left, right)[0, 0].numpy()
+
+    return Subject(call, 0, side**3, 3 * side**2 * dtype.size, 0.0)

@@ -1,0 +1,164 @@
+"""The table of a benchmark: as text for the terminal, as Markdown, as plain data for JSON."""
+
+import dataclasses
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from sr_gan_tf.measurement.jobs import Job
+from sr_gan_tf.measurement.timing import Line, Ratio, Times
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """A row of the table.
+
+    Args:
+        job: what was measured.
+        times: seconds of an iteration.
+        start: what the first call showed (worker.Start as a dict).
+        rounds: all seconds, by round.
+        peak: GFLOP/s of the matrix product in this row's precision, None if not measured.
+        waiting: share of a step spent waiting for data, None without real data.
+        time_ratio: to the baseline's time, None for the baseline itself or without one.
+        memory_ratio: to the baseline's memory.
+    """
+
+    job: Job
+    times: Times
+    start: dict
+    rounds: list[list[float]]
+    peak: float | None = None
+    waiting: float | None = None
+    time_ratio: Ratio | None = None
+    memory_ratio: float | None = None
+
+    @property
+    def images_per_second(self) -> float:
+        return self.job.shape[0] / self.times.mean
+
+    @property
+    def gigaflops(self) -> float | None:
+        """10^9 operations a second: a multiply-add is two. By the median, as the peak."""
+        count = self.start["multiply_adds"]
+        return None if count is None else 2 * count / self.times.median / 1e9
+
+    @property
+    def share_of_peak(self) -> float | None:
+        return None if self.peak is None or self.gigaflops is None else self.gigaflops / self.peak
+
+
+HEADINGS = (
+    "network", "mode", "shape", "compiler", "precision", "mean ms", "median ms", "p95 ms", "images/s", "peak MB",
+    "parameters", "mult-adds", "GFLOP/s", "of peak", "compile s",
+)  # fmt: skip
+
+
+def cells(rows: Sequence[Measured], baseline: str | None) -> list[list[str]]:
+    """The table's text, headings first; columns in which every row is the same are left out (see `common`)."""
+    headings = list(HEADINGS)
+    with_ratio = any(row.time_ratio for row in rows)
+    with_waiting = any(row.waiting is not None for row in rows)
+    if with_waiting:
+        headings.append("waiting")
+    if with_ratio:
+        headings += [f"time / {baseline}", f"memory / {baseline}"]
+    table = [headings]
+    for row in rows:
+        start, times = row.start, row.times
+        line = [
+            row.job.label, row.job.mode, shape_text(row.job.shape), row.job.compiler, row.job.precision,
+            *(f"{1e3 * value:.1f}" for value in (times.mean, times.median, times.p95)),
+            f"{row.images_per_second:.2f}",
+            _optional(start["peak_memory"], lambda value: f"{value / 1e6:,.0f}"),
+            _optional(start["parameters"], lambda value: f"{value:,}"),
+            _optional(start["multiply_adds"], lambda value: f"{value / 1e9:,.2f} G"),
+            _optional(row.gigaflops, lambda value: f"{value:,.0f}"),
+            _optional(row.share_of_peak, lambda value: f"{value:.0%}"),
+            f"{start['compile_seconds']:.1f}",
+        ]  # fmt: skip
+        if with_waiting:
+            line.append(_optional(row.waiting, lambda value: f"{value:.1%}"))
+        if with_ratio:
+            line += [_optional(row.time_ratio, str), _optional(row.memory_ratio, lambda value: f"{value:.2f}")]
+        table.append(line)
+    return table
+
+
+def common(table: list[list[str]]) -> tuple[str, list[list[str]]]:
+    """What all rows share in their first columns, said once, and the table without those columns."""
+    shared = [index for index in range(1, 5) if len(table) > 1 and len({line[index] for line in table[1:]}) == 1]
+    said = ", ".join(table[1][index] for index in shared)
+    return said, [[cell for index, cell in enumerate(line) if index not in shared] for line in table]
+
+
+def as_text(table: list[list[str]]) -> str:
+    """Columns of equal width: names to the left, figures to the right."""
+    widths = [max(len(line[index]) for line in table) for index in range(len(table[0]))]
+    lines = []
+    for line in table:
+        first, *rest = (
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        lines.append("  ".join([first, *rest]).rstrip())
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def as_markdown(table: list[list[str]]) -> str:
+    """A Markdown table."""
+    rule = ["---", *["---:"] * (len(table[0]) - 1)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [table[0], rule, *table[1:]])
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """2x512x512x3."""
+    return "x".join(map(str, shape))
+
+
+def machine() -> dict[str, str | int]:
+    """What the figures depend on."""
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_GB": round(psutil.virtual_memory().total / 1e9),
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "tensorflow": version("tensorflow"),
+        "keras": version("keras"),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    flags = next((set(line.split()) for line in lines if line.startswith("flags")), set())
+    extensions = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags]
+    return f"{names[0] if names else platform.processor()} ({', '.join(extensions)})"
+
+
+def plain(row: Measured) -> dict:
+    """The row as JSON data."""
+    job = dataclasses.asdict(row.job) | {"experiment": None}
+    figures = dataclasses.asdict(row) | {"job": job}
+    derived = ("images_per_second", "gigaflops", "share_of_peak")
+    return figures | {name: getattr(row, name) for name in derived}
+
+
+def line_text(label: str, unit: str, line: Line) -> str:
+    """`SRResNet: 3.1 ms + 0.52 us a pixel; R^2 0.999`."""
+    return (
+        f"{label}: {1e3 * line.start:.2f} ms + {1e9 * line.slope:.2f} ns for each {unit}; "
+        f"explains {line.explained:.2%} of the scatter"
+    )
+
+
+def _optional(value, text) -> str:
+    return "-" if value is None else text(value)

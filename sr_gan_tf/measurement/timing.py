@@ -1,0 +1,64 @@
+"""Figures from seconds: mean, median, 95th percentile, ratios with their spread, and the line through times."""
+
+import dataclasses
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Times:
+    """Seconds of a row's iterations."""
+
+    mean: float
+    median: float
+    p95: float
+
+
+def summarise(rounds: Sequence[Sequence[float]]) -> Times:
+    """Over all iterations of all rounds."""
+    seconds = [value for one in rounds for value in one]
+    return Times(statistics.fmean(seconds), statistics.median(seconds), float(np.percentile(seconds, 95)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratio:
+    """The median over the rounds of (row's median / baseline's median in the same round), and its extremes."""
+
+    median: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.low:.2f}-{self.high:.2f})"
+
+
+def ratio(rounds: Sequence[Sequence[float]], baseline: Sequence[Sequence[float]]) -> Ratio:
+    """Rounds of two rows that were measured in turns."""
+    pairs = zip(rounds, baseline, strict=True)
+    values = [statistics.median(own) / statistics.median(other) for own, other in pairs]
+    return Ratio(statistics.median(values), min(values), max(values))
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """seconds = start + slope * size, and how much of the scatter it explains (R^2; 1 is all)."""
+
+    start: float
+    slope: float
+    explained: float
+
+
+def fit_line(sizes: Sequence[float], seconds: Sequence[float]) -> Line:
+    """Least squares of the relative error, so that the small sizes count as much as the large ones.
+
+    Raises:
+        ValueError: for fewer than three different sizes.
+    """
+    if len(set(sizes)) < 3:
+        raise ValueError("a line through fewer than three sizes says nothing")
+    x, y = np.asarray(sizes, float), np.asarray(seconds, float)
+    start, slope = np.linalg.lstsq(np.stack([1 / y, x / y], axis=1), np.ones_like(y), rcond=None)[0]
+    residual = np.square(y - start - slope * x).sum()
+    return Line(float(start), float(slope), float(1 - residual / np.square(y - y.mean()).sum()))

@@ -1,0 +1,137 @@
+"""A process that measures one row: `python -m sr_gan_tf.measurement.worker`, started by processes.py.
+
+It reads a job (a line of JSON), answers with what the first call showed (a line of JSON), and then, whenever a line
+`round SECONDS` arrives, runs the job for about so long and answers with the seconds of each iteration. Between its
+turns it sleeps, so that rows can be measured in turns without sharing the machine.
+"""
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from sr_gan_tf.errors import InputError, one_line
+from sr_gan_tf.inference.memory import free_memory
+from sr_gan_tf.measurement.jobs import Job
+from sr_gan_tf.measurement.memory import give_back, peak_of
+from sr_gan_tf.measurement.operations import profile
+from sr_gan_tf.measurement.product import product_subject
+from sr_gan_tf.measurement.subjects import Subject, build_subject
+
+# A round ends after so many iterations, however quick they are.
+_MOST_ITERATIONS = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """What is known of a row after its first call.
+
+    Args:
+        parameters: trainable ones.
+        multiply_adds: of one call, by its graph; None where that hides a shape.
+        predicted_memory: bytes that the graph's tensors take at most at one time.
+        peak_memory: bytes taken at most during the first call, beyond those before it.
+        compile_seconds: tracing, compiling and the first call together, less one iteration.
+    """
+
+    parameters: int
+    multiply_adds: int | None
+    predicted_memory: int | None
+    peak_memory: int | None
+    compile_seconds: float
+
+
+def start(subject: Subject, job: Job) -> Start:
+    """Compiles and calls it once.
+
+    Raises:
+        InputError: where the tensors alone would not fit into the memory that is free.
+    """
+    needed, free = subject.predicted_memory, free_memory()
+    # XLA joins operations, so that fewer tensors exist than the graph shows.
+    if job.device == "cpu" and job.compiler != "xla" and needed is not None and needed > free:
+        raise InputError(
+            f"needs at least {needed / 1e9:.1f} GB for its tensors, {free / 1e9:.1f} GB are free; "
+            "give a smaller --shape"
+        )
+    warm_up_runtime()
+    give_back()
+    begin = time.perf_counter()
+    peak = peak_of(subject.call, job.device)
+    first = time.perf_counter() - begin
+    iteration = timed(subject.call)
+    return Start(
+        parameters=subject.parameters,
+        multiply_adds=subject.multiply_adds,
+        predicted_memory=needed,
+        peak_memory=peak,
+        compile_seconds=max(subject.tracing_seconds + first - iteration, 0.0),
+    )
+
+
+def warm_up_runtime() -> None:
+    """A convolution and its gradients: the library's own pages and threads are not a row's memory."""
+    x, kernel = tf.ones((1, 8, 8, 4)), tf.ones((3, 3, 4, 4))
+    with tf.GradientTape() as tape:
+        tape.watch((x, kernel))
+        y = tf.nn.conv2d(x, kernel, 1, "SAME")
+    tape.gradient(y, (x, kernel))
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Seconds until its work is done."""
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
+def run_round(call: Callable[[], object], seconds: float) -> list[float]:
+    """Seconds of each iteration; one before them, which brings memory and caches back, does not count."""
+    call()
+    taken: list[float] = []
+    while not taken or sum(taken) + taken[-1] / 2 < seconds and len(taken) < _MOST_ITERATIONS:
+        taken.append(timed(call))
+    return taken
+
+
+def serve(job: Job, lines, answer: Callable[[dict], None]) -> None:
+    """Builds the job and answers the lines that come until there are no more."""
+    if job.device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    keras.config.set_dtype_policy(job.precision)
+    with tf.device("/GPU:" + job.device.partition(":")[2] if job.device != "cpu" else "/CPU:0"):
+        subject = product_subject(job) if job.mode == "product" else build_subject(job)
+        answer(dataclasses.asdict(start(subject, job)))
+        for line in lines:
+            word, _, argument = line.strip().partition(" ")
+            if word == "round":
+                subject.waits.clear()
+                seconds = run_round(subject.call, float(argument))
+                waits = subject.waits[-len(seconds) :]
+                answer({"seconds": seconds, "waiting": sum(waits) / sum(seconds) if waits else None})
+                give_back()
+            elif word == "profile":
+                answer({"operations": profile(subject.call)})
+
+
+def main() -> None:
+    # The answers' own stream: whatever TensorFlow prints goes to standard error.
+    out, sys.stdout = sys.stdout, sys.stderr
+
+    def answer(message: dict) -> None:
+        print(json.dumps(message), file=out, flush=True)
+
+    try:
+        serve(Job.from_json(sys.stdin.readline()), sys.stdin, answer)
+    except InputError as error:
+        answer({"error": one_line(error)})
+    except tf.errors.ResourceExhaustedError as error:
+        answer({"error": f"ran out of memory ({one_line(error)[:120]}); give a smaller --shape"})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""The benchmark: its arithmetic against counts by hand, a tiny run of each mode, what it refuses."""
+
+import json
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sr_gan_tf.benchmark import _parser, main, plan_jobs, scaling
+from sr_gan_tf.costs import graph_multiply_adds
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.generators import GENERATORS
+from sr_gan_tf.layers import DepthwiseConv2D
+from sr_gan_tf.measurement import jobs, table, timing
+from sr_gan_tf.measurement.memory import peak_of
+from sr_gan_tf.measurement.processes import Row
+from sr_gan_tf.measurement.product import product_job, product_subject
+from sr_gan_tf.measurement.subjects import build_network
+from sr_gan_tf.measurement.worker import Start, run_round, serve, start
+
+TINY = "SRResNet:filters=8,num_blocks=1,scale=2"
+
+
+def job(mode="inference", shape=(1, 8, 8, 3), network=TINY, compiler="graph", precision="float32"):
+    if mode == "step":
+        return jobs.step_job(network, shape, compiler, precision, "cpu", None, [], None)
+    label, spec = jobs.parse_network(network)
+    return jobs.Job(label, mode, shape, compiler, precision, "cpu", spec)
+
+
+def served(one: jobs.Job, *lines: str) -> list[dict]:
+    """The answers of a worker to these lines, in this process; the job crosses as JSON."""
+    answers = []
+    serve(jobs.Job.from_json(one.to_json()), list(lines), answers.append)
+    return answers
+
+
+def test_forward_and_backward_by_hand():
+    # 5x5 pixels: 3x3 convolution 3 -> 4, depthwise 3x3, dense 4 -> 2 at every position.
+    inputs = keras.Input((5, 5, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same")(inputs)
+    x = DepthwiseConv2D(3)(x)
+    network = keras.Model(inputs, keras.layers.Dense(2)(x))
+    forward = 25 * (9 * 3 * 4 + 9 * 4 + 4 * 2)
+
+    def step(images):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.square(network(images)))
+        return tape.gradient(loss, network.trainable_variables)
+
+    images = tf.TensorSpec((1, 5, 5, 3))
+    assert graph_multiply_adds(tf.function(network).get_concrete_function(images)) == forward
+    # Each product has a gradient for both factors; nobody asks for the pictures' own.
+    assert graph_multiply_adds(tf.function(step).get_concrete_function(images)) == 3 * forward - 25 * 9 * 3 * 4
+
+
+def test_a_whole_step_counts_each_network_as_often_as_it_runs():
+    # LR 8x8, HR 16x16. Generator: 9x9 3 -> 8, three 3x3 8 -> 8, 3x3 8 -> 32, then 9x9 8 -> 3 on 16x16.
+    generator = [64 * 81 * 3 * 8, 64 * (3 * 9 * 8 * 8 + 9 * 8 * 32), 256 * 81 * 8 * 3]
+    supervised = served(job("step", (1, 16, 16, 3)))[0]["multiply_adds"]
+    assert supervised == 3 * sum(generator) - generator[0]
+    assert served(job())[0]["multiply_adds"] == sum(generator)
+
+
+def test_peak_of_a_call():
+    def call():
+        # 40 MB for a moment; touched, or they would not be there.
+        np.ones(5_000_000).sum()
+
+    assert 39e6 < peak_of(call) < 60e6
+    assert peak_of(lambda: None) < 5e6
+
+
+def test_times_ratios_and_lines():
+    times = timing.summarise([[1.0, 2.0], [3.0, 6.0]])
+    assert (times.mean, times.median) == (3.0, 2.5) and times.p95 == pytest.approx(5.55)
+    found = timing.ratio([[2.0, 2.0, 9.0], [3.0]], [[4.0], [4.0]])
+    assert (found.median, found.low, found.high) == (0.625, 0.5, 0.75) and str(found) == "0.62 (0.50-0.75)"
+    line = timing.fit_line([1, 2, 4], [5.0, 7.0, 11.0])
+    assert (line.start, line.slope, line.explained) == pytest.approx((3, 2, 1))
+    assert timing.fit_line([1, 2, 3], [1.0, 4.0, 9.0]).explained < 0.99
+    with pytest.raises(ValueError, match="fewer than three"):
+        timing.fit_line([1, 1, 2], [1, 1, 2])
+
+
+def test_shares_of_the_peak_by_hand():
+    row = measured(seconds=0.5, multiply_adds=10**9, peak=16.0)
+    assert row.gigaflops == 4.0 and row.share_of_peak == 0.25 and row.images_per_second == 4.0
+    assert measured(seconds=0.5, multiply_adds=None, peak=16.0).share_of_peak is None
+
+
+def measured(seconds: float, multiply_adds=1, peak=None, shape=(2, 8, 8, 3), **about) -> table.Measured:
+    known = vars(Start(1, multiply_adds, 1, 1, 0.0))
+    rounds = [[seconds, seconds]]
+    return table.Measured(job(shape=shape, **about), timing.summarise(rounds), known, rounds, peak)
+
+
+def test_several_shapes_give_a_line():
+    rows = [measured(1e-3 * (1 + batch), shape=(batch, 10, 10, 3)) for batch in (1, 2, 4)]
+    ((label, (_, line)),) = scaling(rows).items()
+    assert label == TINY and line.start == pytest.approx(1e-3) and line.slope == pytest.approx(1e-5)
+    assert scaling(rows[:2]) == {}
+
+
+@pytest.mark.parametrize("mode", ["inference", "training"])
+def test_networks_in_every_compiler(mode):
+    for compiler in ("graph", "eager"):
+        about, turn = served(job(mode, compiler=compiler), "round 0.01")
+        assert about["parameters"] == sum(np.prod(w.shape) for w in job_network().trainable_weights)
+        assert about["peak_memory"] >= 0 and about["compile_seconds"] >= 0
+        assert turn["waiting"] is None and min(turn["seconds"]) > 0
+
+
+def job_network():
+    return GENERATORS["SRResNet"](filters=8, num_blocks=1, scale=2)
+
+
+def test_a_discriminator_and_an_adversarial_step():
+    tiny = "PatchGAN:filters=4,num_layers=1"
+    about, turn = served(job("training", (2, 16, 16, 3), tiny, precision="mixed_bfloat16"), "round 0.01")
+    assert about["multiply_adds"] > 0 and turn["seconds"]
+    label, experiment = jobs.step_experiment(tiny, (2, 16, 16, 3), None)
+    assert experiment.discriminator.class_name == "PatchGAN" and experiment.stages[0].adversarial is not None
+    assert experiment.data.batch_size == 2 and experiment.data.patch_size == 16
+
+
+def test_a_step_fed_by_its_pipeline_tells_its_waiting(repository, tmp_path):
+    path = str(repository / "experiments" / "tiny.json")
+    own = ["data.cache_dir=" + json.dumps(str(tmp_path)), "deterministic=false"]
+    one = jobs.step_job(path, None, "graph", None, "cpu", "pretraining", own, path)
+    assert one.label == "tiny pretraining" and one.shape == (4, 32, 32, 3) and one.real_data
+    about, turn, operations = served(one, "round 0.05", "profile")
+    assert 0 <= turn["waiting"] < 1 and about["parameters"] > 0
+    kinds = operations["operations"]
+    assert {"Conv2DBackpropInput", "Conv2DBackpropFilter"} & {kind[:20] for kind in kinds} and min(kinds.values()) >= 0
+
+
+def test_what_does_not_fit_is_refused_before_it_runs():
+    subject = product_subject(product_job("float32", 16, "graph", "cpu"))
+    assert subject.multiply_adds == 16**3
+    assert len(run_round(subject.call, 1e-9)) == 1
+    subject.predicted_memory = 10**18
+    with pytest.raises(InputError, match=r"1000000000.0 GB.*smaller --shape"):
+        start(subject, job())
+    assert start(subject, job(compiler="xla")).multiply_adds == 16**3
+
+
+def test_names_and_shapes():
+    assert jobs.parse_network("MetaGAN conv SSE")[1].config == {"mixer": "conv", "excitation": "sse"}
+    spec = jobs.parse_network("MetaGAN:mixer=conv,filters=[16,16,32,32],dropout=0.1")[1]
+    assert spec.config == {"mixer": "conv", "filters": [16, 16, 32, 32], "dropout": 0.1}
+    assert jobs.parse_shape("[2, 512,512,3]") == (2, 512, 512, 3)
+    options = _parser().parse_args(["--mode", "step", "--networks", "SPAN:scale=2@4,64,64,3", "SRResNet"])
+    assert [(job.label, job.shape) for job in plan_jobs(options)] == [
+        ("SPAN:scale=2", (4, 64, 64, 3)),
+        ("SRResNet", (16, 96, 96, 3)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--networks", "SRRestNet"], "did you mean 'SRResNet'?"),
+        (["--networks", "SRResNet:filters"], "expected NAME:KEY=VALUE"),
+        (["--networks", "nowhere.json"], "no file nowhere.json"),
+        (["--shape", "2,512,512"], "expected N,H,W,C"),
+        (["--shape", "0,8,8,3"], "four positive numbers"),
+        (["--mode", "inferrence"], "did you mean 'inference'?"),
+        (["--compiler", ","], "expected one or more of xla, graph, eager"),
+        (["--precision", "float16"], "--precision"),
+        (["--device", "gpu:99"], "TensorFlow sees"),
+        (["--device", "tpu"], "expected auto, cpu, gpu"),
+        (["--baseline", "SPAN"], "no row 'SPAN'"),
+        (["--data", "experiments/tiny.json"], "--mode step only"),
+        (["--mode", "step", "--networks", "SRResNet", "--shape", "1,8,16,3"], "square RGB patches"),
+        (["--mode", "step", "--networks", "experiments/tiny.json", "--stage", "adverserial"], "'adversarial'"),
+        (["-o", "table.txt"], "expected one of .json"),
+        (["-o", "/nowhere/table.md"], "no folder"),
+        (["--rounds", "0"], "positive"),
+    ],
+)
+def test_mistakes_end_in_one_line(arguments, said, capsys, monkeypatch, repository):
+    monkeypatch.chdir(repository)
+    assert main(arguments) == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith("error: ") and said in line
+
+
+def test_the_command(tmp_path, capsys):
+    files = [tmp_path / name for name in ("table.json", "table.md", "chart.png")]
+    small = "SRResNet:filters=4,num_blocks=1,scale=2"
+    arguments = ["--networks", TINY, small, "--shape", "1,8,8,3", "--rounds", "2", "--round-seconds", "0.02"]
+    arguments += ["--baseline", small, "--no-peak"]
+    assert main([*arguments, *(word for path in files for word in ("-o", str(path)))]) == 0
+    said = capsys.readouterr().out
+    assert "inference, 1x8x8x3, graph, float32" in said and f"time / {small}" in said
+    content = json.loads(files[0].read_text())
+    first, second = content["rows"]
+    assert first["time_ratio"]["low"] <= first["time_ratio"]["median"] <= first["time_ratio"]["high"]
+    assert second["time_ratio"] is None and len(second["rounds"]) == 2 and content["machine"]["tensorflow"]
+    assert files[1].read_text().count("\n| ") == 4 and files[2].read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_process_that_fails_is_named():
+    def row(program: str) -> str:
+        with pytest.raises(InputError) as caught:
+            Row(job(), (sys.executable, "-c", program))
+        return str(caught.value)
+
+    assert row('print(\'{"error": "too large"}\')') == f"{TINY}: too large"
+    assert "(ValueError: so small)" in row("input(); raise ValueError('so small')")
+    assert "want of memory" in row("import os; os.kill(os.getpid(), 9)")
+
+
+def test_a_network_that_does_not_take_the_pictures():
+    for network, shape, said in (
+        ("MetaGAN:filters=[16,16,32,32],blocks=[1,1,1,1]", (1, 100, 100, 3), "pictures of 100x100 do not fit"),
+        (TINY, (1, 8, 8, 4), "takes 3 channels, found 4"),
+    ):
+        with pytest.raises(InputError, match=said):
+            build_network(job(shape=shape, network=network))
