@@ -9,6 +9,7 @@ from sr_gan_tf.layers import (
     DepthwiseConv2D,
     DySample,
     Excitation,
+    FusedBatchNormalization,
     HardSwish,
     MinibatchDiscrimination,
     MinibatchStandardDeviation,
@@ -249,3 +250,24 @@ def test_gradients_of_gradients(name):
     for results in (second_order(ours), tf.function(lambda: second_order(ours))()):
         for value, right in zip(results, expected, strict=True):
             np.testing.assert_allclose(value, right, atol=1e-4 * np.abs(right).max())
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_second_gradients_of_batch_normalization_are_kerass(training):
+    """A gradient penalty differentiates the discriminator's gradient once more, through the fused operation too."""
+    images, weights = tf.constant(noise(3, 4, 5, 6)), noise(3, 4, 5, 6, seed=1)
+    results = []
+    for layer in (FusedBatchNormalization(), keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)):
+        layer.build(images.shape)
+        for index, variable in enumerate(layer.weights):
+            variable.assign(0.5 + np.random.default_rng(index).random(6))
+        with tf.GradientTape() as outer:
+            outer.watch(images)
+            with tf.GradientTape() as inner:
+                inner.watch(images)
+                score = tf.reduce_sum(tf.tanh(layer(images, training=training)) * weights)
+            penalty = tf.reduce_sum(tf.square(inner.gradient(score, images)))
+        sources = [images, *(variable.value for variable in layer.trainable_variables)]
+        results.append((penalty, *outer.gradient(penalty, sources)))
+    for mine, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5 * np.abs(theirs).max())

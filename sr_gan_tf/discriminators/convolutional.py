@@ -10,6 +10,7 @@ from keras import layers
 
 from sr_gan_tf.discriminators.endings import with_ending
 from sr_gan_tf.generators.arguments import at_least, increasing
+from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.layers.channel_affine import ChannelAffine
 from sr_gan_tf.networks import Discriminator, enter_range
 
@@ -45,15 +46,13 @@ class ConvDiscriminator(Discriminator):
                 x
             )
             if number > 0:
-                x = layers.BatchNormalization(
-                    momentum=0.9, epsilon=1e-5, center=False, scale=False, name=f"norm_{number}"
-                )(x)
+                x = FusedBatchNormalization(center=False, scale=False, name=f"norm_{number}")(x)
                 if number == 1 or number % 2 == 0:
                     affine = ChannelAffine(name=f"affine_{width}")
                 x = affine(x)
             x = layers.LeakyReLU(0.2, name=f"activation_{number}")(x)
         x = layers.Conv2D(16 * filters, 1, name="conv_8")(x)
-        x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="norm_8")(x)
+        x = FusedBatchNormalization(name="norm_8")(x)
         x = layers.LeakyReLU(0.2, name="activation_8")(x)
         x = layers.GlobalAveragePooling2D()(x)
         logit = layers.Dense(1, dtype="float32", name="logit")(with_ending(x, ending))

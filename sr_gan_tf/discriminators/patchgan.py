@@ -11,6 +11,7 @@ from keras import layers
 
 from sr_gan_tf.discriminators.endings import with_ending
 from sr_gan_tf.generators.arguments import at_least, increasing, one_of
+from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.layers.spectral_norm import SpectralConv2D
 from sr_gan_tf.networks import Discriminator, enter_range
 
@@ -64,7 +65,7 @@ class PatchGAN(Discriminator):
             strides = 2 if number < num_layers else 1
             x = convolution(x, filters * min(2**number, 8), strides, f"conv_{number}")
             if normalization == "batch":
-                x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"norm_{number}")(x)
+                x = FusedBatchNormalization(name=f"norm_{number}")(x)
             elif normalization == "instance":
                 x = layers.GroupNormalization(-1, epsilon=1e-5, center=False, scale=False, name=f"norm_{number}")(x)
             x = layers.LeakyReLU(0.2, name=f"activation_{number}")(x)

@@ -9,6 +9,7 @@ from keras import layers
 
 from sr_gan_tf.discriminators.endings import with_ending
 from sr_gan_tf.generators.arguments import at_least, increasing
+from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.networks import Discriminator, enter_range
 
 
@@ -47,7 +48,7 @@ class SRGANDiscriminator(Discriminator):
             width = filters * 2 ** (number // 2)
             x = layers.Conv2D(width, 3, strides=1 + number % 2, padding="same", name=f"conv_{number}")(x)
             if number > 0:
-                x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"norm_{number}")(x)
+                x = FusedBatchNormalization(name=f"norm_{number}")(x)
             x = layers.LeakyReLU(0.2, name=f"activation_{number}")(x)
         x = layers.Flatten()(x)  # (N, (image_size / 16)^2 * 8 * filters)
         x = layers.Dense(units, name="dense")(x)

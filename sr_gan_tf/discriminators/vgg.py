@@ -8,6 +8,7 @@ from keras import layers
 
 from sr_gan_tf.discriminators.endings import with_ending
 from sr_gan_tf.generators.arguments import at_least, increasing
+from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.networks import Discriminator, enter_range
 
 
@@ -57,7 +58,7 @@ class VGGDiscriminator(Discriminator):
                 else:
                     x = layers.Conv2D(width, 3, padding="same", use_bias=first, name=f"conv_{name_end}")(x)
                 if not first:
-                    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"norm_{name_end}")(x)
+                    x = FusedBatchNormalization(name=f"norm_{name_end}")(x)
                 x = layers.LeakyReLU(0.2, name=f"activation_{name_end}")(x)
         x = layers.Flatten()(x)
         x = layers.LeakyReLU(0.2, name="activation_dense")(layers.Dense(100, name="dense")(x))

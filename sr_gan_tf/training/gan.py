@@ -1,8 +1,9 @@
 """GAN: a generator against a discriminator on batches (lr, hr); the train step is the paper's algorithm.
 
 Goodfellow et al. 2014 (arXiv:1406.2661), Ledig et al. 2017 (arXiv:1609.04802). Within a step the generator is
-updated first, then the discriminator on the same picture, detached: it is generated once. The stabilisers are
-those of Salimans et al. 2016 (arXiv:1606.03498) and Shrivastava et al. 2017 (arXiv:1612.07828).
+updated first, then the discriminator on the same picture, detached: it is generated once, and what the discriminator
+said about it in the generator's loss serves its own update too, since it has not changed in between. The stabilisers
+are those of Salimans et al. 2016 (arXiv:1606.03498) and Shrivastava et al. 2017 (arXiv:1612.07828).
 """
 
 import dataclasses
@@ -40,6 +41,21 @@ class Stabilisers:
     historical_averaging: float = 0.0
 
 
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What the discriminator said in the generator's loss.
+
+    Args:
+        fake: its logits for sr.
+        real: its logits for hr, None where the generator's loss did not ask.
+        state: its running statistics as an update of its own would leave them.
+    """
+
+    fake: tf.Tensor
+    real: tf.Tensor | None
+    state: list[tuple[keras.Variable, tf.Tensor]]
+
+
 class GAN(Supervised):
     """Adversarial training; beside the generator's average it holds the discriminator and its optimizer.
 
@@ -64,6 +80,10 @@ class GAN(Supervised):
         # Batch statistics are what such a discriminator learns with, so the generator's loss must use them too.
         self._uses_batch_statistics = any(
             isinstance(layer, keras.layers.BatchNormalization) for layer in discriminator._flatten_layers()
+        )
+        # With dropout its own update sees it otherwise than the generator's loss.
+        self._is_random = any(
+            getattr(layer, "seed_generator", None) is not None for layer in discriminator._flatten_layers()
         )
 
     def compile(
@@ -110,20 +130,27 @@ class GAN(Supervised):
         logs: Logs = {}
         with self.recording(self.generator) as tape:
             sr = self.generator(lr, training=True)
-            loss = self.content_loss(hr, sr, lr, logs) + self.generator_terms(lr, hr, sr, logs)
+            loss = self.content_loss(hr, sr, lr, logs)
+            with self.recording(self.discriminator) as judging:
+                terms, verdict = self.generator_terms(lr, hr, sr, logs)
+            loss += terms
         logs["generator_loss"] = loss
         finite = self.update(self.generator, self.generator_optimizer, tape, loss, logs, "generator")
 
         fake = tf.stop_gradient(sr)
         if self.replay is not None:
             fake = self.replay(fake)
-        for _ in range(self.stabilisers.discriminator_steps):
-            with self.recording(self.discriminator) as tape:
-                loss = self.discriminator_terms(lr, hr, fake, logs) + self._historical_term("discriminator", logs)
+        for number in range(self.stabilisers.discriminator_steps):
+            if number > 0 or not self._verdict_stands:
+                judging, verdict = tf.GradientTape(), None
+            with judging:
+                self._watch(judging, self.discriminator)
+                loss = self.discriminator_terms(lr, hr, fake, logs, verdict)
+                loss += self._historical_term("discriminator", logs)
             finite &= self.update(
                 self.discriminator,
                 self.discriminator_optimizer,
-                tape,
+                judging,
                 loss,
                 logs,
                 "discriminator",
@@ -134,28 +161,39 @@ class GAN(Supervised):
         self.end_step(finite, logs)
         return logs
 
-    def generator_terms(self, lr, hr, sr, logs: Logs) -> tf.Tensor:
-        """What the discriminator tells the generator: adversarial and feature terms."""
+    @property
+    def _verdict_stands(self) -> bool:
+        """Whether the discriminator's update would see the same pictures in the same way as the generator's loss."""
+        return self.replay is None and self.stabilisers.instance_noise is None and not self._is_random
+
+    def generator_terms(self, lr, hr, sr, logs: Logs) -> tuple[tf.Tensor, Verdict]:
+        """What the discriminator tells the generator, adversarial and feature terms, and what it said."""
         total = self._historical_term("generator", logs)
         judge = self.feature_model or self.discriminator
-        *fake_features, fake = _as_list(self._judge(judge, self._view(sr, lr)))
-        needs_real = bool(self.features) or self.adversarial.loss.needs_real
-        real_features, real = [], None
-        if needs_real:
-            *real_features, real = (
-                tf.stop_gradient(tensor) for tensor in _as_list(self._judge(judge, self._view(hr, lr)))
-            )
-        value = self.adversarial.loss.generator_loss(_float32(fake), None if real is None else _float32(real))
+        (*fake_features, fake), state = self._look(judge, self._view(sr, lr))
+        real_features, real, detached = [], None, None
+        if self.features or self.adversarial.loss.needs_real:
+            (*real_features, real), state = self._look(judge, self._view(hr, lr), state)
+            detached = tf.stop_gradient(_float32(real))
+        value = self.adversarial.loss.generator_loss(_float32(fake), detached)
         total += weigh(self.adversarial, value, self.stage_step, logs)
+        real_features = [tf.stop_gradient(features) for features in real_features]
         for term in self.features:
             total += weigh(term, term.loss(real_features, fake_features), self.stage_step, logs)
-        return total
+        return total, Verdict(fake, real, list(zip(judge.non_trainable_variables, state, strict=False)))
 
-    def discriminator_terms(self, lr, hr, fake, logs: Logs) -> tf.Tensor:
-        """Mean of the real and the fake term, plus the penalties; both -log(0.5) = 0.693 for a guess."""
+    def discriminator_terms(self, lr, hr, fake, logs: Logs, verdict: Verdict | None = None) -> tf.Tensor:
+        """Mean of the real and the fake term, plus the penalties; both -log(0.5) = 0.693 for a guess.
+
+        Args:
+            verdict: what it said about these very pictures since its last update.
+        """
         real_view, fake_view = self._view(hr, lr), self._view(fake, lr)
-        real = _float32(self.discriminator(real_view, training=True))
-        fake = _float32(self.discriminator(fake_view, training=True))
+        for variable, value in verdict.state if verdict else ():
+            variable.assign(value)
+        asked = verdict is not None and verdict.real is not None
+        real = _float32(verdict.real if asked else self.discriminator(real_view, training=True))
+        fake = _float32(verdict.fake if verdict else self.discriminator(fake_view, training=True))
         real_term, fake_term = self.adversarial.loss.discriminator_loss(real, fake)
         logs["discriminator_real"], logs["discriminator_fake"] = real_term, fake_term
         logs["real_logits"], logs["fake_logits"] = tf.reduce_mean(real), tf.reduce_mean(fake)
@@ -170,15 +208,24 @@ class GAN(Supervised):
 
     def _judge(self, judge, pictures):
         """Logits that leave the discriminator's state alone: no dropout, no power step, no moving statistics."""
+        outputs, _ = self._look(judge, pictures)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _look(self, judge, pictures, state: Sequence[tf.Tensor] = ()) -> tuple[list, Sequence[tf.Tensor]]:
+        """All outputs of `judge`, which keeps its state, and the state that an update would give it.
+
+        Args:
+            state: the one to begin with; empty: its own.
+        """
         if not self._uses_batch_statistics:
-            return judge(pictures, training=False)
-        outputs, _ = judge.stateless_call(
-            [v.value for v in judge.trainable_variables],
-            [v.value for v in judge.non_trainable_variables],
+            return _as_list(judge(pictures, training=False)), ()
+        outputs, state = judge.stateless_call(
+            [variable.value for variable in judge.trainable_variables],
+            state or [variable.value for variable in judge.non_trainable_variables],
             pictures,
             training=True,
         )
-        return outputs
+        return _as_list(outputs), state
 
     def _view(self, pictures, lr):
         """What the discriminator sees: the pictures, noise on them, and the enlarged LR where it is conditional."""

@@ -108,14 +108,18 @@ class Supervised(keras.Model):
         self.end_step(finite, logs)
         return logs
 
-    @staticmethod
     @contextlib.contextmanager
-    def recording(network) -> Iterator[tf.GradientTape]:
-        """A tape for the gradients of a network's weights; it watches a replica's own copies too."""
+    def recording(self, network) -> Iterator[tf.GradientTape]:
+        """A tape for the gradients of a network's weights."""
         with tf.GradientTape() as tape:
-            for variable in network.trainable_variables:
-                tape.watch(variable.value)
+            self._watch(tape, network)
             yield tape
+
+    @staticmethod
+    def _watch(tape: tf.GradientTape, network) -> None:
+        """Under a distribution, a replica's own copies of the weights are not watched of themselves."""
+        for variable in network.trainable_variables:
+            tape.watch(variable.value)
 
     def content_loss(self, hr, sr, lr, logs: Logs) -> tf.Tensor:
         """Weighted sum of the content terms; those on one VGG trunk share its passes."""
