@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from network_checks import picture, stir
+from skimage import data
 
 from sr_gan_tf.generators.span import SPAN
 from sr_gan_tf.layers.conv3xc import Conv3XC
@@ -23,10 +24,11 @@ def gradients(network, images):
     return tape.gradient(loss, [variable.value for variable in network.trainable_variables])
 
 
-@pytest.fixture
-def pair():
+@pytest.fixture(params=[0.0, 4.0], ids=["gates closed", "gates open"])
+def pair(request):
     """The network that trains through merged kernels, and its published form with the same weights."""
-    network, published = stir(span()), span(published_graph=True)
+    network = stir(span(initial_gate=request.param))
+    published = span(initial_gate=request.param, published_graph=True)
     published.set_weights(network.get_weights())
     return network, published
 
@@ -46,6 +48,22 @@ def test_gradients_equal_the_published_graphs(pair):
         scale = np.abs(theirs).max()
         assert scale > 0, variable.path
         np.testing.assert_allclose(ours, theirs, atol=1e-4 * scale, err_msg=variable.path)
+
+
+def test_open_gates_let_the_signal_reach_every_block():
+    """With the published start it is gone after a few: 1e-3 of its size, and no gradient."""
+    photograph = data.chelsea()[None, 100:164, 100:164].astype(np.float32) / 255
+
+    def sizes(**changes):
+        keras.utils.set_random_seed(3)
+        network = SPAN(nearest_skip=True, initial_output_gain=0.0, **changes)
+        blocks = keras.Model(network.inputs, [network.get_layer(f"block{index}").output for index in (1, 6)])
+        return [float(output.std((0, 1, 2)).mean()) for output in blocks.predict(photograph, verbose=0)]
+
+    first, last = sizes(input_gain=5.0, initial_gain=2.5, initial_gate=4.0)
+    assert 0.5 < first < 3 and 0.5 < last < 3
+    first, last = sizes(input_gain=1.0)
+    assert last < 1e-3 * first
 
 
 def test_borders_alone():

@@ -5,6 +5,8 @@ of the last block, so the concatenated tensor is behind the activation; there is
 `nearest_skip`; the output is the picture itself, not undone from the input's normalisation. The mean is DIV2K's.
 """
 
+import math
+
 import keras
 from keras import layers
 
@@ -32,6 +34,10 @@ class SPAN(Generator):
         initial_gain: factor on the initial kernels of the body (of each Conv3XC's last kernel and skip).
         initial_output_gain: factor on the initial kernel of the last convolution; 0 with `nearest_skip` starts as
             nearest neighbour.
+        initial_gate: initial bias of each block's third convolution. At 3 or more all gates start open, so that the
+            signal reaches every block; around 0 deep blocks vanish in the first hundred steps and stay dead.
+        fuse_gain: factor on the concatenated depths, which brings large signals of the body (a large `input_gain`) back
+            to order 1 before the last convolutions; merged() multiplies it into their kernel.
         nearest_skip: add the LR picture enlarged by nearest neighbour to the output; not published.
         name: name of the model.
 
@@ -50,6 +56,8 @@ class SPAN(Generator):
         input_gain: float = 255.0,
         initial_gain: float = 1.0,
         initial_output_gain: float = 1.0,
+        initial_gate: float = 0.0,
+        fuse_gain: float = 1.0,
         nearest_skip: bool = False,
         name: str | None = "span",
     ):
@@ -57,13 +65,27 @@ class SPAN(Generator):
         if merged and published_graph:
             raise ValueError("published_graph: a merged network has no chain of convolutions; leave one of them out")
 
-        def conv3(x, name, dtype=None):
+        def conv3(x, name, dtype=None, input_mean=0.0, initial_bias=0.0):
             if merged:
-                start = _uniform(initial_gain)
-                return layers.Conv2D(filters, 3, padding="same", kernel_initializer=start, dtype=dtype, name=name)(x)
-            return Conv3XC(filters, initial_gain=initial_gain, published_graph=published_graph, dtype=dtype, name=name)(
-                x
-            )
+                start, bias = _uniform(initial_gain), keras.initializers.Constant(initial_bias)
+                return layers.Conv2D(
+                    filters, 3, padding="same", kernel_initializer=start, bias_initializer=bias, dtype=dtype, name=name
+                )(x)
+            return Conv3XC(
+                filters,
+                initial_gain=initial_gain,
+                initial_bias=initial_bias,
+                input_mean=input_mean,
+                published_graph=published_graph,
+                dtype=dtype,
+                name=name,
+            )(x)
+
+        # What an open gate adds to the block's output, and what the outputs are therefore around.
+        opened = 0.5 * math.tanh(initial_gate / 2)
+        means = [0.0]
+        for _ in range(num_blocks):
+            means.append(opened * (initial_gate + means[-1]))
 
         inputs = keras.Input((None, None, 3), name="lr")
         x = layers.Rescaling(
@@ -72,12 +94,19 @@ class SPAN(Generator):
         # In float32, since bfloat16 keeps only 8 bits of a picture.
         shallow = x = conv3(x, "first", dtype="float32")  # (N, H, W, filters)
         for index in range(1, num_blocks + 1):
-            activated = SiLU(name=f"block{index}_silu1")(conv3(x, f"block{index}_conv1"))
+            activated = SiLU(name=f"block{index}_silu1")(conv3(x, f"block{index}_conv1", input_mean=means[index - 1]))
             y = SiLU(name=f"block{index}_silu2")(conv3(activated, f"block{index}_conv2"))
-            x = SymmetricGate(name=f"block{index}")([conv3(y, f"block{index}_conv3"), x])
+            y = conv3(y, f"block{index}_conv3", initial_bias=initial_gate)
+            x = SymmetricGate(name=f"block{index}")([y, x])
             if index == 1:
                 first_block = x
-        x = layers.Concatenate(name="all_depths")([shallow, conv3(x, "body"), first_block, activated])
+        x = layers.Concatenate(name="all_depths")(
+            [shallow, conv3(x, "body", input_mean=means[-1]), first_block, activated]
+        )
+        if not merged and (fuse_gain != 1 or initial_gate):
+            around = [0.0, 0.0, means[1], 0.0]
+            offset = [-fuse_gain * mean for mean in around for _ in range(filters)]
+            x = layers.Rescaling(fuse_gain, offset, name="centred")(x)
         x = layers.Conv2D(filters, 1, kernel_initializer=_uniform(), name="fuse")(x)
         x = layers.Conv2D(
             3 * scale**2,
@@ -103,6 +132,8 @@ class SPAN(Generator):
         self.input_gain = input_gain
         self.initial_gain = initial_gain
         self.initial_output_gain = initial_output_gain
+        self.initial_gate = initial_gate
+        self.fuse_gain = fuse_gain
         self.nearest_skip = nearest_skip
 
     def get_config(self) -> dict:
@@ -115,8 +146,13 @@ class SPAN(Generator):
             return self
         network = SPAN(**{**self.get_config(), "merged": True, "published_graph": False})
         for layer in self.layers:
-            target = network.get_layer(layer.name)
-            target.set_weights(layer.merged() if isinstance(layer, Conv3XC) else layer.get_weights())
+            if layer.weights:
+                weights = layer.merged() if isinstance(layer, Conv3XC) else layer.get_weights()
+                network.get_layer(layer.name).set_weights(weights)
+        if self.fuse_gain != 1 or self.initial_gate:
+            kernel, bias = self.get_layer("fuse").get_weights()
+            bias = bias + self.get_layer("centred").offset @ kernel[0, 0]
+            network.get_layer("fuse").set_weights([kernel * self.fuse_gain, bias])
         return network
 
 

@@ -22,16 +22,30 @@ class Conv3XC(keras.layers.Layer):
         gain: how many times as wide as input and output the inner convolutions are.
         initial_gain: factor on the initial last kernel and skip; 1 is the published start (PyTorch's default
             uniform distribution).
+        initial_bias: of the output.
+        input_mean: what the inputs are around. The bias is trained as that of a convolution of what they differ by, so
+            that a step on the kernel doesn't move the output as a whole; same functions, none lost.
         published_graph: apply the convolutions one after another, as published; for comparison.
     """
 
     footprint = (-1, 1, 1)  # a 3x3 window
 
-    def __init__(self, filters: int, gain: int = 2, initial_gain: float = 1.0, published_graph: bool = False, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        gain: int = 2,
+        initial_gain: float = 1.0,
+        initial_bias: float = 0.0,
+        input_mean: float = 0.0,
+        published_graph: bool = False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.filters = filters
         self.gain = gain
         self.initial_gain = initial_gain
+        self.initial_bias = initial_bias
+        self.input_mean = input_mean
         self.published_graph = published_graph
 
     def build(self, input_shape):
@@ -44,8 +58,9 @@ class Conv3XC(keras.layers.Layer):
             initializer = keras.initializers.RandomUniform(-limit, limit) if fan_in and limit else "zeros"
             return self.add_weight(name=name, shape=shape, initializer=initializer, autocast=False)
 
-        def bias(name, size):
-            return self.add_weight(name=name, shape=(size,), initializer="zeros", autocast=False)
+        def bias(name, size, start=0.0):
+            initializer = keras.initializers.Constant(start)
+            return self.add_weight(name=name, shape=(size,), initializer=initializer, autocast=False)
 
         self.first_kernel = weight("first_kernel", (channels, wide_in), channels)
         self.first_bias = bias("first_bias", wide_in)
@@ -53,7 +68,7 @@ class Conv3XC(keras.layers.Layer):
         self.middle_kernel = weight("middle_kernel", (wide_in, 3, 3, wide_out), 9 * wide_in)
         self.middle_bias = bias("middle_bias", wide_out)
         self.last_kernel = weight("last_kernel", (wide_out, self.filters), wide_out, self.initial_gain)
-        self.last_bias = bias("last_bias", self.filters)
+        self.last_bias = bias("last_bias", self.filters, self.initial_bias)
         self.skip_kernel = weight("skip_kernel", (channels, self.filters), channels, self.initial_gain)
         self.skip_bias = bias("skip_bias", self.filters)
 
@@ -71,7 +86,14 @@ class Conv3XC(keras.layers.Layer):
         through = ops.reshape(ops.matmul(self.first_bias[None], rows), (9, filters))
         # A sum over taps as a product, since the gradient of a small sum is a slow tile.
         bias = ops.matmul(ops.ones((1, 9)), through) + ops.matmul(self.middle_bias[None], self.last_kernel)
-        return kernel, bias[0] + self.last_bias + self.skip_bias
+        return kernel, bias[0] + self.last_bias + self.skip_bias - self._of_the_mean(kernel)
+
+    def _of_the_mean(self, kernel):
+        """What a picture that is `input_mean` everywhere gives, (filters,)."""
+        if not self.input_mean:
+            return 0.0
+        taps = kernel.shape[0] * kernel.shape[1] * kernel.shape[2]
+        return ops.matmul(ops.full((1, taps), self.input_mean), ops.reshape(kernel, (taps, self.filters)))[0]
 
     def call(self, inputs):
         if self.published_graph:
@@ -90,7 +112,8 @@ class Conv3XC(keras.layers.Layer):
         x = convolve(x, self.first_kernel[None, None], self.first_bias)
         x = convolve(x, ops.transpose(self.middle_kernel, (1, 2, 0, 3)), self.middle_bias)
         x = convolve(x, self.last_kernel[None, None], self.last_bias)
-        return x + convolve(inputs, self.skip_kernel[None, None], self.skip_bias)
+        x = x + convolve(inputs, self.skip_kernel[None, None], self.skip_bias)
+        return x - ops.cast(self._of_the_mean(self.merged()[0]), x.dtype)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)
@@ -101,5 +124,7 @@ class Conv3XC(keras.layers.Layer):
             "filters": self.filters,
             "gain": self.gain,
             "initial_gain": self.initial_gain,
+            "initial_bias": self.initial_bias,
+            "input_mean": self.input_mean,
             "published_graph": self.published_graph,
         }
