@@ -64,15 +64,17 @@ def _load_keras(path: Path) -> Generator:
 
 
 def _load_saved_model(path: Path) -> keras.Model:
-    """The exported float endpoint as a Keras model; its scale stands in the card beside it."""
-    card = path / "model_card.json"
+    """The exported float endpoint as a Keras model; what it is stands in the card beside it."""
     try:
-        scale = json.loads(card.read_text(encoding="utf-8"))["scale"]
+        card = json.loads((path / "model_card.json").read_text(encoding="utf-8"))
+        scale, tiling = card["scale"], card["tiling"]
         layer = keras.layers.TFSMLayer(path, call_endpoint="float")
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # TensorFlow raises whatever its readers raise
         raise InputError(f"{path} was not written by sr_gan_tf.export: {one_line(error)[:300]}") from error
+    if tiling["equals_the_whole_picture"] and tiling["alignment"] == 1:
+        # What the original's graph says, of which nothing is left to walk.
+        layer.footprint = (-tiling["halo"], tiling["halo"] - 1 + 1 / scale, 1 / scale)
     inputs = keras.Input((None, None, 3), name="lr")
-    outputs = layer(inputs)
-    model = keras.Model(inputs, next(iter(outputs.values())) if isinstance(outputs, dict) else outputs, name=path.name)
+    model = keras.Model(inputs, layer(inputs)["outputs"], name=card["name"])
     model.scale = scale
     return model

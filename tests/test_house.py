@@ -9,10 +9,10 @@ ORDER = (
     "version", "errors", "config", "build", "distribution", "strips",
     "picture_metadata", "picture_decoding", "png_rows", "jpeg_rows", "tiff_rows",
     "row_encoders", "images", "resampling", "layers", "networks", "generators", "discriminators", "losses", "metrics",
-    "data", "runs", "checkpoints", "history", "training", "weights", "models", "assembly", "inference",
+    "data", "runs", "checkpoints", "history", "training", "pytorch_checkpoints", "models", "assembly", "inference",
     "graph_memory", "planning", "costs", "picture_sets", "evaluation", "report", "measurement",
 )  # fmt: skip
-COMMANDS = ("fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark")
+COMMANDS = ("weights", "fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark")
 
 
 def package_files(repository):

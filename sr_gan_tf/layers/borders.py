@@ -27,7 +27,8 @@ class MirrorToMultiple(keras.layers.Layer):
                 continue
             size = tf.shape(x)[axis]
             period = 2 * size
-            place = tf.range(size + (-size) % self.multiple) % period
+            # No remainder of a negative number: other runtimes disagree with Python about its sign.
+            place = tf.range((size + self.multiple - 1) // self.multiple * self.multiple) % period
             # 0 1 2 2 1 0 0 1 2 ...
             x = tf.gather(x, tf.minimum(place, period - 1 - place), axis=axis)
         return tf.ensure_shape(x, self.compute_output_shape(inputs.shape))

@@ -1,0 +1,97 @@
+"""The card of an exported model: where it comes from, what it was trained on, how good it is, what it may be used for."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import keras
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.history import History
+from sr_gan_tf.models import WEIGHTS, shipped_models
+from sr_gan_tf.networks import Generator
+from sr_gan_tf.runs import RunFolder
+from sr_gan_tf.version import __version__
+
+NAME = "model_card.json"
+
+
+def model_card(source: str | Path, generator: keras.Model, licence: str | None = None) -> dict:
+    """What can be said about a model from where it was loaded.
+
+    Args:
+        source: what `sr_gan_tf.models.load` was given.
+        generator: the loaded model, merged.
+        licence: of the weights; default: what a shipped model's own card says, else "not stated".
+    """
+    card = {
+        "name": generator.name,
+        "scale": int(generator.scale),
+        "class_name": type(generator).__name__,
+        "config": generator.get_config(),
+        "parameters": int(generator.count_params()),
+        "input": "RGB in [0, 1], float32; or uint8",
+        "experiment": None,
+        "data": None,
+        "figures": {},
+        "licence": "not stated",
+        "source": str(source),
+        "written_by": f"sr_gan_tf {__version__}",
+    }
+    file = _file_of(source)
+    if file is not None:
+        card["sha256"] = sha256(file)
+    shipped = WEIGHTS / f"{source}.json"
+    if str(source) in shipped_models() and shipped.is_file():
+        own = json.loads(shipped.read_text(encoding="utf-8"))
+        card |= {key: value for key, value in own.items() if key in ("experiment", "data", "figures", "licence")}
+        card["shipped_card"] = own
+    elif Path(source).is_dir():
+        card |= _of_run(RunFolder(source))
+    if licence is not None:
+        card["licence"] = licence
+    return card
+
+
+def _of_run(run: RunFolder) -> dict:
+    if not run.experiment_file.is_file():
+        return {}
+    experiment = json.loads(run.experiment_file.read_text(encoding="utf-8"))
+    figures = {}
+    rows = [row for row in History(run.history).rows if "validation/psnr_y" in row] if run.history.is_file() else []
+    if rows:
+        best = max(rows, key=lambda row: float(row["validation/psnr_y"]))
+        figures = {
+            name: float(value)
+            for name, value in best.items()
+            if name.startswith("validation/") and "bicubic" not in name
+        }
+        figures |= {"step": int(best["step"]), "steps_of_the_run": int(rows[-1]["step"])}
+    return {"experiment": experiment, "data": experiment.get("data"), "figures": figures}
+
+
+def _file_of(source: str | Path) -> Path | None:
+    path = shipped_models().get(str(source), Path(source))
+    path = RunFolder(path).best if path.is_dir() else path
+    return path if path.is_file() else None
+
+
+def sha256(path: Path) -> str:
+    """Of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def to_text(card: dict) -> str:
+    return json.dumps(card, indent=2, ensure_ascii=False) + "\n"
+
+
+def exportable(model: keras.Model, source: str | Path) -> Generator:
+    """The generator in its form for inference.
+
+    Raises:
+        InputError: for a model that was exported already.
+    """
+    if not isinstance(model, Generator):
+        raise InputError(f"{source} was exported already; give the .keras file, run folder or name it came from")
+    return model.merged()

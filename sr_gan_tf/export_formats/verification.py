@@ -1,0 +1,152 @@
+"""What an export is judged by: its pictures beside the Keras model's, and its milliseconds."""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from skimage import data
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.resampling import imresize
+
+# Of the range of values: what float32 leaves after another order of additions.
+TOLERANCE = 1e-5
+# (N, H, W) of the pictures that every format is compared on.
+SIZES = ((1, 64, 64), (4, 33, 40), (1, 61, 37))
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """An exported file beside the Keras model.
+
+    Attributes:
+        format: name of the format, with what distinguishes it.
+        path: what was written.
+        size: bytes on disk.
+        milliseconds: median of a picture of 64x64, beside `keras_milliseconds` of the model's own.
+        difference: largest of values in [0, 1].
+        psnr: of all values, clipped to [0, 1], in dB; infinite where they are equal.
+    """
+
+    format: str
+    path: Path
+    size: int
+    milliseconds: float
+    keras_milliseconds: float
+    difference: float
+    psnr: float
+
+
+def photographs(count: int, height: int, width: int) -> np.ndarray:
+    """(count, height, width, 3) pieces of photographs, float32 in [0, 1], as sharp as low-resolution pictures are."""
+    pictures = [imresize(picture, 0.5) for picture in (data.coffee(), data.chelsea(), data.astronaut(), data.rocket())]
+    pieces = []
+    for index in range(count):
+        picture = pictures[index % len(pictures)]
+        padding = [(0, max(0, side - length)) for side, length in zip((height, width), picture.shape, strict=False)]
+        # Mirrored as often as needed.
+        picture = np.pad(picture, [*padding, (0, 0)], mode="symmetric")
+        pieces.append(picture[:height, :width])
+    return np.stack(pieces).astype(np.float32) / 255
+
+
+def reference(generator: keras.Model, pictures: np.ndarray) -> np.ndarray:
+    """What `model.predict` says."""
+    return generator.predict(pictures, verbose=0)
+
+
+def compare(
+    name: str,
+    path: Path,
+    run: Callable[[np.ndarray], np.ndarray],
+    generator: keras.Model,
+    sizes: Sequence[tuple[int, int, int]] = SIZES,
+) -> Agreement:
+    """Runs an export on photographs of several sizes and batches.
+
+    Args:
+        name: of the format.
+        path: the file or folder.
+        run: (N, H, W, 3) float32 to (N, scale*H, scale*W, 3).
+        generator: the Keras model.
+        sizes: (N, H, W) of each batch; the first one's is also what is timed.
+    """
+    worst, squares, count = 0.0, 0.0, 0
+    for size in sizes:
+        pictures = photographs(*size)
+        wanted, found = reference(generator, pictures), run(pictures)
+        if found.shape != wanted.shape:
+            raise InputError(f"{name}: gave {found.shape} for pictures of {size}, expected {wanted.shape}; not written")
+        worst = max(worst, float(np.abs(found - wanted).max()))
+        squares += float(np.square(np.clip(found, 0, 1) - np.clip(wanted, 0, 1), dtype=np.float64).sum())
+        count += wanted.size
+    psnr = float("inf") if squares == 0 else -10 * float(np.log10(squares / count))
+    picture = photographs(1, *sizes[0][1:])
+    ours, keras_own = median_milliseconds([lambda: run(picture), lambda: reference_step(generator, picture)])
+    return Agreement(name, path, size_of(path), ours, keras_own, worst, psnr)
+
+
+def reference_step(generator: keras.Model, pictures: np.ndarray):
+    """`predict_on_batch`: what `predict` does, without its loop."""
+    return generator.predict_on_batch(pictures)
+
+
+def check(agreement: Agreement, values: float = 1.0, tolerance: float = TOLERANCE) -> Agreement:
+    """The same, or InputError where the difference is more than `tolerance` of the range.
+
+    Args:
+        agreement: what was measured.
+        values: largest absolute value that the model gave; the range is no less than 1.
+        tolerance: part of the range.
+    """
+    limit = tolerance * max(1.0, values)
+    if not agreement.difference <= limit:
+        raise InputError(
+            f"{agreement.format}: its pictures differ from the model's by {agreement.difference:.2g}, more than "
+            f"{limit:.2g}; nothing was written"
+        )
+    return agreement
+
+
+def largest_value(generator: keras.Model) -> float:
+    """Largest absolute value on photographs: an untrained network's may lie far beyond 1."""
+    return float(np.abs(reference(generator, photographs(1, *SIZES[0][1:]))).max())
+
+
+def median_milliseconds(functions: Sequence[Callable], seconds: float = 1.0, most: int = 30) -> list[float]:
+    """Median milliseconds of each function, called in turns."""
+    times: list[list[float]] = [[] for _ in functions]
+    end = time.perf_counter() + seconds * len(functions)
+    for _ in range(most):
+        for function, own in zip(functions, times, strict=True):
+            start = time.perf_counter()
+            function()
+            own.append(time.perf_counter() - start)
+        if time.perf_counter() > end:
+            break
+    return [statistics.median(own) * 1000 for own in times]
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files = [path] if path.is_file() else [item for item in path.rglob("*") if item.is_file()]
+    return sum(item.stat().st_size for item in files)
+
+
+def table(agreements: Iterable[Agreement]) -> str:
+    """The agreements as a Markdown table."""
+    lines = [
+        "| format | MB | ms | Keras ms | largest difference | PSNR to Keras |",
+        "|---|---|---|---|---|---|",
+    ]
+    for item in agreements:
+        psnr = "equal" if item.psnr == float("inf") else f"{item.psnr:.1f} dB"
+        lines.append(
+            f"| {item.format} | {item.size / 1e6:.2f} | {item.milliseconds:.1f} | {item.keras_milliseconds:.1f} "
+            f"| {item.difference:.1e} | {psnr} |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,27 @@
+"""One tiny network exported once for all tests of the folder."""
+
+import pytest
+from exporting import Server, calm
+from tiny import tiny_generator
+
+from sr_gan_tf.export import export
+from sr_gan_tf.export_formats.saved_model import Serving
+
+
+@pytest.fixture(scope="session")
+def generator():
+    """A SPAN that is not merged yet; x3, looks 9 pixels far."""
+    return calm(tiny_generator("SPAN", merged=False))
+
+
+@pytest.fixture(scope="session")
+def served(generator, tmp_path_factory):
+    """Folder of a model's versions for a server, with tiles of 16 pixels and a limit of 0.05 megapixels."""
+    folder = tmp_path_factory.mktemp("serving") / "tiny_span"
+    export(generator, folder, serving=Serving(tile=16, max_megapixels=0.05), licence="CC0-1.0")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(served):
+    return Server(served / "1")
