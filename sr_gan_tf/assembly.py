@@ -14,7 +14,7 @@ from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
-from sr_gan_tf.models import load
+from sr_gan_tf.models import load, load_network
 from sr_gan_tf.networks import Discriminator, Generator, Network
 from sr_gan_tf.training.gan import GAN, Stabilisers
 from sr_gan_tf.training.optimizers import build_optimizer, build_schedule
@@ -194,10 +194,7 @@ def _source(name: str) -> Network:
     """A shipped name, run folder or file; a discriminator or an unmerged generator comes as a `.keras` file."""
     if Path(name).suffix != ".keras":
         return load(name)
-    try:
-        return keras.saving.load_model(name, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever its readers raise
-        raise InputError(f"{name}: cannot be loaded as a .keras file; give one that this package wrote") from error
+    return load_network(name)
 
 
 def _name(variable) -> str:

@@ -1,7 +1,7 @@
 """Checkpoints: the whole state of a training in one checksummed file, the last ones kept, written atomically.
 
 A file is a safetensors archive: tensors `part/index`, and in its metadata a JSON text (step, stage, what the
-callbacks remember) and the sha256 of all tensors. Nothing in it can run code.
+callbacks remember) and the sha256 of that text and all tensors. Nothing in it can run code.
 """
 
 import hashlib
@@ -35,8 +35,9 @@ def save_checkpoint(folder: Path, step: int, state: Mapping[str, Sequence], note
         for index, variable in enumerate(variables)
     }
     path = folder / f"step_{step:09d}.safetensors"
+    text = json.dumps(notes)
     with replacing(path) as temporary:
-        save_file(tensors, temporary, {"notes": json.dumps(notes), "sha256": _digest(tensors)})
+        save_file(tensors, temporary, {"notes": text, "sha256": _digest(tensors, text)})
     for old in checkpoint_files(folder)[keep:]:
         old.unlink(missing_ok=True)
     return path
@@ -79,10 +80,11 @@ def read_checkpoint(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        notes = json.loads(metadata["notes"])
+        text = metadata["notes"]
+        notes = json.loads(text)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise InputError(f"{path} is damaged ({error})") from error
-    if metadata.get("sha256") != _digest(tensors):
+    if metadata.get("sha256") not in (_digest(tensors, text), _digest(tensors)):  # older files leave the notes out
         raise InputError(f"{path} is damaged (its checksum doesn't match)")
     return notes, tensors
 
@@ -108,8 +110,8 @@ def restore(state: Mapping[str, Sequence], tensors: Mapping[str, np.ndarray]) ->
         variable.assign(tensors[name])
 
 
-def _digest(tensors: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
+def _digest(tensors: Mapping[str, np.ndarray], text: str = "") -> str:
+    digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
         digest.update(tensors[name].tobytes())

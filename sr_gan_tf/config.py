@@ -84,7 +84,7 @@ class Balance:
 class Stage:
     """A part of the run with its own losses and optimizers; without `adversarial` it is supervised."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     steps: int = Field(gt=0, description="generator updates")
     generator_optimizer: Spec
     content: tuple[Term, ...] = ()
@@ -103,7 +103,7 @@ class Stage:
 class Experiment:
     """One whole experiment: everything that a run depends on stands here."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     scale: int = Field(ge=1, le=16)
     data: Data
     generator: Spec

@@ -12,6 +12,7 @@ refuse inside a condition.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -123,14 +124,17 @@ class Crew:
 
     def _gather(self, values: Sequence[int]) -> np.ndarray:
         """(replicas, len(values)): what each of them gave."""
-
-        @tf.function
-        def everyone():
-            own = tf.constant(values, tf.int64)[None]
-            return tf.distribute.get_replica_context().all_gather(own, axis=0)
-
         with self.talking():
-            return self.strategy.experimental_local_results(self.strategy.run(everyone))[0].numpy()
+            return self._everyone(tf.constant(values, tf.int64)[None]).numpy()
+
+    @functools.cached_property
+    def _everyone(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Once traced, for it is asked for at each step."""
+
+        def gather(own):
+            return tf.distribute.get_replica_context().all_gather(tf.identity(own), axis=0)
+
+        return tf.function(lambda own: self.strategy.experimental_local_results(self.strategy.run(gather, (own,)))[0])
 
 
 def mean(values):
@@ -141,6 +145,8 @@ def mean(values):
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return values
+    # An identity stands on the replica's own device; only tensors on one device are packed into one message.
+    values = tf.nest.map_structure(tf.identity, values)
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
 
 

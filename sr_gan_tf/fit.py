@@ -17,7 +17,7 @@ from sr_gan_tf.checkpoints import read_newest, restore
 from sr_gan_tf.config import Data, Experiment, Stage, json_schema, load_experiment, to_json
 from sr_gan_tf.data.measure import profile_input
 from sr_gan_tf.data.overlap import refuse_shared_pictures
-from sr_gan_tf.data.pipeline import training_batches, validation_pictures
+from sr_gan_tf.data.pipeline import training_batches, training_pictures, validation_pictures
 from sr_gan_tf.distribution import Crew
 from sr_gan_tf.errors import InputError, command
 from sr_gan_tf.history import History
@@ -136,6 +136,7 @@ def _run_stage(
         data = dataclasses.replace(stage_data(experiment, stage), batch_size=size)
         return training_batches(data, experiment.scale, experiment.seed, session.sample, shard)
 
+    _warn_of_other_pictures(session)
     progress = run_callbacks.Progress(session, crew.is_chief)
     # Closed whatever happens, so that an error line doesn't hang on the bar's.
     with contextlib.closing(progress), crew.talking():
@@ -196,6 +197,18 @@ def _warn_of_a_cold_start(session: Session, say) -> None:
         say(
             f"warning: stage {stage.name!r} starts its GAN from an untrained generator, which often fails; "
             "put a supervised stage before it or name initial_weights"
+        )
+
+
+def _warn_of_other_pictures(session: Session) -> None:
+    """The run goes on, for its weights are good, but it is not the run that it would have been."""
+    before, data = session.pictures, stage_data(session.experiment, session.stage)
+    session.pictures = training_pictures(data, session.experiment.scale)
+    if before not in (None, session.pictures):
+        print(
+            f"warning: the training pictures are not those with which this run began; from step {session.step} on it "
+            "is trained on the present ones",
+            file=sys.stderr,
         )
 
 

@@ -1,15 +1,18 @@
 """The one door to a trained generator: `load(name | run folder | .keras file | SavedModel folder)`."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import keras
 
 from sr_gan_tf.errors import InputError, one_line, suggest
-from sr_gan_tf.networks import Generator
+from sr_gan_tf.networks import Generator, Network
 from sr_gan_tf.runs import RunFolder
 
 WEIGHTS = Path(__file__).parent / "weights"
+# Keras stores without compressing; whoever compresses weights gains little.
+_MOST_UNPACKED = 20
 
 
 def shipped_models() -> dict[str, Path]:
@@ -53,11 +56,40 @@ def load(model: str | Path) -> keras.Model:
     raise InputError(f"{path} is neither a run folder (best.keras) nor a SavedModel (saved_model.pb)")
 
 
-def _load_keras(path: Path) -> Generator:
+def load_network(path: str | Path) -> Network:
+    """A generator or discriminator from a `.keras` file of this package, without running anything that the file names.
+
+    Keras's reader would import and call what a file's configuration says, and its safe mode is a list of what it has
+    learned to refuse. So the configuration is looked at first: only networks of this package are handed to it, whose
+    arguments are plain JSON values.
+
+    Raises:
+        InputError: it is no such file, or damaged, or holds something else.
+    """
+    path = Path(path)
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(item.file_size for item in archive.infolist())
+            if unpacked > _MOST_UNPACKED * path.stat().st_size:
+                raise InputError(f"{path} unpacks to {unpacked:,} bytes, which no model's weights do; it is not read")
+            holds = json.loads(archive.read("config.json"))
+        name = holds["registered_name"]
+        known = isinstance(name, str) and name.startswith("sr_gan_tf>")
+        kind = keras.saving.get_registered_object(name) if known else None
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, NotImplementedError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} cannot be loaded as a .keras model: {one_line(error)[:300]}") from error
+    if not (isinstance(kind, type) and issubclass(kind, Network)):
+        raise InputError(f"{path} holds {str(holds.get('class_name'))[:60]!r}, expected a network of sr_gan_tf")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its readers raise
         raise InputError(f"{path} cannot be loaded as a .keras model: {one_line(error)[:300]}") from error
+
+
+def _load_keras(path: Path) -> Generator:
+    model = load_network(path)
     if not isinstance(model, Generator):
         raise InputError(f"{path} holds a {type(model).__name__}, expected a generator of sr_gan_tf")
     return model

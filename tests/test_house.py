@@ -12,7 +12,7 @@ ORDER = (
     "data", "runs", "checkpoints", "history", "training", "pytorch_checkpoints", "models", "assembly", "inference",
     "graph_memory", "planning", "costs", "picture_sets", "evaluation", "report", "measurement",
 )  # fmt: skip
-COMMANDS = ("weights", "fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark")
+COMMANDS = ("weights", "fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark", "beam")
 
 
 def package_files(repository):

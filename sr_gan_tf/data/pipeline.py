@@ -16,7 +16,7 @@ from sr_gan_tf.data.degradations import Degradation
 from sr_gan_tf.data.sampler import Sampler
 from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.data.sources import Example, Source
-from sr_gan_tf.data.store_writer import in_order, say_skipped
+from sr_gan_tf.data.store_writer import in_order, say_skipped, store_key
 from sr_gan_tf.errors import InputError
 
 
@@ -37,6 +37,12 @@ def training_batches(
         InputError: for sources or settings that cannot be used.
     """
     return batches_of(Sampler(data, scale, seed), data.batch_size, first_sample, shard)
+
+
+def training_pictures(data: config.Data, scale: int) -> list[str]:
+    """A text for each training source that changes with its pictures: deleted, replaced, or new ones."""
+    degradation = build_degradation(data, scale)
+    return [store_key(source, degradation) for source in build_sources(data.train, "data.train", scale)]
 
 
 def batches_of(sampler: Sampler, batch: int, first_sample: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:

@@ -10,6 +10,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from sr_gan_tf import distribution
+
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
@@ -61,16 +63,16 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     def _over_replicas(self, inputs):
         """By the moments of the joint batch of all replicas, for which there is no fused operation."""
-        context = tf.distribute.get_replica_context()
         x = tf.cast(inputs, tf.float32)
-        mean = context.all_reduce(tf.distribute.ReduceOp.MEAN, tf.reduce_mean(x, axis=(0, 1, 2)))
-        local = tf.reduce_mean(tf.math.squared_difference(x, mean), axis=(0, 1, 2))
-        variance = context.all_reduce(tf.distribute.ReduceOp.MEAN, local)
+        mean = distribution.mean(tf.reduce_mean(x, axis=(0, 1, 2)))
+        variance = distribution.mean(tf.reduce_mean(tf.math.squared_difference(x, mean), axis=(0, 1, 2)))
         outputs = tf.nn.batch_normalization(x, mean, variance, self.beta, self.gamma, self.epsilon)
-        count = tf.cast(tf.size(x[..., 0]) * context.num_replicas_in_sync, tf.float32)
+        count = tf.cast(tf.size(x[..., 0]) * tf.distribute.get_strategy().num_replicas_in_sync, tf.float32)
         self._keep(self.moving_mean, mean)
         self._keep(self.moving_variance, variance * count / tf.maximum(count - 1, 1))
         return tf.cast(outputs, inputs.dtype)
 
     def _keep(self, running, value) -> None:
-        running.assign(running * self.momentum + value * (1 - self.momentum))
+        # A step that is not finite is skipped, but its forward pass has come by here: it must leave no trace either.
+        kept = running * self.momentum + value * (1 - self.momentum)
+        running.assign(tf.where(tf.math.is_finite(kept), kept, running))

@@ -5,6 +5,7 @@ import sys
 import time
 
 import keras
+import numpy as np
 import psutil
 import tensorflow as tf
 from tqdm import tqdm
@@ -12,6 +13,7 @@ from tqdm import tqdm
 from sr_gan_tf.checkpoints import checkpoint_files, save_checkpoint
 from sr_gan_tf.distribution import Crew
 from sr_gan_tf.errors import InputError, Interrupted
+from sr_gan_tf.runs import writing
 from sr_gan_tf.training.session import Session
 
 
@@ -110,7 +112,7 @@ class Log(RunCallback):
         }
         self.last_time, self.last_step, self.waited = now, session.step, 0.0
         new = not session.folder.timing.exists()
-        with session.folder.timing.open("a", encoding="utf-8") as file:
+        with writing(session.folder.timing), session.folder.timing.open("a", encoding="utf-8") as file:
             if new:
                 file.write("step,clock," + ",".join(name.removeprefix("timing/") for name in timing) + "\n")
             file.write(f"{session.step},{time.time():.1f}," + ",".join(f"{v:.4g}" for v in timing.values()) + "\n")
@@ -192,12 +194,20 @@ class Checkpoint(RunCallback):
 
     def on_train_batch_end(self, batch, logs=None):
         session = self.session
+        said = f"saved in {session.folder.checkpoints}"
         if self.writes and (session.due(session.experiment.checkpoint_every) or session.stop_requested):
             session.history.write()
-            save_checkpoint(session.folder.checkpoints, session.step, self.model.state(), session.notes())
+            if self._is_sound():
+                save_checkpoint(session.folder.checkpoints, session.step, self.model.state(), session.notes())
+            else:
+                said = "not saved, since its weights are not finite"
         if session.stop_requested:
-            raise Interrupted(
-                f"at step {session.step}, saved in {session.folder.checkpoints}; the same command goes on from there"
-            )
+            raise Interrupted(f"at step {session.step}, {said}; the same command goes on from the last checkpoint")
         if session.stage_ended:
             self.model.stop_training = True
+
+    def _is_sound(self) -> bool:
+        """Whether the weights are finite: others must not take the place of the last good checkpoint."""
+        networks = [getattr(self.model, part, None) for part in ("generator", "discriminator")]
+        weights = [weight for network in networks if network is not None for weight in network.trainable_variables]
+        return all(np.isfinite(keras.ops.convert_to_numpy(weight)).all() for weight in weights)

@@ -25,6 +25,7 @@ class Session:
         since_best: validations since then.
         pending: sums and counts of logged values since the last row of history.csv.
         stage_ended: whether the stage stopped early.
+        pictures: what `training_pictures` says of those that the run is trained on.
         stop_requested: a signal asked for the end of the run.
     """
 
@@ -40,6 +41,7 @@ class Session:
     since_best: int = 0
     pending: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     stage_ended: bool = False
+    pictures: list[str] | None = None
     stop_requested: bool = False
 
     @property
@@ -85,9 +87,11 @@ class Session:
     def recall(self, notes: dict) -> None:
         """Takes over what a checkpoint kept."""
         for name in _REMEMBERED:
-            setattr(self, name, notes[name])
+            if name in notes:  # older checkpoints know less
+                setattr(self, name, notes[name])
 
 
 _REMEMBERED = (
     "stage_index", "stage_step", "first_step", "first_sample", "best", "since_best", "pending", "stage_ended",
+    "pictures",
 )  # fmt: skip

@@ -1,0 +1,259 @@
+"""Training on several devices and in several processes: the steps of one process, and what happens when one is lost."""
+
+import csv
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest.mock import ANY
+
+import keras
+import numpy as np
+import pytest
+from trials import ADAM
+
+from sr_gan_tf import distribution
+from sr_gan_tf.config import parse_experiment
+from sr_gan_tf.errors import InputError
+
+HERE = Path(__file__).parent
+WORKERS = 2
+
+
+@pytest.fixture
+def distributed(trial, tmp_path):
+    """The trial's experiment, where nothing amplifies rounding: Adam divides by the root of a sum that begins at 0."""
+    trial.adversarial()
+    calm = {"class_name": "Adam", "config": {"learning_rate": 1e-3, "epsilon": 0.1, "global_clipnorm": 0.5}}
+    for stage in trial.experiment["stages"]:
+        for key in ("generator_optimizer", "discriminator_optimizer"):
+            if key in stage:
+                stage[key] = calm
+    trial.experiment["data"]["batch_size"] = 4
+    trial.experiment["deterministic"] = False
+    trial.experiment["discriminator"] = {"class_name": "UNetDiscriminator", "config": {"filters": 4}}
+    stage = trial.experiment["stages"].pop()
+    stage["adversarial"] = {"class_name": "RelativisticAverage", "weight": 0.1}
+    stage["features"] = [{"class_name": "FeatureMatching"}]
+    stage["balance"] = {
+        "instance_noise": 0.1, "historical_averaging": 1e-4, "accuracy_bound": 0.9, "discriminator_steps": 2,
+    }  # fmt: skip
+    trial.experiment["stages"] = [stage | {"steps": 11, "name": "both"}]
+    (tmp_path / "trial.json").write_text(json.dumps(trial.experiment))
+    return trial
+
+
+def rows(run) -> list[dict[str, float]]:
+    with (run / "history.csv").open() as file:
+        return [{key: float(value) for key, value in row.items() if value and key != "stage"}
+                for row in csv.DictReader(file)]  # fmt: skip
+
+
+def same(first, second, tolerance: float) -> float:
+    """The largest difference of any logged value, relative where values are above 1."""
+    assert len(first) == len(second) > 10
+    worst = 0.0
+    for one, other in zip(first, second, strict=True):
+        assert one.keys() == other.keys()
+        for key, value in one.items():
+            difference = abs(value - other[key]) / max(1.0, abs(value))
+            assert difference <= tolerance, (one["step"], key, value, other[key])
+            worst = max(worst, difference)
+    return worst
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def start(file, run, ports, index: int, *more) -> subprocess.Popen:
+    """One worker of a cluster on loopback."""
+    workers = [f"127.0.0.1:{port}" for port in ports]
+    config = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+    command = [sys.executable, "-m", "sr_gan_tf.fit", str(file), "--run-dir", str(run)]
+    command += ["--set", 'distribution="multi_worker"', *more]
+    return begin(command, TF_CONFIG=json.dumps(config))
+
+
+def begin(command: list[str], **environment: str) -> subprocess.Popen:
+    STARTED.append(
+        subprocess.Popen(
+            command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    )
+    return STARTED[-1]
+
+
+@pytest.fixture(autouse=True)
+def nobody_left():
+    """A failing test leaves no worker behind."""
+    yield
+    for process in STARTED:
+        with process:
+            process.kill()
+    STARTED.clear()
+
+
+STARTED: list[subprocess.Popen] = []
+
+
+def everyone(file, run, *more) -> list[subprocess.Popen]:
+    ports = free_ports(WORKERS)
+    return [start(file, run, ports, index, *more) for index in range(WORKERS)]
+
+
+def endings(processes) -> list[tuple[int, str]]:
+    """Exit code and last line on standard error of each."""
+    said = [process.communicate(timeout=240)[1].strip().splitlines() for process in processes]
+    return [(process.returncode, lines[-1] if lines else "") for process, lines in zip(processes, said, strict=True)]
+
+
+def test_two_devices_and_two_processes(distributed, tmp_path):
+    """Two logical devices of this processor, and two workers, take the steps of one process on the same batches."""
+    command = [sys.executable, str(HERE / "logical_devices.py"), "2", str(tmp_path / "trial.json")]
+    command += ["--run-dir", str(tmp_path / "devices"), "--set", 'distribution="mirrored"']
+    devices = begin(command)
+    processes = everyone(tmp_path / "trial.json", tmp_path / "processes")
+    assert distributed.fit(tmp_path / "one")[0] == 0
+    assert endings([devices, *processes]) == [(0, ANY)] * 3
+    for name in ("devices", "processes"):
+        worst = same(rows(tmp_path / "one"), rows(tmp_path / name), 1e-5)
+        print(f"two {name}: largest difference of any logged value {worst:.1e}")
+        network = keras.saving.load_model(tmp_path / name / "best.keras", compile=False)
+        assert np.isfinite(network.predict(np.zeros((1, 8, 8, 3), np.float32), verbose=0)).all()
+
+
+def wait_for(path, processes) -> None:
+    deadline = time.monotonic() + 200
+    while not path.exists() and time.monotonic() < deadline and all(p.poll() is None for p in processes):
+        time.sleep(0.02)
+    assert path.exists(), [process.communicate()[1] for process in processes if process.poll() is not None]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("stages", ["one", "two"])
+def test_supervised_and_two_stages(distributed, tmp_path, stages):
+    """The same for the generator alone, and for a run of two stages."""
+    both = distributed.experiment["stages"][0]
+    content = {key: both[key] for key in ("content", "generator_optimizer")}
+    alone = content | {"name": "alone", "steps": 11}
+    distributed.experiment["stages"] = [alone] if stages == "one" else [alone, both]
+    distributed.experiment["generator"] = {"class_name": "SPAN", "config": {"filters": 8, "num_blocks": 1}}
+    if stages == "two":
+        distributed.experiment["discriminator"] = {"class_name": "PatchGAN", "config": {"filters": 4, "num_layers": 2}}
+        distributed.experiment["data"]["patch_size"] = 32
+    (tmp_path / "trial.json").write_text(json.dumps(distributed.experiment))
+    assert distributed.fit(tmp_path / "one")[0] == 0
+    assert endings(everyone(tmp_path / "trial.json", tmp_path / "two")) == [(0, ANY)] * WORKERS
+    same(rows(tmp_path / "one"), rows(tmp_path / "two"), 1e-4)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.parametrize("number", range(5))
+def test_lost_at_random_moments(distributed, tmp_path, lost, number):
+    distributed.experiment["stages"][0]["steps"] = 60
+    (tmp_path / "trial.json").write_text(json.dumps(distributed.experiment))
+    assert distributed.fit(tmp_path / "one")[0] == 0
+    run = tmp_path / "two"
+    processes = everyone(tmp_path / "trial.json", run)
+    wait_for(run / "timing.csv", processes)
+    time.sleep(float(np.random.default_rng(number).uniform(0, 3)))
+    processes[lost].kill()
+    code, said = endings(processes)[1 - lost]
+    assert code == 0 or (code == 2 and said.startswith("error: another worker was lost")), said
+    assert [code for code, _ in endings(everyone(tmp_path / "trial.json", run))] == [0, 0]
+    same(rows(tmp_path / "one"), rows(run), 1e-4)
+
+
+@pytest.mark.long
+def test_all_stop_where_one_is_asked_to(distributed, tmp_path):
+    run = tmp_path / "two"
+    processes = everyone(tmp_path / "trial.json", run, "--set", "stages.0.steps=100000")
+    wait_for(run / "timing.csv", processes)
+    processes[1].terminate()
+    said = endings(processes)
+    assert [code for code, _ in said] == [130, 130]
+    assert said[0][1].split(",")[0] == said[1][1].split(",")[0]  # stopped at the same step
+
+
+@pytest.mark.long
+def test_weak_scaling(distributed, tmp_path):
+    """Seconds a step of one process with half of the batch against two, each on one thread of its own."""
+    distributed.experiment["generator"]["config"] = {"num_blocks": 4, "filters": 32}
+    distributed.experiment["data"] |= {"patch_size": 64}
+    distributed.experiment["validate_every"] = distributed.experiment["checkpoint_every"] = 1000
+    distributed.experiment["log_every"] = 60
+    both = distributed.experiment["stages"][0]
+    content = {key: both[key] for key in ("content", "generator_optimizer")}
+    distributed.experiment["stages"] = [content | {"name": "alone", "steps": 180}]
+    (tmp_path / "trial.json").write_text(json.dumps(distributed.experiment))
+    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+    try:
+        command = [sys.executable, "-m", "sr_gan_tf.fit", str(tmp_path / "trial.json"), "--run-dir"]
+        half = ["--set", "data.batch_size=2"]
+        subprocess.run([*command, str(tmp_path / "one"), *half], check=True, capture_output=True)
+        assert [code for code, _ in endings(everyone(tmp_path / "trial.json", tmp_path / "two"))] == [0, 0]
+    finally:
+        del os.environ["TF_NUM_INTRAOP_THREADS"], os.environ["TF_NUM_INTEROP_THREADS"]
+    rates = {}
+    for name in ("one", "two"):
+        with (tmp_path / name / "timing.csv").open() as file:
+            rates[name] = float(list(csv.DictReader(file))[-1]["steps_per_second"])
+    print(f"one process, 2 pictures a step: {rates['one']:.2f} steps/s; two processes, 4 pictures a step: "
+          f"{rates['two']:.2f} steps/s; overhead {rates['one'] / rates['two'] - 1:.0%}")  # fmt: skip
+    assert rates["two"] > 0.3 * rates["one"]
+
+
+def experiment(**changes):
+    adversarial = {"class_name": "BinaryCrossentropy"}
+    stage = {"name": "a", "steps": 1, "generator_optimizer": ADAM, "adversarial": adversarial}
+    balance = changes.pop("balance", {})
+    raw = {
+        "name": "a", "scale": 2, "distribution": "mirrored", "generator": {"class_name": "SRResNet"},
+        "data": {"train": [{"class_name": "Folder", "config": {"path": "."}}], "batch_size": 3},
+        "stages": [stage | {"discriminator_optimizer": ADAM, "balance": balance}],
+    }  # fmt: skip
+    return parse_experiment(raw | changes)
+
+
+ENDING = {"class_name": "TinyDiscriminator", "config": {"ending": {"class_name": "MinibatchStandardDeviation"}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"balance": {"replay_buffer": 4}}, "stages.0.balance.replay_buffer: of no use with"),
+        ({"discriminator": ENDING}, "discriminator.config.ending: of no use with"),
+        ({"jit_compile": True}, "jit_compile: of no use with"),
+        ({"distribution": "multi_worker"}, "needs the environment variable TF_CONFIG"),
+    ],
+)
+def test_refused_before_anything_is_built(changes, said, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(InputError, match=said) as error:
+        distribution.Crew(experiment(**changes))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("config", ["", "[]", '{"cluster": {"worker": ["a:1"]}}', '{"cluster": 3, "task": {}}',
+                                    '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+                                   '{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}'])  # fmt: skip
+def test_a_cluster_that_makes_no_sense(config, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", config)
+    with pytest.raises(InputError, match="TF_CONFIG"):
+        distribution.Crew(experiment(distribution="multi_worker"))
+
+
+def test_batches_that_cannot_be_shared():
+    with pytest.raises(InputError, match="data.batch_size: 3 pictures cannot be shared by 2 replicas; the nearest: 2"):
+        distribution._check_batch(experiment(), experiment().stages[0], 0, 2)
