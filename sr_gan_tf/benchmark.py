@@ -7,7 +7,6 @@ in the next is slower for all rows alike. Without arguments: the published table
 import argparse
 import contextlib
 import itertools
-import json
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError, command
-from sr_gan_tf.measurement import chart, table
+from sr_gan_tf.measurement import table
 from sr_gan_tf.measurement.jobs import (
     COMPILERS,
     MODES,
@@ -32,12 +31,11 @@ from sr_gan_tf.measurement.jobs import (
     parse_shape,
     step_job,
 )
-from sr_gan_tf.measurement.processes import Row
+from sr_gan_tf.measurement.peers import comparisons, twins
+from sr_gan_tf.measurement.processes import WORKER, OtherWork, Row
 from sr_gan_tf.measurement.product import SIDES, product_job
-from sr_gan_tf.measurement.timing import Line, fit_line, ratio, summarise
-from sr_gan_tf.runs import write_text
-
-_SUFFIXES = (".json", ".md", ".png", ".svg", ".pdf")
+from sr_gan_tf.measurement.results import SUFFIXES, scaling, write_results
+from sr_gan_tf.measurement.timing import ratio, summarise
 
 
 def benchmark(
@@ -47,6 +45,7 @@ def benchmark(
     baseline: str | None = None,
     peak: bool = True,
     operations: int = 0,
+    peers: str | None = None,
     say: Callable[[str], None] = print,
 ) -> list[table.Measured]:
     """Measures the jobs in turns and prints their table.
@@ -58,6 +57,7 @@ def benchmark(
         baseline: label of the row that others of the same mode, shape, compiler and precision are compared with.
         peak: whether matrix products are measured in the same turns, for the share of the peak.
         operations: so many of the costliest kinds of operation are listed for each row.
+        peers: the Python of an environment with PyTorch, whose rows are then measured beside ours.
         say: receives lines for the user.
 
     Raises:
@@ -65,23 +65,30 @@ def benchmark(
     """
     with contextlib.ExitStack() as stack:
 
-        def enter(job: Job) -> Row:
-            row = Row(job)
+        def enter(job: Job, program: Sequence[str] = WORKER) -> Row:
+            row = Row(job, program)
             stack.callback(row.close)
             return row
 
+        wanted = [(job, WORKER) for job in jobs]
+        if peers:
+            wanted = [pair for job in jobs for pair in ((job, WORKER), *twins(job, peers))]
         rows = []
-        for number, job in enumerate(jobs, start=1):
-            print(f"{number}/{len(jobs)} {job.label}, {job.mode}: compiling", file=sys.stderr)
-            rows.append(enter(job))
+        for number, (job, program) in enumerate(wanted, start=1):
+            print(f"{number}/{len(wanted)} {job.label}, {job.mode}, {job.compiler}: compiling", file=sys.stderr)
+            rows.append(enter(job, program))
         products = [enter(job) for job in _products(jobs)] if peak else []
+        other_work = OtherWork()
         for number in range(1, rounds + 1):
             print(f"round {number}/{rounds}", file=sys.stderr)
             for row in (*rows, *products):
                 row.run_round(round_seconds if row in rows else 0.5)
+        busy = other_work.share()
         measured = _figures(rows, products, baseline)
         _say_table(measured, baseline, say)
-        for row in rows if operations else ():
+        if busy is not None:
+            say(f"meanwhile other processes used {busy:.0%} of the machine's processor time")
+        for row in rows if operations and not peers else ():
             say(f"\n{row.job.label}, {row.job.precision}: milliseconds of an iteration, summed over threads")
             say(_operations(row.profile(), operations))
     return measured
@@ -134,53 +141,16 @@ def _say_table(measured: Sequence[table.Measured], baseline: str | None, say: Ca
     peaks = {row.job.precision: row.peak for row in measured if row.peak}
     if peaks:
         say("matrix-product peak: " + ", ".join(f"{name} {value:,.0f} GFLOP/s" for name, value in peaks.items()))
+    for line in comparisons(measured):
+        say(line)
     for label, (rows, line) in scaling(measured).items():
         say(table.line_text(label, "pixel", line) + f" ({len(rows)} shapes)")
-
-
-def scaling(measured: Sequence[table.Measured]) -> dict[str, tuple[list[table.Measured], Line]]:
-    """Rows that differ in nothing but their shape, and the line of time over pixels through them."""
-    groups: dict[str, list[table.Measured]] = {}
-    for row in measured:
-        groups.setdefault(row_label(row, measured), []).append(row)
-    return {
-        label: (rows, fit_line([chart.pixels(row) for row in rows], [row.times.median for row in rows]))
-        for label, rows in groups.items()
-        if len({chart.pixels(row) for row in rows}) > 2
-    }
-
-
-def row_label(row: table.Measured, measured: Sequence[table.Measured]) -> str:
-    """The row's name with whatever else of it is not the same in all rows, but for its shape."""
-    different = [
-        key for key in ("mode", "compiler", "precision") if len({getattr(other.job, key) for other in measured}) > 1
-    ]
-    return ", ".join([row.job.label, *(getattr(row.job, key) for key in different)])
 
 
 def _operations(milliseconds: dict[str, float], count: int) -> str:
     total = sum(milliseconds.values())
     lines = [f"{value:9.1f}  {value / total:5.1%}  {kind}" for kind, value in list(milliseconds.items())[:count]]
     return "\n".join([*lines, f"{total:9.1f}  all"])
-
-
-def write_results(measured: Sequence[table.Measured], baseline: str | None, asked: str, path: Path) -> None:
-    """JSON, Markdown or a chart, by the path's suffix."""
-    if path.suffix == ".json":
-        rows = [table.plain(row) for row in measured]
-        content = {"command": asked, "machine": table.machine(), "baseline": baseline, "rows": rows}
-        write_text(path, json.dumps(content, indent=2) + "\n")
-    elif path.suffix == ".md":
-        shared, columns = table.common(table.cells(measured, baseline))
-        about = ", ".join(f"{key} {value}" for key, value in table.machine().items())
-        write_text(path, f"    {asked}\n\n{shared}; {about}\n\n{table.as_markdown(columns)}\n")
-    elif len({row.job.shape for row in measured}) > 1:
-        groups: dict[str, list[table.Measured]] = {}
-        for row in measured:
-            groups.setdefault(row_label(row, measured), []).append(row)
-        chart.draw_scaling(groups, {label: line for label, (_, line) in scaling(measured).items()}, path)
-    else:
-        chart.draw_bars(measured, [row_label(row, measured) for row in measured], path)
 
 
 def plan_jobs(options: argparse.Namespace) -> list[Job]:
@@ -255,7 +225,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-peak", action="store_true", help="leave the matrix products out")
     parser.add_argument("--profile", type=int, default=0, metavar="COUNT", help="list the costliest operations")
     parser.add_argument(
-        "-o", "--output", action="append", default=[], metavar="FILE", help=f"one of {', '.join(_SUFFIXES)}; repeatable"
+        "--floor", metavar="TFLOPS,TBYTES", help="least times on a machine of this peak and memory rate, e.g. 989,3.35"
+    )
+    parser.add_argument("--peers", metavar="PYTHON", help="PyTorch beside it: the Python of an environment with torch")
+    parser.add_argument(
+        "-o", "--output", action="append", default=[], metavar="FILE", help=f"one of {', '.join(SUFFIXES)}; repeatable"
     )
     return parser
 
@@ -263,10 +237,10 @@ def _parser() -> argparse.ArgumentParser:
 @command
 def main(argv: list[str] | None = None) -> None:
     options = _parser().parse_args(argv)
-    paths = [Path(name) for name in options.output]
+    paths, floor = [Path(name) for name in options.output], _floor(options.floor)
     for path in paths:
-        if path.suffix not in _SUFFIXES:
-            raise InputError(f"-o {path}: unknown kind of file; expected one of {', '.join(_SUFFIXES)}")
+        if path.suffix not in SUFFIXES:
+            raise InputError(f"-o {path}: unknown kind of file; expected one of {', '.join(SUFFIXES)}")
         if not path.absolute().parent.is_dir():
             raise InputError(f"-o {path}: no folder {path.absolute().parent}; make it first")
     if options.rounds < 1 or not options.round_seconds > 0:
@@ -279,11 +253,24 @@ def main(argv: list[str] | None = None) -> None:
     about = table.machine()
     print(f"{about['processor']}, {about['cores']} cores; TensorFlow {about['tensorflow']}, Keras {about['keras']}")
     measured = benchmark(
-        jobs, options.rounds, options.round_seconds, baseline, not options.no_peak, options.profile, print
+        jobs, options.rounds, options.round_seconds, baseline, not options.no_peak, options.profile, options.peers
     )
+    for row in measured if floor else ():
+        if row.start.get("product_bytes") and row.start["multiply_adds"]:
+            print(table.floor_text(row, *floor))
     asked = " ".join(["python -m sr_gan_tf.benchmark", *map(_quoted, sys.argv[1:] if argv is None else argv)])
     for path in paths:
         write_results(measured, baseline, asked, path)
+
+
+def _floor(text: str | None) -> list[float]:
+    try:
+        figures = [float(part) for part in text.split(",")] if text else []
+    except ValueError:
+        figures = [0.0]
+    if text and (len(figures) != 2 or not all(figure > 0 for figure in figures)):
+        raise InputError(f"--floor {text}: expected two positive numbers, TFLOP/s and TB/s, e.g. 989,3.35")
+    return figures
 
 
 def _quoted(word: str) -> str:

@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from sr_gan_tf.layers.few_channels import COPIES
+
 WIDTH, HEIGHT = 1280, 720
 
 
@@ -38,8 +40,21 @@ def graph_multiply_adds(function) -> int | None:
     Gradients count as the products that they are: those of a convolution's input and of its kernel cost as much as
     the convolution. What nothing depends on is not run and does not count. None where the graph hides a shape.
     """
-    counts = [_count(operation) for operation in _needed(function.graph) if operation.type in _COUNTS]
+    counts = [_count(operation) for operation in _products(function.graph)]
     return None if not counts or None in counts else sum(counts)
+
+
+def graph_bytes(function) -> int | None:
+    """Bytes that these products read and write: what remains where all pixelwise work is joined to them."""
+    tensors = [tensor for operation in _products(function.graph) for tensor in (*operation.inputs, *operation.outputs)]
+    try:
+        return sum(_elements(tensor) * tensor.dtype.size for tensor in tensors)
+    except (TypeError, ValueError):  # an unknown dimension
+        return None
+
+
+def _products(graph) -> list[tf.Operation]:
+    return [operation for operation in _needed(graph) if operation.type in _COUNTS and COPIES not in operation.name]
 
 
 def _needed(graph) -> list[tf.Operation]:

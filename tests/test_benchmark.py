@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sr_gan_tf.benchmark import _parser, main, plan_jobs, scaling
-from sr_gan_tf.costs import graph_multiply_adds
+from sr_gan_tf.benchmark import _parser, main, plan_jobs
+from sr_gan_tf.costs import graph_bytes, graph_multiply_adds
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.layers import DepthwiseConv2D
@@ -17,6 +17,7 @@ from sr_gan_tf.measurement import jobs, table, timing
 from sr_gan_tf.measurement.memory import peak_of
 from sr_gan_tf.measurement.processes import Row
 from sr_gan_tf.measurement.product import product_job, product_subject
+from sr_gan_tf.measurement.results import scaling
 from sr_gan_tf.measurement.subjects import build_network
 from sr_gan_tf.measurement.worker import Start, run_round, serve, start
 
@@ -51,6 +52,9 @@ def test_forward_and_backward_by_hand():
         return tape.gradient(loss, network.trainable_variables)
 
     images = tf.TensorSpec((1, 5, 5, 3))
+    # Read and written, in float32: pictures, kernel, features; features, kernel, features; features, kernel, result.
+    sizes = [75 + 108 + 100, 100 + 36 + 100, 100 + 8 + 50]
+    assert graph_bytes(tf.function(network).get_concrete_function(images)) == 4 * sum(sizes)
     assert graph_multiply_adds(tf.function(network).get_concrete_function(images)) == forward
     # Each product has a gradient for both factors; nobody asks for the pictures' own.
     assert graph_multiply_adds(tf.function(step).get_concrete_function(images)) == 3 * forward - 25 * 9 * 3 * 4
@@ -89,10 +93,13 @@ def test_shares_of_the_peak_by_hand():
     row = measured(seconds=0.5, multiply_adds=10**9, peak=16.0)
     assert row.gigaflops == 4.0 and row.share_of_peak == 0.25 and row.images_per_second == 4.0
     assert measured(seconds=0.5, multiply_adds=None, peak=16.0).share_of_peak is None
+    # 2 * 10^9 operations at 0.5 TFLOP/s, 8 GB at 4 TB/s; two pictures.
+    said = table.floor_text(row, 0.5, 4.0)
+    assert "at least 4.00 ms (arithmetic 4.00, memory 2.00), 500 images/s" in said
 
 
 def measured(seconds: float, multiply_adds=1, peak=None, shape=(2, 8, 8, 3), **about) -> table.Measured:
-    known = vars(Start(1, multiply_adds, 1, 1, 0.0))
+    known = vars(Start(1, multiply_adds, 8 * 10**9, 1, 1, 0.0))
     rounds = [[seconds, seconds]]
     return table.Measured(job(shape=shape, **about), timing.summarise(rounds), known, rounds, peak)
 
@@ -179,6 +186,8 @@ def test_names_and_shapes():
         (["-o", "table.txt"], "expected one of .json"),
         (["-o", "/nowhere/table.md"], "no folder"),
         (["--rounds", "0"], "positive"),
+        (["--floor", "989"], "TFLOP/s and TB/s"),
+        (["--peers", "python", "--networks", "SPAN"], "is not written in PyTorch here"),
     ],
 )
 def test_mistakes_end_in_one_line(arguments, said, capsys, monkeypatch, repository):

@@ -11,7 +11,7 @@ from keras import layers
 from sr_gan_tf.generators.arguments import at_least, one_of
 from sr_gan_tf.layers.icnr import ICNR
 from sr_gan_tf.layers.pixel_shuffle import PixelShuffle
-from sr_gan_tf.layers.upsampling import channel_prelu
+from sr_gan_tf.layers.prelu import ChannelPReLU
 from sr_gan_tf.networks import Generator
 
 
@@ -61,5 +61,5 @@ class Compact(Generator):
 
 def _activation(kind: str, name: str) -> keras.layers.Layer:
     if kind == "prelu":
-        return channel_prelu(name)
+        return ChannelPReLU(name=name)
     return layers.LeakyReLU(0.1 if kind == "leaky_relu" else 0.0, name=name)

@@ -14,7 +14,9 @@ from keras import layers
 from sr_gan_tf.generators.arguments import at_least, increasing, one_of
 from sr_gan_tf.generators.ranges import leave_network
 from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
-from sr_gan_tf.layers.upsampling import channel_prelu, stages, upsampling_stage
+from sr_gan_tf.layers.few_channels import FewChannelsConv2D
+from sr_gan_tf.layers.prelu import ChannelPReLU
+from sr_gan_tf.layers.upsampling import stages, upsampling_stage
 from sr_gan_tf.networks import Generator, enter_range
 
 
@@ -69,17 +71,17 @@ class SRResNet(Generator):
         inputs = keras.Input((None, None, 3), name="lr")
         x = enter_range(inputs, input_range)
         x = layers.Conv2D(filters, 9, padding="same", name="first_conv")(x)
-        shallow = x = channel_prelu("first_prelu")(x)
+        shallow = x = ChannelPReLU(name="first_prelu")(x)
         for index in range(1, num_blocks + 1):
             skip = x
-            x = channel_prelu(f"block{index}_prelu")(conv_norm(x, f"block{index}_first"))
+            x = ChannelPReLU(name=f"block{index}_prelu")(conv_norm(x, f"block{index}_first"))
             x = layers.Add(name=f"block{index}")([skip, conv_norm(x, f"block{index}_second")])
         x = layers.Add(name="body")([shallow, conv_norm(x, "body")])  # (N, H, W, filters)
         for index, factor in enumerate(stages(scale), start=1):
             x = upsampling_stage(x, factor, filters, upsampling, f"up{index}")
-            x = channel_prelu(f"up{index}_prelu")(x)
+            x = ChannelPReLU(name=f"up{index}_prelu")(x)
         start = "zeros" if nearest_skip else "glorot_uniform"
-        x = layers.Conv2D(3, 9, padding="same", kernel_initializer=start, dtype="float32", name="last_conv")(x)
+        x = FewChannelsConv2D(3, 9, kernel_initializer=start, dtype="float32", name="last_conv")(x)
         if nearest_skip:  # (N, scale*H, scale*W, 3)
             low, high = value_range
             difference = layers.Rescaling(1 / (high - low), dtype="float32", name="difference")(x)

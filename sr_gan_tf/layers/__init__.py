@@ -9,10 +9,12 @@ from sr_gan_tf.layers.channel_affine import ChannelAffine
 from sr_gan_tf.layers.conv3xc import Conv3XC
 from sr_gan_tf.layers.depthwise import DepthwiseConv2D
 from sr_gan_tf.layers.dysample import DySample
+from sr_gan_tf.layers.few_channels import FewChannelsConv2D
 from sr_gan_tf.layers.gate import SiLU, SymmetricGate
 from sr_gan_tf.layers.icnr import ICNR
 from sr_gan_tf.layers.minibatch import MinibatchDiscrimination, MinibatchStandardDeviation
 from sr_gan_tf.layers.pixel_shuffle import PixelShuffle, PixelUnshuffle
+from sr_gan_tf.layers.prelu import ChannelPReLU
 from sr_gan_tf.layers.spectral_norm import SpectralConv2D
 from sr_gan_tf.layers.squeeze_excitation import Excitation
 from sr_gan_tf.layers.unshuffled_convolution import UnshuffledConv2D
@@ -20,11 +22,13 @@ from sr_gan_tf.layers.unshuffled_convolution import UnshuffledConv2D
 __all__ = [
     "BilinearEnlargement",
     "ChannelAffine",
+    "ChannelPReLU",
     "Conv3XC",
     "CropLike",
     "DepthwiseConv2D",
     "DySample",
     "Excitation",
+    "FewChannelsConv2D",
     "FusedBatchNormalization",
     "HardSwish",
     "ICNR",

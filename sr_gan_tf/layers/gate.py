@@ -1,11 +1,14 @@
 """The activations of SPAN (Wan et al. 2023, arXiv:2311.12770): SiLU, and the gate that is its attention.
 
 TensorFlow's bfloat16 sigmoid on CPU takes several times as long as its float32 one and as its tanh, and stood for a
-fifth of a training step. So SiLU's gradient takes it in float32, and the gate is written with tanh.
+fifth of a training step. So SiLU's gradient takes it in float32, and the gate is written with tanh. In a training step
+each way is one kernel (see one_pass.py).
 """
 
 import keras
 import tensorflow as tf
+
+from sr_gan_tf.layers.one_pass import one_pass, wide, worth_compiling
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
@@ -27,8 +30,10 @@ class SymmetricGate(keras.layers.Layer):
 
     footprint = (0, 0, 1)  # pixel by pixel
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         values, skip = inputs
+        if training and worth_compiling(values):
+            return symmetric_gate(values, skip)
         # The same as sigmoid(o) - 0.5, but where o is small that difference keeps only a few bits in bfloat16.
         return (values + skip) * (0.5 * tf.tanh(0.5 * values))
 
@@ -38,10 +43,40 @@ class SymmetricGate(keras.layers.Layer):
 
 @tf.custom_gradient
 def _silu(x):
+    compiled = worth_compiling(x)
+
     def gradient(upstream):
-        wide, upstream = tf.cast(x, tf.float32), tf.cast(upstream, tf.float32)
-        gate = tf.sigmoid(wide)
-        # d(x * gate) = gate + x * gate * (1 - gate)
-        return tf.cast(upstream * gate + wide * tf.raw_ops.SigmoidGrad(y=gate, dy=upstream), x.dtype)
+        return _silu_backward(x, upstream) if compiled else _silu_gradient(x, upstream)
 
     return tf.nn.silu(x), gradient
+
+
+def _silu_gradient(x, upstream):
+    values, above = wide(x, upstream)
+    gate = tf.sigmoid(values)
+    # d(x * gate) = gate + x * gate * (1 - gate)
+    return tf.cast(above * gate + values * tf.raw_ops.SigmoidGrad(y=gate, dy=above), x.dtype)
+
+
+_silu_backward = one_pass(_silu_gradient)
+
+
+@tf.custom_gradient
+def symmetric_gate(values, skip):
+    """(values + skip) * (sigmoid(values) - 0.5)."""
+    return _gate_forward(values, skip), lambda upstream: _gate_backward(values, skip, upstream)
+
+
+@one_pass
+def _gate_forward(values, skip):
+    x, other = wide(values, skip)
+    return tf.cast((x + other) * (0.5 * tf.tanh(0.5 * x)), values.dtype)
+
+
+@one_pass
+def _gate_backward(values, skip, upstream):
+    x, other, above = wide(values, skip, upstream)
+    tanh = tf.tanh(0.5 * x)
+    by_skip = 0.5 * above * tanh
+    by_values = by_skip + above * (x + other) * 0.25 * (1 - tanh * tanh)
+    return tf.cast(by_values, values.dtype), tf.cast(by_skip, skip.dtype)

@@ -47,11 +47,6 @@ def upsampling_stage(x, factor: int, filters: int, method: str, name: str, use_b
     return PixelShuffle(factor, name=f"{name}_shuffle")(x)
 
 
-def channel_prelu(name: str, initial: float = 0.25) -> keras.layers.Layer:
-    """PReLU with one slope a channel, shared over space; PyTorch's initial slope 0.25, not Keras's 0."""
-    return layers.PReLU(alpha_initializer=keras.initializers.Constant(initial), shared_axes=[1, 2], name=name)
-
-
 def small_he() -> keras.initializers.Initializer:
     """A tenth of He's normal distribution, for residual branches that should start small."""
     return keras.initializers.VarianceScaling(2 * 0.1**2, mode="fan_in", distribution="untruncated_normal")

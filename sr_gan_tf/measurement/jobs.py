@@ -41,7 +41,7 @@ class Job:
         compiler: `"xla"`, `"graph"` or `"eager"`.
         precision: Keras's policy.
         device: `"cpu"` or `"gpu:0"` ...
-        network: what to build; None in a step.
+        network: what to build; None for an experiment's step.
         experiment: in a step, the experiment's JSON, brought down to its one stage; else "".
         real_data: whether the experiment's own pipeline feeds the step.
     """
@@ -233,6 +233,7 @@ def step_job(
         compiler=compiler,
         precision=experiment.precision,
         device=device,
+        network=None if is_experiment(text) else parse_network(text)[1],
         experiment=to_json(experiment),
         real_data=data is not None,
     )

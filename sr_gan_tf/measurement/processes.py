@@ -7,11 +7,35 @@ import sys
 import tempfile
 from collections.abc import Sequence
 
+import psutil
+
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.measurement.jobs import Job
 from sr_gan_tf.measurement.memory import REUSE_OF_BUFFERS
 
 WORKER = (sys.executable, "-m", "sr_gan_tf.measurement.worker")
+
+
+class OtherWork:
+    """What other processes take of the machine from now on: figures are worth what the machine's quiet is worth."""
+
+    def __init__(self):
+        self._begin = self._now()
+
+    def share(self) -> float | None:
+        """Part of all cores' time since the beginning that neither this process and its rows used nor nobody."""
+        total, busy, own = (now - then for now, then in zip(self._now(), self._begin, strict=True))
+        return max(busy - own, 0.0) / total if total > 0 else None
+
+    @staticmethod
+    def _now() -> tuple[float, float, float]:
+        times = psutil.cpu_times()
+        idle = times.idle + getattr(times, "iowait", 0.0)
+        # A guest's own time counts as user time already.
+        total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+        own = psutil.Process()
+        seconds = [process.cpu_times() for process in (own, *own.children(recursive=True))]
+        return total, total - idle, sum(item.user + item.system for item in seconds)
 
 
 class Row:

@@ -24,4 +24,5 @@ def product_subject(job: Job) -> Subject:
         # One element is fetched, so that a GPU's work is waited for.
         return function(left, right)[0, 0].numpy()
 
-    return Subject(call, 0, side**3, 3 * side**2 * dtype.size, 0.0)
+    size = 3 * side**2 * dtype.size
+    return Subject(call, 0, side**3, size, size, 0.0)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from sr_gan_tf.assembly import build_networks, build_stage
 from sr_gan_tf.build import build
 from sr_gan_tf.config import Experiment, parse_experiment
-from sr_gan_tf.costs import graph_multiply_adds
+from sr_gan_tf.costs import graph_bytes, graph_multiply_adds
 from sr_gan_tf.data.pipeline import training_batches
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.graph_memory import peak_bytes, step_function
@@ -29,6 +29,7 @@ class Subject:
         call: runs it once and returns when its work is done.
         parameters: trainable ones.
         multiply_adds: of one call.
+        product_bytes: read and written by convolutions and matrix products in one call.
         predicted_memory: bytes of the tensors alive at one time, by the graph.
         tracing_seconds: what making its graph took.
         waits: seconds that each call waited for its data, where it is fed by a pipeline.
@@ -37,6 +38,7 @@ class Subject:
     call: Callable[[], object]
     parameters: int
     multiply_adds: int | None
+    product_bytes: int | None
     predicted_memory: int | None
     tracing_seconds: float
     waits: list[float] = dataclasses.field(default_factory=list)
@@ -77,6 +79,7 @@ def _network(job: Job) -> Subject:
         call=lambda: finished(run(pictures)),
         parameters=sum(math.prod(variable.shape) for variable in variables),
         multiply_adds=graph_multiply_adds(graph),
+        product_bytes=graph_bytes(graph),
         predicted_memory=peak_bytes(graph),
         tracing_seconds=tracing,
     )
@@ -124,6 +127,7 @@ def _step(job: Job) -> Subject:
         call=call,
         parameters=sum(math.prod(variable.shape) for variable in trained),
         multiply_adds=graph_multiply_adds(graph),
+        product_bytes=graph_bytes(graph),
         predicted_memory=peak_bytes(graph),
         tracing_seconds=0.0,  # `make_train_function` traces in its first call
         waits=waits,

@@ -160,5 +160,16 @@ def line_text(label: str, unit: str, line: Line) -> str:
     )
 
 
+def floor_text(row: Measured, teraflops: float, terabytes: float) -> str:
+    """The least time of a row on another machine: by its arithmetic, and by its memory where pixelwise work is free."""
+    arithmetic = 2 * row.start["multiply_adds"] / (teraflops * 1e12)
+    memory = row.start["product_bytes"] / (terabytes * 1e12)
+    least = max(arithmetic, memory)
+    return (
+        f"{row.job.label}, {row.job.mode}, {row.job.precision}: at least {1e3 * least:.2f} ms "
+        f"(arithmetic {1e3 * arithmetic:.2f}, memory {1e3 * memory:.2f}), {row.job.shape[0] / least:,.0f} images/s"
+    )
+
+
 def _optional(value, text) -> str:
     return "-" if value is None else text(value)

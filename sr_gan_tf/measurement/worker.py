@@ -33,6 +33,7 @@ class Start:
     Args:
         parameters: trainable ones.
         multiply_adds: of one call, by its graph; None where that hides a shape.
+        product_bytes: that its convolutions and matrix products read and write.
         predicted_memory: bytes that the graph's tensors take at most at one time.
         peak_memory: bytes taken at most during the first call, beyond those before it.
         compile_seconds: tracing, compiling and the first call together, less one iteration.
@@ -40,6 +41,7 @@ class Start:
 
     parameters: int
     multiply_adds: int | None
+    product_bytes: int | None
     predicted_memory: int | None
     peak_memory: int | None
     compile_seconds: float
@@ -67,6 +69,7 @@ def start(subject: Subject, job: Job) -> Start:
     return Start(
         parameters=subject.parameters,
         multiply_adds=subject.multiply_adds,
+        product_bytes=subject.product_bytes,
         predicted_memory=needed,
         peak_memory=peak,
         compile_seconds=max(subject.tracing_seconds + first - iteration, 0.0),

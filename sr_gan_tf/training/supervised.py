@@ -158,7 +158,7 @@ class Supervised(keras.Model):
         trainable = {id(variable) for variable in self.generator.trainable_variables}
         for mean, variable in zip(average, current, strict=True):
             if id(variable) in trainable:
-                mean.assign(mean + (1 - tf.cast(decay, mean.dtype)) * (variable - mean))
+                mean.assign_sub((1 - tf.cast(decay, mean.dtype)) * (mean - variable))
             else:
                 mean.assign(variable)
         faulty = tf.cast(tf.logical_not(finite), tf.int64)

@@ -1,0 +1,55 @@
+"""The same networks in PyTorch, in the same turns: tests/peers/torch_worker.py, by another environment's Python."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.measurement.jobs import Job
+from sr_gan_tf.measurement.table import Measured
+from sr_gan_tf.measurement.timing import ratio
+
+KINDS = ("eager", "channels_last", "compiled")
+# Names and arguments of the networks that are written there.
+TWINS = {"SRResNet": {}, "SPAN": {"merged": True}, "RRDBNet": {}, "SRGANDiscriminator": {}}
+_SCRIPT = Path(__file__).parents[2] / "tests" / "peers" / "torch_worker.py"
+_PREFIX = "PyTorch "
+
+
+def twins(job: Job, python: str) -> list[tuple[Job, list[str]]]:
+    """The job's rows in PyTorch and what starts their processes.
+
+    Raises:
+        InputError: the network has no twin.
+    """
+    spec = job.network
+    if spec is None or TWINS.get(spec.class_name) != spec.config:
+        known = ", ".join(
+            ":".join([name, *(f"{key}={str(value).lower()}" for key, value in config.items())])
+            for name, config in TWINS.items()
+        )
+        raise InputError(f"--peers: {job.label} is not written in PyTorch here; expected {known}")
+    if not _SCRIPT.is_file():
+        raise InputError(f"--peers: no file {_SCRIPT}; run it from the repository")
+    return [
+        (dataclasses.replace(job, label=_PREFIX + job.label, compiler=kind), [python, str(_SCRIPT), kind])
+        for kind in KINDS
+    ]
+
+
+def comparisons(measured: Sequence[Measured]) -> Iterator[str]:
+    """For each row of ours, how its time stands to that of the quickest of its twins."""
+    for row in measured:
+        others = [
+            other
+            for other in measured
+            if other.job.label == _PREFIX + row.job.label
+            and all(getattr(other.job, key) == getattr(row.job, key) for key in ("mode", "shape", "precision"))
+        ]
+        if others:
+            best = min(others, key=lambda other: other.times.median)
+            share = ratio(row.rounds, best.rounds)
+            yield (
+                f"{row.job.label}, {row.job.mode}, {row.job.precision}: {share} of the time of PyTorch's quickest "
+                f"({best.job.compiler})"
+            )

@@ -1,0 +1,50 @@
+"""What a benchmark leaves: files of its rows, and the lines through rows that differ in their shape alone."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from sr_gan_tf.measurement import chart, table
+from sr_gan_tf.measurement.timing import Line, fit_line
+from sr_gan_tf.runs import write_text
+
+SUFFIXES = (".json", ".md", ".png", ".svg", ".pdf")
+
+
+def write_results(measured: Sequence[table.Measured], baseline: str | None, asked: str, path: Path) -> None:
+    """JSON, Markdown or a chart, by the path's suffix."""
+    if path.suffix == ".json":
+        rows = [table.plain(row) for row in measured]
+        content = {"command": asked, "machine": table.machine(), "baseline": baseline, "rows": rows}
+        write_text(path, json.dumps(content, indent=2) + "\n")
+    elif path.suffix == ".md":
+        shared, columns = table.common(table.cells(measured, baseline))
+        about = ", ".join(f"{key} {value}" for key, value in table.machine().items())
+        write_text(path, f"    {asked}\n\n{shared}; {about}\n\n{table.as_markdown(columns)}\n")
+    elif len({row.job.shape for row in measured}) > 1:
+        groups: dict[str, list[table.Measured]] = {}
+        for row in measured:
+            groups.setdefault(row_label(row, measured), []).append(row)
+        chart.draw_scaling(groups, {label: line for label, (_, line) in scaling(measured).items()}, path)
+    else:
+        chart.draw_bars(measured, [row_label(row, measured) for row in measured], path)
+
+
+def scaling(measured: Sequence[table.Measured]) -> dict[str, tuple[list[table.Measured], Line]]:
+    """Rows that differ in nothing but their shape, and the line of time over pixels through them."""
+    groups: dict[str, list[table.Measured]] = {}
+    for row in measured:
+        groups.setdefault(row_label(row, measured), []).append(row)
+    return {
+        label: (rows, fit_line([chart.pixels(row) for row in rows], [row.times.median for row in rows]))
+        for label, rows in groups.items()
+        if len({chart.pixels(row) for row in rows}) > 2
+    }
+
+
+def row_label(row: table.Measured, measured: Sequence[table.Measured]) -> str:
+    """The row's name with whatever else of it is not the same in all rows, but for its shape."""
+    different = [
+        key for key in ("mode", "compiler", "precision") if len({getattr(other.job, key) for other in measured}) > 1
+    ]
+    return ", ".join([row.job.label, *(getattr(row.job, key) for key in different)])

@@ -1,0 +1,65 @@
+"""The PyTorch twins are the same networks; skipped unless SR_GAN_TF_TORCH names a Python that has torch."""
+
+import os
+import subprocess
+
+import pytest
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.measurement.jobs import Job, parse_network, step_job
+from sr_gan_tf.measurement.peers import comparisons, twins
+from sr_gan_tf.measurement.processes import Row
+from sr_gan_tf.measurement.subjects import build_network
+from sr_gan_tf.measurement.table import Measured
+from sr_gan_tf.measurement.timing import summarise
+
+
+def job(network: str, mode: str = "inference", shape=(1, 96, 96, 3)) -> Job:
+    if mode == "step":
+        return step_job(network, shape, "graph", None, "cpu", None, [], None)
+    return Job(network, mode, shape, "graph", "float32", "cpu", parse_network(network)[1])
+
+
+@pytest.fixture(scope="module")
+def torch_python() -> str:
+    python = os.environ.get("SR_GAN_TF_TORCH")
+    if python is None or subprocess.run([python, "-c", "import torch"], capture_output=True).returncode:
+        pytest.skip(
+            "SR_GAN_TF_TORCH names no Python with torch: pip install torch==2.13.0 in an environment of its own"
+        )
+    return python
+
+
+@pytest.mark.parametrize("network", ["SRResNet", "SPAN:merged=true", "RRDBNet", "SRGANDiscriminator"])
+def test_twins_have_our_weights(network, torch_python):
+    one, program = twins(job(network), torch_python)[0]
+    row = Row(one, program)
+    row.run_round(0.01)
+    row.close()
+    weights = build_network(job(network)).trainable_weights
+    assert row.start["parameters"] == sum(weight.numpy().size for weight in weights) and row.rounds[0]
+
+
+@pytest.mark.parametrize("network", ["SPAN:merged=true", "SRGANDiscriminator"])
+def test_steps_run(network, torch_python):
+    one, program = twins(job(network, "step", (2, 96, 96, 3)), torch_python)[1]
+    row = Row(one, program)
+    row.run_round(0.01)
+    row.close()
+    assert min(row.rounds[0]) > 0
+
+
+def test_networks_without_a_twin_are_refused():
+    with pytest.raises(InputError, match="expected SRResNet, SPAN:merged=true, RRDBNet, SRGANDiscriminator"):
+        twins(job("SPAN"), "python")
+
+
+def test_the_quickest_twin_counts():
+    def measured(one: Job, seconds: float) -> Measured:
+        return Measured(one, summarise([[seconds]]), {}, [[seconds]])
+
+    own = job("SRResNet")
+    rows = [measured(own, 1.0)]
+    rows += [measured(one, seconds) for (one, _), seconds in zip(twins(own, "p"), (4.0, 3.0, 2.0), strict=True)]
+    (line,) = comparisons(rows)
+    assert line == "SRResNet, inference, float32: 0.50 (0.50-0.50) of the time of PyTorch's quickest (compiled)"
