@@ -1,4 +1,4 @@
-"""`python -m sr_gan_tf.export MODEL --to PATH`: a trained generator as a SavedModel for TensorFlow Serving, or elsewhere."""
+"""`python -m sr_gan_tf.export MODEL --to PATH`: a generator for TensorFlow Serving, or for elsewhere."""
 
 import argparse
 import sys
@@ -6,46 +6,102 @@ from pathlib import Path
 
 import keras
 
-from sr_gan_tf.errors import command
+from sr_gan_tf.errors import InputError, command
 from sr_gan_tf.export_formats import model_card, verification
+from sr_gan_tf.export_formats.keras_file import write_keras
+from sr_gan_tf.export_formats.litert import QUANTIZATIONS, Lite, write_litert
+from sr_gan_tf.export_formats.onnx_file import write_onnx
 from sr_gan_tf.export_formats.saved_model import MAX_MEGAPIXELS, Serving, write_saved_model
+from sr_gan_tf.export_formats.tfjs import write_tfjs
 from sr_gan_tf.export_formats.verification import Agreement
 from sr_gan_tf.models import load
 
 FORMATS = ("saved_model", "keras", "litert", "onnx", "tfjs")
-_DEFAULT_SERVING = Serving()
+_SUFFIXES = {"keras": ".keras", "litert": ".tflite", "onnx": ".onnx"}
+_DEFAULTS = (Serving(), Lite())
 
 
 def export(
     model: str | Path | keras.Model,
     to: str | Path,
     format: str = "saved_model",
-    serving: Serving = _DEFAULT_SERVING,
+    serving: Serving = _DEFAULTS[0],
+    lite: Lite = _DEFAULTS[1],
     licence: str | None = None,
+    overwrite: bool = False,
+    tfjs_python: str | Path | None = None,
 ) -> list[Agreement]:
     """Writes a generator in its form for inference, runs what was written, and compares it with the Keras model.
 
     Args:
         model: a shipped name, run folder, `.keras` file, or a loaded generator.
-        to: the model's folder for `saved_model` (a numbered version is added), else a file.
-        format: one of FORMATS.
+        to: the model's folder for `saved_model` (a numbered version is added), a file for `keras`, `litert` and
+            `onnx`, a folder for `tfjs` and `all`.
+        format: one of FORMATS, or `"all"` but TF.js, for a table of them.
         serving: how a SavedModel treats its pictures.
+        lite: what a LiteRT file holds.
         licence: of the weights, for the card.
+        overwrite: whether a file that is there may be replaced; a SavedModel's versions never are.
+        tfjs_python: Python of an environment that has the TF.js converter.
 
     Raises:
         InputError: nothing was written; the message says why.
     """
     source = model.name if isinstance(model, keras.Model) else model
+    to = Path(to)
+    if format in _SUFFIXES:
+        _check_file(to, _SUFFIXES[format], overwrite)
+    elif format not in (*FORMATS, "all"):
+        raise InputError(f"--format {format}: expected one of {', '.join((*FORMATS, 'all'))}")
     generator = model_card.exportable(model if isinstance(model, keras.Model) else load(model), source)
+    if format == "keras":
+        return [write_keras(generator, to)]
+    if format == "litert":
+        return [write_litert(generator, to, lite)]
+    if format == "onnx":
+        return [write_onnx(generator, to)]
+    if format == "tfjs":
+        return [write_tfjs(generator, to, tfjs_python)]
     card = model_card.model_card(source, generator, licence)
-    return [write_saved_model(generator, Path(to), card, serving)]
+    if format == "saved_model":
+        return [write_saved_model(generator, to, card, serving)]
+    return _all(generator, to, card, serving, overwrite)
+
+
+def _all(generator: keras.Model, to: Path, card: dict, serving: Serving, overwrite: bool) -> list[Agreement]:
+    """One file of each kind; the LiteRT ones for tiles of 128 pixels, their quickest form."""
+    name = to.resolve().name
+    lites = {f"{name}_{kind}.tflite": Lite(kind, side=128) for kind in QUANTIZATIONS}
+    for file in (f"{name}.keras", f"{name}.onnx", *lites):
+        _check_file(to / file, Path(file).suffix, overwrite)
+    return [
+        write_keras(generator, to / f"{name}.keras"),
+        write_saved_model(generator, to / "serving" / name, card, serving),
+        *(write_litert(generator, to / file, lite) for file, lite in lites.items()),
+        write_onnx(generator, to / f"{name}.onnx"),
+    ]
+
+
+def _check_file(path: Path, suffix: str, overwrite: bool) -> None:
+    if path.suffix != suffix:
+        raise InputError(f"--to {path}: expected a name that ends in {suffix}")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} is there already; choose another name, or say --overwrite")
 
 
 @command
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
-    serving = Serving(arguments.version, arguments.tile, arguments.halo, arguments.max_megapixels)
-    agreements = export(arguments.model, arguments.to, arguments.format, serving, arguments.licence)
+    agreements = export(
+        arguments.model,
+        arguments.to,
+        arguments.format,
+        Serving(arguments.version, arguments.tile, arguments.halo, arguments.max_megapixels),
+        Lite(arguments.quantization, arguments.side, arguments.calibration),
+        arguments.licence,
+        arguments.overwrite,
+        arguments.tfjs_python,
+    )
     for agreement in agreements:
         print(f"wrote {agreement.path}")
     print(verification.table(agreements))
@@ -53,17 +109,24 @@ def main(argv: list[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.export", description=__doc__)
-    parser.add_argument("model", help="shipped name, run folder or .keras file")
-    parser.add_argument("--to", required=True, help="folder of a SavedModel's versions, e.g. serving/srgan_x4; else a file")
-    parser.add_argument("--format", choices=FORMATS, default="saved_model")
-    parser.add_argument("--licence", help="of the weights, for the model card; default: a shipped model's own")
+    add = parser.add_argument
+    add("model", help="shipped name, run folder or .keras file")
+    add("--to", required=True, help="folder of a SavedModel's versions, e.g. serving/srgan_x4; a file for most others")
+    add("--format", choices=(*FORMATS, "all"), default="saved_model")
+    add("--licence", help="of the weights, for the model card; default: a shipped model's own")
+    add("--overwrite", action="store_true", help="replace a file; a SavedModel's versions are never replaced")
     served = parser.add_argument_group("saved_model")
     served.add_argument("--version", type=int, help="number of the version; default: the next one")
     served.add_argument("--tile", type=int, help="pixels of the original a side of a tile; default: what 1 GB holds")
     served.add_argument("--halo", type=_halo, help="exact, or pixels around a tile")
-    served.add_argument(
-        "--max-megapixels", type=float, default=MAX_MEGAPIXELS, help="larger encoded pictures are refused"
-    )
+    limit = "larger encoded pictures are refused"
+    served.add_argument("--max-megapixels", type=float, default=MAX_MEGAPIXELS, help=limit)
+    lite = parser.add_argument_group("litert")
+    lite.add_argument("--quantization", choices=QUANTIZATIONS, default=QUANTIZATIONS[0])
+    lite.add_argument("--side", type=int, help="height and width of the tile it takes; default: any size")
+    lite.add_argument("--calibration", help="folder of pictures for int8; default: photographs of scikit-image")
+    script = parser.add_argument_group("tfjs")
+    script.add_argument("--tfjs-python", help="Python of an environment that has tensorflowjs; see docs/export.md")
     return parser
 
 

@@ -56,8 +56,7 @@ def fixed_tiling(enlarger: Enlarger, tile: int | None = None, halo: int | str | 
         (
             side
             for memory in _MEMORY
-            if (side := _tile_within(enlarger, reach, memory))
-            and ((side + 2 * reach) / side) ** 2 <= _COMFORTABLE_WORK
+            if (side := _tile_within(enlarger, reach, memory)) and ((side + 2 * reach) / side) ** 2 <= _COMFORTABLE_WORK
         ),
         _tile_within(enlarger, reach, _MEMORY[-1]),
     )

@@ -91,9 +91,7 @@ def _converted(generator: keras.Model, lite: Lite) -> bytes:
             return converter.convert()
     except Exception as error:  # the converter raises whatever its passes raise
         remedy = "" if lite.side else "; a fixed size may do: --side 128"
-        raise InputError(
-            f"{generator.name} cannot be converted to LiteRT ({one_line(error)[:160]}){remedy}"
-        ) from error
+        raise InputError(f"{generator.name} cannot be converted to LiteRT ({one_line(error)[:160]}){remedy}") from error
 
 
 def _calibration(folder: str | Path | None, side: int) -> Iterator[np.ndarray]:
@@ -103,9 +101,13 @@ def _calibration(folder: str | Path | None, side: int) -> Iterator[np.ndarray]:
             for top, left in ((0, 0), (0, side), (side, 0), (side, side)):
                 yield picture[None, top : top + side, left : left + side]
         return
-    names = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"))
+    names = sorted(
+        path for path in Path(folder).rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp")
+    )
     if not names:
-        raise InputError(f"--calibration {folder}: no PNG, JPEG or WebP there; give a folder of low-resolution pictures")
+        raise InputError(
+            f"--calibration {folder}: no PNG, JPEG or WebP there; give a folder of low-resolution pictures"
+        )
     for path in names[:200]:
         picture = read_rgb(path)
         top, left = (max(0, (length - side) // 2) for length in picture.shape[:2])

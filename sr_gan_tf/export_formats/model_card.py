@@ -1,4 +1,4 @@
-"""The card of an exported model: where it comes from, what it was trained on, how good it is, what it may be used for."""
+"""The card of an exported model: where it comes from, what it was trained on, how good it is."""
 
 import hashlib
 import json

@@ -14,6 +14,4 @@ def network_function(generator: keras.Model, shape: tuple[int | None, int | None
     def network(images):
         return {OUTPUT: tf.cast(generator(images, training=False), tf.float32)}
 
-    return tf.function(
-        network, autograph=False, input_signature=[tf.TensorSpec((*shape, 3), tf.float32, name=INPUT)]
-    )
+    return tf.function(network, autograph=False, input_signature=[tf.TensorSpec((*shape, 3), tf.float32, name=INPUT)])

@@ -59,7 +59,10 @@ def _needed(package: str):
 def _quiet() -> Iterator[None]:
     """The converter logs a traceback for each optimization that it leaves out."""
     logger = logging.getLogger("tf2onnx")
-    names = [logger, *(logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("tf2onnx"))]
+    names = [
+        logger,
+        *(logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("tf2onnx")),
+    ]
     before = [one.level for one in names]
     try:
         for one in names:

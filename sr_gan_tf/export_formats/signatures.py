@@ -37,7 +37,9 @@ class Served:
         self.tiling = tiling
         self.decode = Decoder(max_megapixels)
         # One function that all signatures call, so that the network stands in the file once.
-        self.network = tf.function(self._network, autograph=False, input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)])
+        self.network = tf.function(
+            self._network, autograph=False, input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)]
+        )
         self.enlarge = {
             dtype: tf.function(
                 lambda images, is_grey, dtype=dtype: self._enlarge(images, is_grey, dtype),
@@ -136,6 +138,8 @@ def _three_channels(images: tf.Tensor) -> tf.Operation:
     """A model server hands on tensors of any shape; this says what was expected instead of a convolution's noise."""
     # Behind a placeholder's back: of its declared shape the optimizer would conclude that nothing can be wrong.
     shape = tf.shape(tf.raw_ops.PlaceholderWithDefault(input=images, shape=tf.TensorShape(None)))
-    message = tf.strings.format("images: expected shape (N, H, W, 3), found {}; drop the alpha channel, repeat a grey one", shape)
+    message = tf.strings.format(
+        "images: expected shape (N, H, W, 3), found {}; drop the alpha channel, repeat a grey one", shape
+    )
     fits = tf.logical_and(tf.equal(tf.size(shape), 4), tf.equal(shape[-1], 3))
     return tf.debugging.Assert(fits, [message])

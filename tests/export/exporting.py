@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2
 
 
 def calm(generator):
@@ -39,10 +40,12 @@ class Server:
         definition = self.signatures[signature or "serving_default"]
         assert set(inputs) == set(definition.inputs)
         if signature not in self._functions:
-            self._functions[signature] = self.session.make_callable(
-                [info.name for info in definition.outputs.values()],
-                [self.session.graph.get_tensor_by_name(info.name) for info in definition.inputs.values()],
+            options = config_pb2.CallableOptions(
+                feed=[info.name for info in definition.inputs.values()],
+                fetch=[info.name for info in definition.outputs.values()],
             )
+            # Its public sisters compare shapes with the signature's first, which the server does not.
+            self._functions[signature] = self.session._make_callable_from_options(options)
         values = self._functions[signature](*[inputs[name] for name in definition.inputs])
         return dict(zip(definition.outputs, values, strict=True))
 

@@ -66,7 +66,9 @@ def damaged(count: int, seed: int = 0) -> list[bytes]:
         elif kind == 3:
             content = content[:place] + content[place + int(generator.integers(1, 200)) :]
         elif kind == 4:
-            content = content[: int(generator.integers(4, 40))] + bytearray(generator.bytes(int(generator.integers(300))))
+            content = content[: int(generator.integers(4, 40))] + bytearray(
+                generator.bytes(int(generator.integers(300)))
+            )
         else:
             content = content[:place] + content[place // 2 :]
         result.append(bytes(content))

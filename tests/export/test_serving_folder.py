@@ -149,7 +149,12 @@ class _Loaded:
 )
 def test_mistakes_end_in_one_line(arguments, message, generator, served, tmp_path, capsys):
     generator.save(tmp_path / "model.keras")
-    names = {"model": tmp_path / "model.keras", "file": tmp_path / "model.keras", "served": served, "to": tmp_path / "x"}
+    names = {
+        "model": tmp_path / "model.keras",
+        "file": tmp_path / "model.keras",
+        "served": served,
+        "to": tmp_path / "x",
+    }
     assert main([item.format(**names) for item in arguments]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1

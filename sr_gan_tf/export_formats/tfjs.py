@@ -1,0 +1,87 @@
+"""A generator as a TF.js graph model, by the converter in an environment of its own.
+
+The converter (`tensorflowjs`) pins a TensorFlow older than ours, so it is called through another Python, on a frozen
+graph of float32 that both know.
+"""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.export_formats import verification
+from sr_gan_tf.export_formats.network import INPUT, OUTPUT, network_function
+from sr_gan_tf.runs import writing
+
+ENVIRONMENT = "python3.11 -m venv tfjs && tfjs/bin/pip install tensorflowjs==4.22.0 ydf==0.11.0"
+
+
+def write_tfjs(generator: keras.Model, folder: Path, python: str | Path | None) -> verification.Agreement:
+    """Writes a folder with `model.json` and its weights: `images` (N, H, W, 3) float32 in [0, 1] to `outputs`.
+
+    What the converter was given is compared with the Keras model here; JavaScript itself runs where it is used
+    (`docs/export.md`, and a long test under Node).
+
+    Raises:
+        InputError: no Python with the converter was named, it fails, or the folder is there already.
+    """
+    if python is None:
+        raise InputError(
+            "--format tfjs needs the converter, whose TensorFlow is older than ours, in an environment of its own: "
+            f"{ENVIRONMENT}; then say --tfjs-python tfjs/bin/python"
+        )
+    if folder.exists():
+        raise InputError(f"{folder} is there already; choose another name")
+    with tempfile.TemporaryDirectory() as scratch, writing(folder):
+        saved, converted = Path(scratch) / "saved_model", Path(scratch) / "converted"
+        _write_frozen(generator, saved)
+        agreement = verification.compare("tfjs (its graph, by TensorFlow)", saved, _runner(saved), generator)
+        verification.check(agreement, verification.largest_value(generator))
+        _convert(python, saved, converted)
+        temporary = folder.with_name(f".{folder.name}.tmp")
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(converted, temporary)
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return dataclasses.replace(agreement, path=folder, size=verification.size_of(folder))
+
+
+def _write_frozen(generator: keras.Model, folder: Path) -> None:
+    function = network_function(generator, (None, None, None))
+    module = tf.Module()
+    module.weights = [variable.value for variable in generator.variables]
+    logger = tf.get_logger()
+    before = logger.level
+    logger.setLevel("ERROR")
+    try:
+        tf.saved_model.save(module, str(folder), signatures={"serving_default": function})
+    finally:
+        logger.setLevel(before)
+
+
+def _runner(folder: Path):
+    loaded = tf.saved_model.load(str(folder))
+    return lambda pictures: loaded.signatures["serving_default"](**{INPUT: tf.constant(pictures)})[OUTPUT].numpy()
+
+
+def _convert(python: str | Path, source: Path, target: Path) -> None:
+    command = [
+        str(python), "-m", "tensorflowjs.converters.converter", "--input_format=tf_saved_model",
+        "--output_format=tfjs_graph_model", "--signature_name=serving_default", str(source), str(target),
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError as error:
+        raise InputError(f"--tfjs-python {python}: {error.strerror}; give the Python of its environment") from error
+    if done.returncode or not (target / "model.json").is_file():
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise InputError(f"the TF.js converter failed: {last[:200]}; its environment: {ENVIRONMENT}")
+    json.loads((target / "model.json").read_text(encoding="utf-8"))

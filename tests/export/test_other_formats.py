@@ -1,0 +1,160 @@
+"""Keras files, LiteRT, ONNX and TF.js: written, run and compared, and what cannot be done said in one line."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from exporting import calm, noise
+from tiny import tiny_generator
+
+import sr_gan_tf
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.export import export, main
+from sr_gan_tf.export_formats import litert, verification
+from sr_gan_tf.export_formats.litert import Lite
+from sr_gan_tf.images import write_image
+
+FAMILIES = ["SPAN", "SRResNet", "RRDBNet", "Compact", "UNet"]
+
+
+def _check(run, generator, sizes=((1, 24, 32), (4, 17, 19), (1, 40, 9))):
+    for size in sizes:
+        pictures = noise(*size, 3, seed=size[1])
+        wanted = generator.predict(pictures, verbose=0)
+        assert np.abs(run(pictures) - wanted).max() < 1e-5 * max(1, np.abs(wanted).max())
+
+
+def test_a_keras_file_is_the_merged_network(generator, tmp_path):
+    [agreement] = export(generator, tmp_path / "model.keras", "keras")
+    loaded = sr_gan_tf.load(agreement.path)
+    assert loaded.is_merged and agreement.difference < 1e-6
+    assert agreement.size == agreement.path.stat().st_size
+    with pytest.raises(InputError, match="is there already"):
+        export(generator, tmp_path / "model.keras", "keras")
+    export(generator, tmp_path / "model.keras", "keras", overwrite=True)
+
+
+def _lite(generator, path, lite):
+    [agreement] = export(generator, path, "litert", lite=lite)
+    return agreement, litert.runner(path)
+
+
+def test_litert_of_any_size_and_in_eight_bits(tmp_path):
+    generator = calm(tiny_generator("Compact"))
+    _, run = _lite(generator, tmp_path / "any.tflite", Lite())
+    _check(run, generator)
+    agreement, run = _lite(generator, tmp_path / "fixed.tflite", Lite("int8", side=32))
+    assert 20 < agreement.psnr < 80
+    picture = verification.photographs(1, 32, 32)
+    assert np.abs(run(picture) - generator.predict(picture, verbose=0)).mean() < 0.05
+    agreement, _ = _lite(generator, tmp_path / "dynamic.tflite", Lite("dynamic", side=32))
+    assert agreement.psnr > 30
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", FAMILIES)
+def test_litert_of_every_family(name, tmp_path):
+    generator = calm(tiny_generator(name))
+    for quantization in litert.QUANTIZATIONS:
+        agreement, run = _lite(generator, tmp_path / f"{quantization}.tflite", Lite(quantization, side=32))
+        assert agreement.psnr > 20
+    try:
+        _, run = _lite(generator, tmp_path / "any.tflite", Lite())
+    except InputError as error:
+        assert name == "RRDBNet" and "--side 128" in str(error)
+    else:
+        _check(run, generator)
+
+
+@pytest.mark.long
+def test_litert_is_calibrated_on_a_folder(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    for index in range(3):
+        write_image(tmp_path / "pictures" / f"{index}.png", noise(20, 50, 3, dtype=np.uint8, seed=index))
+    agreement, _ = _lite(
+        calm(tiny_generator("Compact")), tmp_path / "x.tflite", Lite("int8", 32, calibration=tmp_path / "pictures")
+    )
+    assert agreement.psnr > 20
+
+
+def test_onnx_on_three_sizes(tmp_path):
+    pytest.importorskip("tf2onnx", reason="pip install 'sr_gan_tf[export]'")
+    _check_onnx("SPAN", tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", FAMILIES)
+def test_onnx_of_every_family(name, tmp_path):
+    pytest.importorskip("tf2onnx", reason="pip install 'sr_gan_tf[export]'")
+    _check_onnx(name, tmp_path)
+
+
+def _check_onnx(name, folder):
+    import onnx
+
+    from sr_gan_tf.export_formats.onnx_file import OPSET, runner
+
+    generator = calm(tiny_generator(name))
+    [agreement] = export(generator, folder / "model.onnx", "onnx")
+    assert agreement.difference < 1e-5
+    assert [item.version for item in onnx.load(agreement.path).opset_import if item.domain == ""] == [OPSET]
+    _check(runner(agreement.path), generator)
+
+
+def test_a_wrong_file_is_not_written(tmp_path, monkeypatch):
+    generator = calm(tiny_generator("Compact"))
+    monkeypatch.setattr(litert, "runner", lambda path: lambda pictures: generator.predict(pictures, verbose=0) + 0.001)
+    with pytest.raises(InputError, match="differ from the model's by 0.001"):
+        export(generator, tmp_path / "x.tflite", "litert", lite=Lite(side=32))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--to", "x.png", "--format", "onnx"], "expected a name that ends in .onnx"),
+        (["--to", "x.tflite", "--format", "litert", "--side", "0"], "--side 0: expected 1 or more"),
+        (["--to", "x.tflite", "--format", "litert", "--calibration", "y"], "for --quantization int8 only"),
+        (["--to", "tfjs", "--format", "tfjs"], "needs the converter"),
+        (["--to", "tfjs", "--format", "tfjs", "--tfjs-python", "nowhere/python"], "--tfjs-python nowhere/python"),
+    ],
+)
+def test_mistakes_in_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    tiny_generator("Compact").save("model.keras")
+    assert main(["model.keras", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+
+
+@pytest.mark.long
+def test_the_table_of_all_formats(generator, tmp_path, capsys):
+    pytest.importorskip("tf2onnx", reason="pip install 'sr_gan_tf[export]'")
+    generator.save(tmp_path / "model.keras")
+    assert main([str(tmp_path / "model.keras"), "--to", str(tmp_path / "tiny"), "--format", "all"]) == 0
+    printed = capsys.readouterr().out
+    for name in ("keras", "saved_model", "litert float32 128x128", "litert dynamic", "litert int8", "onnx opset 17"):
+        assert f"| {name}" in printed
+    assert (tmp_path / "tiny" / "serving" / "tiny" / "1" / "saved_model.pb").is_file()
+
+
+@pytest.mark.long
+def test_tfjs_under_node(generator, tmp_path):
+    import os
+
+    python, modules = os.environ.get("SR_GAN_TF_TFJS_PYTHON"), os.environ.get("SR_GAN_TF_TFJS_MODULES")
+    if not python or not modules or not shutil.which("node"):
+        pytest.skip("set SR_GAN_TF_TFJS_PYTHON (with tensorflowjs) and SR_GAN_TF_TFJS_MODULES (node_modules); see docs")
+    export(generator, tmp_path / "tfjs", "tfjs", tfjs_python=python)
+    pictures = noise(2, 13, 17, 3)
+    (tmp_path / "input.json").write_text(json.dumps(pictures.tolist()))
+    script = Path(__file__).with_name("run_tfjs.js")
+    environment = {**os.environ, "NODE_PATH": modules}
+    command = ["node", script, tmp_path / "tfjs", tmp_path / "input.json", tmp_path / "output.json"]
+    subprocess.run(command, check=True, env=environment, capture_output=True)
+    found = np.array(json.loads((tmp_path / "output.json").read_text()), np.float32)
+    assert np.abs(found - generator.predict(pictures, verbose=0)).max() < 1e-4
