@@ -9,6 +9,7 @@ import numpy as np
 
 from sr_gan_tf import distribution
 from sr_gan_tf.build import build
+from sr_gan_tf.checkpoints import read_newest
 from sr_gan_tf.config import Experiment, Stage, Term
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError
@@ -16,6 +17,7 @@ from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.models import load, load_network
 from sr_gan_tf.networks import Discriminator, Generator, Network
+from sr_gan_tf.runs import RunFolder
 from sr_gan_tf.training.gan import GAN, Stabilisers
 from sr_gan_tf.training.optimizers import build_optimizer, build_schedule
 from sr_gan_tf.training.supervised import Supervised
@@ -191,10 +193,26 @@ def transfer(source: Network, target: Network, where: str) -> str:
 
 
 def _source(name: str) -> Network:
-    """A shipped name, run folder or file; a discriminator or an unmerged generator comes as a `.keras` file."""
-    if Path(name).suffix != ".keras":
-        return load(name)
-    return load_network(name)
+    """A shipped name, run folder or file; a discriminator comes as a `.keras` file."""
+    if Path(name).suffix == ".keras":
+        return load_network(name)
+    return averaged(name) if Path(name).is_dir() else load(name)
+
+
+def averaged(run: str | Path) -> Generator:
+    """The averaged generator of a run's newest checkpoint as it is trained, not merged, so that training can go on.
+
+    Raises:
+        InputError: the folder holds no checkpoint.
+    """
+    folder = RunFolder(run)
+    newest = read_newest(folder.checkpoints)
+    if newest is None:
+        raise InputError(f"{run} holds no checkpoint; give the folder of a run that has saved one, or a .keras file")
+    generator = build_networks(folder.experiment()).average
+    for index, variable in enumerate(generator.variables):
+        variable.assign(newest[1][f"average/{index:05d}"])
+    return generator
 
 
 def _name(variable) -> str:

@@ -1,4 +1,7 @@
-"""`python -m sr_gan_tf.convert MODEL -o OUT.keras`: a public PyTorch checkpoint as a Keras file of this package."""
+"""`python -m sr_gan_tf.convert MODEL -o OUT.keras`: a public PyTorch checkpoint as a Keras file of this package.
+
+A run folder gives the averaged generator of its newest checkpoint as it is trained, unmerged.
+"""
 
 import argparse
 import json
@@ -7,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sr_gan_tf.assembly import averaged
 from sr_gan_tf.errors import InputError, command
 from sr_gan_tf.networks import Generator, Network
+from sr_gan_tf.pytorch_checkpoints.pytorch import load_pytorch
 from sr_gan_tf.runs import replacing
-from sr_gan_tf.weights.pytorch import load_pytorch
 
 
 def convert(
@@ -19,10 +23,10 @@ def convert(
     overrides: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Network:
-    """Writes a PyTorch checkpoint as a `.keras` file, whole or not at all, and returns the network.
+    """Writes a PyTorch checkpoint, or a run's averaged generator, as a `.keras` file, whole or not at all, and returns the network.
 
     Args:
-        model: `.safetensors`, or what `torch.save` wrote (`.pth`, `.pt`).
+        model: `.safetensors`, what `torch.save` wrote (`.pth`, `.pt`), or a run folder.
         output: the file to write; default: the model's name with `.keras`.
         overrides: constructor arguments that the weights don't tell, e.g. `{"published_attention": True}`.
         overwrite: whether a file that is there may be replaced.
@@ -36,9 +40,12 @@ def convert(
         raise InputError(f"{output}: expected a name that ends in .keras")
     if output.exists() and not overwrite:
         raise InputError(f"{output} is there already; choose another name, or say --overwrite")
-    if not model.is_file():
-        raise InputError(f"no file {model}; give a .safetensors or .pth file")
-    network = load_pytorch(model, overrides)
+    if model.is_dir():
+        network = averaged(model)
+    elif model.is_file():
+        network = load_pytorch(model, overrides)
+    else:
+        raise InputError(f"no file {model}; give a .safetensors or .pth file, or a run folder")
     with replacing(output) as temporary:
         network.save(temporary)
     return network
@@ -66,7 +73,10 @@ def _overrides(items: list[str]) -> dict[str, Any]:
 @command
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.convert", description=__doc__)
-    parser.add_argument("model", help="a .safetensors file, or what torch.save wrote")
+    parser.add_argument(
+        "model",
+        help="a .safetensors file, or what torch.save wrote; or a run folder, for its averaged network as it trains",
+    )
     parser.add_argument("-o", "--output", help="the .keras file to write; default: the model's name with .keras")
     parser.add_argument("--overwrite", action="store_true", help="replace the output if it is there")
     parser.add_argument(

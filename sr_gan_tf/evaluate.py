@@ -50,13 +50,18 @@ def load_methods(arguments: Sequence[str], scale: int | None) -> tuple[list[Meth
     for name, its in scales.items():
         if its != scale:
             raise InputError(f"{name} is of scale {its}, the evaluation of scale {scale}; evaluate each scale alone")
-    methods = [
-        Method("nearest", functools.partial(imresize, scale=scale, kernel="nearest")),
-        Method("bicubic", functools.partial(imresize, scale=scale)),
-    ]
+    methods = interpolations(scale)
     for name, (model, place) in models.items():
         methods.append(model_method(name, model, scale, place))
     return methods, scale
+
+
+def interpolations(scale: int) -> list[Method]:
+    """Nearest and bicubic, the rows that every table has."""
+    return [
+        Method("nearest", functools.partial(imresize, scale=scale, kernel="nearest")),
+        Method("bicubic", functools.partial(imresize, scale=scale)),
+    ]
 
 
 def model_method(name: str, model, scale: int, source: str = "") -> Method:

@@ -1,6 +1,7 @@
 """The fit command from experiment file to run folder, and what can be done with that folder."""
 
 import csv
+import dataclasses
 import json
 
 import keras
@@ -149,8 +150,6 @@ def test_profile_input_measures_each_stage(repository, tmp_path, monkeypatch, ca
 
 
 def test_early_stopping_ends_a_stage_and_resumes_as_ended(tiny, tmp_path):
-    import dataclasses
-
     stage = dataclasses.replace(
         tiny.stages[0], steps=1000, generator_optimizer=dataclasses.replace(
             tiny.stages[0].generator_optimizer, config={"learning_rate": 1e-12}
@@ -193,3 +192,22 @@ def test_initial_weights_of_another_scale_list_what_does_not_fit(run, tiny, tmp_
     stranger = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     with pytest.raises(InputError, match="none of its weights fits"):
         transfer(stranger, target, "there")
+
+
+def test_a_run_folder_gives_its_averaged_generator_unmerged(run, tiny, tmp_path):
+    from sr_gan_tf.assembly import averaged, build_networks, load_initial_weights
+    from sr_gan_tf.convert import main as convert_main
+
+    _, tensors = read_checkpoint(checkpoint_files(run[0].path / "checkpoints")[-1])
+    network = averaged(run[0].path)
+    for index, variable in enumerate(network.variables):
+        np.testing.assert_array_equal(variable, tensors[f"average/{index:05d}"])
+    assert convert_main([str(run[0].path), "-o", str(tmp_path / "on.keras")]) == 0
+    stage = dataclasses.replace(tiny.stages[0], initial_weights=str(run[0].path))
+    further = dataclasses.replace(tiny, stages=(stage, tiny.stages[1]))
+    networks = build_networks(further)
+    load_initial_weights(further, 0, networks, say=lambda text: None)
+    for one, other in zip(networks.generator.weights, network.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(InputError, match="holds no checkpoint"):
+        averaged(tmp_path)

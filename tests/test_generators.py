@@ -22,7 +22,7 @@ from sr_gan_tf.build import build
 from sr_gan_tf.config import Spec
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.generators import GENERATORS
-from sr_gan_tf.weights.pytorch import network_of
+from sr_gan_tf.pytorch_checkpoints.pytorch import network_of
 
 REFERENCE = Path(__file__).parent / "reference"
 

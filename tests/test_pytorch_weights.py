@@ -16,7 +16,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.weights.pytorch import FAMILIES, load_pytorch, network_of, read_state
+from sr_gan_tf.pytorch_checkpoints.pytorch import FAMILIES, load_pytorch, network_of, read_state
 
 REFERENCE = Path(__file__).parent / "reference"
 STORAGES = {"f4": "FloatStorage", "f8": "DoubleStorage", "f2": "HalfStorage", "i8": "LongStorage"}

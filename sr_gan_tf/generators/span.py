@@ -36,8 +36,6 @@ class SPAN(Generator):
             nearest neighbour.
         initial_gate: initial bias of each block's third convolution. At 3 or more all gates start open, so that the
             signal reaches every block; around 0 deep blocks vanish in the first hundred steps and stay dead.
-        fuse_gain: factor on the concatenated depths, which brings large signals of the body (a large `input_gain`) back
-            to order 1 before the last convolutions; merged() multiplies it into their kernel.
         nearest_skip: add the LR picture enlarged by nearest neighbour to the output; not published.
         name: name of the model.
 
@@ -57,7 +55,6 @@ class SPAN(Generator):
         initial_gain: float = 1.0,
         initial_output_gain: float = 1.0,
         initial_gate: float = 0.0,
-        fuse_gain: float = 1.0,
         nearest_skip: bool = False,
         name: str | None = "span",
     ):
@@ -103,10 +100,9 @@ class SPAN(Generator):
         x = layers.Concatenate(name="all_depths")(
             [shallow, conv3(x, "body", input_mean=means[-1]), first_block, activated]
         )
-        if not merged and (fuse_gain != 1 or initial_gate):
-            around = [0.0, 0.0, means[1], 0.0]
-            offset = [-fuse_gain * mean for mean in around for _ in range(filters)]
-            x = layers.Rescaling(fuse_gain, offset, name="centred")(x)
+        if not merged and initial_gate:
+            offset = [0.0] * 2 * filters + [-means[1]] * filters + [0.0] * filters
+            x = layers.Rescaling(1.0, offset, name="centred")(x)
         x = layers.Conv2D(filters, 1, kernel_initializer=_uniform(), name="fuse")(x)
         x = layers.Conv2D(
             3 * scale**2,
@@ -133,7 +129,6 @@ class SPAN(Generator):
         self.initial_gain = initial_gain
         self.initial_output_gain = initial_output_gain
         self.initial_gate = initial_gate
-        self.fuse_gain = fuse_gain
         self.nearest_skip = nearest_skip
 
     def get_config(self) -> dict:
@@ -149,10 +144,9 @@ class SPAN(Generator):
             if layer.weights:
                 weights = layer.merged() if isinstance(layer, Conv3XC) else layer.get_weights()
                 network.get_layer(layer.name).set_weights(weights)
-        if self.fuse_gain != 1 or self.initial_gate:
+        if self.initial_gate:
             kernel, bias = self.get_layer("fuse").get_weights()
-            bias = bias + self.get_layer("centred").offset @ kernel[0, 0]
-            network.get_layer("fuse").set_weights([kernel * self.fuse_gain, bias])
+            network.get_layer("fuse").set_weights([kernel, bias + self.get_layer("centred").offset @ kernel[0, 0]])
         return network
 
 

@@ -18,10 +18,10 @@ from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.networks import Network
-from sr_gan_tf.weights.layouts import Family, State
-from sr_gan_tf.weights.pytorch_discriminators import FAMILIES as DISCRIMINATOR_FAMILIES
-from sr_gan_tf.weights.pytorch_generators import FAMILIES as GENERATOR_FAMILIES
-from sr_gan_tf.weights.torch_pickle import read_torch
+from sr_gan_tf.pytorch_checkpoints.layouts import Family, State
+from sr_gan_tf.pytorch_checkpoints.pytorch_discriminators import FAMILIES as DISCRIMINATOR_FAMILIES
+from sr_gan_tf.pytorch_checkpoints.pytorch_generators import FAMILIES as GENERATOR_FAMILIES
+from sr_gan_tf.pytorch_checkpoints.torch_pickle import read_torch
 
 FAMILIES: tuple[Family, ...] = (*GENERATOR_FAMILIES, *DISCRIMINATOR_FAMILIES)
 

@@ -6,7 +6,7 @@ variable: array}; the paths are those of `network.weights`.
 
 import numpy as np
 
-from sr_gan_tf.weights.layouts import Family, State, batch_norm_weights, conv, conv_weights
+from sr_gan_tf.pytorch_checkpoints.layouts import Family, State, batch_norm_weights, conv, conv_weights
 
 
 def span(state: State) -> tuple[dict, State]:

@@ -4,7 +4,7 @@ Each function takes the state, {key: array}, and returns the constructor's argum
 variable: array}; the paths are those of `network.weights`.
 """
 
-from sr_gan_tf.weights.layouts import (
+from sr_gan_tf.pytorch_checkpoints.layouts import (
     Family,
     State,
     batch_norm_weights,

@@ -1,0 +1,81 @@
+"""Looks after the trained networks of the package: `list`, `show`, `verify`, `publish`, `photographs`.
+
+`verify` ends with exit code 1 where a file or a figure is not what its card says.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.weights import cards
+from sr_gan_tf.weights.cards import Card, read_card
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    if arguments.command == "list":
+        for card in cards.cards().values():
+            print(f"{card.name:16} x{card.scale}  {card.parameters:>9,} parameters  {card.limits}")
+        return 0
+    if arguments.command == "show":
+        print(read_card(arguments.name))
+        return 0
+    if arguments.command == "photographs":
+        return _report(cards.check_photographs(arguments.folder), f"{len(cards.manifest())} photographs as listed")
+    from sr_gan_tf.weights import measuring
+
+    if arguments.command == "publish":
+        print(measuring.publish(arguments.model, _about(arguments.about), arguments.data, arguments.beside))
+        return 0
+    names = arguments.names or list(cards.cards())
+    if not names:
+        raise InputError("no network is shipped; nothing to verify")
+    problems = []
+    for name in names:
+        found = measuring.verify(read_card(name), arguments.data)
+        print(f"{name}: {'as its card says' if not found else f'{len(found)} differences'}")
+        problems += found
+    if not arguments.data:
+        print("figures were not measured again: name the test sets, e.g. --data Set5=FOLDER --data Set14=FOLDER")
+    return _report(problems, f"{len(names)} networks verified")
+
+
+def _report(problems: list[str], otherwise: str) -> int:
+    print("\n".join(problems) or otherwise)
+    return 1 if problems else 0
+
+
+def _about(path: Path) -> Card:
+    """What a person says of a network: a card without the measured parts."""
+    from sr_gan_tf.config import read_json
+
+    measured = {"sha256": "", "scale": 0, "parameters": 0, "figures": {}, "command": "", "bfloat16_loss_db": None}
+    try:
+        return Card(**{**measured, **read_json(path)})
+    except TypeError as error:
+        raise InputError(f"{path}: {error}; expected the keys of a card") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.weights", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="the shipped networks, a line each")
+    commands.add_parser("show", help="a card").add_argument("name")
+    verify = commands.add_parser("verify", help="checksums, loading, and the card's figures measured again")
+    verify.add_argument("names", nargs="*", metavar="NAME", help="default: all")
+    publish = commands.add_parser("publish", help="a run's averaged, merged generator and its measured card")
+    publish.add_argument("model", help="run folder or .keras file")
+    publish.add_argument("about", type=Path, help="JSON: name, experiments, steps, hours, data, licence, limits")
+    publish.add_argument("--beside", action="append", default=[], metavar="LABEL=MODEL", help="measured beside it")
+    for one in (verify, publish):
+        help = "test set, as for evaluate; LR given where there is a folder LR"
+        one.add_argument("--data", action="append", default=[], metavar="NAME=FOLDER", help=help)
+    photographs = commands.add_parser("photographs", help="a rebuilt folder of the training photographs")
+    photographs.add_argument("folder", type=Path, help="holds train/ and valid/")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

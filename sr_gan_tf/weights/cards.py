@@ -1,0 +1,120 @@
+"""A card says of a shipped network how it was made, what it is good for, and what `evaluate` prints of it."""
+
+import csv
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from sr_gan_tf.errors import InputError, suggest
+from sr_gan_tf.runs import replacing
+
+FOLDER = Path(__file__).parent
+MANIFEST = FOLDER / "photographs" / "manifest.csv"
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What is known of one shipped network.
+
+    Args:
+        name: as `load` takes it.
+        sha256: of the `.keras` file.
+        scale: enlargement.
+        parameters: of the network as it ships (merged).
+        experiments: files in the repository that made it, in order.
+        steps: generator updates in all.
+        hours: of training on two cores, other work beside it.
+        data: what it was trained on, with the licences.
+        licence: of the weights.
+        limits: what it is not good for.
+        figures: by test set and model what `command` prints: `{"Set5": {"span_x4": {"psnr_y_crop4": ...}}}`.
+        command: prints the figures.
+        bfloat16_loss_db: PSNR-Y lost on those sets by computing in bfloat16, at most.
+    """
+
+    name: str
+    sha256: str
+    scale: int
+    parameters: int
+    experiments: list[str]
+    steps: int
+    hours: float
+    data: str
+    licence: str
+    limits: str
+    figures: dict[str, dict[str, dict[str, float]]] = dataclasses.field(default_factory=dict)
+    command: str = ""
+    bfloat16_loss_db: float | None = None
+
+    @property
+    def weights(self) -> Path:
+        return FOLDER / f"{self.name}.keras"
+
+    def write(self) -> None:
+        with replacing(FOLDER / f"{self.name}.json") as temporary:
+            temporary.write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.name}: x{self.scale}, {self.parameters:,} parameters, {self.weights.stat().st_size / 1e6:.2f} MB",
+            f"made by: {', '.join(self.experiments)}; {self.steps:,} steps, {self.hours:.1f} hours on two shared cores",
+            f"data: {self.data}",
+            f"licence: {self.licence}",
+            f"limits: {self.limits}",
+        ]
+        if self.bfloat16_loss_db is not None:
+            lines.append(f"in bfloat16: {self.bfloat16_loss_db:.3f} dB less at most")
+        for name, models in self.figures.items():
+            for model, figures in models.items():
+                values = "  ".join(f"{metric} {value:.4g}" for metric, value in figures.items())
+                lines.append(f"{name:8} {model:24} {values}")
+        return "\n".join([*lines, f"printed by: {self.command}"] if self.command else lines)
+
+
+def cards() -> dict[str, Card]:
+    """Every shipped network's card by name."""
+    return {path.stem: read_card(path.stem) for path in sorted(FOLDER.glob("*.json"))}
+
+
+def read_card(name: str) -> Card:
+    """One card.
+
+    Raises:
+        InputError: no network of that name is shipped.
+    """
+    path = FOLDER / f"{name}.json"
+    if not path.is_file():
+        known = [item.stem for item in sorted(FOLDER.glob("*.json"))]
+        raise InputError(f"no shipped network {name!r}{suggest(name, known)}; there are: {', '.join(known) or 'none'}")
+    return Card(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_photographs(folder: Path) -> list[str]:
+    """What differs between a rebuilt folder of the training photographs and the manifest; empty where nothing does."""
+    problems = []
+    rows = manifest()
+    for row in rows:
+        path = folder / row["file"]
+        if not path.is_file():
+            problems.append(f"{row['file']}: missing")
+        elif digest(path) != row["sha256"]:
+            problems.append(f"{row['file']}: other content than the manifest's")
+    known = {row["file"] for row in rows}
+    for path in sorted(folder.glob("*/*.webp")):
+        if str(path.relative_to(folder)) not in known:
+            problems.append(f"{path.relative_to(folder)}: not in the manifest")
+    return problems
+
+
+def manifest() -> list[dict[str, Any]]:
+    """A row for each training photograph: file, source, author, licence, how it was cut, sha256."""
+    with MANIFEST.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,118 @@
+"""Measures shipped networks: makes their cards, and checks what the cards say."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from sr_gan_tf.costs import parameters
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.evaluate import choose_metrics, interpolations, model_method
+from sr_gan_tf.evaluation import Evaluation, evaluate
+from sr_gan_tf.inference.chain import in_precision
+from sr_gan_tf.metrics.perceptual import trunk_at_hand
+from sr_gan_tf.models import load
+from sr_gan_tf.networks import Generator
+from sr_gan_tf.picture_sets import PictureSet, find_set
+from sr_gan_tf.runs import replacing
+from sr_gan_tf.weights.cards import Card, digest
+
+METRICS = [
+    "psnr_y",
+    "ssim_y",
+    "mean_color",
+    "detail_ratio",
+    "checkerboard_ratio",
+    "perceptual",
+]  # the last: with a trunk
+# Different processors round convolutions differently; figures of a card have two more digits than are published.
+_TOLERANCE = 0.005
+
+
+def publish(model: str, about: Card, data: Sequence[str], beside: Sequence[str] = ()) -> Card:
+    """Puts a generator and its measured card among the shipped ones.
+
+    Args:
+        model: run folder or `.keras` file.
+        about: a card without its measured parts.
+        data: test sets, NAME=FOLDER.
+        beside: LABEL=MODEL, measured beside it for comparison.
+    """
+    network = _generator(model)
+    with replacing(about.weights) as temporary:
+        network.save(temporary)
+    others = [(label, _generator(place)) for label, _, place in (item.partition("=") for item in beside)]
+    result = _measure(about.name, network, data, others)
+    rounded = evaluate(
+        [model_method(about.name, in_precision(network, "bfloat16"), network.scale)],
+        _sets(data, network.scale),
+        network.scale,
+        choose_metrics(["psnr_y"]),
+    )
+    column = f"psnr_y_crop{network.scale}"
+    losses = [
+        exact.mean(about.name, column) - one.mean(about.name, column)
+        for exact, one in zip(result.sets, rounded.sets, strict=True)
+    ]
+    names = " ".join(f"--data {item.partition('=')[0]}={item.partition('=')[0]}/x{network.scale}" for item in data)
+    command = f"python -m sr_gan_tf.evaluate {about.name} {names} --lr folder --metrics {','.join(METRICS)}"
+    card = dataclasses.replace(
+        about,
+        sha256=digest(about.weights),
+        scale=network.scale,
+        parameters=parameters(network),
+        figures=_figures(result),
+        command=command,
+        bfloat16_loss_db=round(max(losses), 4) if losses else None,
+    )
+    card.write()
+    return card
+
+
+def verify(card: Card, data: Sequence[str]) -> list[str]:
+    """What is not as the card says, a line each: the file, the network, and the figures of the given sets."""
+    if not card.weights.is_file():
+        return [f"{card.name}: {card.weights.name} is missing"]
+    if digest(card.weights) != card.sha256:
+        return [f"{card.name}: the SHA-256 of {card.weights.name} is not the card's"]
+    network = _generator(card.name)
+    problems = []
+    if (network.scale, parameters(network)) != (card.scale, card.parameters):
+        problems.append(f"{card.name}: scale or parameters are not the card's")
+    known = [item for item in data if item.partition("=")[0] in card.figures]
+    for name, models in _figures(_measure(card.name, network, known)).items():
+        for metric, value in models[card.name].items():
+            expected = card.figures[name][card.name].get(metric)
+            if expected is not None and abs(value - expected) > _TOLERANCE:
+                problems.append(f"{card.name}, {name}: {metric} is {value:.4f}, the card says {expected:.4f}")
+    return problems
+
+
+def _generator(place: str) -> Generator:
+    network = load(place)
+    if not isinstance(network, Generator):
+        raise InputError(f"{place} is an exported model; give the run folder or .keras file it was made from")
+    return network.merged()
+
+
+def _sets(data: Sequence[str], scale: int) -> list[PictureSet]:
+    return [find_set(item, scale, "folder") for item in data]
+
+
+def _measure(name: str, network: Generator, data: Sequence[str], others=()) -> Evaluation:
+    scale = network.scale
+    methods = [model_method(label, one, scale) for label, one in [(name, network), *others]]
+    metrics = choose_metrics(METRICS if trunk_at_hand() else METRICS[:-1])
+    return evaluate([*interpolations(scale), *methods], _sets(data, scale), scale, metrics)
+
+
+def _figures(result: Evaluation) -> dict[str, dict[str, dict[str, float]]]:
+    return {
+        one.name: {
+            method.name: {column: round(one.mean(method.name, column), 4) for column in result.columns}
+            for method in result.methods
+            if method.name != "nearest"
+        }
+        for one in result.sets
+    }
+
+
+__all__ = ["METRICS", "publish", "verify"]
