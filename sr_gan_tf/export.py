@@ -7,10 +7,9 @@ from pathlib import Path
 import keras
 
 from sr_gan_tf.errors import InputError, command
-from sr_gan_tf.export_formats import model_card, verification
+from sr_gan_tf.export_formats import model_card, onnx_file, verification
 from sr_gan_tf.export_formats.keras_file import write_keras
 from sr_gan_tf.export_formats.litert import QUANTIZATIONS, Lite, write_litert
-from sr_gan_tf.export_formats.onnx_file import write_onnx
 from sr_gan_tf.export_formats.saved_model import MAX_MEGAPIXELS, Serving, write_saved_model
 from sr_gan_tf.export_formats.tfjs import write_tfjs
 from sr_gan_tf.export_formats.verification import Agreement
@@ -59,7 +58,7 @@ def export(
     if format == "litert":
         return [write_litert(generator, to, lite)]
     if format == "onnx":
-        return [write_onnx(generator, to)]
+        return [onnx_file.write_onnx(generator, to)]
     if format == "tfjs":
         return [write_tfjs(generator, to, tfjs_python)]
     card = model_card.model_card(source, generator, licence)
@@ -72,13 +71,14 @@ def _all(generator: keras.Model, to: Path, card: dict, serving: Serving, overwri
     """One file of each kind; the LiteRT ones for tiles of 128 pixels, their quickest form."""
     name = to.resolve().name
     lites = {f"{name}_{kind}.tflite": Lite(kind, side=128) for kind in QUANTIZATIONS}
+    onnx_file.check_packages()  # before anything is written
     for file in (f"{name}.keras", f"{name}.onnx", *lites):
         _check_file(to / file, Path(file).suffix, overwrite)
     return [
         write_keras(generator, to / f"{name}.keras"),
         write_saved_model(generator, to / "serving" / name, card, serving),
         *(write_litert(generator, to / file, lite) for file, lite in lites.items()),
-        write_onnx(generator, to / f"{name}.onnx"),
+        onnx_file.write_onnx(generator, to / f"{name}.onnx"),
     ]
 
 

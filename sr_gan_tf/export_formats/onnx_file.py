@@ -25,8 +25,8 @@ def write_onnx(generator: keras.Model, path: Path) -> verification.Agreement:
     Raises:
         InputError: a package is missing, the network cannot be converted, or the file's pictures are wrong.
     """
+    check_packages()
     tf2onnx = _needed("tf2onnx")
-    _needed("onnxruntime")
     function = network_function(generator, (None, None, None))
     with _quiet(), replacing(path) as temporary:
         try:
@@ -44,6 +44,12 @@ def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     """The file as a function of pictures, by onnxruntime."""
     session = _needed("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return lambda pictures: session.run([OUTPUT], {INPUT: pictures})[0]
+
+
+def check_packages() -> None:
+    """Raises InputError unless the converter and the runtime are there."""
+    for package in ("tf2onnx", "onnxruntime"):
+        _needed(package)
 
 
 def _needed(package: str):
