@@ -58,12 +58,13 @@ class Watch:
         return slopes
 
 
-# Seconds; limits on the growth of memory (MB) between the first and the last third, after warming up.
-LENGTHS = [pytest.param(8, 150, id="short"), pytest.param(1800, 60, id="long", marks=pytest.mark.long)]
+# Seconds; limits on the growth of memory (MB) and of open files and threads from the first to the last third after
+# warming up, which the short form only begins.
+LENGTHS = [pytest.param(8, 150, 8, id="short"), pytest.param(1800, 60, 0, id="long", marks=pytest.mark.long)]
 
 
-@pytest.mark.parametrize(("seconds", "allowed"), LENGTHS)
-def test_training(trial, tmp_path, seconds, allowed):
+@pytest.mark.parametrize(("seconds", "megabytes", "handles"), LENGTHS)
+def test_training(trial, tmp_path, seconds, megabytes, handles):
     """Both networks, with validation, picture strips, checkpoints and TensorBoard every few steps."""
     trial.adversarial()
     trial.experiment["stages"] = [trial.experiment["stages"][1] | {"steps": 10**7}]
@@ -80,8 +81,8 @@ def test_training(trial, tmp_path, seconds, allowed):
     assert watch.process.wait(timeout=120) == 130, (tmp_path / "log").read_text()
     step = (run / "history.csv").read_text().splitlines()[-1].split(",")[0]
     slopes = watch.report(f"training to step {step}", 0.25)
-    assert slopes["resident MB growth"] < allowed
-    assert slopes["open files growth"] <= 0 and slopes["threads growth"] <= 0
+    assert slopes["resident MB growth"] < megabytes
+    assert slopes["open files growth"] <= handles and slopes["threads growth"] <= handles
 
 
 @pytest.mark.parametrize("count", [25, pytest.param(2000, marks=pytest.mark.long)])

@@ -1,15 +1,16 @@
 """Faults during training: the same command goes on from the last checkpoint, or says what is wrong."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_resume import trial as killed_trial
 from trials import damage
 
 from sr_gan_tf import fit
@@ -20,10 +21,15 @@ SIGNALS = [(number, step) for number in (signal.SIGINT, signal.SIGTERM) for step
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("batch", range(10))
-def test_fifty_kills(repository, tmp_path, batch):
+@pytest.mark.parametrize("seed", range(10))
+def test_fifty_kills(trial, tmp_path, seed):
     """Five SIGKILLs at random moments in each of ten batches; the short form, SIGTERM too, is in test_resume.py."""
-    killed_trial(repository, tmp_path, "tiny.json", 5)
+    trial.adversarial()
+    (tmp_path / "trial.json").write_text(json.dumps(trial.experiment))
+    command = [sys.executable, Path(__file__).parent / "killing.py", tmp_path / "trial.json", tmp_path, "5", str(seed)]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-1000:]
+    print(done.stdout)
 
 
 @pytest.mark.long
@@ -88,9 +94,8 @@ def frozen():
         change(path, False)
 
 
-@pytest.mark.parametrize(
-    "step", [pytest.param(step, marks=() if step == 5 else pytest.mark.long) for step in range(1, 8)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("step", range(1, 8))
 def test_run_folder_can_no_longer_be_written(trial, tmp_path, frozen, step):
     run = tmp_path / "run"
     trial.at_step(step, lambda trainer: frozen(run))
@@ -172,6 +177,7 @@ def test_training_picture_deleted_or_replaced(trial, tmp_path):
     assert history[:10] == expected[:10] and len(history) == len(expected)  # rows of steps 0 to 8
 
 
+@pytest.mark.long
 def test_resumed_with_other_pictures(trial, tmp_path):
     run = tmp_path / "run"
     trial.at_step(5, lambda trainer: os.kill(os.getpid(), signal.SIGINT))

@@ -17,12 +17,12 @@ def refuse(*arguments, **more):
     raise AssertionError("a connection at import time")
 
 socket.socket.connect = socket.create_connection = refuse
-start = time.perf_counter()
+start = time.process_time()
 import keras
 import tensorflow
-before, middle = set(sys.modules), time.perf_counter()
+before, middle = set(sys.modules), time.process_time()
 import sr_gan_tf
-end = time.perf_counter()
+end = time.process_time()
 from tensorflow.python.eager import context
 assert not context.context()._initialized, "a device was touched"
 assert not {"matplotlib.pyplot", "tensorflow_datasets", "apache_beam"} & (set(sys.modules) - before)
@@ -37,7 +37,7 @@ print("Python", sys.version.split()[0], *(f"{name} {importlib.metadata.version(n
 
 
 def test_importing_is_quick_and_touches_nothing(tmp_path):
-    """At most 0.5 s beyond importing Keras and TensorFlow (the best of three), no device, no connection, no file."""
+    """At most 0.5 s of processor time beyond importing Keras and TensorFlow, no device, no connection, no file."""
     seconds = []
     for _ in range(3):
         done = subprocess.run(
@@ -55,10 +55,11 @@ def test_importing_is_quick_and_touches_nothing(tmp_path):
 def python(version: str) -> str:
     """An interpreter of this version: on the path, or pyenv's."""
     found = [shutil.which(f"python{version}"), *map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))]
-    found = [path for path in found if path]
-    if not found:
-        pytest.skip(f"no Python {version} on this machine")
-    return found[0]
+    for path in found:
+        # pyenv puts a script of this name on the path even where it then finds no such Python.
+        if path and subprocess.run([path, "-c", "import venv"], capture_output=True).returncode == 0:
+            return path
+    pytest.skip(f"no Python {version} on this machine")
 
 
 def lowest(repository) -> list[str]:
@@ -87,7 +88,7 @@ def test_wheel_in_a_fresh_environment(repository, tmp_path, version, bounds):
     constraints = tmp_path / "constraints.txt"
     constraints.write_text("\n".join(lowest(repository)) if bounds == "lowest" else "")
     try:
-        run(inside, "-m", "pip", "install", "--quiet", wheel, "-c", constraints)
+        run(inside, "-m", "pip", "install", "--quiet", "--no-compile", wheel, "-c", constraints)
     except subprocess.CalledProcessError as error:
         pytest.fail(error.stderr[-3000:])
     print(run(inside, "-m", "pip", "check").stdout.strip())
