@@ -44,8 +44,8 @@ def model_card(source: str | Path, generator: keras.Model, licence: str | None =
     shipped = WEIGHTS / f"{source}.json"
     if str(source) in shipped_models() and shipped.is_file():
         own = json.loads(shipped.read_text(encoding="utf-8"))
-        card |= {key: value for key, value in own.items() if key in ("experiment", "data", "figures", "licence")}
-        card["shipped_card"] = own
+        card |= {key: own[key] for key in ("name", "data", "figures", "licence", "limits") if key in own}
+        card["experiment"] = own.get("experiments")
     elif Path(source).is_dir():
         card |= _of_run(RunFolder(source))
     if licence is not None:

@@ -113,6 +113,19 @@ def test_the_card_of_a_run_says_experiment_data_and_figures(tmp_path, generator)
     assert card["sha256"] == sha256(run / "best.keras") and card["licence"] == "not stated"
 
 
+def test_the_card_of_a_shipped_model_carries_its_own(tmp_path, generator, monkeypatch):
+    own = {"name": "mine", "experiments": ["a.json"], "data": "photographs", "figures": {"Set5": 1}, "licence": "MIT"}
+    generator.save(tmp_path / "mine.keras")
+    (tmp_path / "mine.json").write_text(json.dumps(own))
+    monkeypatch.setattr("sr_gan_tf.export_formats.model_card.WEIGHTS", tmp_path)
+    monkeypatch.setattr("sr_gan_tf.models.WEIGHTS", tmp_path)
+    card = model_card("mine", generator.merged())
+    assert card["experiment"] == ["a.json"] and card["sha256"] == sha256(tmp_path / "mine.keras")
+    assert {key: card[key] for key in ("data", "figures", "licence")} == {
+        key: own[key] for key in ("data", "figures", "licence")
+    }
+
+
 def test_a_mismatch_stops_the_export(generator, tmp_path, monkeypatch):
     merged = generator.merged()
     monkeypatch.setattr(saved_model.verification, "reference", lambda model, pictures: model(pictures).numpy() + 1e-4)
