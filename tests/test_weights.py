@@ -1,0 +1,128 @@
+"""The shipped networks and the command that publishes and verifies them."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from skimage import data
+from tiny import faithful_generator
+
+import sr_gan_tf
+from sr_gan_tf import models
+from sr_gan_tf.images import write_image
+from sr_gan_tf.weights import cards
+from sr_gan_tf.weights.__main__ import main
+
+ABOUT = {
+    "name": "small", "experiments": ["experiments/tiny.json"], "steps": 7, "hours": 0.5, "data": "none",
+    "licence": "MIT", "limits": "a trial",
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty place for shipped networks."""
+    shelf = tmp_path / "weights"
+    shelf.mkdir()
+    monkeypatch.setattr(cards, "FOLDER", shelf)
+    monkeypatch.setattr(models, "WEIGHTS", shelf)
+    return shelf
+
+
+@pytest.fixture
+def published(folder, tmp_path):
+    """A small network of scale 4 among the shipped ones, with figures of a test set of two pictures."""
+    pictures = tmp_path / "Two" / "x4"
+    for kind in ("HR", "LR"):
+        (pictures / kind).mkdir(parents=True)
+    for name, picture in (("cat", data.chelsea()[:96, :96]), ("coffee", data.coffee()[:96, :128])):
+        write_image(pictures / "HR" / f"{name}.png", picture)
+        write_image(pictures / "LR" / f"{name}.png", np.ascontiguousarray(picture[::4, ::4]))
+    faithful_generator(3).save(tmp_path / "small.keras")
+    (tmp_path / "about.json").write_text(json.dumps(ABOUT))
+    test_set = f"--data=Two={tmp_path / 'Two'}"
+    assert main(["publish", str(tmp_path / "small.keras"), str(tmp_path / "about.json"), test_set]) == 0
+    return test_set
+
+
+def test_a_published_network_loads_by_its_name_and_verifies(published, folder, capsys):
+    network = sr_gan_tf.load("small")
+    card = cards.read_card("small")
+    assert (card.scale, card.steps) == (4, 7) == (network.scale, 7) and card.parameters == network.count_params()
+    assert set(card.figures["Two"]) == {"bicubic", "small"}
+    assert card.figures["Two"]["small"]["psnr_y_crop4"] > 10
+    assert abs(card.bfloat16_loss_db) < 1
+    assert main(["verify", published]) == 0
+    assert "small: as its card says" in capsys.readouterr().out
+    assert main(["list"]) == 0 and main(["show", "small"]) == 0
+    said = capsys.readouterr().out
+    assert "a trial" in said and "psnr_y_crop4" in said and card.command in said
+
+
+def test_verify_finds_other_figures_and_other_files(published, folder, capsys):
+    raw = json.loads((folder / "small.json").read_text())
+    raw["figures"]["Two"]["small"]["psnr_y_crop4"] += 0.02
+    (folder / "small.json").write_text(json.dumps(raw))
+    assert main(["verify", "small", published]) == 1
+    assert "small, Two: psnr_y_crop4 is" in capsys.readouterr().out
+    with (folder / "small.keras").open("ab") as file:
+        file.write(b"x")
+    assert main(["verify"]) == 1
+    assert "SHA-256" in capsys.readouterr().out
+    (folder / "small.keras").unlink()
+    assert main(["verify"]) == 1
+    assert "missing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["show", "smal"], "no shipped network 'smal'"), (["verify"], "nothing to verify"),
+     (["publish", "nothing.keras", "about.json"], "cannot read about.json")],
+)  # fmt: skip
+def test_mistakes_end_in_one_line(folder, arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_cards_with_unknown_keys_are_refused(folder, tmp_path, capsys):
+    (tmp_path / "about.json").write_text(json.dumps({**ABOUT, "hour": 1}))
+    assert main(["publish", "x.keras", str(tmp_path / "about.json")]) == 2
+    assert "hour" in capsys.readouterr().err
+
+
+def test_rebuilt_photographs_are_checked(photos, tmp_path, capsys):
+    some = tmp_path / "photos"
+    shutil.copytree(photos / "valid", some / "valid")
+    problems = cards.check_photographs(some)
+    assert len(problems) == 606 and all("missing" in line for line in problems)
+    one = next((some / "valid").iterdir())
+    one.write_bytes(one.read_bytes()[:-1])
+    shutil.copy(one, some / "valid" / "another.webp")
+    problems = cards.check_photographs(some)
+    assert len(problems) == 608 and sum("other content" in line for line in problems) == 1
+    assert main(["photographs", str(some)]) == 1
+
+
+@pytest.mark.parametrize("name", sorted(cards.cards()))
+def test_every_shipped_network_is_what_its_card_says(name, repository):
+    card = cards.read_card(name)
+    assert cards.digest(card.weights) == card.sha256 and card.weights.stat().st_size < 2.5e6
+    assert all((repository / experiment).is_file() for experiment in card.experiments)
+    network = sr_gan_tf.load(name)
+    picture = data.chelsea()[None, 100:132, 100:140].astype(np.float32) / 255
+    enlarged = network.predict(picture, verbose=0)
+    assert enlarged.shape == (1, 32 * card.scale, 40 * card.scale, 3) and enlarged.dtype == np.float32
+    # Its average over each enlarged pixel is near the pixel.
+    back = enlarged[0].reshape(32, card.scale, 40, card.scale, 3).mean((1, 3))
+    assert np.abs(back - picture[0]).mean() < 0.02
+    bicubic, own = card.figures["Set5"]["bicubic"], card.figures["Set5"][name]
+    assert own[f"psnr_y_crop{card.scale}"] >= bicubic[f"psnr_y_crop{card.scale}"] - 0.02
+
+
+@pytest.mark.long
+def test_figures_of_the_cards_are_measured_again(benchmarks, capsys):
+    sets = [f"--data={name}={benchmarks / name}" for name in ("Set5", "Set14")]
+    assert main(["verify", *sets]) == 0, capsys.readouterr().out
