@@ -1,0 +1,49 @@
+"""`python tests/readme_strip.py PHOTOS PICTURE.png [MODEL...]`: bicubic, models and original side by side, for the README.
+
+The CC0 photographs of the validation part and one of scikit-image's, made smaller by bicubic and enlarged again; of
+each the part where the first model and bicubic differ most, magnified twice.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+from skimage import data
+
+import sr_gan_tf
+from sr_gan_tf.images import read_rgb, write_image
+from sr_gan_tf.inference.tiling import upscale_array
+from sr_gan_tf.resampling import imresize
+from sr_gan_tf.weights.cards import manifest
+
+SIDE, ZOOM, ROWS = 112, 2, 4
+
+
+def place(one: np.ndarray, other: np.ndarray) -> tuple[int, int]:
+    """Top and left of the window where two pictures differ most."""
+    error = np.square(one.astype(np.float64) - other).sum(axis=2)
+    total = np.pad(error, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    sums = total[SIDE:, SIDE:] - total[:-SIDE, SIDE:] - total[SIDE:, :-SIDE] + total[:-SIDE, :-SIDE]
+    return np.unravel_index(sums.argmax(), sums.shape)
+
+
+def main(photos: str, target: str, *models: str) -> None:
+    networks = {name: sr_gan_tf.load(name) for name in models or ("span_x4",)}
+    free = [row["file"] for row in manifest() if row["split"] == "valid" and row["licence"].startswith("CC0")]
+    rows = []
+    for hr in [read_rgb(Path(photos) / file) for file in free[: ROWS - 1]] + [data.coffee()]:
+        lr = imresize(hr, 1 / 4)
+        pictures = {"bicubic": imresize(lr, 4), **{name: upscale_array(one, lr) for name, one in networks.items()}}
+        top, left = place(pictures["bicubic"], next(iter(pictures[name] for name in networks)))
+        cut = [one[top : top + SIDE, left : left + SIDE] for one in (*pictures.values(), hr)]
+        rows.append(np.concatenate(cut, axis=1))
+    image = Image.fromarray(np.concatenate(rows)).resize((rows[0].shape[1] * ZOOM, SIDE * ROWS * ZOOM), Image.NEAREST)
+    draw = ImageDraw.Draw(image)
+    for index, label in enumerate(["bicubic", *networks, "original"]):
+        draw.text((index * SIDE * ZOOM + 4, 3), label, fill="white", stroke_width=2, stroke_fill="black")
+    write_image(target, np.asarray(image))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
