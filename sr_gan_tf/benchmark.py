@@ -105,23 +105,26 @@ def _products(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _figures(rows: Sequence[Row], products: Sequence[Row], baseline: str | None) -> list[table.Measured]:
-    peaks: dict[tuple[str, str], float] = {}
+    peaks: dict[tuple[str, str], tuple[float, float]] = {}
     for row in products:
-        key = row.job.precision, row.job.device
-        reached = 2 * row.start["multiply_adds"] / summarise(row.rounds).median / 1e9
-        peaks[key] = max(peaks.get(key, 0.0), reached)
+        key, work = (row.job.precision, row.job.device), 2 * row.start["multiply_adds"] / 1e9
+        reached = work / summarise(row.rounds).median, work / statistics.median(row.processor)
+        peaks[key] = tuple(map(max, peaks.get(key, (0.0, 0.0)), reached))
     measured = []
     for row in rows:
         base = next((other for other in rows if other.job.label == baseline and _alike(other.job, row.job)), None)
         memories = [one.start["peak_memory"] for one in (row, base) if one is not None]
         compared = base is not None and base is not row
+        peak, peak_processor = peaks.get((row.job.precision, row.job.device), (None, None))
         measured.append(
             table.Measured(
                 job=row.job,
                 times=summarise(row.rounds),
                 start=row.start,
                 rounds=row.rounds,
-                peak=peaks.get((row.job.precision, row.job.device)),
+                processor=statistics.median(row.processor),
+                peak=peak,
+                peak_processor=peak_processor,
                 waiting=statistics.fmean(row.waiting) if row.waiting else None,
                 time_ratio=ratio(row.rounds, base.rounds) if compared else None,
                 memory_ratio=memories[0] / memories[1] if compared and all(memories) else None,

@@ -90,8 +90,13 @@ def test_times_ratios_and_lines():
 
 
 def test_shares_of_the_peak_by_hand():
-    row = measured(seconds=0.5, multiply_adds=10**9, peak=16.0)
-    assert row.gigaflops == 4.0 and row.share_of_peak == 0.25 and row.images_per_second == 4.0
+    row = measured(seconds=0.5, multiply_adds=10**9, peak=16.0)  # and a second of processor time
+    assert (
+        row.gigaflops == 4.0
+        and row.share_of_peak == 0.25
+        and row.processor_share_of_peak == 0.125
+        and row.images_per_second == 4.0
+    )
     assert measured(seconds=0.5, multiply_adds=None, peak=16.0).share_of_peak is None
     # 2 * 10^9 operations at 0.5 TFLOP/s, 8 GB at 4 TB/s; two pictures.
     said = table.floor_text(row, 0.5, 4.0)
@@ -101,7 +106,7 @@ def test_shares_of_the_peak_by_hand():
 def measured(seconds: float, multiply_adds=1, peak=None, shape=(2, 8, 8, 3), **about) -> table.Measured:
     known = vars(Start(1, multiply_adds, 8 * 10**9, 1, 1, 0.0))
     rounds = [[seconds, seconds]]
-    return table.Measured(job(shape=shape, **about), timing.summarise(rounds), known, rounds, peak)
+    return table.Measured(job(shape=shape, **about), timing.summarise(rounds), known, rounds, 1.0, peak, peak)
 
 
 def test_several_shapes_give_a_line():
@@ -117,7 +122,7 @@ def test_networks_in_every_compiler(mode):
         about, turn = served(job(mode, compiler=compiler), "round 0.01")
         assert about["parameters"] == sum(np.prod(w.shape) for w in job_network().trainable_weights)
         assert about["peak_memory"] >= 0 and about["compile_seconds"] >= 0
-        assert turn["waiting"] is None and min(turn["seconds"]) > 0
+        assert turn["waiting"] is None and min(turn["seconds"]) > 0 and turn["processor"] > 0
 
 
 def job_network():
@@ -147,7 +152,8 @@ def test_a_step_fed_by_its_pipeline_tells_its_waiting(repository, tmp_path):
 def test_what_does_not_fit_is_refused_before_it_runs():
     subject = product_subject(product_job("float32", 16, "graph", "cpu"))
     assert subject.multiply_adds == 16**3
-    assert len(run_round(subject.call, 1e-9)) == 1
+    seconds, processor = run_round(subject.call, 1e-9)
+    assert len(seconds) == 1 and processor >= 0
     subject.predicted_memory = 10**18
     with pytest.raises(InputError, match=r"1000000000.0 GB.*smaller --shape"):
         start(subject, job())

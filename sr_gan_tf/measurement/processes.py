@@ -52,6 +52,7 @@ class Row:
     def __init__(self, job: Job, command: Sequence[str] = WORKER):
         self.job = job
         self.rounds: list[list[float]] = []
+        self.processor: list[float] = []
         self.waiting: list[float] = []
         environment = {**os.environ, **REUSE_OF_BUFFERS, "TF_CPP_MIN_LOG_LEVEL": "2"}
         self._said = tempfile.TemporaryFile("w+", errors="replace")
@@ -68,6 +69,7 @@ class Row:
         """Iterations for about so long, kept in `rounds`."""
         answer = self._ask(f"round {seconds}")
         self.rounds.append(answer["seconds"])
+        self.processor.append(answer["processor"])
         if answer.get("waiting") is not None:
             self.waiting.append(answer["waiting"])
 

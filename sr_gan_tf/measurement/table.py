@@ -22,6 +22,9 @@ class Measured:
         times: seconds of an iteration.
         start: what the first call showed (worker.Start as a dict).
         rounds: all seconds, by round.
+        processor: seconds of all cores' time in an iteration, median of the rounds: it stays the same, or nearly,
+            where other processes take a part of the machine.
+        peak_processor: 10^9 operations of the matrix product for each second of processor time.
         peak: GFLOP/s of the matrix product in this row's precision, None if not measured.
         waiting: share of a step spent waiting for data, None without real data.
         time_ratio: to the baseline's time, None for the baseline itself or without one.
@@ -32,7 +35,9 @@ class Measured:
     times: Times
     start: dict
     rounds: list[list[float]]
+    processor: float = 0.0
     peak: float | None = None
+    peak_processor: float | None = None
     waiting: float | None = None
     time_ratio: Ratio | None = None
     memory_ratio: float | None = None
@@ -51,10 +56,18 @@ class Measured:
     def share_of_peak(self) -> float | None:
         return None if self.peak is None or self.gigaflops is None else self.gigaflops / self.peak
 
+    @property
+    def processor_share_of_peak(self) -> float | None:
+        """Share of the peak by processor time instead of the clock's."""
+        count = self.start["multiply_adds"]
+        if self.peak_processor is None or count is None or not self.processor:
+            return None
+        return 2 * count / self.processor / 1e9 / self.peak_processor
+
 
 HEADINGS = (
-    "network", "mode", "shape", "compiler", "precision", "mean ms", "median ms", "p95 ms", "images/s", "peak MB",
-    "parameters", "mult-adds", "GFLOP/s", "of peak", "compile s",
+    "network", "mode", "shape", "compiler", "precision", "mean ms", "median ms", "p95 ms", "processor ms",
+    "images/s", "peak MB", "parameters", "mult-adds", "GFLOP/s", "of peak", "by processor", "compile s",
 )  # fmt: skip
 
 
@@ -73,12 +86,14 @@ def cells(rows: Sequence[Measured], baseline: str | None) -> list[list[str]]:
         line = [
             row.job.label, row.job.mode, shape_text(row.job.shape), row.job.compiler, row.job.precision,
             *(f"{1e3 * value:.1f}" for value in (times.mean, times.median, times.p95)),
+            f"{1e3 * row.processor:.1f}",
             f"{row.images_per_second:.2f}",
             _optional(start["peak_memory"], lambda value: f"{value / 1e6:,.0f}"),
             _optional(start["parameters"], lambda value: f"{value:,}"),
             _optional(start["multiply_adds"], lambda value: f"{value / 1e9:,.2f} G"),
             _optional(row.gigaflops, lambda value: f"{value:,.0f}"),
             _optional(row.share_of_peak, lambda value: f"{value:.0%}"),
+            _optional(row.processor_share_of_peak, lambda value: f"{value:.0%}"),
             f"{start['compile_seconds']:.1f}",
         ]  # fmt: skip
         if with_waiting:
@@ -148,7 +163,7 @@ def plain(row: Measured) -> dict:
     """The row as JSON data."""
     job = dataclasses.asdict(row.job) | {"experiment": None}
     figures = dataclasses.asdict(row) | {"job": job}
-    derived = ("images_per_second", "gigaflops", "share_of_peak")
+    derived = ("images_per_second", "gigaflops", "share_of_peak", "processor_share_of_peak")
     return figures | {name: getattr(row, name) for name in derived}
 
 

@@ -92,13 +92,17 @@ def timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def run_round(call: Callable[[], object], seconds: float) -> list[float]:
-    """Seconds of each iteration; one before them, which brings memory and caches back, does not count."""
+def run_round(call: Callable[[], object], seconds: float) -> tuple[list[float], float]:
+    """Seconds of each iteration, and of all threads' processor time in one.
+
+    One iteration before them, which brings memory and caches back, does not count.
+    """
     call()
     taken: list[float] = []
+    processor = time.process_time()
     while not taken or sum(taken) + taken[-1] / 2 < seconds and len(taken) < _MOST_ITERATIONS:
         taken.append(timed(call))
-    return taken
+    return taken, (time.process_time() - processor) / len(taken)
 
 
 def serve(job: Job, lines, answer: Callable[[dict], None]) -> None:
@@ -113,9 +117,10 @@ def serve(job: Job, lines, answer: Callable[[dict], None]) -> None:
             word, _, argument = line.strip().partition(" ")
             if word == "round":
                 subject.waits.clear()
-                seconds = run_round(subject.call, float(argument))
+                seconds, processor = run_round(subject.call, float(argument))
                 waits = subject.waits[-len(seconds) :]
-                answer({"seconds": seconds, "waiting": sum(waits) / sum(seconds) if waits else None})
+                waiting = sum(waits) / sum(seconds) if waits else None
+                answer({"seconds": seconds, "processor": processor, "waiting": waiting})
                 give_back()
             elif word == "profile":
                 answer({"operations": profile(subject.call)})
