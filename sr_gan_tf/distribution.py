@@ -16,6 +16,8 @@ import functools
 import hashlib
 import json
 import os
+import socket
+import time
 import types
 from collections.abc import Callable, Iterator, Sequence
 
@@ -29,6 +31,9 @@ from sr_gan_tf.errors import InputError
 
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError,
          tf.errors.DeadlineExceededError)  # fmt: skip
+
+
+_FAREWELL = 30.0  # seconds that the chief waits for the others to be gone
 
 
 class Crew:
@@ -45,6 +50,7 @@ class Crew:
     def __init__(self, experiment: Experiment):
         self.strategy: tf.distribute.Strategy | None = None
         self.workers, self.worker = 1, 0
+        self.addresses: list[str] = []
         if experiment.distribution is None:
             return
         _refuse(experiment)
@@ -52,7 +58,8 @@ class Crew:
             devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
             self.strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
         else:
-            self.workers, self.worker = _cluster()
+            self.addresses, self.worker = _cluster()
+            self.workers = len(self.addresses)
             self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
         for index, stage in enumerate(experiment.stages):
             _check_batch(experiment, stage, index, self.replicas)
@@ -108,6 +115,22 @@ class Crew:
                     f"the workers differ in {name}; start all of them with the same command, on a run folder that all "
                     "can read"
                 )
+
+    def leave(self) -> None:
+        """To be called by every worker at the end: the chief goes last.
+
+        TensorFlow's workers wait up to 100 seconds at their exit for a chief that has gone before them.
+        """
+        if self.workers == 1:
+            return
+        self.agree(True)
+        deadline = time.monotonic() + _FAREWELL
+        for address in self.addresses[1:] if self.is_chief else ():
+            host, _, port = address.rpartition(":")
+            with contextlib.suppress(OSError):
+                while time.monotonic() < deadline:
+                    socket.create_connection((host, int(port)), timeout=1).close()
+                    time.sleep(0.1)
 
     @contextlib.contextmanager
     def talking(self) -> Iterator[None]:
@@ -188,8 +211,8 @@ def _own_copy(next_creator, **arguments):
     return next_creator(**arguments)
 
 
-def _cluster() -> tuple[int, int]:
-    """(number of workers, this one's number) by TF_CONFIG; the chief is number 0."""
+def _cluster() -> tuple[list[str], int]:
+    """(addresses of the workers, this one's number) by TF_CONFIG; the chief is number 0."""
     form = (
         'TF_CONFIG: expected {"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}, '
         "with another index for each process"
@@ -197,14 +220,13 @@ def _cluster() -> tuple[int, int]:
     try:
         config = json.loads(os.environ["TF_CONFIG"])
         cluster, task = config["cluster"], config["task"]
-        chiefs = len(cluster.get("chief", ()))
-        place = task["index"] + (chiefs if task["type"] == "worker" else 0)
-        total = chiefs + len(cluster.get("worker", ()))
+        addresses = [*cluster.get("chief", ()), *cluster.get("worker", ())]
+        place = task["index"] + (len(cluster.get("chief", ())) if task["type"] == "worker" else 0)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f'distribution: "multi_worker" needs the environment variable {form}') from error
-    if task["type"] not in ("chief", "worker") or not 0 <= place < total:
+    if task["type"] not in ("chief", "worker") or not 0 <= place < len(addresses):
         raise InputError(f"{form}; found task {task}")
-    return total, place
+    return addresses, place
 
 
 def _check_batch(experiment: Experiment, stage: Stage, index: int, replicas: int) -> None:

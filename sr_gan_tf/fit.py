@@ -61,6 +61,7 @@ def fit(
     folder = RunFolder(run_dir or Path("runs") / experiment.name)
     if not crew.is_chief:
         _follow(experiment, folder, networks, crew)
+        crew.leave()
         return folder
     with folder.claim(experiment):
         session = Session(experiment, folder, History(folder.history))
@@ -78,6 +79,7 @@ def fit(
                 session.next_stage()
         _summarise(session, baseline, say)
         finish(session)
+    crew.leave()
     return folder
 
 

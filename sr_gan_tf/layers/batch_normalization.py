@@ -64,8 +64,11 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     def _over_replicas(self, inputs):
         """By the moments of the joint batch of all replicas, for which there is no fused operation."""
         x = tf.cast(inputs, tf.float32)
-        mean = distribution.mean(tf.reduce_mean(x, axis=(0, 1, 2)))
-        variance = distribution.mean(tf.reduce_mean(tf.math.squared_difference(x, mean), axis=(0, 1, 2)))
+        own_mean, own_variance = tf.nn.moments(x, axes=(0, 1, 2))
+        # One message: squares are taken about the running mean, close to the new one, so that little cancels.
+        about = tf.stop_gradient(tf.convert_to_tensor(self.moving_mean))
+        moments = distribution.mean(tf.stack([own_mean, own_variance + tf.square(own_mean - about)]))
+        mean, variance = moments[0], moments[1] - tf.square(moments[0] - about)
         outputs = tf.nn.batch_normalization(x, mean, variance, self.beta, self.gamma, self.epsilon)
         count = tf.cast(tf.size(x[..., 0]) * tf.distribute.get_strategy().num_replicas_in_sync, tf.float32)
         self._keep(self.moving_mean, mean)
