@@ -23,7 +23,7 @@ def convert(
     overrides: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Network:
-    """Writes a PyTorch checkpoint, or a run's averaged generator, as a `.keras` file, whole or not at all, and returns the network.
+    """Writes a PyTorch checkpoint, or a run's averaged generator, as a `.keras` file; returns the network.
 
     Args:
         model: `.safetensors`, what `torch.save` wrote (`.pth`, `.pt`), or a run folder.

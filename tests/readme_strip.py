@@ -1,5 +1,6 @@
-"""`python tests/readme_strip.py PHOTOS PICTURE.png [MODEL...]`: bicubic, models and original side by side, for the README.
+"""`python tests/readme_strip.py PHOTOS PICTURE.png [MODEL...]`: bicubic, models and original side by side.
 
+Makes the README's picture.
 The CC0 photographs of the validation part and one of scikit-image's, made smaller by bicubic and enlarged again; of
 each the part where the first model and bicubic differ most, magnified twice.
 """
