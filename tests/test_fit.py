@@ -198,7 +198,7 @@ def test_a_run_folder_gives_its_averaged_generator_unmerged(run, tiny, tmp_path)
     from sr_gan_tf.assembly import averaged, build_networks, load_initial_weights
     from sr_gan_tf.convert import main as convert_main
 
-    _, tensors = read_checkpoint(checkpoint_files(run[0].path / "checkpoints")[-1])
+    _, tensors = read_checkpoint(checkpoint_files(run[0].checkpoints)[0])  # the newest
     network = averaged(run[0].path)
     for index, variable in enumerate(network.variables):
         np.testing.assert_array_equal(variable, tensors[f"average/{index:05d}"])

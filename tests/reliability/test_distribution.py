@@ -117,6 +117,7 @@ def endings(processes) -> list[tuple[int, str]]:
     return [(process.returncode, lines[-1] if lines else "") for process, lines in zip(processes, said, strict=True)]
 
 
+@pytest.mark.long
 def test_two_devices_and_two_processes(distributed, tmp_path):
     """Two logical devices of this processor, and two workers, take the steps of one process on the same batches."""
     command = [sys.executable, str(HERE / "logical_devices.py"), "2", str(tmp_path / "trial.json")]

@@ -60,7 +60,10 @@ class Watch:
 
 # Seconds; limits on the growth of memory (MB) and of open files and threads from the first to the last third after
 # warming up, which the short form only begins.
-LENGTHS = [pytest.param(8, 150, 8, id="short"), pytest.param(1800, 60, 0, id="long", marks=pytest.mark.long)]
+LENGTHS = [
+    pytest.param(8, 150, 8, id="short", marks=pytest.mark.long),
+    pytest.param(1800, 60, 0, id="long", marks=pytest.mark.long),
+]
 
 
 @pytest.mark.parametrize(("seconds", "megabytes", "handles"), LENGTHS)
