@@ -13,6 +13,7 @@ from sr_gan_tf.export_formats.litert import QUANTIZATIONS, Lite, write_litert
 from sr_gan_tf.export_formats.saved_model import MAX_MEGAPIXELS, Serving, write_saved_model
 from sr_gan_tf.export_formats.tfjs import write_tfjs
 from sr_gan_tf.export_formats.verification import Agreement
+from sr_gan_tf.inference.halo import halo_argument
 from sr_gan_tf.models import load
 
 FORMATS = ("saved_model", "keras", "litert", "onnx", "tfjs")
@@ -118,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     served = parser.add_argument_group("saved_model")
     served.add_argument("--version", type=int, help="number of the version; default: the next one")
     served.add_argument("--tile", type=int, help="pixels of the original a side of a tile; default: what 1 GB holds")
-    served.add_argument("--halo", type=_halo, help="exact, or pixels around a tile")
+    served.add_argument("--halo", type=halo_argument, help="exact, or pixels around a tile")
     limit = "larger encoded pictures are refused"
     served.add_argument("--max-megapixels", type=float, default=MAX_MEGAPIXELS, help=limit)
     lite = parser.add_argument_group("litert")
@@ -128,15 +129,6 @@ def _parser() -> argparse.ArgumentParser:
     script = parser.add_argument_group("tfjs")
     script.add_argument("--tfjs-python", help="Python of an environment that has tensorflowjs; see docs/export.md")
     return parser
-
-
-def _halo(text: str) -> int | str:
-    if text == "exact":
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError("expected exact, or a number of pixels") from None
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def _data_lines(experiment: Experiment) -> list[str]:
         for number, spec in enumerate(specs):
             where = f"data.{role}.{number}"
             try:
-                source = build_sources([spec], f"data.{role}", experiment.scale)[0]
+                source = build_sources([spec], f"data.{role}", experiment.scale, number)[0]
                 if not source.is_here:
                     lines.append(f"{where} ({spec.class_name}): not here yet; downloaded when training starts")
                     continue

@@ -15,6 +15,7 @@ from sr_gan_tf.errors import InputError, command
 from sr_gan_tf.images import MAX_MEGAPIXELS
 from sr_gan_tf.inference.batch import Files, Summary, job_tilings, plan_jobs, progress, run_jobs
 from sr_gan_tf.inference.chain import Chain, load_chain
+from sr_gan_tf.inference.halo import halo_argument
 from sr_gan_tf.inference.jobs import STANDARD, Naming, find_sources
 from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colours
 from sr_gan_tf.inference.pictures import Job, Treatment
@@ -119,20 +120,11 @@ def _arguments() -> argparse.ArgumentParser:
     size.add_argument("--match-color", action="store_true", help="keep the original's colours at low frequencies")
     work = parser.add_argument_group("work")
     work.add_argument("--tile", type=int, help="pixels of the original a side of a tile; default: by free memory")
-    work.add_argument("--halo", type=_halo, help="exact, or pixels around a tile")
+    work.add_argument("--halo", type=halo_argument, help="exact, or pixels around a tile")
     work.add_argument("--workers", type=int, default=2, help="pictures that are written at once beside the network")
     work.add_argument("--max-megapixels", type=float, default=MAX_MEGAPIXELS, help="larger originals are refused")
     work.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
     return parser
-
-
-def _halo(text: str) -> int | str:
-    if text == "exact":
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError("expected exact, or a number of pixels") from None
 
 
 @command

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sr_gan_tf import config
+from sr_gan_tf.data.catalogue import build_sources
 from sr_gan_tf.data.sources import Folder, SamplePhotographs
 from sr_gan_tf.data.tfds_source import TFDS
 from sr_gan_tf.errors import InputError
@@ -241,3 +243,11 @@ def test_tfds_pairs_splits_and_errors_of_a_prepared_data_set(tmp_path):
         TFDS("pairs", feature="image", data_dir=str(tmp_path))[0]
     with pytest.raises(InputError, match="no data set 'pairz'"):
         len(TFDS("pairz", data_dir=str(tmp_path)))
+
+
+def test_a_source_is_named_by_its_place_in_the_experiment():
+    spec = config.Source(class_name="SamplePhotographs", config={"split": "train"})
+    assert [source.where for source in build_sources([spec, spec], "data.train", 2)] == ["data.train.0", "data.train.1"]
+    assert build_sources([spec], "data.train", 2, 3)[0].where == "data.train.3"
+    with pytest.raises(InputError, match="data.train.3"):
+        build_sources([config.Source(class_name="Folder", config={"path": "nowhere", "lr": 1})], "data.train", 2, 3)

@@ -19,10 +19,10 @@ def build_degradation(data: config.Data, scale: int) -> Degradation:
     return build(data.degradation, DEGRADATIONS, "data.degradation", scale=scale)
 
 
-def build_sources(specs: Sequence[config.Source], where: str, scale: int) -> list[Source]:
-    """The sources of `data.train` or `data.validation`, which `where` names."""
+def build_sources(specs: Sequence[config.Source], where: str, scale: int, first: int = 0) -> list[Source]:
+    """The sources of `data.train` or `data.validation`, which `where` names; `first` is the number of the first one."""
     sources = []
-    for number, spec in enumerate(specs):
+    for number, spec in enumerate(specs, first):
         sources.append(build(spec, SOURCES, f"{where}.{number}", scale=scale))
         sources[-1].where = f"{where}.{number}"
     return sources

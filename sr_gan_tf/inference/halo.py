@@ -4,6 +4,7 @@ A deep network's receptive field is wide, but what lies at its rim hardly counts
 of photographs with ever wider surroundings until twice the halo changes no value by half a grey level.
 """
 
+import argparse
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,6 +16,16 @@ from sr_gan_tf.resampling import imresize
 _CORE = 32
 _FIRST_HALO = 8
 _LARGEST_ERROR = 0.5  # grey levels of 255
+
+
+def halo_argument(text: str) -> int | str:
+    """`--halo` of a command line: exact, or a number of pixels."""
+    if text == "exact":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("expected exact, or a number of pixels") from None
 
 
 def measured_halo(enlarger: Enlarger, exact: int) -> tuple[int, float]:
