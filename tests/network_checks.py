@@ -83,7 +83,8 @@ def check_precision(make, images: np.ndarray, tolerance: float = 0.1) -> None:
     output = mixed(images)
     assert output.dtype == tf.float32
     difference = np.abs(output.numpy() - expected).max()
-    assert difference <= tolerance * max(np.ptp(expected), np.abs(expected).max(), 1e-3), difference
+    limit = tolerance * max(np.ptp(expected), np.abs(expected).max(), 1e-3)
+    assert difference <= limit, f"{difference} > {limit}"
     keras.config.set_dtype_policy("float32")
 
 

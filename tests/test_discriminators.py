@@ -117,7 +117,7 @@ class TestEveryDiscriminator:
         check_round_trip(discriminator, images(name), tmp_path)
 
     def test_precision(self, name):
-        check_precision(lambda: tiny(name), images(name))
+        check_precision(lambda: tiny(name), images(name, batch=8))
 
     def test_batch_independence(self, name):
         check_batch_independence(tiny(name), images(name))
