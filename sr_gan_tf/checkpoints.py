@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.runs import replacing
+from sr_gan_tf.files import replacing
 
 _NAME = re.compile(r"step_(\d+)\.safetensors")
 

@@ -17,9 +17,10 @@ from matplotlib.figure import Figure
 
 from sr_gan_tf.errors import InputError, command, suggest
 from sr_gan_tf.evaluation import aligned
+from sr_gan_tf.files import replacing
 from sr_gan_tf.history import FIRST_COLUMNS, History
 from sr_gan_tf.metrics import METRICS
-from sr_gan_tf.runs import RunFolder, replacing
+from sr_gan_tf.runs import RunFolder
 
 GUESS = math.log(2)  # -log(0.5): each term of a discriminator that guesses
 LOSSES = ("generator_loss", "discriminator_loss")

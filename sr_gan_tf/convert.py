@@ -12,9 +12,9 @@ from typing import Any
 
 from sr_gan_tf.assembly import averaged
 from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.files import replacing
 from sr_gan_tf.networks import Generator, Network
 from sr_gan_tf.pytorch_checkpoints.pytorch import load_pytorch
-from sr_gan_tf.runs import replacing
 
 
 def convert(

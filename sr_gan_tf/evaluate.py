@@ -12,6 +12,7 @@ from tqdm import tqdm
 from sr_gan_tf.costs import multiply_adds, parameters
 from sr_gan_tf.errors import InputError, command
 from sr_gan_tf.evaluation import Evaluation, Method, PictureFigures, evaluate, to_text
+from sr_gan_tf.files import write_text, writing
 from sr_gan_tf.images import write_image
 from sr_gan_tf.inference.tiling import upscale_array
 from sr_gan_tf.metrics import METRICS, Metric, metric_named
@@ -22,7 +23,6 @@ from sr_gan_tf.networks import Generator
 from sr_gan_tf.picture_sets import Pair, find_set, sample_set
 from sr_gan_tf.report import Report
 from sr_gan_tf.resampling import imresize
-from sr_gan_tf.runs import write_text, writing
 
 STANDARD = ("psnr_y", "ssim_y", "ms_ssim_y", "psnr_rgb", "mean_color")
 REPORTED = (*STANDARD, "gmsd", "detail_ratio", "checkerboard_ratio")

@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from sr_gan_tf.runs import write_text
+from sr_gan_tf.files import write_text
 
 FIRST_COLUMNS = ("step", "stage")
 

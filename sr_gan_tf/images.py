@@ -7,8 +7,6 @@ pixel is decoded.
 import contextlib
 import dataclasses
 import io
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -17,6 +15,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from sr_gan_tf.errors import InputError, one_line
+from sr_gan_tf.files import atomic_file
 from sr_gan_tf.picture_decoding import decode, frame_count, quiet
 from sr_gan_tf.picture_metadata import NOTHING, Metadata, orientation, read_metadata
 from sr_gan_tf.row_encoders import FORMATS, Encoding, encode, format_of
@@ -153,29 +152,6 @@ def joined(pixels: np.ndarray, alpha: np.ndarray | None, encoding: Encoding) -> 
     elif alpha is not None:
         pixels = np.concatenate([pixels, alpha[..., None]], axis=2)
     return pixels if encoding.sample_type(pixels.dtype) == np.uint16 else to_uint8(pixels)
-
-
-@contextlib.contextmanager
-def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
-    """A binary file that gets its name only when it is whole; after an error nothing is left of it."""
-    path = Path(path)
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; choose another folder") from error
-    try:
-        os.close(descriptor)
-        with open(temporary, "w+b") as file:
-            yield file
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp's files are the owner's alone
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or one_line(error)}; nothing was written") from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
 
 
 @contextlib.contextmanager

@@ -1,18 +1,17 @@
-"""The run folder: its names, its lock, the experiment it belongs to, and writing files whole or not at all.
+"""The run folder: its names, its lock and the experiment it belongs to.
 
 runs/<name>/  experiment.json  checkpoints/  best.keras  logs/  samples/  history.csv  timing.csv  losses.png
 """
 
 import contextlib
 import dataclasses
-import errno
 import fcntl
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from sr_gan_tf.config import Experiment, load_experiment, to_json
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.files import write_text, writing
 
 
 class RunFolder:
@@ -104,35 +103,3 @@ def flatten(value: object, path: str = "") -> dict[str, object]:
 
 def _flat(experiment: Experiment) -> dict[str, object]:
     return flatten(dataclasses.asdict(experiment))
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turns what the operating system says about a failed write into one line."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InputError(f"no space left to write {path}; free some and start again, nothing is lost") from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise InputError(f"cannot write {path}: {error.strerror}; choose a folder that can be written") from error
-        raise
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` (same ending) that takes its place when the block ends well."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield temporary
-            os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a small text file whole or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

@@ -10,6 +10,7 @@ from tiny import faithful_generator
 
 import sr_gan_tf
 from sr_gan_tf import models
+from sr_gan_tf.files import sha256
 from sr_gan_tf.images import write_image
 from sr_gan_tf.weights import cards
 from sr_gan_tf.weights.__main__ import main
@@ -109,7 +110,7 @@ def test_rebuilt_photographs_are_checked(photos, tmp_path, capsys):
 @pytest.mark.parametrize("name", sorted(cards.cards()))
 def test_every_shipped_network_is_what_its_card_says(name, repository):
     card = cards.read_card(name)
-    assert cards.digest(card.weights) == card.sha256 and card.weights.stat().st_size < 2.5e6
+    assert sha256(card.weights) == card.sha256 and card.weights.stat().st_size < 2.5e6
     assert all((repository / experiment).is_file() for experiment in card.experiments)
     network = sr_gan_tf.load(name)
     picture = data.chelsea()[None, 100:132, 100:140].astype(np.float32) / 255

@@ -1,6 +1,5 @@
 """Refuses a validation picture that is also trained on: its figures would say nothing about other pictures."""
 
-import hashlib
 from pathlib import Path
 
 from sr_gan_tf import config
@@ -8,6 +7,7 @@ from sr_gan_tf.data.catalogue import build_sources
 from sr_gan_tf.data.sources import Source
 from sr_gan_tf.data.tfds_source import TFDS
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.files import sha256
 
 
 def refuse_shared_pictures(data: config.Data, scale: int) -> None:
@@ -62,6 +62,5 @@ def _files(sources: list[Source]) -> list[Path]:
 
 def _digest(path: Path, known: dict[Path, str]) -> str:
     if path not in known:
-        with path.open("rb") as file:
-            known[path] = hashlib.file_digest(file, "sha256").hexdigest()
+        known[path] = sha256(path)
     return known[path]

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 from sr_gan_tf.export_formats import verification
-from sr_gan_tf.runs import replacing
+from sr_gan_tf.files import replacing
 
 
 def write_keras(generator: keras.Model, path: Path) -> verification.Agreement:

@@ -20,8 +20,8 @@ import tensorflow as tf
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.export_formats import verification
 from sr_gan_tf.export_formats.network import network_function
+from sr_gan_tf.files import replacing
 from sr_gan_tf.images import read_rgb
-from sr_gan_tf.runs import replacing
 
 QUANTIZATIONS = ("float32", "dynamic", "int8")
 _CALIBRATION_SIDE = 64

@@ -1,12 +1,12 @@
 """The card of an exported model: where it comes from, what it was trained on, how good it is."""
 
-import hashlib
 import json
 from pathlib import Path
 
 import keras
 
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.files import sha256
 from sr_gan_tf.history import History
 from sr_gan_tf.models import WEIGHTS, shipped_models
 from sr_gan_tf.networks import Generator
@@ -74,12 +74,6 @@ def _file_of(source: str | Path) -> Path | None:
     path = shipped_models().get(str(source), Path(source))
     path = RunFolder(path).best if path.is_dir() else path
     return path if path.is_file() else None
-
-
-def sha256(path: Path) -> str:
-    """Of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def to_text(card: dict) -> str:

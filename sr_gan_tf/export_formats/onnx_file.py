@@ -14,7 +14,7 @@ import numpy as np
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.export_formats import verification
 from sr_gan_tf.export_formats.network import INPUT, OUTPUT, network_function
-from sr_gan_tf.runs import replacing
+from sr_gan_tf.files import replacing
 
 OPSET = 17
 

@@ -11,10 +11,10 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.export_formats import model_card, serving_folder, verification
 from sr_gan_tf.export_formats.graph_tiles import fixed_tiling
 from sr_gan_tf.export_formats.signatures import Served
+from sr_gan_tf.files import sha256, write_text
 from sr_gan_tf.inference.enlarger import as_samples, enlarger_of
 from sr_gan_tf.inference.tiling import Tiling, enlarged_rows
 from sr_gan_tf.networks import Generator
-from sr_gan_tf.runs import write_text
 
 MAX_MEGAPIXELS = 25.0
 
@@ -75,9 +75,7 @@ def write_saved_model(generator: Generator, folder: Path, card: dict, serving: S
             },
         }
         card["files"] = {
-            str(path.relative_to(temporary)): model_card.sha256(path)
-            for path in sorted(temporary.rglob("*"))
-            if path.is_file()
+            str(path.relative_to(temporary)): sha256(path) for path in sorted(temporary.rglob("*")) if path.is_file()
         }
         write_text(temporary / model_card.NAME, model_card.to_text(card))
     serving_folder.write_settings(folder)

@@ -16,7 +16,7 @@ import tensorflow as tf
 from PIL import Image
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.runs import write_text, writing
+from sr_gan_tf.files import write_text, writing
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.export_formats import verification
 from sr_gan_tf.export_formats.network import INPUT, OUTPUT, network_function
-from sr_gan_tf.runs import writing
+from sr_gan_tf.files import writing
 
 ENVIRONMENT = "python3.11 -m venv tfjs && tfjs/bin/pip install tensorflowjs==4.22.0 ydf==0.11.0"
 

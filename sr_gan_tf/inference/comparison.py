@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from scipy import ndimage
 
-from sr_gan_tf.images import atomic_file, to_uint8
+from sr_gan_tf.files import atomic_file
+from sr_gan_tf.images import to_uint8
 from sr_gan_tf.resampling import imresize
 
 _INSET = 40  # pixels of the original a side

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.images import Header, Picture, atomic_file, joined, read_frames
+from sr_gan_tf.files import atomic_file
+from sr_gan_tf.images import Header, Picture, joined, read_frames
 from sr_gan_tf.inference.background import Writers
 from sr_gan_tf.inference.chain import Chain
 from sr_gan_tf.inference.comparison import Comparison

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from sr_gan_tf.checkpoints import checkpoint_files, save_checkpoint
 from sr_gan_tf.distribution import Crew
 from sr_gan_tf.errors import InputError, Interrupted
-from sr_gan_tf.runs import writing
+from sr_gan_tf.files import writing
 from sr_gan_tf.training.session import Session
 
 

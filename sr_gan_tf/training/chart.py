@@ -5,8 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from sr_gan_tf.files import replacing
 from sr_gan_tf.history import History
-from sr_gan_tf.runs import replacing
 
 GUESS = math.log(2)  # -log(0.5): each term of a discriminator that guesses
 

@@ -8,10 +8,10 @@ import tensorflow as tf
 from PIL import Image, ImageDraw
 
 from sr_gan_tf.config import Experiment
+from sr_gan_tf.files import replacing
 from sr_gan_tf.metrics import metric_named
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.resampling import imresize
-from sr_gan_tf.runs import replacing
 from sr_gan_tf.training.callbacks import RunCallback
 from sr_gan_tf.training.chart import draw_chart
 from sr_gan_tf.training.session import Session

@@ -2,13 +2,12 @@
 
 import csv
 import dataclasses
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from sr_gan_tf.errors import InputError, suggest
-from sr_gan_tf.runs import replacing
+from sr_gan_tf.files import replacing, sha256
 
 FOLDER = Path(__file__).parent
 MANIFEST = FOLDER / "photographs" / "manifest.csv"
@@ -91,12 +90,6 @@ def read_card(name: str) -> Card:
     return Card(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def check_photographs(folder: Path) -> list[str]:
     """What differs between a rebuilt folder of the training photographs and the manifest; empty where nothing does."""
     problems = []
@@ -105,7 +98,7 @@ def check_photographs(folder: Path) -> list[str]:
         path = folder / row["file"]
         if not path.is_file():
             problems.append(f"{row['file']}: missing")
-        elif digest(path) != row["sha256"]:
+        elif sha256(path) != row["sha256"]:
             problems.append(f"{row['file']}: other content than the manifest's")
     known = {row["file"] for row in rows}
     for path in sorted(folder.glob("*/*.webp")):

@@ -7,13 +7,13 @@ from sr_gan_tf.costs import parameters
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluate import choose_metrics, interpolations, model_method
 from sr_gan_tf.evaluation import Evaluation, evaluate
+from sr_gan_tf.files import replacing, sha256
 from sr_gan_tf.inference.chain import in_precision
 from sr_gan_tf.metrics.perceptual import trunk_at_hand
 from sr_gan_tf.models import load
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.picture_sets import PictureSet, find_set
-from sr_gan_tf.runs import replacing
-from sr_gan_tf.weights.cards import Card, digest
+from sr_gan_tf.weights.cards import Card
 
 METRICS = [
     "psnr_y",
@@ -56,7 +56,7 @@ def publish(model: str, about: Card, data: Sequence[str], beside: Sequence[str] 
     command = f"python -m sr_gan_tf.evaluate {about.name} {names} --lr folder --metrics {','.join(METRICS)}"
     card = dataclasses.replace(
         about,
-        sha256=digest(about.weights),
+        sha256=sha256(about.weights),
         scale=network.scale,
         parameters=parameters(network),
         figures=_figures(result),
@@ -71,7 +71,7 @@ def verify(card: Card, data: Sequence[str]) -> list[str]:
     """What is not as the card says, a line each: the file, the network, and the figures of the given sets."""
     if not card.weights.is_file():
         return [f"{card.name}: {card.weights.name} is missing"]
-    if digest(card.weights) != card.sha256:
+    if sha256(card.weights) != card.sha256:
         return [f"{card.name}: the SHA-256 of {card.weights.name} is not the card's"]
     network = _generator(card.name)
     problems = []

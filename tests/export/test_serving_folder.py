@@ -11,8 +11,9 @@ import sr_gan_tf.export_formats.saved_model as saved_model
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.export import export, main
 from sr_gan_tf.export_formats import serving_folder
-from sr_gan_tf.export_formats.model_card import exportable, model_card, sha256
+from sr_gan_tf.export_formats.model_card import exportable, model_card
 from sr_gan_tf.export_formats.serving_folder import new_version, versions, write_settings
+from sr_gan_tf.files import sha256
 
 
 def _version(folder, content="x", number=None):
