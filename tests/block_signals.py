@@ -1,0 +1,35 @@
+"""`python tests/block_signals.py MODEL PHOTOS`: how large the output of each of a SPAN's blocks is over real pictures.
+
+For every block the mean over channels of the standard deviation over positions, on the validation photographs made
+smaller by bicubic. A block whose outputs don't vary adds nothing to the picture.
+"""
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import sr_gan_tf
+from sr_gan_tf.images import read_rgb
+from sr_gan_tf.resampling import imresize
+
+
+def signals(network: keras.Model, pictures: list[np.ndarray]) -> list[float]:
+    """A value for each block, the mean over pictures (H, W, 3) uint8."""
+    outputs = [network.get_layer(f"block{index}").output for index in range(1, network.num_blocks + 1)]
+    blocks = keras.Model(network.inputs, outputs)
+    sizes = [[float(np.std(one, (0, 1, 2)).mean()) for one in blocks(lr[None] / np.float32(255))] for lr in pictures]
+    return np.mean(sizes, 0).tolist()
+
+
+def main(model: str, photos: str) -> None:
+    network = sr_gan_tf.load(model)
+    files = sorted((Path(photos) / "valid").iterdir())
+    pictures = [imresize(read_rgb(path), 1 / network.scale) for path in files]
+    values = ", ".join(f"{value:.2f}" for value in signals(network, pictures))
+    print(f"{model}: standard deviations of the blocks' outputs over {len(files)} pictures: {values}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
