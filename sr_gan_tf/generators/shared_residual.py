@@ -14,6 +14,7 @@ from keras import layers
 from sr_gan_tf.generators.arguments import at_least, one_of
 from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.layers.channel_affine import ChannelAffine
+from sr_gan_tf.layers.few_channels import FewChannelsConv2D
 from sr_gan_tf.layers.icnr import ICNR
 from sr_gan_tf.layers.pixel_shuffle import PixelShuffle
 from sr_gan_tf.networks import Generator, enter_range, leave_range
@@ -76,7 +77,7 @@ class SharedResidual(Generator):
         enlarge, shuffle = conv(4 * filters, 3, "up_conv", ICNR(2)), PixelShuffle(2, name="up_shuffle")
         for _ in range(scale.bit_length() - 1):
             x = prelu(shuffle(enlarge(x)))
-        x = conv(3, 9, "last_conv", dtype="float32")(x)  # (N, scale*H, scale*W, 3)
+        x = FewChannelsConv2D(3, 9, use_bias=False, dtype="float32", name="last_conv")(x)  # (N, scale*H, scale*W, 3)
         super().__init__(inputs, leave_range(x, value_range), name=name)
         self.scale = scale
         self.filters = filters

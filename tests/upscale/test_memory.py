@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ def peak_of_anonymous_memory(process: subprocess.Popen) -> float:
     peak = 0
     while process.poll() is None:
         try:
-            text = open(f"/proc/{process.pid}/status").read()
+            text = Path(f"/proc/{process.pid}/status").read_text()
         except OSError:
             break
         found = [line for line in text.splitlines() if line.startswith("RssAnon")]

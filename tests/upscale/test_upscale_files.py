@@ -242,13 +242,12 @@ def test_killed_at_any_moment(model, cat, tmp_path):
     generator = np.random.default_rng(0)
     for _ in range(10):
         target.unlink(missing_ok=True)
-        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-        process.stdout.readline()
-        try:
-            process.wait(float(generator.uniform(1, 12)))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            try:
+                process.wait(float(generator.uniform(1, 12)))
+            except subprocess.TimeoutExpired:
+                process.kill()
         assert not target.exists() or target.read_bytes() == expected
 
 
