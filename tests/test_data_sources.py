@@ -12,6 +12,7 @@ from sr_gan_tf.data.catalogue import build_sources
 from sr_gan_tf.data.sources import Folder, SamplePhotographs
 from sr_gan_tf.data.tfds_source import TFDS
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.resampling import imresize
 
 
 def picture(height=24, width=32, seed=0):
@@ -92,6 +93,18 @@ def test_hr_is_cropped_to_a_multiple_of_the_scale_and_squashed(tmp_path):
     assert squashed[0].read(4)[0].shape == (64, 48, 3) and squashed.sizes(5) == [(64, 48)]
     with pytest.raises(InputError, match="less than the scale"):
         Folder(str(tmp_path))[0].read(40)
+
+
+def test_pictures_resized_by_a_factor(tmp_path):
+    save(tmp_path / "a.png", picture(101, 64))
+    soft, sharp, plain = (Folder(str(tmp_path), resize=factor) for factor in (1.6, 0.5, None))
+    assert soft[0].read(2)[0].shape == (162, 102, 3) and soft.sizes(1) == [(162, 103)]
+    assert sharp[0].read(1)[0].shape == (51, 32, 3) and str(sharp) == f"{tmp_path} x0.5"
+    np.testing.assert_array_equal(sharp[0].read(1)[0], imresize(plain[0].read(1)[0], 0.5))
+    assert len({str(source.fingerprint()) for source in (soft, sharp, plain)}) == 3
+    for wrong in ({"resize": 0}, {"resize": 20}, {"resize": 2, "squash": (8, 8)}, {"resize": 2, "lr_path": "x"}):
+        with pytest.raises(InputError, match="resize"):
+            Folder(str(tmp_path), **wrong)
 
 
 def test_fingerprint_changes_with_the_pictures(tmp_path):

@@ -178,6 +178,7 @@ def test_compiled_values_equal_plain_ones(names):
     ("name", "config"),
     [
         ("Charbonnier", {"epsilon": 0}),
+        ("LogMeanSquaredError", {"floor": 0}),
         ("Huber", {"delta": -1}),
         ("SSIM", {"window": 8}),
         ("SSIM", {"sigma": 0}),

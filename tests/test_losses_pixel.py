@@ -6,6 +6,7 @@ import pytest
 from sr_gan_tf.losses.pixel import (
     Charbonnier,
     Huber,
+    LogMeanSquaredError,
     MeanAbsoluteError,
     MeanSquaredError,
     TotalVariation,
@@ -23,6 +24,8 @@ SR = HR - np.array([0, 0.1, -0.2, 0.5], "float32").reshape(1, 2, 2, 1)
     [
         (MeanAbsoluteError(), 0.8 / 4),
         (MeanSquaredError(), (0.01 + 0.04 + 0.25) / 4),
+        # ln(1 + 0.075 / 0.025)
+        (LogMeanSquaredError(floor=0.025), 1.386294),
         # sqrt(0.01 + 0.01) = 0.141421, sqrt(0.04 + 0.01) = 0.223607, sqrt(0.25 + 0.01) = 0.509902, each less 0.1
         (Charbonnier(epsilon=0.1), (0.041421 + 0.123607 + 0.409902) / 4),
         # 0.1^2 / 2 = 0.005; beyond 0.1: 0.1 * (0.2 - 0.05) = 0.015 and 0.1 * (0.5 - 0.05) = 0.045
@@ -51,3 +54,10 @@ def test_huber_meets_its_two_halves():
     hr = np.zeros((1, 1, 1, 1))
     assert float(huber(hr, hr + 0.05, 0.05)) == pytest.approx(0.05**2 / 2)
     assert float(huber(hr, hr + 0.05 + 1e-9, 0.05)) == pytest.approx(0.05**2 / 2 + 0.05e-9, rel=1e-9)
+
+
+def test_an_easy_picture_counts_as_much_as_a_hard_one():
+    hr = np.zeros((2, 4, 4, 3), "float32")
+    sr = hr + np.array([0.1, 0.2], "float32").reshape(2, 1, 1, 1)
+    expected = (np.log1p(100.0) + np.log1p(400.0)) / 2
+    assert float(LogMeanSquaredError()(hr, sr)) == pytest.approx(expected, rel=1e-5)

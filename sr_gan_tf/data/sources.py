@@ -7,6 +7,7 @@ in its fingerprint, from which the name of the store on disk is made.
 import contextlib
 import dataclasses
 import importlib.util
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,13 +24,14 @@ from sr_gan_tf.resampling import imresize
 class Example:
     """One picture of a source, decoded when it is read.
 
-    `squash` resizes HR to (height, width) whatever its proportions.
+    `squash` resizes HR to (height, width) whatever its proportions, `resize` by a factor.
     """
 
     name: str
     hr: Path | bytes
     lr: Path | bytes | None = None
     squash: tuple[int, int] | None = None
+    resize: float | None = None
 
     def read(self, scale: int) -> tuple[np.ndarray, np.ndarray | None]:
         """(HR, LR or None), uint8 (H, W, 3); HR is cropped to a multiple of the scale.
@@ -40,6 +42,8 @@ class Example:
         hr = _rgb(self.hr, self.name)
         if self.squash:
             hr = imresize(hr, size=self.squash, kernel="bilinear")
+        if self.resize:
+            hr = imresize(hr, self.resize)
         height, width = hr.shape[0] // scale * scale, hr.shape[1] // scale * scale
         if not height or not width:
             raise InputError(f"{self.name} is {hr.shape[1]}x{hr.shape[0]} pixels, less than the scale {scale}")
@@ -83,6 +87,7 @@ class Source:
     is_here = True
     where = "data.train.0"
     squash: tuple[int, int] | None = None
+    resize: float | None = None
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -110,8 +115,8 @@ class Source:
         result = []
         for index in sorted({round(place) for place in np.linspace(0, len(self) - 1, min(limit, len(self)))}):
             with contextlib.suppress(InputError):  # unreadable ones are spoken of when they are read
-                header = read_header(self[index].hr)
-                result.append((header.height, header.width))
+                header, factor = read_header(self[index].hr), self.resize or 1
+                result.append((math.ceil(header.height * factor), math.ceil(header.width * factor)))
         return result
 
 
@@ -124,6 +129,8 @@ class Folder(Source):
             with an optional ending like `x4` (`0001x4.png` belongs to `0001.png`). Without it LR is made.
         pattern: glob below `path`, e.g. `"*/photo_*.png"`; default: every file with a picture's suffix, nested.
         squash: (height, width) to which each HR picture is resized, whatever its proportions.
+        resize: factor by which each HR picture is resized (bicubic) before LR is made of it: below 1 sharper pictures,
+            above 1 softer ones than those of the folder.
 
     Raises:
         InputError: no such folder, or no picture in it.
@@ -135,17 +142,22 @@ class Folder(Source):
         lr_path: str | None = None,
         pattern: str | None = None,
         squash: tuple[int, int] | None = None,
+        resize: float | None = None,
     ):
-        self.path, self.lr_path, self.pattern, self.squash = path, lr_path, pattern, squash
-        if lr_path and squash:
-            raise InputError(f"{path}: squash resizes HR alone; leave out squash or lr_path")
+        self.path, self.lr_path, self.pattern, self.squash, self.resize = path, lr_path, pattern, squash, resize
+        if lr_path and (squash or resize):
+            raise InputError(f"{path}: squash and resize change HR alone; leave them out, or lr_path")
+        if squash and resize:
+            raise InputError(f"{path}: squash or resize, not both")
+        if resize is not None and not 0.1 <= resize <= 10:
+            raise InputError(f"{path}: resize must lie between 0.1 and 10, found {resize}")
         self._root = Path(path).expanduser()
         self._files = _pictures(self._root, pattern)
         self._partners = _Partners(Path(lr_path).expanduser()) if lr_path else None
         self.has_lr = bool(lr_path)
 
     def __str__(self) -> str:
-        return self.path
+        return f"{self.path} x{self.resize:g}" if self.resize else self.path
 
     def __len__(self) -> int:
         return len(self._files)
@@ -153,11 +165,12 @@ class Folder(Source):
     def __getitem__(self, index: int) -> Example:
         file = self._files[index]
         lr = self._partners.find(file, self._root) if self._partners else None
-        return Example(str(file), file, lr, self.squash)
+        return Example(str(file), file, lr, self.squash, self.resize)
 
     def fingerprint(self) -> list:
         files = [*self._files, *(self._partners.files if self._partners else ())]
-        return ["Folder", self.squash, self.has_lr, *(_state(file) for file in files)]
+        resized = [f"resize {self.resize}"] if self.resize else []
+        return ["Folder", self.squash, self.has_lr, *resized, *(_state(file) for file in files)]
 
 
 def _pictures(root: Path, pattern: str | None) -> list[Path]:

@@ -7,12 +7,20 @@ from sr_gan_tf.losses.features import FeatureMatching, PairwiseFeatureMatching
 from sr_gan_tf.losses.frequency import FourierAmplitude
 from sr_gan_tf.losses.penalties import R1, GradientPenalty
 from sr_gan_tf.losses.perceptual import GramStyle, VGGFeatures
-from sr_gan_tf.losses.pixel import Charbonnier, Huber, MeanAbsoluteError, MeanSquaredError, TotalVariation
+from sr_gan_tf.losses.pixel import (
+    Charbonnier,
+    Huber,
+    LogMeanSquaredError,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    TotalVariation,
+)
 from sr_gan_tf.losses.structural import MSSSIM, MSSSIML1, SSIM
 
 CONTENT_LOSSES = {
     "MeanAbsoluteError": MeanAbsoluteError,
     "MeanSquaredError": MeanSquaredError,
+    "LogMeanSquaredError": LogMeanSquaredError,
     "Charbonnier": Charbonnier,
     "Huber": Huber,
     "SSIM": SSIM,

@@ -1,8 +1,9 @@
-"""Pixel losses: mean absolute error, mean squared error, Charbonnier, Huber, and total variation.
+"""Pixel losses: mean absolute error, mean squared error and its logarithm, Charbonnier, Huber, and total variation.
 
 Charbonnier: Lai et al. 2017 (LapSRN), arXiv:1704.03915; there the loss of equal pictures is epsilon, here it is 0
 (the same gradient). Total variation: Aly and Dubois 2005, as a sum of absolute differences of neighbours; the
-published SRGAN weight of 2e-8 is for a sum over all pixels, here it is a mean.
+published SRGAN weight of 2e-8 is for a sum over all pixels, here it is a mean. The logarithm of the squared error, as a
+loss: Chen et al. 2022 (NAFNet), arXiv:2204.04676, there without a floor.
 """
 
 import keras
@@ -19,6 +20,12 @@ def mean_absolute_error(hr: tf.Tensor, sr: tf.Tensor) -> tf.Tensor:
 def mean_squared_error(hr: tf.Tensor, sr: tf.Tensor) -> tf.Tensor:
     """mean (hr - sr)^2."""
     return tf.reduce_mean(tf.square(hr - sr))
+
+
+def log_mean_squared_error(hr: tf.Tensor, sr: tf.Tensor, floor: float = 1e-4) -> tf.Tensor:
+    """mean over the batch of ln(1 + MSE / floor), MSE being that of one picture."""
+    errors = tf.reduce_mean(tf.square(hr - sr), axis=(1, 2, 3))
+    return tf.reduce_mean(tf.math.log1p(errors / floor))
 
 
 def charbonnier(hr: tf.Tensor, sr: tf.Tensor, epsilon: float = 1e-3) -> tf.Tensor:
@@ -56,6 +63,25 @@ class MeanSquaredError(ImageLoss):
 
     def compute(self, hr, sr, lr):
         return mean_squared_error(hr, sr)
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
+class LogMeanSquaredError(ImageLoss):
+    """Logarithm of each picture's mean squared error, as the mean PSNR of a test set has it; 0 for equal pictures.
+
+    A patch that is easy counts as much as one of wild texture, whose squared error is a hundred times as large.
+
+    Args:
+        floor: mean squared error at which it turns from linear to logarithmic, above 0; 1e-4 is a PSNR of 40 dB.
+    """
+
+    def __init__(self, floor: float = 1e-4):
+        if not floor > 0:
+            raise ValueError(f"floor must be above 0, found {floor!r}")
+        self.floor = floor
+
+    def compute(self, hr, sr, lr):
+        return log_mean_squared_error(hr, sr, self.floor)
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
