@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sr_gan_tf.losses.frequency import FourierAmplitude, fourier_amplitude
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.losses.frequency import Checkerboard, FourierAmplitude, fourier_amplitude
 
 
 @pytest.mark.parametrize("shape", [(2, 6, 8, 3), (1, 7, 9, 2), (1, 5, 4, 1)])
@@ -46,3 +47,28 @@ def test_the_focus_weights_get_no_gradient():
     weight = np.abs(difference) / np.abs(difference).max()
     expected = 2 * np.fft.ifft2(weight * difference, norm="ortho").real / 36
     np.testing.assert_allclose(tape.gradient(value, y)[0, :, :, 0], expected, atol=1e-12)
+
+
+def test_the_grid_by_hand_and_nothing_else():
+    hr = np.random.default_rng(3).uniform(size=(2, 24, 48, 3)).astype("float32")
+    lr = hr[:, ::4, ::4]
+    grid = np.zeros((4, 4), "float32")
+    grid[0, 0] = 1.6  # one phase of sixteen: mean 0.1, so 1.5 there and -0.1 at fifteen
+    with_grid = hr + np.tile(grid, (6, 12))[None, :, :, None]
+    assert float(Checkerboard()(hr, with_grid, lr)) == pytest.approx(2 * 1.5 / 16, rel=1e-4)
+    assert float(Checkerboard()(hr, hr + 0.3, lr)) == pytest.approx(0, abs=1e-6)  # a colour is no grid
+    stripes = hr + 0.1 * np.cos(np.pi * np.arange(48) / 12).astype("float32")[None, None, :, None]  # period 24
+    assert float(Checkerboard()(hr, stripes, lr)) < 0.01
+    with pytest.raises(InputError, match="scale from the LR"):
+        Checkerboard()(hr, hr)
+
+
+def test_a_grid_in_one_place_is_seen_by_small_windows():
+    hr = np.zeros((1, 96, 96, 3), "float32")
+    sr = hr.copy()
+    sr[:, :24:4, :24:4] = 1.6
+    local, whole = (float(Checkerboard(window)(hr, sr, hr[:, ::4, ::4])) for window in (24, 96))
+    assert local == pytest.approx(whole, rel=1e-5)  # of a lone grid the means are alike
+    sr[:, 24:48:4, :24:4] = -1.6
+    assert float(Checkerboard(24)(hr, sr, hr[:, ::4, ::4])) == pytest.approx(2 * local, rel=1e-5)
+    assert float(Checkerboard(96)(hr, sr, hr[:, ::4, ::4])) == pytest.approx(0, abs=1e-6)

@@ -4,7 +4,7 @@ from sr_gan_tf.losses.adversarial import BinaryCrossentropy, Hinge, LeastSquares
 from sr_gan_tf.losses.color import ColorHistogram, LowPassColor, MeanColor
 from sr_gan_tf.losses.consistency import Consistency
 from sr_gan_tf.losses.features import FeatureMatching, PairwiseFeatureMatching
-from sr_gan_tf.losses.frequency import FourierAmplitude
+from sr_gan_tf.losses.frequency import Checkerboard, FourierAmplitude
 from sr_gan_tf.losses.penalties import R1, GradientPenalty
 from sr_gan_tf.losses.perceptual import GramStyle, VGGFeatures
 from sr_gan_tf.losses.pixel import (
@@ -33,6 +33,7 @@ CONTENT_LOSSES = {
     "ColorHistogram": ColorHistogram,
     "LowPassColor": LowPassColor,
     "FourierAmplitude": FourierAmplitude,
+    "Checkerboard": Checkerboard,
     "Consistency": Consistency,
 }
 

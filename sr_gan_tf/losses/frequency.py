@@ -1,13 +1,17 @@
-"""Frequency loss: the distance of Fourier amplitudes, with the focus on what is hardest to reproduce.
+"""Frequency losses: the distance of Fourier amplitudes, with the focus on what is hardest to reproduce; the grid.
 
 Focal frequency loss: Jiang et al. 2021, arXiv:2012.12821, which weighs each frequency by its own error. There the
 complex spectra are compared, which is a weighted mean squared error; here the amplitudes are unless `phase` is set, so
 that a texture may stand a little aside, and the rest of the losses say where it belongs.
+
+Checkerboard: the pattern that up-sampling leaves (Odena et al. 2016, doi:10.23915/distill.00003; Aitken et al. 2017,
+arXiv:1707.02937) repeats with the scale, so it is what is left when places of equal phase are averaged.
 """
 
 import keras
 import tensorflow as tf
 
+from sr_gan_tf.errors import InputError
 from sr_gan_tf.losses.base import ImageLoss
 
 
@@ -27,6 +31,19 @@ def fourier_amplitude(hr: tf.Tensor, sr: tf.Tensor, focus: float = 1.0, phase: b
     twice = (column > 0) & ((column < half - 1) | (width % 2 == 1))
     count = tf.where(twice, tf.cast(2, hr.dtype), 1)  # (W // 2 + 1,)
     return tf.reduce_mean(tf.reduce_sum(count * weight * tf.square(distance), axis=3)) / tf.cast(width, hr.dtype)
+
+
+def checkerboard(hr: tf.Tensor, sr: tf.Tensor, scale: int, window: int) -> tf.Tensor:
+    """mean |p|: p is the mean of d = sr - hr over the places of one phase in a window, less that over all phases.
+
+    A phase is (y mod scale, x mod scale); windows lie side by side, (window // scale) * scale pixels wide, the last
+    ones of a side over fewer pixels.
+    """
+    phases = tf.nn.space_to_depth(sr - hr, scale)  # (N, H/scale, W/scale, scale^2 * 3), phases first
+    means = tf.nn.avg_pool2d(phases, max(1, window // scale), max(1, window // scale), "SAME")
+    shape = tf.shape(means)
+    pattern = tf.reshape(means, (shape[0], shape[1], shape[2], scale**2, sr.shape[-1]))
+    return tf.reduce_mean(tf.abs(pattern - tf.reduce_mean(pattern, axis=3, keepdims=True)))
 
 
 def _spectrum(image: tf.Tensor) -> tf.Tensor:
@@ -52,3 +69,28 @@ class FourierAmplitude(ImageLoss):
 
     def compute(self, hr, sr, lr):
         return fourier_amplitude(hr, sr, self.focus, self.phase)
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
+class Checkerboard(ImageLoss):
+    """Grid pattern of the scale's period that SR has and HR has not; 0 to 2 for pictures in [0, 1].
+
+    sr (N, H, W, 3) whose sides are multiples of the scale, lr (N, H/scale, W/scale, 3), which tells the scale.
+
+    Args:
+        window: side of the windows over which the pattern is averaged, in HR pixels; smaller ones see local grids,
+            and more of the picture's own texture.
+
+    Raises:
+        InputError: no LR pictures were given.
+    """
+
+    def __init__(self, window: int = 24):
+        if window < 1:
+            raise ValueError(f"window must be 1 or more, found {window!r}")
+        self.window = window
+
+    def compute(self, hr, sr, lr):
+        if lr is None:
+            raise InputError("Checkerboard takes the scale from the LR picture; none was given")
+        return checkerboard(hr, sr, hr.shape[1] // lr.shape[1], self.window)
