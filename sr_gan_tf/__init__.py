@@ -1,9 +1,8 @@
 """Super-resolution GANs for Keras 3 on TensorFlow: `load` a trained generator, then `model.predict(images)`."""
 
-import os
+from sr_gan_tf.quiet_start import import_tensorflow
 
-# TensorFlow's start-up messages (no CUDA here, oneDNN there) hide what a command has to say; set it to 0 to see them.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+import_tensorflow()
 
 # Importing the catalogues registers every network, so that saved files load.
 from sr_gan_tf import discriminators as discriminators  # noqa: E402
