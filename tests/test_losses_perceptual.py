@@ -42,6 +42,15 @@ def test_features_by_hand(pictures):
         assert float(loss(hr, sr)) == pytest.approx(value, rel=1e-5)
 
 
+def test_lpips_is_the_distance_that_is_measured(pictures):
+    hr, sr = pictures
+    layers = {"block1_conv1": 0.5, "block3_conv1": 1.0}
+    loss = VGGFeatures(**HED, layers=layers, distance="lpips")
+    measured = feature_distance(load_trunk("vgg16", "hed"), hr, sr, layers)
+    assert float(loss(hr, sr)) == pytest.approx(float(measured[0]), rel=1e-5) and float(loss(hr, sr)) > 0.01
+    assert float(loss(hr, hr)) == 0
+
+
 def test_the_rescale_of_the_paper(pictures):
     hr, sr = pictures
     one, paper = (

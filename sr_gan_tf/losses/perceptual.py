@@ -21,10 +21,17 @@ from sr_gan_tf.losses.vgg import Trunk, check_layers, layer_names, load_trunk, s
 
 Features = dict[tuple[str, bool], tf.Tensor]
 
+
+def lpips(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+    """(N, H, W, C) to (N,): unit length over the channels, squared difference summed over them, mean over positions."""
+    return tf.reduce_mean(tf.reduce_sum(tf.square(_unit(real) - _unit(fake)), axis=-1), axis=(1, 2))
+
+
 DISTANCES = {
     "l1": mean_absolute_error,
     "mse": mean_squared_error,
     "huber": lambda hr, sr: huber(hr, sr, delta=1.0),  # in units of the scaled features
+    "lpips": lambda hr, sr: tf.reduce_mean(lpips(hr, sr)),
 }
 
 
@@ -37,8 +44,7 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
 
 
 def feature_distance(trunk: Trunk, hr: tf.Tensor, sr: tf.Tensor, layers: dict[str, float]) -> tf.Tensor:
-    """LPIPS-like distance of each pair, (N,), 0 for equal pictures: features after ReLU with unit length over the
-    channels, squared difference summed over channels, mean over positions, weighted sum over layers.
+    """LPIPS-like distance of each pair, (N,), 0 for equal pictures: features after ReLU, weighted sum over layers.
 
     hr, sr: (N, H, W, 3) in [0, 1]; layers: layer name to weight.
     """
@@ -49,8 +55,7 @@ def feature_distance(trunk: Trunk, hr: tf.Tensor, sr: tf.Tensor, layers: dict[st
     real, fake = trunk.features(hr, taps), trunk.features(sr, taps)
     total = tf.zeros(tf.shape(hr)[:1], hr.dtype)
     for (name, _), weight in zip(taps, layers.values(), strict=True):
-        difference = _unit(real[name, False]) - _unit(fake[name, False])
-        total += weight * tf.reduce_mean(tf.reduce_sum(tf.square(difference), axis=-1), axis=(1, 2))
+        total += weight * lpips(real[name, False], fake[name, False])
     return total
 
 
@@ -98,7 +103,8 @@ class VGGFeatures(TrunkLoss):
         weights: "imagenet", "hed" (vgg16 only) or the path of a Keras file; see vgg.py.
         layers: layer name (as in keras.applications) to weight, above 0; default: the deepest convolution.
         before_activation: take convolutions before their ReLU (ESRGAN) instead of after (SRGAN).
-        distance: "l1", "mse" or "huber" (quadratic up to 1, in units of the scaled features).
+        distance: "l1", "mse", "huber" (quadratic up to 1, in units of the scaled features) or "lpips" (features of unit
+            length, whatever their scale: LPIPS without its learned weights, arXiv:1801.03924).
         feature_scale: features are multiplied by it first; 1/12.75 = 0.0784 in SRGAN.
         precision: "bfloat16" for the convolutions behind the first: faster where the processor has it, see
             docs/losses.md for what it changes.
@@ -113,7 +119,7 @@ class VGGFeatures(TrunkLoss):
         weights: str = "imagenet",
         layers: dict[str, float] | None = None,
         before_activation: bool = False,
-        distance: Literal["l1", "mse", "huber"] = "l1",
+        distance: Literal["l1", "mse", "huber", "lpips"] = "l1",
         feature_scale: float = 1 / 12.75,
         precision: Literal["float32", "bfloat16"] = "float32",
     ):
