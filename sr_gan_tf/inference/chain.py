@@ -91,7 +91,7 @@ def _part(model: str | Path | keras.Model, precision: Precision, ensemble: bool)
 
 
 def _made(model: str | Path | keras.Model, precision: Precision, ensemble: bool) -> _Part:
-    name, network = _network(model)
+    name, network = named_network(model)
     chosen = _precision(model, network, precision)
     return _Part(name, Enlarger(in_precision(network, chosen), ensemble), chosen)
 
@@ -103,7 +103,8 @@ def _stamp(model: str | Path) -> tuple[int, ...]:
     return tuple(path.stat().st_mtime_ns for path in files if path.exists())
 
 
-def _network(model: str | Path | keras.Model) -> tuple[str, keras.Model]:
+def named_network(model: str | Path | keras.Model) -> tuple[str, keras.Model]:
+    """The name and the merged network of a shipped name, run folder, file, loaded model, or `A:0.7,B:0.3`."""
     if isinstance(model, keras.Model):
         return model.name, _merged(model)
     if "," in str(model) and not Path(model).exists():

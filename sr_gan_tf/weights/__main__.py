@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="checksums, loading, and the card's figures measured again")
     verify.add_argument("names", nargs="*", metavar="NAME", help="default: all")
     publish = commands.add_parser("publish", help="a run's averaged, merged generator and its measured card")
-    publish.add_argument("model", help="run folder or .keras file")
+    publish.add_argument("model", help="run folder, .keras file, or A:0.3,B:0.7 for their weighted mean")
     publish.add_argument("about", type=Path, help="JSON: name, experiments, steps, hours, data, licence, limits")
     publish.add_argument("--beside", action="append", default=[], metavar="LABEL=MODEL", help="measured beside it")
     for one in (verify, publish):

@@ -8,9 +8,8 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluate import choose_metrics, interpolations, model_method
 from sr_gan_tf.evaluation import Evaluation, evaluate
 from sr_gan_tf.files import replacing, sha256
-from sr_gan_tf.inference.chain import in_precision
+from sr_gan_tf.inference.chain import in_precision, named_network
 from sr_gan_tf.metrics.perceptual import trunk_at_hand
-from sr_gan_tf.models import load
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.picture_sets import PictureSet, find_set
 from sr_gan_tf.weights.cards import Card
@@ -31,7 +30,7 @@ def publish(model: str, about: Card, data: Sequence[str], beside: Sequence[str] 
     """Puts a generator and its measured card among the shipped ones.
 
     Args:
-        model: run folder or `.keras` file.
+        model: run folder, `.keras` file, or `A:0.3,B:0.7` for the weighted mean of several's weights.
         about: a card without its measured parts.
         data: test sets, NAME=FOLDER.
         beside: LABEL=MODEL, measured beside it for comparison.
@@ -87,10 +86,10 @@ def verify(card: Card, data: Sequence[str]) -> list[str]:
 
 
 def _generator(place: str) -> Generator:
-    network = load(place)
+    _, network = named_network(place)
     if not isinstance(network, Generator):
         raise InputError(f"{place} is an exported model; give the run folder or .keras file it was made from")
-    return network.merged()
+    return network
 
 
 def _sets(data: Sequence[str], scale: int) -> list[PictureSet]:
