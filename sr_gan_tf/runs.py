@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sr_gan_tf.config import Experiment, load_experiment, to_json
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.files import write_text, writing
+from sr_gan_tf.files import remove_leftovers, write_text, writing
 
 
 class RunFolder:
@@ -56,6 +56,8 @@ class RunFolder:
                 raise InputError(
                     f"{self.path} is in use by another training; wait for it or choose another --run-dir"
                 ) from error
+            with writing(self.path):
+                remove_leftovers(self.path)
             self._belong(experiment)
             yield
 
