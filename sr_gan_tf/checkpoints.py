@@ -6,6 +6,7 @@ callbacks remember) and the sha256 of that text and all tensors. Nothing in it c
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,7 +38,13 @@ def save_checkpoint(folder: Path, step: int, state: Mapping[str, Sequence], note
     path = folder / f"step_{step:09d}.safetensors"
     text = json.dumps(notes)
     with replacing(path) as temporary:
-        save_file(tensors, temporary, {"notes": text, "sha256": _digest(tensors, text)})
+        try:
+            save_file(tensors, temporary, {"notes": text, "sha256": _digest(tensors, text)})
+        except SafetensorError as error:  # also what the operating system says, as text: "... (os error 28)"
+            number = re.search(r"\(os error (\d+)\)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(temporary)) from error
     for old in checkpoint_files(folder)[keep:]:
         old.unlink(missing_ok=True)
     return path

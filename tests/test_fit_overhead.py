@@ -31,7 +31,7 @@ def test_fit_adds_less_than_three_hundredths(repository, tmp_path, monkeypatch):
         self.train_function = clocked
 
     monkeypatch.setattr(Supervised, "make_train_function", made)
-    photographs = json.dumps([{"class_name": "SamplePhotographs"}])
+    photographs = json.dumps([{"class_name": "SamplePhotographs", "config": {"split": "train"}}])
     settings = [f"data.train={photographs}", "data.validation=[]", f"stages.0.steps={STEPS}", "log_every=10"]
     settings.append("data.cache_dir=" + json.dumps(str(tmp_path / "cache")))
     fit(
