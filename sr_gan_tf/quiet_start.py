@@ -1,7 +1,7 @@
 """Imports TensorFlow without the lines about CUDA and oneDNN that it writes before its log levels take effect.
 
-TensorFlow 2.19 to 2.21 write them whatever `TF_CPP_MIN_LOG_LEVEL` says (github.com/tensorflow/tensorflow/issues/100442); beside
-them a command's own words are hard to find. `TF_CPP_MIN_LOG_LEVEL=0` shows everything.
+TensorFlow 2.19 to 2.21 write them whatever `TF_CPP_MIN_LOG_LEVEL` says; beside them a command's own words are hard to
+find. `TF_CPP_MIN_LOG_LEVEL=0` shows everything. https://github.com/tensorflow/tensorflow/issues/100442
 """
 
 import contextlib
