@@ -1,10 +1,11 @@
 """`python -m sr_gan_tf.compare RUN... -o chart.png`: several runs over their steps, best and last values, what differs.
 
 Drawn are the validation metrics and the losses that history.csv holds. Of the experiments only the keys that differ
-are listed.
+are listed. A history.csv that was kept without its run folder can be drawn, too.
 """
 
 import argparse
+import csv
 import dataclasses
 import json
 import math
@@ -15,7 +16,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sr_gan_tf.errors import InputError, command, suggest
+from sr_gan_tf.errors import InputError, command, one_line, suggest
 from sr_gan_tf.evaluation import aligned
 from sr_gan_tf.files import replacing
 from sr_gan_tf.history import FIRST_COLUMNS, History
@@ -31,18 +32,18 @@ _FORMATS = (".png", ".svg", ".pdf")
 
 @dataclasses.dataclass
 class Run:
-    """A run's label, its history and its experiment as plain data."""
+    """A run's label, its history and its experiment as plain data; None where only the history was kept."""
 
     label: str
     history: History
-    experiment: dict[str, object]
+    experiment: dict[str, object] | None
 
     def has(self, column: str) -> bool:
         return bool(self.history.series(column)[0])
 
 
 def read_runs(arguments: Sequence[str]) -> list[Run]:
-    """Runs from `FOLDER` or `LABEL=FOLDER`.
+    """Runs from `FOLDER` or `LABEL=FOLDER`; in place of a folder, the file history.csv of one.
 
     Raises:
         InputError: a folder is no run folder, or nothing was logged in it yet.
@@ -51,11 +52,8 @@ def read_runs(arguments: Sequence[str]) -> list[Run]:
     for argument in arguments:
         label, separator, place = argument.partition("=")
         if not separator or Path(argument).exists():
-            label, place = Path(argument).resolve().name, argument
-        folder = RunFolder(place)
-        if not folder.experiment_file.is_file():
-            raise InputError(f"{place} is no run folder: no experiment.json in it; give folders that fit wrote")
-        history = History(folder.history)
+            label, place = Path(argument).resolve().name.removesuffix(".csv"), argument
+        history, experiment = _read_run(place)
         if not history.rows:
             raise InputError(f"{place}: nothing is logged in history.csv yet; wait for the first row, or leave it out")
         labels = [run.label for run in runs]
@@ -63,8 +61,33 @@ def read_runs(arguments: Sequence[str]) -> list[Run]:
             label = f"{Path(place).resolve().parent.name}/{label}"
         if label in labels:
             raise InputError(f"two runs are called {label!r}; give one of them a label, e.g. second={place}")
-        runs.append(Run(label, history, dataclasses.asdict(folder.experiment())))
+        runs.append(Run(label, history, experiment))
     return runs
+
+
+def _read_run(place: str) -> tuple[History, dict[str, object] | None]:
+    if Path(place).suffix == ".csv" and Path(place).is_file():
+        return read_history(Path(place)), None
+    folder = RunFolder(place)
+    if not folder.experiment_file.is_file():
+        raise InputError(f"{place} is no run folder: no experiment.json in it; give folders that fit wrote")
+    return History(folder.history), dataclasses.asdict(folder.experiment())
+
+
+def read_history(path: Path) -> History:
+    """A history.csv on its own.
+
+    Raises:
+        InputError: the file is something else.
+    """
+    try:
+        history = History(path)
+        whole = all({*FIRST_COLUMNS} <= row.keys() and row["step"].isdigit() for row in history.rows)
+    except (csv.Error, UnicodeDecodeError, TypeError) as error:
+        raise InputError(f"{path} is no history.csv ({one_line(error)}); give one that fit wrote") from error
+    if not whole:
+        raise InputError(f"{path} is no history.csv: a row lacks step or stage; give one that fit wrote")
+    return history
 
 
 def choose_columns(runs: Sequence[Run], wanted: Sequence[str] | None = None) -> list[str]:
@@ -122,10 +145,12 @@ def _short(value: float) -> str:
 def differing_keys(runs: Sequence[Run]) -> dict[str, list[object]]:
     """Key to the runs' values where these differ, the experiments' names and notes left out.
 
-    A part that only some runs have (a second stage, a discriminator) is one entry; `ABSENT` stands for the others.
+    Runs of which only the history is known are left out. A part that only some runs have (a second stage, a
+    discriminator) is one entry; `ABSENT` stands for the others.
     """
-    trees = [{key: value for key, value in run.experiment.items() if key not in ("name", "note")} for run in runs]
-    return _differing(trees, "")
+    experiments = [run.experiment for run in runs if run.experiment is not None]
+    trees = [{key: value for key, value in one.items() if key not in ("name", "note")} for one in experiments]
+    return _differing(trees, "") if trees else {}
 
 
 ABSENT = object()
@@ -160,7 +185,10 @@ def _said(value: object) -> str:
 
 def difference_table(runs: Sequence[Run]) -> str:
     """The differing keys as text."""
-    rows = [["", *(run.label for run in runs)]]
+    known = [run.label for run in runs if run.experiment is not None]
+    if not known:
+        return "the histories alone say nothing of their experiments"
+    rows = [["", *known]]
     rows += [[key, *map(_said, values)] for key, values in differing_keys(runs).items()]
     return aligned(rows) if len(rows) > 1 else "the experiments do not differ"
 
@@ -235,7 +263,7 @@ def _title(column: str) -> str:
 @command
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.compare", description=__doc__)
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders, or LABEL=FOLDER")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders (or a history.csv), or LABEL=FOLDER")
     parser.add_argument("-o", "--output", type=Path, metavar="CHART", help="chart to write: .png, .svg or .pdf")
     parser.add_argument("--columns", metavar="A,B", help="of history.csv; default: validation metrics and both losses")
     parser.add_argument("--title", help="above the chart")

@@ -26,6 +26,7 @@ from sr_gan_tf.metrics import metric_named
 from sr_gan_tf.resampling import imresize
 from sr_gan_tf.runs import RunFolder
 from sr_gan_tf.training import callbacks as run_callbacks
+from sr_gan_tf.training.advice import slow_bfloat16, warn_of_a_cold_start, warn_of_other_pictures
 from sr_gan_tf.training.board import describe, finish
 from sr_gan_tf.training.session import Session
 from sr_gan_tf.training.validation import Validate, measure, metrics_of
@@ -69,6 +70,8 @@ def fit(
         saved = _recall(session, say)
         crew.check_same(experiment, session.step)
         session.writer = tf.summary.create_file_writer(str(folder.logs))
+        for line in slow_bfloat16(experiment):
+            say(line)
         if saved is None:
             describe(session, networks.generator if crew.strategy is None else networks.generator.copy())
         baseline = _bicubic_row(session, pictures)
@@ -128,7 +131,7 @@ def _run_stage(
         trainer = build_stage(experiment, session.stage_index, networks)
     if saved is None:
         trainer.total_step.assign(session.first_step)
-        _warn_of_a_cold_start(session, say)
+        warn_of_a_cold_start(stage, session.stage_index, say)
     else:
         restore(trainer.state(), saved)
     if session.at_stage_end:
@@ -138,7 +141,7 @@ def _run_stage(
         data = dataclasses.replace(stage_data(experiment, stage), batch_size=size)
         return training_batches(data, experiment.scale, experiment.seed, session.sample, shard)
 
-    _warn_of_other_pictures(session)
+    warn_of_other_pictures(session, training_pictures(stage_data(experiment, stage), experiment.scale))
     progress = run_callbacks.Progress(session, crew.is_chief)
     # Closed whatever happens, so that an error line doesn't hang on the bar's.
     with contextlib.closing(progress), crew.talking():
@@ -191,27 +194,6 @@ def _bicubic_row(session: Session, pictures: Sequence) -> dict[str, float]:
         history.add(0, session.stage.name, {names[key]: value for key, value in values.items()})
         history.write()
     return {key: history.series(name)[1][0] for key, name in names.items()}
-
-
-def _warn_of_a_cold_start(session: Session, say) -> None:
-    stage = session.stage
-    if stage.adversarial is not None and session.stage_index == 0 and stage.initial_weights is None:
-        say(
-            f"warning: stage {stage.name!r} starts its GAN from an untrained generator, which often fails; "
-            "put a supervised stage before it or name initial_weights"
-        )
-
-
-def _warn_of_other_pictures(session: Session) -> None:
-    """The run goes on, for its weights are good, but it is not the run that it would have been."""
-    before, data = session.pictures, stage_data(session.experiment, session.stage)
-    session.pictures = training_pictures(data, session.experiment.scale)
-    if before not in (None, session.pictures):
-        print(
-            f"warning: the training pictures are not those with which this run began; from step {session.step} on it "
-            "is trained on the present ones",
-            file=sys.stderr,
-        )
 
 
 def _summarise(session: Session, baseline: dict[str, float], say) -> None:
@@ -296,7 +278,7 @@ def main(argv: list[str] | None = None) -> None:
         from sr_gan_tf.planning import plan
 
         print(to_json(experiment), end="")
-        print(plan(experiment))
+        print(plan(experiment), *slow_bfloat16(experiment), sep="\n")
         return
     if arguments.profile_input:
         print(profile_data(experiment))

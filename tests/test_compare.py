@@ -126,12 +126,28 @@ def test_a_key_that_only_one_has_is_a_difference(tmp_path):
         (lambda run: [str(run), "--columns", "validation/ssim"], "did you mean 'validation/ssim_y'"),
         (lambda run: [(run / "history.csv").unlink(), str(run)][1:], "nothing is logged"),
         (lambda run: [(run / "experiment.json").write_text("{"), str(run)][1:], "not JSON"),
+        (lambda run: [(run / "history.csv").write_text("a,b\n1,2\n"), str(run / "history.csv")][1:], "lacks step"),
+        (
+            lambda run: [(run / "history.csv").write_bytes(b"\xff\xfe\x00"), str(run / "history.csv")][1:],
+            "history.csv (",
+        ),
     ],
 )
 def test_one_line_of_error(runs, capsys, change, message):
     assert main(change(runs[0])) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and message in error and error.count("\n") == 1
+
+
+def test_a_history_without_its_run_folder(runs, tmp_path, capsys):
+    kept = tmp_path / "conv.csv"
+    kept.write_bytes((runs[0] / "history.csv").read_bytes())
+    assert main([str(kept), f"DUnet={runs[2] / 'history.csv'}", "-o", str(tmp_path / "chart.png")]) == 0
+    rows = {" ".join(line.split()[:2]): line.split()[2:] for line in capsys.readouterr().out.splitlines()}
+    assert rows["validation/ssim_y last"] == ["0.7360", "0.7480"] and rows["conv DUnet"] == []
+    assert "say nothing of their experiments" in difference_table(read_runs([str(kept)]))
+    # Beside a run folder, which is alone then.
+    assert difference_table(read_runs([str(kept), str(runs[1])])) == "the experiments do not differ"
 
 
 def test_labels(runs):

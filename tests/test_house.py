@@ -6,7 +6,7 @@ import pytest
 
 # A file imports only from earlier places of this list (and from its own).
 ORDER = (
-    "version", "quiet_start", "errors", "files", "config", "build", "distribution", "strips",
+    "version", "quiet_start", "errors", "files", "config", "build", "devices", "distribution", "strips",
     "picture_metadata", "picture_decoding", "png_rows", "jpeg_rows", "tiff_rows",
     "row_encoders", "images", "resampling", "layers", "networks", "generators", "discriminators", "losses", "metrics",
     "data", "runs", "checkpoints", "history", "training", "pytorch_checkpoints", "models", "assembly", "inference",

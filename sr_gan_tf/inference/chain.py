@@ -8,8 +8,8 @@ from typing import Literal
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from sr_gan_tf.devices import has_fast_bfloat16
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.inference.enlarger import Enlarger, enlarger_of
 from sr_gan_tf.models import WEIGHTS, load
@@ -169,19 +169,6 @@ def _bfloat16_is_harmless(model: str | Path | keras.Model) -> bool:
         return float(card["bfloat16_loss_db"]) < _BFLOAT16_LOSS
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def has_fast_bfloat16() -> bool:
-    """Whether the processor or the graphics card multiplies in bfloat16 (AVX-512 BF16, AMX; compute capability 8)."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
-        return capability >= (8, 0)
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
-    except OSError:
-        return False
-    return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
 def in_precision(network: keras.Model, precision: str) -> keras.Model:
