@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -120,7 +121,20 @@ def run_jobs(jobs: list[Job], treatment: Treatment, files: Files, summary: Summa
     """Works through the jobs; an error in one is noted and the others go on."""
     start = time.perf_counter()
     bar.reset(total=sum(job.work for job in jobs) / 1e6)
-    writing: list[tuple[Job, Future]] = []
+    writing: deque[tuple[Job, Future]] = deque()
+
+    def take_note(everything: bool = False) -> None:
+        """Notes what became of the pictures, in order, and lets go of their futures, which would fill memory."""
+        while writing and (everything or writing[0][1].done()):
+            job, future = writing.popleft()
+            try:
+                summary.written.append(future.result())
+                summary.megapixels += job.size[0] * job.size[1] * job.frames / 1e6
+            except Abandoned:
+                continue
+            except Exception as error:
+                summary.failed[job.name] = _failure(job, error)
+
     with Writers(files.workers) as writers:
         for job, read in read_ahead(jobs, lambda job: read_job(job, treatment)):
             bar.set_description_str(Path(job.name).name[-30:])
@@ -132,14 +146,8 @@ def run_jobs(jobs: list[Job], treatment: Treatment, files: Files, summary: Summa
                 writing.append((job, future))
             except Exception as error:
                 summary.failed[job.name] = _failure(job, error)
-        for job, future in writing:
-            try:
-                summary.written.append(future.result())
-                summary.megapixels += job.size[0] * job.size[1] * job.frames / 1e6
-            except Abandoned:
-                continue
-            except Exception as error:
-                summary.failed[job.name] = _failure(job, error)
+            take_note()
+        take_note(everything=True)
     summary.seconds = time.perf_counter() - start
 
 

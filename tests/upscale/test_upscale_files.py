@@ -4,6 +4,7 @@ import io
 import resource
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from tiny import names_in
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.images import read_frames, read_header, read_image, write_image
+from sr_gan_tf.inference import batch
 from sr_gan_tf.inference.batch import Files
 from sr_gan_tf.inference.tiling import upscale_array
 from sr_gan_tf.upscale import main, upscale
@@ -39,6 +41,25 @@ def test_a_folder_keeps_its_structure_and_survives_a_bad_file(model, cat, tmp_pa
     assert main([str(folder / "a.jpg"), "-o", str(out), "--model", model]) == 2
     assert "exists already" in capsys.readouterr().err
     assert main([str(folder / "a.jpg"), "-o", str(out), "--model", model, "--overwrite"]) == 0
+
+
+def test_pictures_that_are_written_are_let_go(model, cat, tmp_path, monkeypatch):
+    """What belongs to one picture must not add up over a folder of many."""
+    (tmp_path / "in").mkdir()
+    for number in range(12):
+        write_image(tmp_path / "in" / f"{number}.png", cat[:8, :8])
+    futures, alive, run_job = [], [], batch.run_job
+
+    def watched(*arguments):
+        alive.append(sum(future() is not None for future in futures))
+        result = run_job(*arguments)
+        futures.append(weakref.ref(result))
+        return result
+
+    monkeypatch.setattr(batch, "run_job", watched)
+    names = upscale(tmp_path / "in", tmp_path / "out", model, files=Files(workers=1))
+    assert [Path(name).name for name in names] == [f"{number}.png" for number in range(12)]
+    assert max(alive) <= 2
 
 
 def test_patterns_names_and_formats(model, cat, tmp_path, monkeypatch, capsys):
