@@ -63,12 +63,12 @@ def python(version: str) -> str:
 
 
 def lowest(repository) -> list[str]:
-    """`package==version` of the lowest that setup.cfg admits."""
+    """`package==version` of the lowest that setup.cfg admits: its bounds are versions that there are."""
     text = (repository / "setup.cfg").read_text()
     block = re.search(r"install_requires =\n((?:    .+\n)+)", text)[1]
     pairs = re.findall(r"^    ([A-Za-z0-9_.-]+)>=([0-9.]+)", block, re.M)
     assert len(pairs) == len(block.splitlines())
-    return [f"{name}=={version}.*" for name, version in pairs]
+    return [f"{name}=={version}" for name, version in pairs]
 
 
 @pytest.mark.long
