@@ -53,6 +53,11 @@ def test_batches_have_static_shapes_and_the_unit_range(data):
     assert hr.max() <= 1 and hr.max() > 0.3
 
 
+def test_no_thread_tunes_what_is_fixed(data):
+    """It could make the end of a run wait for up to a minute, the more often the busier the machine is."""
+    assert training_batches(data, 4, 1).options().autotune.enabled is False
+
+
 @pytest.mark.parametrize("augmentations", [(), ("flip", "turn")])
 def test_lr_belongs_to_hr(data, augmentations):
     data = dataclasses.replace(data, augmentations=augmentations)

@@ -62,6 +62,9 @@ def batches_of(sampler: Sampler, batch: int, first_sample: int = 0, shard: tuple
 
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    # There is nothing to tune, and the thread that would do it may miss that its iterator ends: TensorFlow tells it
+    # before it marks the cancellation as done. It then sleeps on, for up to a minute, and the iterator waits for it.
+    options.autotune.enabled = False
     numbers = tf.data.Dataset.range(np.iinfo(np.int64).max)
     return numbers.map(read, num_parallel_calls=2, deterministic=True).prefetch(4).with_options(options)
 
