@@ -177,10 +177,8 @@ def _callbacks(session: Session, crew: Crew, progress, pictures: Sequence, profi
         chosen.append(run_callbacks.Histograms(session))
     if profile is not None:
         chosen.append(run_callbacks.Profile(session, *profile))
-    if crew.workers > 1:
-        chosen.append(run_callbacks.Agree(session, crew))
-    # Last, so that it saves what the others remember.
-    return [*chosen, run_callbacks.Checkpoint(session, crew.is_chief)]
+    # The checkpoint comes last, so that it saves what the others remember.
+    return [*chosen, run_callbacks.Agree(session, crew), run_callbacks.Checkpoint(session, crew.is_chief)]
 
 
 def _bicubic_row(session: Session, pictures: Sequence) -> dict[str, float]:

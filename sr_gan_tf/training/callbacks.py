@@ -169,7 +169,10 @@ class Profile(RunCallback):
 
 
 class Agree(RunCallback):
-    """What one worker decides, a stop or the stage's end, becomes everybody's: all must take the same steps."""
+    """What one worker decides, a stop or the stage's end, becomes everybody's: all must take the same steps.
+
+    A signal may come while the workers agree: it stays requested, and they stop one step later.
+    """
 
     def __init__(self, session: Session, crew: Crew):
         super().__init__(session)
@@ -177,7 +180,7 @@ class Agree(RunCallback):
 
     def on_train_batch_end(self, batch, logs=None):
         session = self.session
-        session.stop_requested, session.stage_ended = self.crew.agree(session.stop_requested, session.stage_ended)
+        session.stopping, session.stage_ended = self.crew.agree(session.stop_requested, session.stage_ended)
 
 
 class Checkpoint(RunCallback):
@@ -195,13 +198,13 @@ class Checkpoint(RunCallback):
     def on_train_batch_end(self, batch, logs=None):
         session = self.session
         said = f"saved in {session.folder.checkpoints}"
-        if self.writes and (session.due(session.experiment.checkpoint_every) or session.stop_requested):
+        if self.writes and (session.due(session.experiment.checkpoint_every) or session.stopping):
             session.history.write()
             if self._is_sound():
                 save_checkpoint(session.folder.checkpoints, session.step, self.model.state(), session.notes())
             else:
                 said = "not saved, since its weights are not finite"
-        if session.stop_requested:
+        if session.stopping:
             raise Interrupted(f"at step {session.step}, {said}; the same command goes on from the last checkpoint")
         if session.stage_ended:
             self.model.stop_training = True

@@ -26,7 +26,8 @@ class Session:
         pending: sums and counts of logged values since the last row of history.csv.
         stage_ended: whether the stage stopped early.
         pictures: what `training_pictures` says of those that the run is trained on.
-        stop_requested: a signal asked for the end of the run.
+        stop_requested: a signal asked this process for the end of the run.
+        stopping: the run ends with this step, in all processes.
     """
 
     experiment: Experiment
@@ -43,6 +44,7 @@ class Session:
     stage_ended: bool = False
     pictures: list[str] | None = None
     stop_requested: bool = False
+    stopping: bool = False
 
     @property
     def stage(self) -> Stage:

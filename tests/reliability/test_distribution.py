@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 from unittest.mock import ANY
 
@@ -18,6 +19,7 @@ from trials import ADAM
 from sr_gan_tf import distribution
 from sr_gan_tf.config import parse_experiment
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.training import callbacks
 
 HERE = Path(__file__).parent
 WORKERS = 2
@@ -158,33 +160,59 @@ def test_supervised_and_two_stages(distributed, tmp_path, stages):
     same(rows(tmp_path / "one"), rows(tmp_path / "two"), 1e-4)
 
 
+@pytest.fixture(scope="module")
+def expected() -> list[dict[str, float]]:
+    """Rows of the run that loses nobody, filled by the first test that needs them: the trial is always the same."""
+    return []
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("lost", [0, 1])
 @pytest.mark.parametrize("number", range(5))
-def test_lost_at_random_moments(distributed, tmp_path, lost, number):
+def test_lost_at_random_moments(distributed, tmp_path, expected, lost, number):
     distributed.experiment["stages"][0]["steps"] = 60
     (tmp_path / "trial.json").write_text(json.dumps(distributed.experiment))
-    assert distributed.fit(tmp_path / "one")[0] == 0
+    if not expected:
+        assert distributed.fit(tmp_path / "one")[0] == 0
+        expected.extend(rows(tmp_path / "one"))
     run = tmp_path / "two"
     processes = everyone(tmp_path / "trial.json", run)
     wait_for(run / "timing.csv", processes)
     time.sleep(float(np.random.default_rng(number).uniform(0, 3)))
     processes[lost].kill()
+    came = (run / "timing.csv").read_text().splitlines()[-1].split(",")[0]
     code, said = endings(processes)[1 - lost]
     assert code == 0 or (code == 2 and said.startswith("error: another worker was lost")), said
     assert [code for code, _ in endings(everyone(tmp_path / "trial.json", run))] == [0, 0]
-    same(rows(tmp_path / "one"), rows(run), 1e-4)
+    worst = same(expected, rows(run), 1e-4)
+    print(f"worker {lost} lost after step {came}, the other ended with {code}; {worst:.1e}")
 
 
 @pytest.mark.long
-def test_all_stop_where_one_is_asked_to(distributed, tmp_path):
+@pytest.mark.parametrize("asked", [0, 1])
+def test_all_stop_where_one_is_asked_to(distributed, tmp_path, asked):
     run = tmp_path / "two"
     processes = everyone(tmp_path / "trial.json", run, "--set", "stages.0.steps=100000")
     wait_for(run / "timing.csv", processes)
-    processes[1].terminate()
+    processes[asked].terminate()
     said = endings(processes)
     assert [code for code, _ in said] == [130, 130]
     assert said[0][1].split(",")[0] == said[1][1].split(",")[0]  # stopped at the same step
+
+
+def test_asked_to_stop_while_the_workers_agree():
+    """The signal is not forgotten: all stop one step later."""
+    session = types.SimpleNamespace(stop_requested=False, stopping=False, stage_ended=False)
+
+    def agree(*flags):
+        session.stop_requested = True  # what the signal's handler does
+        return list(flags)
+
+    callback = callbacks.Agree(session, types.SimpleNamespace(agree=agree))
+    callback.on_train_batch_end(0)
+    assert session.stop_requested and not session.stopping
+    callback.on_train_batch_end(1)
+    assert session.stopping
 
 
 @pytest.mark.long
