@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from trials import damage
+from trials import Trial, damage
 
 from sr_gan_tf import fit
 from sr_gan_tf.checkpoints import checkpoint_files, read_checkpoint, save_checkpoint
@@ -115,15 +116,30 @@ def test_read_only_file_system(trial, mount):
     trial.goes_on(disk.path / "run")
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture
+def stopped(shared, monkeypatch, capsys) -> tuple[Trial, Path]:
+    """A trial and a run folder of it, stopped at step 7; each is a copy of one, so that it is trained once."""
+    trial, original, run = Trial(shared, monkeypatch, capsys), shared / "original", shared / "run"
+    if not original.exists():
+        trial.at_step(7, lambda trainer: os.kill(os.getpid(), signal.SIGINT))
+        assert trial.fit(original)[0] == 130
+    shutil.rmtree(run, ignore_errors=True)
+    shutil.copytree(original, run)
+    return trial, run
+
+
 DAMAGES = [pytest.param(seed, marks=() if seed < 1 else pytest.mark.long) for seed in range(60)]
 
 
 @pytest.mark.parametrize("seed", DAMAGES)
-def test_damaged_checkpoint(trial, tmp_path, seed):
+def test_damaged_checkpoint(stopped, seed):
     """Cut short or one bit turned over anywhere: the one before is used, and it is said."""
-    run = tmp_path / "run"
-    trial.at_step(7, lambda trainer: os.kill(os.getpid(), signal.SIGINT))
-    assert trial.fit(run)[0] == 130
+    trial, run = stopped
     newest, _ = checkpoint_files(run / "checkpoints")
     newest.write_bytes(damage(newest.read_bytes(), np.random.default_rng(seed)))
     said = trial.goes_on(run)

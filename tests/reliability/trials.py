@@ -25,10 +25,10 @@ class Trial:
     def __init__(self, folder, monkeypatch, capsys):
         self.folder, self.monkeypatch, self.capsys = folder, monkeypatch, capsys
         self.photos = folder / "photos"
-        self.photos.mkdir()
+        self.photos.mkdir(exist_ok=True)
         for name in ("chelsea", "astronaut", "coffee"):
             Image.fromarray(getattr(data, name)()[:96, :96]).save(self.photos / f"{name}.png")
-        (folder / "valid").mkdir()
+        (folder / "valid").mkdir(exist_ok=True)
         Image.fromarray(data.rocket()[100:148, 100:148]).save(folder / "valid" / "rocket.png")
         stage = {"content": [{"class_name": "MeanAbsoluteError"}], "generator_optimizer": ADAM}
         self.experiment = {
