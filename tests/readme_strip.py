@@ -1,6 +1,6 @@
 """`python tests/readme_strip.py PHOTOS PICTURE.png [MODEL...]`: bicubic, models and original side by side.
 
-Makes the README's picture.
+Makes the README's picture and those of docs/systems/; models of one scale, run folders among them.
 The CC0 photographs of the validation part and one of scikit-image's, made smaller by bicubic and enlarged again; of
 each the part where the first model and bicubic differ most, magnified twice.
 """
@@ -30,12 +30,13 @@ def place(one: np.ndarray, other: np.ndarray) -> tuple[int, int]:
 
 
 def main(photos: str, target: str, *models: str) -> None:
-    networks = {name: sr_gan_tf.load(name) for name in models or ("span_x4",)}
+    networks = {Path(name).name: sr_gan_tf.load(name) for name in models or ("span_x4",)}
+    scale = next(iter(networks.values())).scale
     free = [row["file"] for row in manifest() if row["split"] == "valid" and row["licence"].startswith("CC0")]
     rows = []
     for hr in [read_rgb(Path(photos) / file) for file in free[: ROWS - 1]] + [data.coffee()]:
-        lr = imresize(hr, 1 / 4)
-        pictures = {"bicubic": imresize(lr, 4), **{name: upscale_array(one, lr) for name, one in networks.items()}}
+        lr = imresize(hr, 1 / scale)
+        pictures = {"bicubic": imresize(lr, scale), **{name: upscale_array(one, lr) for name, one in networks.items()}}
         top, left = place(pictures["bicubic"], next(iter(pictures[name] for name in networks)))
         cut = [one[top : top + SIDE, left : left + SIDE] for one in (*pictures.values(), hr)]
         rows.append(np.concatenate(cut, axis=1))
