@@ -22,8 +22,8 @@ from sr_gan_tf.files import replacing
 from sr_gan_tf.history import FIRST_COLUMNS, History
 from sr_gan_tf.metrics import METRICS
 from sr_gan_tf.runs import RunFolder
+from sr_gan_tf.training.chart import guesses
 
-GUESS = math.log(2)  # -log(0.5): each term of a discriminator that guesses
 LOSSES = ("generator_loss", "discriminator_loss")
 _COLOURS = ("#2f6fde", "#e2761b", "#178f5f", "#a04fd0", "#d23c6f", "#0f97a8", "#8a7410", "#5d6470")
 _MARKERS = "osD^vPX*"
@@ -229,7 +229,8 @@ def _panel(axis: Axes, runs: Sequence[Run], column: str) -> None:
             axis.plot(top[1], top[0], "o", color="none", markeredgecolor=colour, markersize=11, markeredgewidth=1.4)
     title, reference = _title(column), _bicubic(runs, column)
     if column == "discriminator_loss":
-        axis.axhline(GUESS, color="#80868f", linestyle="--", linewidth=1, label="-log(0.5) = 0.693: D guesses")
+        for label, value in guesses({name for run in runs for name in run.history.columns()}).items():
+            axis.axhline(value, color="#80868f", linestyle="--", linewidth=1, label=f"{label}: D guesses")
     elif reference is not None and min(drawn) - reference < max(drawn) - min(drawn):
         axis.axhline(reference, color="#80868f", linestyle=":", linewidth=1.4, label="bicubic")
     elif reference is not None:

@@ -10,6 +10,8 @@ from PIL import Image
 from sr_gan_tf.compare import ABSENT, best, choose_columns, difference_table, differing_keys, main, read_runs, table
 from sr_gan_tf.config import parse_experiment, to_json
 from sr_gan_tf.history import History
+from sr_gan_tf.losses import ADVERSARIAL_LOSSES
+from sr_gan_tf.training.chart import GUESSES, guesses
 
 # Validation SSIM every 5000 of 50000 steps, as the authors of MetaGAN published them.
 PUBLISHED = {
@@ -148,6 +150,16 @@ def test_a_history_without_its_run_folder(runs, tmp_path, capsys):
     assert "say nothing of their experiments" in difference_table(read_runs([str(kept)]))
     # Beside a run folder, which is alone then.
     assert difference_table(read_runs([str(kept), str(runs[1])])) == "the experiments do not differ"
+
+
+def test_the_line_of_a_guess_is_that_of_the_loss():
+    assert guesses(["step", "BinaryCrossentropy", "discriminator_loss"]) == {"-log(0.5) = 0.693": np.log(2)}
+    assert list(guesses({"LeastSquares", "Hinge"}).values()) == [1.0, 0.25]
+    assert guesses(["Wasserstein", "generator_loss"]) == {}
+    for name, (value, _) in GUESSES.items():
+        # Logits of a discriminator that guesses: those whose answer is one half; Hinge's lie around 0.
+        logits = np.full((2, 1), 0.5 if name == "LeastSquares" else 0.0, np.float32)
+        assert np.allclose(ADVERSARIAL_LOSSES[name]().discriminator_loss(logits, logits), value)
 
 
 def test_labels(runs):

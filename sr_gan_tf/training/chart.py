@@ -1,6 +1,7 @@
-"""losses.png: generator and discriminator terms, the 0.693 line, validation PSNR and SSIM over the run's steps."""
+"""losses.png: generator and discriminator terms, the line of a guess, validation PSNR and SSIM over the run's steps."""
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -8,7 +9,19 @@ from matplotlib.figure import Figure
 from sr_gan_tf.files import replacing
 from sr_gan_tf.history import History
 
-GUESS = math.log(2)  # -log(0.5): each term of a discriminator that guesses
+# What each term of a discriminator is that guesses: the answers 1/2 of a sigmoid, 1/2 and 0 without one.
+GUESSES = {
+    "BinaryCrossentropy": (math.log(2), "-log(0.5) = 0.693"),
+    "RelativisticAverage": (math.log(2), "-log(0.5) = 0.693"),
+    "LeastSquares": (0.25, "(0.5)² = 0.25"),
+    "Hinge": (1.0, "max(0, 1 - 0) = 1"),
+}
+
+
+def guesses(columns: Iterable[str]) -> dict[str, float]:
+    """Label to value of a guess in the adversarial losses whose columns a history has."""
+    known = [GUESSES[name] for name in sorted(columns) if name in GUESSES]
+    return {label: value for value, label in known}
 
 
 def draw_chart(history: History, path: Path, title: str) -> None:
@@ -40,7 +53,8 @@ def draw_chart(history: History, path: Path, title: str) -> None:
                 marker="." if len(steps) < 30 else "",
             )
         if names is discriminator:
-            axis.axhline(GUESS, color="grey", linestyle="--", linewidth=1, label="-log(0.5) = 0.693")
+            for label, value in guesses(columns).items():
+                axis.axhline(value, color="grey", linestyle="--", linewidth=1, label=label)
         if names is generator and all(value > 0 for name in names for value in history.series(name)[1]):
             axis.set_yscale("log")
         axis.set_ylabel(_label(names, generator, discriminator))
