@@ -1,5 +1,6 @@
 """losses.png: generator and discriminator terms, the line of a guess, validation PSNR and SSIM over the run's steps."""
 
+import gc
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,6 +27,13 @@ def guesses(columns: Iterable[str]) -> dict[str, float]:
 
 def draw_chart(history: History, path: Path, title: str) -> None:
     """Draws what the history holds; panels without data are left out."""
+    _draw(history, path, title)
+    # The parts of a figure name each other, so that Python would keep it, and its pixels, until a rare full
+    # collection: a training with many charts would grow.
+    gc.collect()
+
+
+def _draw(history: History, path: Path, title: str) -> None:
     columns = history.columns()
     generator = [name for name in columns if name == "generator_loss" or name.endswith(".weighted")]
     discriminator = [

@@ -1,0 +1,44 @@
+"""losses.png: it is drawn from whatever the history holds, and nothing of it stays in memory."""
+
+import gc
+import weakref
+
+import pytest
+from PIL import Image
+
+from sr_gan_tf.history import History
+from sr_gan_tf.training import chart
+
+
+@pytest.fixture
+def history(tmp_path):
+    history = History(tmp_path / "history.csv")
+    for step in (10, 20):
+        history.add(step, "adversarial", {"generator_loss": 0.3, "discriminator_loss": 0.6, "BinaryCrossentropy": 0.7})
+    return history
+
+
+def test_a_chart_is_let_go(history, tmp_path, monkeypatch):
+    made = []
+
+    class Watched(chart.Figure):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(chart, "Figure", Watched)
+    gc.disable()
+    try:
+        for _ in range(3):
+            chart.draw_chart(history, tmp_path / "losses.png", "twice")
+    finally:
+        gc.enable()
+    # Matplotlib's caches keep the last one.
+    assert len(made) == 3 and [figure() for figure in made[:2]] == [None] * 2
+    with Image.open(tmp_path / "losses.png") as image:
+        assert image.width > 500
+
+
+def test_an_empty_history_has_an_empty_chart(tmp_path):
+    chart.draw_chart(History(tmp_path / "history.csv"), tmp_path / "losses.png", "nothing yet")
+    assert (tmp_path / "losses.png").exists()
