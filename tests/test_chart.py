@@ -3,6 +3,7 @@
 import gc
 import weakref
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -37,6 +38,16 @@ def test_a_chart_is_let_go(history, tmp_path, monkeypatch):
     assert len(made) == 3 and [figure() for figure in made[:2]] == [None] * 2
     with Image.open(tmp_path / "losses.png") as image:
         assert image.width > 500
+
+
+@pytest.mark.long
+def test_forty_charts_leave_memory_level(history, tmp_path):
+    sizes = []
+    for _ in range(41):
+        chart.draw_chart(history, tmp_path / "losses.png", "many times")
+        sizes.append(psutil.Process().memory_info().rss / 1e6)
+    print("resident MB after each tenth chart:", *(f"{size:.0f}" for size in sizes[::10]))
+    assert sizes[-1] - sizes[10] < 15
 
 
 def test_an_empty_history_has_an_empty_chart(tmp_path):
