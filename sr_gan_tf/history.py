@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from pathlib import Path
 
 from sr_gan_tf.files import write_text
@@ -31,7 +32,8 @@ class History:
         """Adds values to the row of this step."""
         if not self.rows or self.rows[-1]["step"] != str(step) or self.rows[-1]["stage"] != stage:
             self.rows.append({"step": str(step), "stage": stage})
-        self.rows[-1] |= {name: f"{value:.9g}" for name, value in values.items()}
+        # Names are made anew for each row; one text each serves them all.
+        self.rows[-1] |= {sys.intern(name): f"{value:.9g}" for name, value in values.items()}
 
     def columns(self) -> list[str]:
         """Step, stage, then every value's name in the order of its first appearance."""
