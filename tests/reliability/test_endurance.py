@@ -49,13 +49,13 @@ class Watch:
         for column, name in enumerate(("resident MB", "open files", "threads"), 1):
             values = table[level, column]
             slopes[name] = float(np.polyfit(minutes[level], values, 1)[0])
-            thirds = [float(np.median(part)) for part in np.array_split(values, 3)]
-            slopes[f"{name} growth"] = thirds[2] - thirds[0]
+            thirds = [float(np.median(part)) for part in np.array_split(values, min(3, len(values)))]
+            slopes[f"{name} growth"] = thirds[-1] - thirds[0]
             print(
                 f"  {name}: {values[0]:.0f} at first, {values[-1]:.0f} at last, medians of thirds "
                 f"{', '.join(f'{value:.0f}' for value in thirds)}, slope {slopes[name]:+.3f} a minute"
             )
-            tenths = [float(np.median(part)) for part in np.array_split(table[:, column], 10)]
+            tenths = [float(np.median(part)) for part in np.array_split(table[:, column], min(10, len(table)))]
             print(f"    medians of tenths of all: {', '.join(f'{value:.0f}' for value in tenths)}")
         return slopes
 
@@ -113,7 +113,7 @@ def test_upscaling(tmp_path, count, megabytes):
         Image.fromarray(cat[:height, :width]).save(tmp_path / "in" / f"{number:04d}.png")
     out = tmp_path / "out"
     command = [sys.executable, "-m", "sr_gan_tf.upscale", str(tmp_path / "in"), "-o", str(out)]
-    watch = Watch([*command, "--model", str(tmp_path / "tiny.keras")], tmp_path / "log", 0.25 if count < 100 else 2)
+    watch = Watch([*command, "--model", str(tmp_path / "tiny.keras")], tmp_path / "log", 0.05 if count < 100 else 2)
     watch.until(lambda: out.exists() and any(out.iterdir()))
     watch.samples.clear()
     watch.until(lambda: False)
