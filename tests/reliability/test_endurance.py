@@ -49,8 +49,8 @@ class Watch:
         for column, name in enumerate(("resident MB", "open files", "threads"), 1):
             values = table[level, column]
             slopes[name] = float(np.polyfit(minutes[level], values, 1)[0])
-            thirds = [float(np.median(part)) for part in np.array_split(values, min(3, len(values)))]
-            slopes[f"{name} growth"] = thirds[-1] - thirds[0]
+            thirds = [float(np.median(part)) for part in np.array_split(values, 3)]
+            slopes[f"{name} growth"] = thirds[2] - thirds[0]
             print(
                 f"  {name}: {values[0]:.0f} at first, {values[-1]:.0f} at last, medians of thirds "
                 f"{', '.join(f'{value:.0f}' for value in thirds)}, slope {slopes[name]:+.3f} a minute"
