@@ -5,7 +5,6 @@ are listed. A history.csv that was kept without its run folder can be drawn, too
 """
 
 import argparse
-import csv
 import dataclasses
 import json
 import math
@@ -16,7 +15,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sr_gan_tf.errors import InputError, command, one_line, suggest
+from sr_gan_tf.errors import InputError, command, suggest
 from sr_gan_tf.evaluation import aligned
 from sr_gan_tf.files import replacing
 from sr_gan_tf.history import FIRST_COLUMNS, History
@@ -54,7 +53,7 @@ def read_runs(arguments: Sequence[str]) -> list[Run]:
         if not separator or Path(argument).exists():
             label, place = Path(argument).resolve().name.removesuffix(".csv"), argument
         history, experiment = _read_run(place)
-        if not history.rows:
+        if not len(history):
             raise InputError(f"{place}: nothing is logged in history.csv yet; wait for the first row, or leave it out")
         labels = [run.label for run in runs]
         if label in labels:
@@ -67,27 +66,11 @@ def read_runs(arguments: Sequence[str]) -> list[Run]:
 
 def _read_run(place: str) -> tuple[History, dict[str, object] | None]:
     if Path(place).suffix == ".csv" and Path(place).is_file():
-        return read_history(Path(place)), None
+        return History(Path(place)), None
     folder = RunFolder(place)
     if not folder.experiment_file.is_file():
         raise InputError(f"{place} is no run folder: no experiment.json in it; give folders that fit wrote")
     return History(folder.history), dataclasses.asdict(folder.experiment())
-
-
-def read_history(path: Path) -> History:
-    """A history.csv on its own.
-
-    Raises:
-        InputError: the file is something else.
-    """
-    try:
-        history = History(path)
-        whole = all({*FIRST_COLUMNS} <= row.keys() and row["step"].isdigit() for row in history.rows)
-    except (csv.Error, UnicodeDecodeError, TypeError) as error:
-        raise InputError(f"{path} is no history.csv ({one_line(error)}); give one that fit wrote") from error
-    if not whole:
-        raise InputError(f"{path} is no history.csv: a row lacks step or stage; give one that fit wrote")
-    return history
 
 
 def choose_columns(runs: Sequence[Run], wanted: Sequence[str] | None = None) -> list[str]:
@@ -134,7 +117,7 @@ def table(runs: Sequence[Run], columns: Sequence[str]) -> str:
         if column.startswith("validation/"):
             rows.append([f"{column} best", *("-" if b is None else f"{_short(b[0])} at {b[1]}" for b in bests)])
         rows.append([f"{column} last", *("-" if value is None else _short(value) for value in lasts)])
-    rows.append(["last step", *(run.history.rows[-1]["step"] for run in runs)])
+    rows.append(["last step", *(str(run.history.steps[-1]) for run in runs)])
     return aligned(rows)
 
 

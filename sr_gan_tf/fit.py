@@ -187,7 +187,7 @@ def _bicubic_row(session: Session, pictures: Sequence) -> dict[str, float]:
         return {}
     history, scale = session.history, session.experiment.scale
     names = {name: f"validation/bicubic_{name}" for name in metrics_of(session.experiment)}
-    if not history.rows:
+    if not len(history):
         values = measure(pictures, lambda lr: imresize(lr, scale=scale), scale, list(names))
         history.add(0, session.stage.name, {names[key]: value for key, value in values.items()})
         history.write()
@@ -198,10 +198,9 @@ def _summarise(session: Session, baseline: dict[str, float], say) -> None:
     history = session.history
     if baseline:
         say(f"{'bicubic':<20} {_figures(baseline)}")
-        measured = f"validation/{session.experiment.best_metric}"
         for stage in session.experiment.stages:
-            row = [row for row in history.rows if row["stage"] == stage.name and measured in row][-1]
-            say(f"{stage.name:<20} {_figures({name: float(row[f'validation/{name}']) for name in baseline})}")
+            last = {name: history.series(f"validation/{name}", stage.name)[1][-1] for name in baseline}
+            say(f"{stage.name:<20} {_figures(last)}")
     say(f"done: {session.step} steps; best generator in {session.folder.best}, chart in {session.folder.chart}")
 
 

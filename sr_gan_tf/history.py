@@ -1,55 +1,92 @@
 """history.csv: one row a logged or validated step, no clock times in it, so that equal runs have equal files."""
 
 import csv
-import io
-import sys
+import math
+from array import array
 from pathlib import Path
 
-from sr_gan_tf.files import write_text
+from sr_gan_tf.errors import InputError, one_line
+from sr_gan_tf.files import replacing
 
 FIRST_COLUMNS = ("step", "stage")
 
 
 class History:
-    """Rows of (step, stage, values); kept in memory and written whole, so that a killed run leaves a whole file.
+    """Values by step and stage; kept in memory and written whole, so that a killed run leaves a whole file.
+
+    A column is an array of numbers, eight bytes a row, since a long run has many; nan says that nothing was measured.
 
     Args:
         path: the CSV file; an existing one is read.
+
+    Raises:
+        InputError: the file is something else.
     """
 
     def __init__(self, path: Path):
         self.path = path
-        self.rows: list[dict[str, str]] = []
+        self.steps = array("q")
+        self.stages: list[str] = []
+        self._columns: dict[str, array] = {}
         if path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                self.rows = [{key: value for key, value in row.items() if value} for row in csv.DictReader(file)]
+            self._read()
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def _read(self) -> None:
+        try:
+            with self.path.open(newline="", encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    step, stage = (row.pop(name) for name in FIRST_COLUMNS)
+                    self.add(int(step), stage, {name: float(value) for name, value in row.items() if value})
+        except KeyError as error:
+            raise InputError(f"{self.path} is no history.csv: no column {error}; give one that fit wrote") from error
+        except (csv.Error, TypeError, ValueError) as error:
+            raise InputError(f"{self.path} is no history.csv ({one_line(error)}); give one that fit wrote") from error
 
     def forget_after(self, step: int) -> None:
         """Drops rows beyond a restored step: the resumed run writes them again."""
-        self.rows = [row for row in self.rows if int(row["step"]) <= step]
+        kept = [index for index, there in enumerate(self.steps) if there <= step]
+        self.steps = array("q", (self.steps[index] for index in kept))
+        self.stages = [self.stages[index] for index in kept]
+        columns = {name: array("d", (values[index] for index in kept)) for name, values in self._columns.items()}
+        self._columns = {name: values for name, values in columns.items() if not all(map(math.isnan, values))}
 
     def add(self, step: int, stage: str, values: dict[str, float]) -> None:
         """Adds values to the row of this step."""
-        if not self.rows or self.rows[-1]["step"] != str(step) or self.rows[-1]["stage"] != stage:
-            self.rows.append({"step": str(step), "stage": stage})
-        # Names are made anew for each row; one text each serves them all.
-        self.rows[-1] |= {sys.intern(name): f"{value:.9g}" for name, value in values.items()}
+        if not self.steps or self.steps[-1] != step or self.stages[-1] != stage:
+            self.steps.append(step)
+            # One text serves all rows of a stage.
+            self.stages.append(self.stages[-1] if self.stages and self.stages[-1] == stage else stage)
+            for column in self._columns.values():
+                column.append(math.nan)
+        for name, value in values.items():
+            if name not in self._columns:
+                self._columns[name] = array("d", [math.nan]) * len(self)
+            self._columns[name][-1] = value
 
     def columns(self) -> list[str]:
         """Step, stage, then every value's name in the order of its first appearance."""
-        names = dict.fromkeys(FIRST_COLUMNS)
-        for row in self.rows:
-            names |= dict.fromkeys(row)
-        return list(names)
+        return [*FIRST_COLUMNS, *self._columns]
 
-    def series(self, name: str) -> tuple[list[int], list[float]]:
-        """Steps and values at which a value was measured."""
-        rows = [row for row in self.rows if name in row]
-        return [int(row["step"]) for row in rows], [float(row[name]) for row in rows]
+    def row(self, index: int) -> dict[str, float]:
+        """What was measured at a row, by name."""
+        found = {name: values[index] for name, values in self._columns.items()}
+        return {name: value for name, value in found.items() if not math.isnan(value)}
+
+    def series(self, name: str, stage: str | None = None) -> tuple[list[int], list[float]]:
+        """Steps and values at which a value was measured, of all stages or one."""
+        points = [
+            (step, value)
+            for step, its_stage, value in zip(self.steps, self.stages, self._columns.get(name, ()), strict=False)
+            if not math.isnan(value) and stage in (None, its_stage)
+        ]
+        return [step for step, _ in points], [value for _, value in points]
 
     def write(self) -> None:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self.columns(), restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        write_text(self.path, text.getvalue())
+        with replacing(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(self.columns())
+            for step, stage, *values in zip(self.steps, self.stages, *self._columns.values(), strict=True):
+                writer.writerow([step, stage, *("" if math.isnan(value) else f"{value:.9g}" for value in values)])

@@ -1,5 +1,7 @@
 """Checkpoints and history: whole or not at all, damage is noticed, nothing starts afresh in silence."""
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -98,3 +100,25 @@ def test_history_goes_back_to_a_step_and_writes_the_same_file(tmp_path):
     again.add(2, "first", {"psnr": 30.0})
     again.write()
     assert (tmp_path / "history.csv").read_text() == whole
+    assert again.row(1) == {"loss": 0.25, "psnr": 30.0} and len(again) == 2
+    assert again.series("loss", "second") == ([], [])
+    again.forget_after(1)
+    assert again.columns() == ["step", "stage", "loss"]
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "step,stage,loss\nx,first,1\n", "step,stage,loss\n1,first,high\n"])
+def test_another_file_is_no_history(tmp_path, text):
+    (tmp_path / "history.csv").write_text(text)
+    with pytest.raises(InputError, match=r"history\.csv is no history\.csv"):
+        History(tmp_path / "history.csv")
+
+
+def test_a_long_history_stays_small(tmp_path):
+    history = History(tmp_path / "history.csv")
+    names = [f"value_{index}" for index in range(25)]
+    tracemalloc.start()
+    for step in range(10_000):
+        history.add(step, "adversarial", dict.fromkeys(names, step / 7))
+    grown = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert grown < 3.5e6  # 25 columns of 8 bytes, a step and a stage: 2.2 MB

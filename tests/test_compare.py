@@ -128,7 +128,10 @@ def test_a_key_that_only_one_has_is_a_difference(tmp_path):
         (lambda run: [str(run), "--columns", "validation/ssim"], "did you mean 'validation/ssim_y'"),
         (lambda run: [(run / "history.csv").unlink(), str(run)][1:], "nothing is logged"),
         (lambda run: [(run / "experiment.json").write_text("{"), str(run)][1:], "not JSON"),
-        (lambda run: [(run / "history.csv").write_text("a,b\n1,2\n"), str(run / "history.csv")][1:], "lacks step"),
+        (
+            lambda run: [(run / "history.csv").write_text("a,b\n1,2\n"), str(run / "history.csv")][1:],
+            "no column 'step'",
+        ),
         (
             lambda run: [(run / "history.csv").write_bytes(b"\xff\xfe\x00"), str(run / "history.csv")][1:],
             "history.csv (",

@@ -58,15 +58,15 @@ def _of_run(run: RunFolder) -> dict:
         return {}
     experiment = json.loads(run.experiment_file.read_text(encoding="utf-8"))
     figures = {}
-    rows = [row for row in History(run.history).rows if "validation/psnr_y" in row] if run.history.is_file() else []
-    if rows:
-        best = max(rows, key=lambda row: float(row["validation/psnr_y"]))
+    history = History(run.history)
+    steps, values = history.series("validation/psnr_y")
+    if steps:
+        best = steps[values.index(max(values))]
+        row = history.row(history.steps.index(best))
         figures = {
-            name: float(value)
-            for name, value in best.items()
-            if name.startswith("validation/") and "bicubic" not in name
+            name: value for name, value in row.items() if name.startswith("validation/") and "bicubic" not in name
         }
-        figures |= {"step": int(best["step"]), "steps_of_the_run": int(rows[-1]["step"])}
+        figures |= {"step": best, "steps_of_the_run": steps[-1]}
     return {"experiment": experiment, "data": experiment.get("data"), "figures": figures}
 
 

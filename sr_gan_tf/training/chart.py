@@ -84,7 +84,5 @@ def _label(names: list[str], generator: list[str], discriminator: list[str]) -> 
 
 
 def _stage_borders(history: History) -> list[int]:
-    rows = history.rows
-    return [
-        int(before["step"]) for before, after in zip(rows, rows[1:], strict=False) if before["stage"] != after["stage"]
-    ]
+    stages = history.stages
+    return [step for step, before, after in zip(history.steps, stages, stages[1:], strict=False) if before != after]
