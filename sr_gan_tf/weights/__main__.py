@@ -1,4 +1,4 @@
-"""Looks after the trained networks of the package: `list`, `show`, `verify`, `publish`, `photographs`.
+"""Looks after the trained networks of the package: `list`, `show`, `verify`, `publish`, `measure`, `photographs`.
 
 `verify` ends with exit code 1 where a file or a figure is not what its card says.
 """
@@ -28,6 +28,9 @@ def main(argv: list[str] | None = None) -> int:
 
     if arguments.command == "publish":
         print(measuring.publish(arguments.model, _about(arguments.about), arguments.data, arguments.beside))
+        return 0
+    if arguments.command == "measure":
+        print(measuring.measure_again(read_card(arguments.name), arguments.data, arguments.beside))
         return 0
     names = arguments.names or list(cards.cards())
     if not names:
@@ -68,8 +71,11 @@ def _parser() -> argparse.ArgumentParser:
     publish = commands.add_parser("publish", help="a run's averaged, merged generator and its measured card")
     publish.add_argument("model", help="run folder, .keras file, or A:0.3,B:0.7 for their weighted mean")
     publish.add_argument("about", type=Path, help="JSON: name, experiments, steps, hours, data, licence, limits")
-    publish.add_argument("--beside", action="append", default=[], metavar="LABEL=MODEL", help="measured beside it")
-    for one in (verify, publish):
+    measure = commands.add_parser("measure", help="a shipped network's card with its figures measured now")
+    measure.add_argument("name")
+    for one in (publish, measure):
+        one.add_argument("--beside", action="append", default=[], metavar="LABEL=MODEL", help="measured beside it")
+    for one in (verify, publish, measure):
         help = "test set, as for evaluate; LR given where there is a folder LR"
         one.add_argument("--data", action="append", default=[], metavar="NAME=FOLDER", help=help)
     photographs = commands.add_parser("photographs", help="a rebuilt folder of the training photographs")

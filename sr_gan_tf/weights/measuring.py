@@ -9,19 +9,14 @@ from sr_gan_tf.evaluate import choose_metrics, interpolations, model_method
 from sr_gan_tf.evaluation import Evaluation, evaluate
 from sr_gan_tf.files import replacing, sha256
 from sr_gan_tf.inference.chain import in_precision, named_network
-from sr_gan_tf.metrics.perceptual import trunk_at_hand
+from sr_gan_tf.metrics.perceptual import lpips_at_hand, trunk_at_hand
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.picture_sets import PictureSet, find_set
 from sr_gan_tf.weights.cards import Card
 
-METRICS = [
-    "psnr_y",
-    "ssim_y",
-    "mean_color",
-    "detail_ratio",
-    "checkerboard_ratio",
-    "perceptual",
-]  # the last: with a trunk
+METRICS = ["psnr_y", "ssim_y", "mean_color", "detail_ratio", "checkerboard_ratio"]
+LEARNED_METRICS = ["lpips", "lpips_vgg"]  # measured where their weights are installed
+TRUNK_METRICS = ["perceptual"]
 # Different processors round convolutions differently; figures of a card have two more digits than are published.
 _TOLERANCE = 0.005
 
@@ -38,6 +33,12 @@ def publish(model: str, about: Card, data: Sequence[str], beside: Sequence[str] 
     network = _generator(model)
     with replacing(about.weights) as temporary:
         network.save(temporary)
+    return measure_again(about, data, beside)
+
+
+def measure_again(about: Card, data: Sequence[str], beside: Sequence[str] = ()) -> Card:
+    """Writes a shipped network's card with the figures measured now, e.g. when a metric was added."""
+    network = _generator(str(about.weights))
     others = [(label, _generator(place)) for label, _, place in (item.partition("=") for item in beside)]
     result = _measure(about.name, network, data, others)
     rounded = evaluate(
@@ -52,7 +53,8 @@ def publish(model: str, about: Card, data: Sequence[str], beside: Sequence[str] 
         for exact, one in zip(result.sets, rounded.sets, strict=True)
     ]
     names = " ".join(f"--data {item.partition('=')[0]}={item.partition('=')[0]}/x{network.scale}" for item in data)
-    command = f"python -m sr_gan_tf.evaluate {about.name} {names} --lr folder --metrics {','.join(METRICS)}"
+    metrics = ",".join(METRICS + LEARNED_METRICS + TRUNK_METRICS)
+    command = f"python -m sr_gan_tf.evaluate {about.name} {names} --lr folder --metrics {metrics}"
     card = dataclasses.replace(
         about,
         sha256=sha256(about.weights),
@@ -99,7 +101,8 @@ def _sets(data: Sequence[str], scale: int) -> list[PictureSet]:
 def _measure(name: str, network: Generator, data: Sequence[str], others=()) -> Evaluation:
     scale = network.scale
     methods = [model_method(label, one, scale) for label, one in [(name, network), *others]]
-    metrics = choose_metrics(METRICS if trunk_at_hand() else METRICS[:-1])
+    names = METRICS + (LEARNED_METRICS if lpips_at_hand() else []) + (TRUNK_METRICS if trunk_at_hand() else [])
+    metrics = choose_metrics(names)
     return evaluate([*interpolations(scale), *methods], _sets(data, scale), scale, metrics)
 
 
@@ -114,4 +117,4 @@ def _figures(result: Evaluation) -> dict[str, dict[str, dict[str, float]]]:
     }
 
 
-__all__ = ["METRICS", "publish", "verify"]
+__all__ = ["METRICS", "measure_again", "publish", "verify"]

