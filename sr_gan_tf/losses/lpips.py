@@ -66,7 +66,7 @@ class LPIPSNetwork:
             if layer is None:
                 x = tf.nn.max_pool2d(x, _POOL[self.network], 2, "VALID")
                 continue
-            kernel, bias = self._convolutions[index]
+            kernel, bias = (tf.cast(array, x.dtype) for array in self._convolutions[index])
             _, stride, padding = layer
             around = [[0, 0], [padding] * 2, [padding] * 2, [0, 0]]
             x = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, kernel, stride, around), bias))
@@ -79,7 +79,7 @@ class LPIPSNetwork:
         terms = []
         for real, fake, weights in zip(self.features(hr), self.features(sr), self._weights, strict=True):
             difference = tf.square(unit_length(real) - unit_length(fake))  # (N, h, w, C)
-            terms.append(tf.reduce_mean(tf.linalg.matvec(difference, weights), axis=(1, 2)))
+            terms.append(tf.reduce_mean(tf.linalg.matvec(difference, tf.cast(weights, difference.dtype)), axis=(1, 2)))
         return tf.add_n(terms)
 
 
