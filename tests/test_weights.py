@@ -67,6 +67,10 @@ def test_verify_finds_other_figures_and_other_files(published, folder, capsys):
     (folder / "small.json").write_text(json.dumps(raw))
     assert main(["verify", "small", published]) == 1
     assert "small, Two: psnr_y_crop4 is" in capsys.readouterr().out
+    assert main(["measure", "small", published, f"--beside=twin={folder / 'small.keras'}"]) == 0
+    again = cards.read_card("small")
+    assert again.figures["Two"]["twin"] == again.figures["Two"]["small"] and again.steps == ABOUT["steps"]
+    assert main(["verify", published]) == 0
     with (folder / "small.keras").open("ab") as file:
         file.write(b"x")
     assert main(["verify"]) == 1
@@ -123,6 +127,15 @@ def test_every_shipped_network_is_what_its_card_says(name, repository):
     # These test sets are clean: what was trained on noise and JPEG smooths them.
     below = 1.5 if name == "span_x4_real" else 0.02
     assert own[f"psnr_y_crop{card.scale}"] >= bicubic[f"psnr_y_crop{card.scale}"] - below
+
+
+def test_the_adversarial_network_is_perceptually_nearer_and_has_no_grid():
+    for name, detail in (("Set5", 1.6), ("Set14", 1.3)):
+        gan, plain = (cards.read_card(model).figures[name][model] for model in ("span_x4_gan", "span_x4"))
+        # AlexNet took no part in its training.
+        assert gan["lpips_alexnet_crop4"] < 0.75 * plain["lpips_alexnet_crop4"]
+        assert 0.7 < gan["detail_ratio_crop4"] < detail and gan["checkerboard_ratio_crop4"] < 1.2
+        assert gan["mean_color_crop4"] < 1 and gan["psnr_y_crop4"] > 28.4 - 3 * (name == "Set14")
 
 
 @pytest.mark.long

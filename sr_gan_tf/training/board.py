@@ -1,7 +1,13 @@
-"""What TensorBoard shows of a run beside the scalars: the experiment as text, hyper-parameters, the graph."""
+"""What TensorBoard shows of a run: scalars, the experiment as text, hyper-parameters, the graph.
 
+TensorFlow keeps a tensor of every Python number that it was ever given, which in a long run amounts to a leak: steps
+and values are handed over as NumPy's.
+"""
+
+import contextlib
 import dataclasses
 
+import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
@@ -11,11 +17,26 @@ from sr_gan_tf.runs import flatten
 from sr_gan_tf.training.session import Session
 
 
+def showing(session: Session) -> contextlib.AbstractContextManager:
+    """What `tf.summary` writes within goes to the run's TensorBoard, at its present step."""
+    return session.writer.as_default(step=np.asarray(session.step, np.int64))
+
+
+def show_scalars(session: Session, values: dict[str, float]) -> None:
+    """Values by name; nothing where the run has no TensorBoard."""
+    if session.writer is None:
+        return
+    with showing(session):
+        for name, value in values.items():
+            tf.summary.scalar(name, np.float32(value))
+    session.writer.flush()
+
+
 def describe(session: Session, generator: Generator) -> None:
     """The experiment as text and the generator's graph, at the run's start."""
     side = session.patch_size // session.experiment.scale
     graph = tf.function(generator).get_concrete_function(tf.TensorSpec((1, side, side, 3), tf.float32)).graph
-    with session.writer.as_default(step=session.step):
+    with showing(session):
         tf.summary.text("experiment", f"```json\n{to_json(session.experiment)}```")
         tf.summary.graph(graph)
     session.writer.flush()
@@ -28,9 +49,9 @@ def finish(session: Session) -> None:
         for key, value in flatten(dataclasses.asdict(session.experiment)).items()
         if key not in ("note", "name")
     }
-    with session.writer.as_default(step=session.step):
+    history = session.history
+    last = {name: history.series(name)[1][-1] for name in history.columns() if name.startswith("validation/")}
+    with showing(session):
         hparams.hparams(values, trial_id=session.experiment.name)
-        for name in session.history.columns():
-            if name.startswith("validation/"):
-                tf.summary.scalar(f"final/{name.removeprefix('validation/')}", session.history.series(name)[1][-1])
+    show_scalars(session, {name.replace("validation/", "final/", 1): value for name, value in last.items()})
     session.writer.close()

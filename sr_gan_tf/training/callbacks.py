@@ -14,6 +14,7 @@ from sr_gan_tf.checkpoints import checkpoint_files, save_checkpoint
 from sr_gan_tf.distribution import Crew
 from sr_gan_tf.errors import InputError, Interrupted
 from sr_gan_tf.files import writing
+from sr_gan_tf.training.board import show_scalars, showing
 from sr_gan_tf.training.session import Session
 
 
@@ -99,7 +100,8 @@ class Log(RunCallback):
         session.pending.clear()
         session.history.add(session.step, session.stage.name, means)
         session.history.write()
-        self._write_scalars(means | self._timing())
+        values = means | self._timing()
+        show_scalars(session, {name if "/" in name else f"train/{name}": value for name, value in values.items()})
 
     def _timing(self) -> dict[str, float]:
         now, session = time.perf_counter(), self.session
@@ -118,14 +120,6 @@ class Log(RunCallback):
             file.write(f"{session.step},{time.time():.1f}," + ",".join(f"{v:.4g}" for v in timing.values()) + "\n")
         return timing
 
-    def _write_scalars(self, values: dict[str, float]) -> None:
-        if self.session.writer is None:
-            return
-        with self.session.writer.as_default(step=self.session.step):
-            for name, value in values.items():
-                tf.summary.scalar(name if "/" in name else f"train/{name}", value)
-        self.session.writer.flush()
-
 
 class Histograms(RunCallback):
     """Histograms of both networks' weights into TensorBoard at each validation."""
@@ -133,7 +127,7 @@ class Histograms(RunCallback):
     def on_train_batch_end(self, batch, logs=None):
         if not self.session.due(self.session.experiment.validate_every):
             return
-        with self.session.writer.as_default(step=self.session.step):
+        with showing(self.session):
             for part in ("generator", "discriminator"):
                 for variable in getattr(getattr(self.model, part, None), "trainable_variables", ()):
                     tf.summary.histogram(f"{part}/{variable.path}", variable)

@@ -12,6 +12,7 @@ from sr_gan_tf.files import replacing
 from sr_gan_tf.metrics import metric_named
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.resampling import imresize
+from sr_gan_tf.training.board import show_scalars, showing
 from sr_gan_tf.training.callbacks import RunCallback
 from sr_gan_tf.training.chart import draw_chart
 from sr_gan_tf.training.session import Session
@@ -43,7 +44,7 @@ class Validate(RunCallback):
             values = {f"validation/{name}": value for name, value in means.items()}
             session.history.add(session.step, session.stage.name, values)
             session.history.write()
-            self._scalars(values)
+            show_scalars(self.session, values)
             self._judge(means)
             draw_chart(session.history, session.folder.chart, experiment.name)
         if not self.pictures and session.at_stage_end:
@@ -64,12 +65,6 @@ class Validate(RunCallback):
         patience = session.experiment.patience
         session.stage_ended |= patience is not None and session.since_best >= patience
 
-    def _scalars(self, values: dict[str, float]) -> None:
-        if self.session.writer is not None:
-            with self.session.writer.as_default(step=self.session.step):
-                for name, value in values.items():
-                    tf.summary.scalar(name, value)
-
     def _strips(self) -> None:
         strips, generator = [], self.model.shown()
         for picture in list(self.pictures)[:4]:
@@ -80,7 +75,7 @@ class Validate(RunCallback):
         with replacing(self.session.folder.samples / f"step_{self.session.step:09d}.png") as temporary:
             Image.fromarray(np.concatenate(rows)).save(temporary)
         if self.session.writer is not None:
-            with self.session.writer.as_default(step=self.session.step):
+            with showing(self.session):
                 for index, image in enumerate(strips):
                     tf.summary.image(f"strip/{index}", image[None])
 
