@@ -1,13 +1,15 @@
 """`python -m sr_gan_tf.compare RUN... -o chart.png`: several runs over their steps, best and last values, what differs.
 
 Drawn are the validation metrics and the losses that history.csv holds. Of the experiments only the keys that differ
-are listed. A history.csv that was kept without its run folder can be drawn, too.
+are listed. A history.csv that was kept without its run folder can be drawn, too. `LABEL=A,B,C` draws the mean of runs
+of several seeds, with their extremes as a band.
 """
 
 import argparse
 import dataclasses
 import json
 import math
+import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +20,7 @@ from matplotlib.figure import Figure
 from sr_gan_tf.errors import InputError, command, suggest
 from sr_gan_tf.evaluation import aligned
 from sr_gan_tf.files import replacing
-from sr_gan_tf.history import FIRST_COLUMNS, History
+from sr_gan_tf.history import FIRST_COLUMNS, History, combined
 from sr_gan_tf.metrics import METRICS
 from sr_gan_tf.runs import RunFolder
 from sr_gan_tf.training.chart import guesses
@@ -31,18 +33,22 @@ _FORMATS = (".png", ".svg", ".pdf")
 
 @dataclasses.dataclass
 class Run:
-    """A run's label, its history and its experiment as plain data; None where only the history was kept."""
+    """A run's label, its history and its experiment as plain data; None where only the history was kept.
+
+    Of several seeds: the mean history, the first one's experiment, and all their histories.
+    """
 
     label: str
     history: History
     experiment: dict[str, object] | None
+    seeds: list[History] = dataclasses.field(default_factory=list)
 
     def has(self, column: str) -> bool:
         return bool(self.history.series(column)[0])
 
 
 def read_runs(arguments: Sequence[str]) -> list[Run]:
-    """Runs from `FOLDER` or `LABEL=FOLDER`; in place of a folder, the file history.csv of one.
+    """Runs from `FOLDER`, `LABEL=FOLDER` or `LABEL=FOLDER,FOLDER`; in place of a folder, the file history.csv of one.
 
     Raises:
         InputError: a folder is no run folder, or nothing was logged in it yet.
@@ -52,15 +58,22 @@ def read_runs(arguments: Sequence[str]) -> list[Run]:
         label, separator, place = argument.partition("=")
         if not separator or Path(argument).exists():
             label, place = Path(argument).resolve().name.removesuffix(".csv"), argument
-        history, experiment = _read_run(place)
+        seeds = []
+        if separator and "," in place and not Path(place).exists():
+            read = [_read_run(one) for one in place.split(",")]
+            seeds, experiment = [history for history, _ in read], read[0][1]
+            history = combined(seeds, statistics.fmean)
+        else:
+            history, experiment = _read_run(place)
         if not len(history):
-            raise InputError(f"{place}: nothing is logged in history.csv yet; wait for the first row, or leave it out")
+            nothing = "the runs have no step in common" if seeds else "nothing is logged in history.csv yet"
+            raise InputError(f"{place}: {nothing}; wait for the first row, or leave it out")
         labels = [run.label for run in runs]
         if label in labels:
             label = f"{Path(place).resolve().parent.name}/{label}"
         if label in labels:
             raise InputError(f"two runs are called {label!r}; give one of them a label, e.g. second={place}")
-        runs.append(Run(label, history, experiment))
+        runs.append(Run(label, history, experiment, seeds))
     return runs
 
 
@@ -206,6 +219,9 @@ def _panel(axis: Axes, runs: Sequence[Run], column: str) -> None:
         colour, few = _COLOURS[number % len(_COLOURS)], len(steps) <= 40
         marker = _MARKERS[number % len(_MARKERS)] if few else ""
         axis.plot(steps, values, label=run.label, color=colour, linewidth=1.7, marker=marker, markersize=4.5)
+        if run.seeds:
+            low, high = (combined(run.seeds, extreme).series(column)[1] for extreme in (min, max))
+            axis.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
         drawn += values
         top = best(run, column)
         if top and column.startswith("validation/"):
@@ -247,7 +263,9 @@ def _title(column: str) -> str:
 @command
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.compare", description=__doc__)
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders (or a history.csv), or LABEL=FOLDER")
+    parser.add_argument(
+        "runs", nargs="+", metavar="RUN", help="run folders (or a history.csv), LABEL=FOLDER, seeds LABEL=A,B"
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="CHART", help="chart to write: .png, .svg or .pdf")
     parser.add_argument("--columns", metavar="A,B", help="of history.csv; default: validation metrics and both losses")
     parser.add_argument("--title", help="above the chart")

@@ -3,6 +3,7 @@
 import csv
 import math
 from array import array
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sr_gan_tf.errors import InputError, one_line
@@ -90,3 +91,16 @@ class History:
             writer.writerow(self.columns())
             for step, stage, *values in zip(self.steps, self.stages, *self._columns.values(), strict=True):
                 writer.writerow([step, stage, *("" if math.isnan(value) else f"{value:.9g}" for value in values)])
+
+
+def combined(histories: Sequence[History], function: Callable[[list[float]], float]) -> History:
+    """One value of several runs' at each row that all of them have, e.g. their mean; it has no file yet."""
+    together = History(histories[0].path.with_name(f"{function.__name__}.csv"))
+    indices = [{row: index for index, row in enumerate(zip(one.steps, one.stages, strict=True))} for one in histories]
+    for step, stage in indices[0]:
+        if not all((step, stage) in index for index in indices):
+            continue
+        rows = [one.row(index[step, stage]) for one, index in zip(histories, indices, strict=True)]
+        names = [name for name in rows[0] if all(name in row for row in rows)]
+        together.add(step, stage, {name: function([row[name] for row in rows]) for name in names})
+    return together

@@ -92,6 +92,24 @@ def test_columns_are_chosen_and_judged_by_their_kind(runs):
     assert "-" in table(loaded, ["validation/psnr_y"])
 
 
+def test_seeds_are_one_line_with_a_band(tmp_path, capsys):
+    spec = {"class_name": "DUnet"}
+    runs = [
+        write_run(tmp_path / str(seed), "run", values, spec) for seed, values in enumerate([(0.5, 0.6), (0.7, 0.9)])
+    ]
+    longer = write_run(tmp_path / "longer", "run", (0.6, 0.75, 0.8), spec)
+    together = "seeds=" + ",".join(map(str, [*runs, longer]))
+    (one,) = read_runs([together])
+    # Only steps that all of them have.
+    assert one.history.series("validation/ssim_y") == ([5000, 10000], pytest.approx([0.6, 0.75]))
+    assert main([together, str(longer), "-o", str(tmp_path / "chart.png")]) == 0
+    assert "0.7500 at 10000" in capsys.readouterr().out
+    with Image.open(tmp_path / "chart.png") as image:
+        pixels = np.asarray(image.convert("RGB")).reshape(-1, 3).astype(int)
+    band = np.round(255 - 0.18 * (255 - np.array([0x2F, 0x6F, 0xDE])))
+    assert np.sum(np.all(np.abs(pixels - band) <= 2, axis=1)) > 1000
+
+
 def test_experiments_that_do_not_differ(tmp_path, capsys):
     twins = [write_run(tmp_path / folder / "run", folder, (0.7, 0.8), {"class_name": "DUnet"}) for folder in ("a", "b")]
     assert differing_keys(read_runs([str(twin) for twin in twins])) == {}
