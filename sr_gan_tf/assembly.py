@@ -88,6 +88,13 @@ def check_sizes(experiment: Experiment) -> None:
                 raise InputError(f"stages.{index}.content: empty, nothing to learn from; add a content loss")
         elif stage.discriminator_optimizer is None:
             raise InputError(f"stages.{index}.discriminator_optimizer: missing, the stage is adversarial; add one")
+    games = [stage.adversarial is not None for stage in experiment.stages]
+    for index in range(1, len(games) - 1):
+        if not games[index] and any(games[:index]) and any(games[index:]):
+            raise InputError(
+                f"stages.{index}: supervised between adversarial stages, so that a resumed run would lose the "
+                "discriminator; give it an adversarial loss of weight 0"
+            )
     names = [stage.name for stage in experiment.stages]
     for name in names:
         if names.count(name) > 1:

@@ -28,7 +28,7 @@ def save_checkpoint(folder: Path, step: int, state: Mapping[str, Sequence], note
         folder: created if missing.
         step: total generator updates so far.
         state: variables by part, as `Supervised.state()` gives them.
-        notes: JSON-serialisable; comes back from `load_checkpoint`.
+        notes: JSON-serialisable; comes back from `read_checkpoint`.
     """
     tensors = {
         f"{part}/{index:05d}": np.asarray(variable, order="C")

@@ -21,7 +21,7 @@ from sr_gan_tf.errors import InputError, command, suggest
 from sr_gan_tf.evaluation import aligned
 from sr_gan_tf.files import replacing
 from sr_gan_tf.history import FIRST_COLUMNS, History, combined
-from sr_gan_tf.metrics import METRICS
+from sr_gan_tf.metrics import METRICS, score
 from sr_gan_tf.runs import RunFolder
 from sr_gan_tf.training.chart import guesses
 
@@ -105,10 +105,10 @@ def _is_bicubic(column: str) -> bool:
     return column.removeprefix("validation/").startswith("bicubic_")
 
 
-def is_better_higher(column: str) -> bool:
-    """Whether more is better: by the metric's own entry; losses are better lower."""
+def _score(column: str, value: float) -> float:
+    """The value so that higher is better: by the metric's own entry; losses are better lower."""
     name = column.removeprefix("validation/").partition("_crop")[0]
-    return name in METRICS and METRICS[name].better == "higher"
+    return score(name, value) if name in METRICS else -value
 
 
 def best(run: Run, column: str) -> tuple[float, int] | None:
@@ -118,7 +118,7 @@ def best(run: Run, column: str) -> tuple[float, int] | None:
     if not finite:
         return None
     # Of equal values the first counts.
-    return max(finite, key=lambda item: item[0]) if is_better_higher(column) else min(finite, key=lambda item: item[0])
+    return max(finite, key=lambda item: _score(column, item[0]))
 
 
 def table(runs: Sequence[Run], columns: Sequence[str]) -> str:
@@ -247,8 +247,9 @@ def _panel(axis: Axes, runs: Sequence[Run], column: str) -> None:
 def _bicubic(runs: Sequence[Run], column: str) -> float | None:
     """Bicubic's figure, where the runs that have one were validated on the same pictures."""
     name = column.replace("validation/", "validation/bicubic_", 1)
-    values = {run.history.series(name)[1][0] for run in runs if run.has(name)}
-    return values.pop() if column.startswith("validation/") and len(values) == 1 else None
+    values = [run.history.series(name)[1][0] for run in runs if run.has(name)]
+    same = all(math.isclose(value, values[0]) for value in values)
+    return values[0] if column.startswith("validation/") and values and same else None
 
 
 def _title(column: str) -> str:

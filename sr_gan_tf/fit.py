@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import dataclasses
 import json
+import math
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -191,7 +192,7 @@ def _bicubic_row(session: Session, pictures: Sequence) -> dict[str, float]:
         values = measure(pictures, lambda lr: imresize(lr, scale=scale), scale, list(names))
         history.add(0, session.stage.name, {names[key]: value for key, value in values.items()})
         history.write()
-    return {key: history.series(name)[1][0] for key, name in names.items()}
+    return {key: history.last(name) for key, name in names.items()}
 
 
 def _summarise(session: Session, baseline: dict[str, float], say) -> None:
@@ -199,17 +200,18 @@ def _summarise(session: Session, baseline: dict[str, float], say) -> None:
     if baseline:
         say(f"{'bicubic':<20} {_figures(baseline)}")
         for stage in session.experiment.stages:
-            last = {name: history.series(f"validation/{name}", stage.name)[1][-1] for name in baseline}
+            last = {name: history.last(f"validation/{name}", stage.name) for name in baseline}
             say(f"{stage.name:<20} {_figures(last)}")
     say(f"done: {session.step} steps; best generator in {session.folder.best}, chart in {session.folder.chart}")
 
 
 def _figures(values: dict[str, float]) -> str:
-    """E.g. `PSNR-Y 28.42 dB  SSIM-Y 0.8101`."""
+    """E.g. `PSNR-Y 28.42 dB  SSIM-Y 0.8101`; `-` where a metric isn't defined."""
     texts = []
     for name, value in values.items():
         metric = metric_named(name)
-        texts.append(f"{metric.title} {value:.{metric.digits}f}{' dB' if metric.title.startswith('PSNR') else ''}")
+        unit = " dB" if metric.title.startswith("PSNR") else ""
+        texts.append(f"{metric.title} " + ("-" if math.isnan(value) else f"{value:.{metric.digits}f}{unit}"))
     return "  ".join(texts)
 
 

@@ -63,6 +63,8 @@ class History:
             for column in self._columns.values():
                 column.append(math.nan)
         for name, value in values.items():
+            if math.isnan(value):
+                continue
             if name not in self._columns:
                 self._columns[name] = array("d", [math.nan]) * len(self)
             self._columns[name][-1] = value
@@ -84,6 +86,10 @@ class History:
             if not math.isnan(value) and stage in (None, its_stage)
         ]
         return [step for step, _ in points], [value for _, value in points]
+
+    def last(self, name: str, stage: str | None = None) -> float:
+        """The value measured last, of all stages or one; nan where there is none."""
+        return next(reversed(self.series(name, stage)[1]), math.nan)
 
     def write(self) -> None:
         with replacing(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:

@@ -118,6 +118,13 @@ def refused(capsys, *argv) -> str:
     return lines[0]
 
 
+def test_a_supervised_stage_between_adversarial_ones(experiment, tmp_path, capsys):
+    first, game = experiment["stages"]
+    experiment["stages"] = [game, first, game | {"name": "again"}]
+    (tmp_path / "mistaken.json").write_text(json.dumps(experiment))
+    assert "stages.1: supervised between" in refused(capsys, tmp_path / "mistaken.json", "--run-dir", tmp_path / "run")
+
+
 @pytest.mark.parametrize(("path", "value", "said"), MISTAKES, ids=[f"{m[0]}-{i}" for i, m in enumerate(MISTAKES)])
 def test_mistake_in_the_experiment(experiment, tmp_path, monkeypatch, capsys, path, value, said):
     monkeypatch.chdir(tmp_path)

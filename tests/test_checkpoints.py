@@ -104,6 +104,9 @@ def test_history_goes_back_to_a_step_and_writes_the_same_file(tmp_path):
     assert again.series("loss", "second") == ([], [])
     again.forget_after(1)
     assert again.columns() == ["step", "stage", "loss"]
+    again.add(3, "second", {"psnr": float("nan")})
+    assert again.columns() == ["step", "stage", "loss"] and len(again) == 2
+    assert again.last("loss") == 0.5 and np.isnan(again.last("psnr"))
 
 
 @pytest.mark.parametrize("text", ["a,b\n1,2\n", "step,stage,loss\nx,first,1\n", "step,stage,loss\n1,first,high\n"])

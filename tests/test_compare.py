@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sr_gan_tf.compare import ABSENT, best, choose_columns, difference_table, differing_keys, main, read_runs, table
+from sr_gan_tf.compare import (
+    ABSENT,
+    Run,
+    _bicubic,
+    best,
+    choose_columns,
+    difference_table,
+    differing_keys,
+    main,
+    read_runs,
+    table,
+)
 from sr_gan_tf.config import parse_experiment, to_json
 from sr_gan_tf.history import History
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES
@@ -89,6 +100,9 @@ def test_columns_are_chosen_and_judged_by_their_kind(runs):
     assert best(loaded[0], "validation/gmsd") == (0.1, 60000)  # lower is better
     assert best(loaded[0], "validation/psnr_y") == (20.0, 60000)  # what is not finite is no best value
     assert best(loaded[1], "validation/psnr_y") is None
+    for step, value in ((70000, 0.2), (75000, 1.1), (80000, 1.4)):
+        history.add(step, "adversarial", {"validation/detail_ratio": value})
+    assert best(loaded[0], "validation/detail_ratio") == (1.1, 75000)  # the nearest to 1
     assert "-" in table(loaded, ["validation/psnr_y"])
 
 
@@ -108,6 +122,18 @@ def test_seeds_are_one_line_with_a_band(tmp_path, capsys):
         pixels = np.asarray(image.convert("RGB")).reshape(-1, 3).astype(int)
     band = np.round(255 - 0.18 * (255 - np.array([0x2F, 0x6F, 0xDE])))
     assert np.sum(np.all(np.abs(pixels - band) <= 2, axis=1)) > 1000
+
+
+def test_bicubic_of_a_mean_is_that_of_its_runs(tmp_path):
+    runs = []
+    for label, value in (("mean", 0.1 + 0.2), ("one", 0.3)):
+        history = History(tmp_path / f"{label}.csv")
+        history.add(0, "adversarial", {"validation/bicubic_ssim_y": value})
+        runs.append(Run(label, history, None))
+    assert _bicubic(runs, "validation/ssim_y") == pytest.approx(0.3)
+    runs[0].history.add(5, "adversarial", {"validation/bicubic_psnr_y": 20.0})
+    runs[1].history.add(5, "adversarial", {"validation/bicubic_psnr_y": 21.0})
+    assert _bicubic(runs, "validation/psnr_y") is None
 
 
 def test_experiments_that_do_not_differ(tmp_path, capsys):

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 from skimage import data as photographs
 
+from sr_gan_tf import fit
 from sr_gan_tf.config import Data, MetricName, Source
 from sr_gan_tf.data.overlap import refuse_shared_pictures
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.history import History
 from sr_gan_tf.images import write_image
 from sr_gan_tf.metrics import METRICS, psnr_y
 from sr_gan_tf.resampling import imresize
 from sr_gan_tf.training import validation
+from sr_gan_tf.training.session import Session
 
 
 def test_every_metric_can_be_named_in_an_experiment():
@@ -61,6 +64,30 @@ def test_the_best_is_the_highest_the_lowest_or_the_nearest_to_one(metric, values
         judge.set_model(types.SimpleNamespace(shown=lambda index=index: index))
         judge._judge({metric: value})
     assert saved[-1] == best and metric in validation.metrics_of(experiment)
+
+
+def test_a_metric_that_is_never_defined_leaves_a_dash(tmp_path):
+    small = picture(photographs.chelsea()[100:140, 100:140])
+    experiment = types.SimpleNamespace(
+        scale=2, best_metric="psnr_y", validation_metrics=("ms_ssim_y",), stages=[types.SimpleNamespace(name="only")]
+    )
+    folder = types.SimpleNamespace(best=tmp_path, chart=tmp_path)
+    session = Session(experiment, folder, History(tmp_path / "history.csv"))
+    figures = fit._bicubic_row(session, [small])
+    assert figures["psnr_y"] > 20 and np.isnan(figures["ms_ssim_y"])
+    assert "ms_ssim" not in (tmp_path / "history.csv").read_text()
+    session.history.add(7, "only", {"validation/psnr_y": 30.0, "validation/ms_ssim_y": float("nan")})
+    said = []
+    fit._summarise(session, figures, said.append)
+    assert said[1].split() == ["only", "MS-SSIM-Y", "-", "PSNR-Y", "30.00", "dB"]
+
+
+def test_each_stage_has_its_own_best():
+    stages = [types.SimpleNamespace(steps=5, batch_size=None)] * 2
+    experiment = types.SimpleNamespace(stages=stages, data=types.SimpleNamespace(batch_size=4))
+    session = Session(experiment, None, None, stage_step=5, best=31.0, since_best=3)
+    session.next_stage()
+    assert (session.best, session.since_best, session.step, session.sample) == (None, 0, 5, 20)
 
 
 def sources(train, valid) -> Data:

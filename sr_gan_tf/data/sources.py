@@ -72,10 +72,6 @@ def _mismatch(hr: np.ndarray, lr: np.ndarray, scale: int) -> str:
     return f"{sizes}: expected LR of {hr.shape[1] // scale}x{hr.shape[0] // scale} for scale {scale}"
 
 
-class SourceUnavailable(Unavailable):
-    """A source that cannot be had here, e.g. without a network; a folder of pictures would do instead."""
-
-
 class Source:
     """A list of pictures: `len`, `source[i]` and `examples(first)` give `Example`s; `str` names it in messages.
 
@@ -233,7 +229,7 @@ def _bare(key: str) -> str:
 
 
 class SamplePhotographs(Source):
-    """The eight colour photographs inside scikit-image's wheel, split by photograph; nothing is downloaded.
+    """The nine colour photographs inside scikit-image's wheel, split by photograph; nothing is downloaded.
 
     Args:
         split: `train` (a portrait, a rocket, both views of a motorcycle, a galaxy field, a retina and stained

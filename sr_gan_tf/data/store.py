@@ -1,7 +1,8 @@
 """The store on disk: a source's pictures decoded once, cut into fixed-size uint8 tiles and mapped into memory.
 
-A store is a folder of three files. `tiles.bin` holds one record a tile: the HR tile (T, T, 3), then, where LR is
-stored, the LR tile (T/scale, T/scale, 3). `index.npz` says where each picture's tiles are. `store.json`, written last,
+A store is a folder of four files. `tiles.bin` holds one record a tile: the HR tile (T, T, 3), then, where LR is
+stored, the LR tile (T/scale, T/scale, 3). `index.npz` says where each picture's tiles are. `pictures.jsonl` names the
+pictures. `store.json`, written last,
 says what it all is. Tiles do not overlap; a crop is put together from the tiles it touches, so every crop of any
 size is possible, and LR comes from the whole picture, so no tile's border shows in it.
 """

@@ -8,6 +8,7 @@ import keras
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import sha256
 from sr_gan_tf.history import History
+from sr_gan_tf.metrics import score
 from sr_gan_tf.models import WEIGHTS, shipped_models
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.runs import RunFolder
@@ -59,14 +60,16 @@ def _of_run(run: RunFolder) -> dict:
     experiment = json.loads(run.experiment_file.read_text(encoding="utf-8"))
     figures = {}
     history = History(run.history)
-    steps, values = history.series("validation/psnr_y")
+    metric = experiment.get("best_metric", "psnr_y")
+    # best.keras is the last stage's best.
+    steps, values = history.series(f"validation/{metric}", history.stages[-1] if len(history) else None)
     if steps:
-        best = steps[values.index(max(values))]
+        _, best = max(zip(values, steps, strict=True), key=lambda item: score(metric, item[0]))
         row = history.row(history.steps.index(best))
         figures = {
             name: value for name, value in row.items() if name.startswith("validation/") and "bicubic" not in name
         }
-        figures |= {"step": best, "steps_of_the_run": steps[-1]}
+        figures |= {"step": best, "steps_of_the_run": history.steps[-1]}
     return {"experiment": experiment, "data": experiment.get("data"), "figures": figures}
 
 

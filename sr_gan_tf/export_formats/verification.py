@@ -27,7 +27,7 @@ class Agreement:
         format: name of the format, with what distinguishes it.
         path: what was written.
         size: bytes on disk.
-        milliseconds: median of a picture of 64x64, beside `keras_milliseconds` of the model's own.
+        milliseconds: median of one picture, 64x64 or of the side asked for; `keras_milliseconds`: the model's own.
         difference: largest of values in [0, 1].
         psnr: of all values, clipped to [0, 1], in dB; infinite where they are equal.
     """

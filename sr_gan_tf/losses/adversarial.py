@@ -54,6 +54,8 @@ class BinaryCrossentropy(AdversarialLoss):
 class LeastSquares(AdversarialLoss):
     """Squared distance of the raw outputs from 1 for real and 0 for generated pictures."""
 
+    guess = 0.5
+
     def generator_loss(self, fake_logits, real_logits=None):
         return 0.5 * tf.reduce_mean(tf.square(as_float(fake_logits) - 1))  # (fake - 1)^2 / 2
 

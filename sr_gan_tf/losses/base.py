@@ -63,6 +63,8 @@ class AdversarialLoss(Configured):
 
     # True where the generator's loss compares with the logits of real pictures.
     needs_real = False
+    # Between what the loss asks of real and of generated pictures: an answer beyond it counts as right.
+    guess = 0.0
 
     def generator_loss(self, fake_logits: tf.Tensor, real_logits: tf.Tensor | None = None) -> tf.Tensor:
         raise NotImplementedError

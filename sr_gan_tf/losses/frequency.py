@@ -93,4 +93,7 @@ class Checkerboard(ImageLoss):
     def compute(self, hr, sr, lr):
         if lr is None:
             raise InputError("Checkerboard takes the scale from the LR picture; none was given")
-        return checkerboard(hr, sr, hr.shape[1] // lr.shape[1], self.window)
+        scale = hr.shape[1] // lr.shape[1]
+        if scale < 2:
+            raise InputError("Checkerboard looks for the grid of an up-sampling, which scale 1 has not; leave it out")
+        return checkerboard(hr, sr, scale, self.window)

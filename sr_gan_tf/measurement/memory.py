@@ -1,12 +1,10 @@
 """The largest size of a process during a call, less its size before it; on a GPU the allocator's own figures."""
 
 import ctypes
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import tensorflow as tf
 
 _STATUS = Path("/proc/self/status")
@@ -51,8 +49,3 @@ def give_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
     except (AttributeError, OSError):
         return
-
-
-def resident() -> int:
-    """Bytes of this process in memory."""
-    return psutil.Process(os.getpid()).memory_info().rss

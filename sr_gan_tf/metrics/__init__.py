@@ -1,6 +1,7 @@
 """Metrics of 8-bit pictures: the catalogue by name, the pure functions, and Keras shells over them."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable
 from typing import Literal
 
@@ -62,6 +63,13 @@ def measure(hr: np.ndarray, sr: np.ndarray, scale: int, names: Iterable[str], cr
     return {protocol_name(name, crop): metric_named(name).function(hr, sr, crop, scale) for name in names}
 
 
+def score(name: str, value: float) -> float:
+    """A metric's value so that higher is better; one that isn't defined is the worst of all."""
+    if math.isnan(value):
+        return -math.inf
+    return {"higher": value, "lower": -value, "one": -abs(value - 1)}[metric_named(name).better]
+
+
 def metric_named(name: str) -> Metric:
     """The metric of that name, or an error that names a close one."""
     if name not in METRICS:
@@ -71,6 +79,6 @@ def metric_named(name: str) -> Metric:
 
 __all__ = [
     "METRICS", "PSNR", "SSIM", "Metric", "checkerboard_ratio", "detail_ratio", "gmsd", "luma", "mean_color", "measure",
-    "metric_named", "ms_ssim", "ms_ssim_y", "power_spectrum", "protocol_name", "psnr", "psnr_rgb", "psnr_y", "ssim",
-    "ssim_y",
+    "metric_named", "ms_ssim", "ms_ssim_y", "power_spectrum", "protocol_name", "psnr", "psnr_rgb", "psnr_y", "score",
+    "ssim", "ssim_y",
 ]  # fmt: skip

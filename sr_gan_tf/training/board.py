@@ -50,7 +50,7 @@ def finish(session: Session) -> None:
         if key not in ("note", "name")
     }
     history = session.history
-    last = {name: history.series(name)[1][-1] for name in history.columns() if name.startswith("validation/")}
+    last = {name: history.last(name) for name in history.columns() if name.startswith("validation/")}
     with showing(session):
         hparams.hparams(values, trial_id=session.experiment.name)
     show_scalars(session, {name.replace("validation/", "final/", 1): value for name, value in last.items()})

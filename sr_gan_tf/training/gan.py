@@ -197,8 +197,8 @@ class GAN(Supervised):
         real_term, fake_term = self.adversarial.loss.discriminator_loss(real, fake)
         logs["discriminator_real"], logs["discriminator_fake"] = real_term, fake_term
         logs["real_logits"], logs["fake_logits"] = tf.reduce_mean(real), tf.reduce_mean(fake)
-        logs["real_accuracy"] = tf.reduce_mean(tf.cast(real > 0, tf.float32))
-        logs["fake_accuracy"] = tf.reduce_mean(tf.cast(fake < 0, tf.float32))
+        logs["real_accuracy"] = tf.reduce_mean(tf.cast(real > self.adversarial.loss.guess, tf.float32))
+        logs["fake_accuracy"] = tf.reduce_mean(tf.cast(fake < self.adversarial.loss.guess, tf.float32))
         logs["pair_share"] = tf.reduce_mean(tf.cast(_per_picture(real) > _per_picture(fake), tf.float32))
         total = logs["discriminator_loss"] = 0.5 * (real_term + fake_term)
         for term in self.penalties:

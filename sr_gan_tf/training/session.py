@@ -21,7 +21,7 @@ class Session:
         stage_step: generator updates done in it.
         first_step: generator updates before it.
         first_sample: training samples drawn before it.
-        best: best value of the experiment's metric so far.
+        best: best score of the experiment's metric in this stage so far.
         since_best: validations since then.
         pending: sums and counts of logged values since the last row of history.csv.
         stage_ended: whether the stage stopped early.
@@ -77,10 +77,10 @@ class Session:
         return self.stage_step % every == 0 or self.at_stage_end
 
     def next_stage(self) -> None:
-        """Moves on to the following stage."""
+        """Moves on to the following stage, whose best generator takes the place of this one's."""
         self.first_step, self.first_sample = self.step, self.sample
         self.stage_index += 1
-        self.stage_step, self.stage_ended, self.since_best = 0, False, 0
+        self.stage_step, self.stage_ended, self.best, self.since_best = 0, False, None, 0
 
     def notes(self) -> dict:
         """What a checkpoint keeps beside the tensors."""

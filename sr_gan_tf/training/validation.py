@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from sr_gan_tf.config import Experiment
 from sr_gan_tf.files import replacing
-from sr_gan_tf.metrics import metric_named
+from sr_gan_tf.metrics import metric_named, score
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.resampling import imresize
 from sr_gan_tf.training.board import show_scalars, showing
@@ -56,9 +56,9 @@ class Validate(RunCallback):
     def _judge(self, means: dict[str, float]) -> None:
         session = self.session
         metric = session.experiment.best_metric
-        score = _score(metric, means[metric])
-        if session.best is None or score > session.best:
-            session.best, session.since_best = score, 0
+        reached = score(metric, means[metric])
+        if session.best is None or reached > session.best:
+            session.best, session.since_best = reached, 0
             save_generator(self.model.shown(), session.folder.best)
             return
         session.since_best += 1
@@ -83,13 +83,6 @@ class Validate(RunCallback):
 def metrics_of(experiment: Experiment) -> list[str]:
     """The metrics of the validation; the one that chooses the best generator is always among them."""
     return list(dict.fromkeys([*experiment.validation_metrics, experiment.best_metric]))
-
-
-def _score(metric: str, value: float) -> float:
-    """The value so that higher is better; one that isn't defined is the worst of all."""
-    if math.isnan(value):
-        return -math.inf
-    return {"higher": value, "lower": -value, "one": -abs(value - 1)}[metric_named(metric).better]
 
 
 def measure(pictures: Sequence, enlarge: Callable, scale: int, names: Sequence[str]) -> dict[str, float]:

@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     for one in (publish, measure):
         one.add_argument("--beside", action="append", default=[], metavar="LABEL=MODEL", help="measured beside it")
     for one in (verify, publish, measure):
-        help = "test set, as for evaluate; LR given where there is a folder LR"
+        help = "test set with given LR: FOLDER holds x4/HR and x4/LR (or those of its scale)"
         one.add_argument("--data", action="append", default=[], metavar="NAME=FOLDER", help=help)
     photographs = commands.add_parser("photographs", help="a rebuilt folder of the training photographs")
     photographs.add_argument("folder", type=Path, help="holds train/ and valid/")

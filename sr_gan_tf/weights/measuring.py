@@ -54,7 +54,8 @@ def measure_again(about: Card, data: Sequence[str], beside: Sequence[str] = ()) 
     ]
     names = " ".join(f"--data {item.partition('=')[0]}={item.partition('=')[0]}/x{network.scale}" for item in data)
     metrics = ",".join(METRICS + LEARNED_METRICS + TRUNK_METRICS)
-    command = f"python -m sr_gan_tf.evaluate {about.name} {names} --lr folder --metrics {metrics}"
+    models = " ".join([about.name, *beside])
+    command = f"python -m sr_gan_tf.evaluate {models} {names} --lr folder --metrics {metrics}"
     card = dataclasses.replace(
         about,
         sha256=sha256(about.weights),
@@ -79,6 +80,8 @@ def verify(card: Card, data: Sequence[str]) -> list[str]:
     if (network.scale, parameters(network)) != (card.scale, card.parameters):
         problems.append(f"{card.name}: scale or parameters are not the card's")
     known = [item for item in data if item.partition("=")[0] in card.figures]
+    if len(known) < len(data):
+        raise InputError(f"--data: the card of {card.name} has figures of {', '.join(card.figures) or 'no set'} alone")
     for name, models in _figures(_measure(card.name, network, known)).items():
         for metric, value in models[card.name].items():
             expected = card.figures[name][card.name].get(metric)

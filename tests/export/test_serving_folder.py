@@ -114,6 +114,19 @@ def test_the_card_of_a_run_says_experiment_data_and_figures(tmp_path, generator)
     assert card["sha256"] == sha256(run / "best.keras") and card["licence"] == "not stated"
 
 
+def test_the_card_of_a_run_has_the_figures_of_its_best_generator(tmp_path, generator):
+    run = tmp_path / "run"
+    run.mkdir()
+    generator.save(run / "best.keras")
+    (run / "experiment.json").write_text(json.dumps({"name": "mine", "best_metric": "detail_ratio"}))
+    rows = ["5,first,33,1.0", "9,second,32,0.4", "12,second,30,0.9", "15,second,31,1.3"]
+    (run / "history.csv").write_text("\n".join(["step,stage,validation/psnr_y,validation/detail_ratio", *rows]) + "\n")
+    figures = model_card(run, generator.merged())["figures"]
+    assert figures == {
+        "validation/psnr_y": 30, "validation/detail_ratio": 0.9, "step": 12, "steps_of_the_run": 15,
+    }  # fmt: skip
+
+
 def test_the_card_of_a_shipped_model_carries_its_own(tmp_path, generator, monkeypatch):
     own = {"name": "mine", "experiments": ["a.json"], "data": "photographs", "figures": {"Set5": 1}, "licence": "MIT"}
     generator.save(tmp_path / "mine.keras")
