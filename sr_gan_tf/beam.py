@@ -17,12 +17,22 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-import apache_beam as beam
 import numpy as np
-from apache_beam.io.fileio import MatchFiles
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.ml.inference.base import ModelHandler, PredictionResult, RunInference
-from apache_beam.options.pipeline_options import PipelineOptions
+
+try:
+    import apache_beam as beam
+    from apache_beam.io.fileio import MatchFiles
+    from apache_beam.io.filesystems import FileSystems
+    from apache_beam.ml.inference.base import ModelHandler, PredictionResult, RunInference
+    from apache_beam.options.pipeline_options import PipelineOptions
+except ModuleNotFoundError as missing:
+    if __name__ != "__main__":
+        raise
+    print(
+        f"error: no module {missing.name}; in an environment of its own: pip install apache-beam sr_gan_tf",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 from sr_gan_tf.errors import InputError, command, one_line
 from sr_gan_tf.images import MAX_MEGAPIXELS, read_image, write_image

@@ -1,7 +1,10 @@
 """Every mistake of a user ends in one `error:` line and exit code 2, and leaves nothing half-written."""
 
+import importlib.util
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -233,3 +236,10 @@ def test_no_disk_space(experiment, tmp_path, monkeypatch, capsys, place):
     # Nothing is lost: with space again, the same command ends well.
     assert main([str(file), "--run-dir", str(tmp_path / "run")]) == 0
     shutil.rmtree(tmp_path / "run")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("apache_beam") is not None, reason="Apache Beam is installed")
+def test_beam_is_missing():
+    done = subprocess.run([sys.executable, "-m", "sr_gan_tf.beam", "x"], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: no module apache_beam")
+    assert done.stderr.count("\n") == 1
