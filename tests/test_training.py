@@ -259,6 +259,23 @@ def test_generator_loss_sees_the_discriminator_without_dropout():
     assert len(noisy) > 1
 
 
+def test_weights_without_a_gradient_stay_as_they_are():
+    """The published attention computes what its queries, keys and values give, and drops it."""
+    from sr_gan_tf.discriminators.metagan import MetaGAN
+
+    discriminator = MetaGAN(filters=(16, 16, 32, 32), blocks=(1, 1, 1, 1), published_attention=True)
+    trainer = GAN(make_generator(), discriminator, ema_decay=0.9)
+    adversarial = constant("adversarial", ADVERSARIAL_LOSSES["BinaryCrossentropy"](), 0.1)
+    trainer.compile(SGD(0.1), SGD(0.1), content(), adversarial, picture_shape=(1, 64, 64, 3))
+    before = [variable.numpy() for variable in discriminator.trainable_variables]
+    hr = tf.constant(np.random.default_rng(0).random((1, 64, 64, 3), "float32"))
+    logs = floats(trainer.train_step((hr[:, ::2, ::2], hr)))
+    pairs = zip(before, discriminator.trainable_variables, strict=True)
+    idle = [variable.path for value, variable in pairs if np.array_equal(value, variable.numpy())]
+    assert logs["skipped_steps"] == 0 and 0 < len(idle) < len(before)
+    assert all("attention" in path for path in idle), idle
+
+
 def test_fit_under_mixed_precision(batch):
     keras.config.set_dtype_policy("mixed_bfloat16")
     trainer = make_gan(optimizer=ADAM)

@@ -135,7 +135,9 @@ class Supervised(keras.Model):
             Whether loss and gradients were finite (a deliberate rest by `also` does not count as a fault).
         """
         variables = network.trainable_variables
-        gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        gradients = tape.gradient(
+            loss, [variable.value for variable in variables], unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
         loss, gradients = distribution.mean((loss, gradients))
         norm = tf.linalg.global_norm(gradients)
         logs[f"{name}_gradient_norm"] = norm
