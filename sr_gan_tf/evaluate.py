@@ -10,13 +10,13 @@ import numpy as np
 from tqdm import tqdm
 
 from sr_gan_tf.costs import multiply_adds, parameters
-from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.errors import InputError, command, suggest
 from sr_gan_tf.evaluation import Evaluation, Method, PictureFigures, evaluate, to_text
 from sr_gan_tf.files import write_text, writing
 from sr_gan_tf.images import write_image
 from sr_gan_tf.inference.tiling import upscale_array
 from sr_gan_tf.losses.lpips import INSTALL
-from sr_gan_tf.metrics import METRICS, Metric, metric_named
+from sr_gan_tf.metrics import METRICS, Metric
 from sr_gan_tf.metrics.naturalness import Naturalness
 from sr_gan_tf.metrics.perceptual import (
     LearnedDistance,
@@ -124,13 +124,14 @@ def choose_metrics(
     chosen: dict[str, Metric] = {}
     for name in dict.fromkeys(wanted):
         if name in LEARNED:
-            distance = _learned_distance(name, optional, say)
+            found = _learned_distance(name, optional, say)
         elif name == "perceptual":
-            distance = _trunk_distance(trunk, optional, say)
+            found = _trunk_distance(trunk, optional, say)
+        elif name in METRICS:
+            found = {name: METRICS[name]}
         else:
-            chosen[name] = metric_named(name) if name in METRICS else _unknown(name)
-            continue
-        chosen |= distance
+            raise _unknown(name)
+        chosen |= found
     if niqe:
         measure = Naturalness(niqe)
         meaning = f"distance from the statistics of sharp photographs, those of {Path(niqe).name}; needs no original"
@@ -164,10 +165,10 @@ def _metric(distance: LearnedDistance | PerceptualDistance, title: str, meaning:
     return Metric(lambda hr, sr, crop, scale: distance(hr, sr, crop), title, "lower", 4, meaning)
 
 
-def _unknown(name: str) -> Metric:
+def _unknown(name: str) -> InputError:
     if name == "all":
-        raise InputError(f"--metrics: {name!r} stands alone")
-    return metric_named(name)
+        return InputError(f"--metrics: {name!r} stands alone")
+    return InputError(f"no metric {name!r}{suggest(name, [*METRICS, *LEARNED, 'perceptual'])}")
 
 
 @command

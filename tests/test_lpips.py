@@ -84,6 +84,11 @@ def test_another_file_is_refused_unread(monkeypatch, tmp_path):
         LPIPS()
 
 
+def test_a_misspelt_name_is_told_the_right_one():
+    with pytest.raises(InputError, match="no metric 'lpip'; did you mean 'lpips'"):
+        choose_metrics(["lpip"])
+
+
 def test_its_reader_refuses_what_is_no_array(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(pickle.dumps(Path("a")))
