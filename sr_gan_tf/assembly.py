@@ -10,7 +10,7 @@ import numpy as np
 from sr_gan_tf import distribution
 from sr_gan_tf.build import build
 from sr_gan_tf.checkpoints import read_newest
-from sr_gan_tf.config import Experiment, Stage, Term
+from sr_gan_tf.config import Experiment, Term, batch_size, patch_size
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.generators import GENERATORS
@@ -59,16 +59,6 @@ def build_networks(experiment: Experiment) -> Networks:
             if network is not None:
                 distribution.prepare_network(network)
     return networks
-
-
-def patch_size(experiment: Experiment, stage: Stage) -> int:
-    """HR pixels a side of the stage's training patches."""
-    return stage.patch_size or experiment.data.patch_size
-
-
-def batch_size(experiment: Experiment, stage: Stage) -> int:
-    """Pictures a step in the stage."""
-    return stage.batch_size or experiment.data.batch_size
 
 
 def check_sizes(experiment: Experiment) -> None:

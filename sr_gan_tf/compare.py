@@ -35,13 +35,13 @@ _FORMATS = (".png", ".svg", ".pdf")
 class Run:
     """A run's label, its history and its experiment as plain data; None where only the history was kept.
 
-    Of several seeds: the mean history, the first one's experiment, and all their histories.
+    Of several seeds: the mean history, the first one's experiment, and as band their least and greatest values.
     """
 
     label: str
     history: History
     experiment: dict[str, object] | None
-    seeds: list[History] = dataclasses.field(default_factory=list)
+    band: Sequence[History] | None = None
 
     def has(self, column: str) -> bool:
         return bool(self.history.series(column)[0])
@@ -58,22 +58,22 @@ def read_runs(arguments: Sequence[str]) -> list[Run]:
         label, separator, place = argument.partition("=")
         if not separator or Path(argument).exists():
             label, place = Path(argument).resolve().name.removesuffix(".csv"), argument
-        seeds = []
+        band = None
         if separator and "," in place and not Path(place).exists():
             read = [_read_run(one) for one in place.split(",")]
             seeds, experiment = [history for history, _ in read], read[0][1]
-            history = combined(seeds, statistics.fmean)
+            history, *band = (combined(seeds, of) for of in (statistics.fmean, min, max))
         else:
             history, experiment = _read_run(place)
         if not len(history):
-            nothing = "the runs have no step in common" if seeds else "nothing is logged in history.csv yet"
+            nothing = "the runs have no step in common" if band else "nothing is logged in history.csv yet"
             raise InputError(f"{place}: {nothing}; wait for the first row, or leave it out")
         labels = [run.label for run in runs]
         if label in labels:
             label = f"{Path(place).resolve().parent.name}/{label}"
         if label in labels:
             raise InputError(f"two runs are called {label!r}; give one of them a label, e.g. second={place}")
-        runs.append(Run(label, history, experiment, seeds))
+        runs.append(Run(label, history, experiment, band))
     return runs
 
 
@@ -219,8 +219,8 @@ def _panel(axis: Axes, runs: Sequence[Run], column: str) -> None:
         colour, few = _COLOURS[number % len(_COLOURS)], len(steps) <= 40
         marker = _MARKERS[number % len(_MARKERS)] if few else ""
         axis.plot(steps, values, label=run.label, color=colour, linewidth=1.7, marker=marker, markersize=4.5)
-        if run.seeds:
-            low, high = (combined(run.seeds, extreme).series(column)[1] for extreme in (min, max))
+        if run.band:
+            low, high = (history.series(column)[1] for history in run.band)
             axis.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
         drawn += values
         top = best(run, column)

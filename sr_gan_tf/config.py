@@ -131,6 +131,16 @@ class Experiment:
     histograms: bool = False
 
 
+def patch_size(experiment: Experiment, stage: Stage) -> int:
+    """HR pixels a side of the stage's training patches."""
+    return stage.patch_size or experiment.data.patch_size
+
+
+def batch_size(experiment: Experiment, stage: Stage) -> int:
+    """Pictures a step in the stage."""
+    return stage.batch_size or experiment.data.batch_size
+
+
 _EXPERIMENT = TypeAdapter(Experiment)
 
 

@@ -26,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.optimizers.base_optimizer import BaseOptimizer
 
-from sr_gan_tf.config import Experiment, Stage, to_json
+from sr_gan_tf.config import Experiment, Stage, batch_size, to_json
 from sr_gan_tf.errors import InputError
 
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError,
@@ -230,7 +230,7 @@ def _cluster() -> tuple[list[str], int]:
 
 
 def _check_batch(experiment: Experiment, stage: Stage, index: int, replicas: int) -> None:
-    size = stage.batch_size or experiment.data.batch_size
+    size = batch_size(experiment, stage)
     if size % replicas:
         where = f"stages.{index}.batch_size" if stage.batch_size else "data.batch_size"
         below, above = size // replicas * replicas, -(-size // replicas) * replicas

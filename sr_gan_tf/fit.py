@@ -13,9 +13,18 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from sr_gan_tf.assembly import Networks, batch_size, build_networks, build_stage, load_initial_weights, patch_size
+from sr_gan_tf.assembly import Networks, build_networks, build_stage, load_initial_weights
 from sr_gan_tf.checkpoints import read_newest, restore
-from sr_gan_tf.config import Data, Experiment, Stage, json_schema, load_experiment, to_json
+from sr_gan_tf.config import (
+    Data,
+    Experiment,
+    Stage,
+    batch_size,
+    json_schema,
+    load_experiment,
+    patch_size,
+    to_json,
+)
 from sr_gan_tf.data.measure import profile_input
 from sr_gan_tf.data.overlap import refuse_shared_pictures
 from sr_gan_tf.data.pipeline import training_batches, training_pictures, validation_pictures

@@ -4,8 +4,8 @@ import math
 
 import psutil
 
-from sr_gan_tf.assembly import Networks, batch_size, build_networks, build_stage, patch_size
-from sr_gan_tf.config import Experiment
+from sr_gan_tf.assembly import Networks, build_networks, build_stage
+from sr_gan_tf.config import Experiment, batch_size, patch_size
 from sr_gan_tf.data.pipeline import build_degradation, build_sources
 from sr_gan_tf.data.store_writer import estimate
 from sr_gan_tf.errors import Unavailable

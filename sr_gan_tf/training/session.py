@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from sr_gan_tf.config import Experiment, Stage
+from sr_gan_tf.config import Experiment, Stage, batch_size, patch_size
 from sr_gan_tf.history import History
 from sr_gan_tf.runs import RunFolder
 
@@ -57,11 +57,11 @@ class Session:
 
     @property
     def batch_size(self) -> int:
-        return self.stage.batch_size or self.experiment.data.batch_size
+        return batch_size(self.experiment, self.stage)
 
     @property
     def patch_size(self) -> int:
-        return self.stage.patch_size or self.experiment.data.patch_size
+        return patch_size(self.experiment, self.stage)
 
     @property
     def sample(self) -> int:
