@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from references import assert_equal_to_reference, reference
 from safetensors.numpy import save_file
 
 from sr_gan_tf import convert as convert_module
@@ -14,8 +15,6 @@ from sr_gan_tf.convert import convert, main
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.models import load
-
-REFERENCE = Path(__file__).parent / "reference"
 
 
 @pytest.fixture
@@ -25,11 +24,10 @@ def model(tmp_path):
 
 
 def checkpoint(name, folder):
-    with np.load(REFERENCE / f"{name}.npz") as content:
-        state = {key.removeprefix("state/"): content[key] for key in content.files if key.startswith("state/")}
-        path = folder / "model.safetensors"
-        save_file(state, path)
-        return path, content["input"].transpose(0, 2, 3, 1), content["output"]
+    state, given, output = reference(name)
+    path = folder / "model.safetensors"
+    save_file(state, path)
+    return path, given, output
 
 
 def test_command(model, tmp_path, capsys):
@@ -40,7 +38,7 @@ def test_command(model, tmp_path, capsys):
     assert said.startswith("MetaGAN (discriminator), ") and "published_attention=true" in said
     loaded = keras.saving.load_model(output, safe_mode=True)
     assert type(loaded) is DISCRIMINATORS["MetaGAN"]
-    np.testing.assert_allclose(loaded(given), expected, atol=1e-4 * np.ptp(expected))
+    assert_equal_to_reference(loaded(given), expected)
     assert [item.name for item in output.parent.iterdir()] == ["metagan.keras"]
 
 
@@ -49,8 +47,7 @@ def test_a_generator_loads_and_upscales(tmp_path):
     convert(path)
     generator = load(path.with_suffix(".keras"))
     assert generator.scale == 4
-    expected = expected.transpose(0, 2, 3, 1)
-    np.testing.assert_allclose(generator.predict(given, verbose=0), expected, atol=1e-4 * np.ptp(expected))
+    assert_equal_to_reference(generator.predict(given, verbose=0), expected)
 
 
 def test_default_name_and_overwriting(model):

@@ -4,115 +4,19 @@ import collections
 import io
 import os
 import pickle
-import struct
-import sys
-import types
 import zipfile
-from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 import pytest
+from references import REFERENCE, assert_equal_to_reference, reference
 from safetensors.numpy import save_file
+from torch_files import Called, Stored, TorchPickler, stand_ins, torch_file
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.pytorch_checkpoints.pytorch import FAMILIES, load_pytorch, network_of, read_state
 
-REFERENCE = Path(__file__).parent / "reference"
-STORAGES = {"f4": "FloatStorage", "f8": "DoubleStorage", "f2": "HalfStorage", "i8": "LongStorage"}
-
-
-def reference(name: str) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """State, input and output (both NHWC) of a reference file."""
-    with np.load(REFERENCE / f"{name}.npz") as content:
-        state = {key.removeprefix("state/"): content[key] for key in content.files if key.startswith("state/")}
-        given, output = content["input"], content["output"]
-    return state, _channels_last(given), _channels_last(output)
-
-
-def _channels_last(array):
-    return array.transpose(0, 2, 3, 1) if array.ndim == 4 else array
-
-
-# Files made by hand: the same pickles as torch.save writes, without PyTorch.
-
-
-class _Called:
-    def __init__(self, function, *arguments):
-        self.function, self.arguments = function, arguments
-
-    def __reduce__(self):
-        return self.function, self.arguments
-
-
-class _Stored:
-    """A storage, pickled by its persistent identity."""
-
-    def __init__(self, kind, key, size, legacy):
-        self.identity = ("storage", kind, key, "cpu", size, *([None] if legacy else []))
-
-
-class _Pickler(pickle.Pickler):
-    def persistent_id(self, item):
-        return item.identity if isinstance(item, _Stored) else None
-
-
-@pytest.fixture
-def torch_names(monkeypatch):
-    """Stand-ins for the names that a pickle of torch.save mentions; nothing of them is run when it is read."""
-    torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
-    for name in (*STORAGES.values(), "BFloat16Storage"):
-        setattr(torch, name, type(name, (), {"__module__": "torch", "__qualname__": name}))
-
-    def _rebuild_tensor_v2(*arguments):
-        raise AssertionError("a name of PyTorch's was called")
-
-    _rebuild_tensor_v2.__module__, _rebuild_tensor_v2.__qualname__ = "torch._utils", "_rebuild_tensor_v2"
-    utils._rebuild_tensor_v2 = _rebuild_tensor_v2
-    monkeypatch.setitem(sys.modules, "torch", torch)
-    monkeypatch.setitem(sys.modules, "torch._utils", utils)
-    return torch, utils
-
-
-def torch_file(path: Path, content, torch_names, legacy=False) -> Path:
-    """Writes nested dictionaries of arrays as torch.save does."""
-    torch, utils = torch_names
-    arrays: list[np.ndarray] = []
-
-    def tensors(item):
-        if isinstance(item, dict):
-            return collections.OrderedDict((key, tensors(value)) for key, value in item.items())
-        if not isinstance(item, np.ndarray):
-            return item
-        bfloat16 = item.dtype == ml_dtypes.bfloat16
-        kind = getattr(torch, "BFloat16Storage" if bfloat16 else STORAGES[item.dtype.str[1:]])
-        arrays.append(np.ascontiguousarray(item))
-        storage = _Stored(kind, str(len(arrays) - 1), item.size, legacy)
-        strides = tuple(step // item.itemsize for step in arrays[-1].strides)
-        return _Called(utils._rebuild_tensor_v2, storage, 0, item.shape, strides, False, collections.OrderedDict())
-
-    data = io.BytesIO()
-    _Pickler(data, 2).dump(tensors(content))
-    if legacy:
-        system = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
-        with path.open("wb") as file:
-            for item in (0x1950A86A20F9469CFC6C, 1001, system):
-                pickle.dump(item, file, 2)
-            file.write(data.getvalue())
-            pickle.dump([str(number) for number in range(len(arrays))], file, 2)
-            for array in arrays:
-                file.write(struct.pack("<q", array.size) + array.tobytes())
-        return path
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/data.pkl", data.getvalue())
-        archive.writestr("archive/byteorder", "little")
-        for number, array in enumerate(arrays):
-            archive.writestr(f"archive/data/{number}", array.tobytes())
-        archive.writestr("archive/version", "3\n")
-    return path
-
-
-# SharedResidual's files are in another range of pictures: tests/test_generators.py.
+# SharedResidual's files are in another range of pictures: tests/test_pytorch_forms.py.
 NAMES = sorted(file.stem for file in REFERENCE.glob("*.npz") if not file.stem.startswith("shared_residual"))
 
 
@@ -121,7 +25,7 @@ def test_equal_to_reference(name):
     state, given, expected = reference(name)
     overrides = {"published_attention": True} if name.endswith("_published") else {}
     network = network_of(state, name, overrides)
-    assert np.abs(network(given).numpy() - expected).max() <= 1e-4 * np.ptp(expected)
+    assert_equal_to_reference(network(given), expected)
 
 
 def test_every_family_has_a_reference():
@@ -134,6 +38,11 @@ def test_families_do_not_overlap():
     for name in NAMES:
         state = reference(name)[0]
         assert len({family.class_name for family in FAMILIES if all(key in state for key in family.keys)}) == 1
+
+
+@pytest.fixture
+def torch_names(monkeypatch):
+    return stand_ins(monkeypatch)
 
 
 class TestFiles:
@@ -197,14 +106,14 @@ class TestFiles:
 
     def test_shared_storage_views_and_big_endian(self, tmp_path, torch_names):
         torch, utils = torch_names
-        storage = _Stored(torch.FloatStorage, "0", 6, False)
+        storage = Stored(torch.FloatStorage, "0", 6, False)
         content = collections.OrderedDict(
-            whole=_Called(utils._rebuild_tensor_v2, storage, 0, (2, 3), (3, 1), False, None),
-            turned=_Called(utils._rebuild_tensor_v2, storage, 1, (2, 2), (1, 3), False, None),
-            number=_Called(utils._rebuild_tensor_v2, storage, 5, (), (), False, None),
+            whole=Called(utils._rebuild_tensor_v2, storage, 0, (2, 3), (3, 1), False, None),
+            turned=Called(utils._rebuild_tensor_v2, storage, 1, (2, 2), (1, 3), False, None),
+            number=Called(utils._rebuild_tensor_v2, storage, 5, (), (), False, None),
         )
         data = io.BytesIO()
-        _Pickler(data, 2).dump(content)
+        TorchPickler(data, 2).dump(content)
         for order in ("little", "big"):
             with zipfile.ZipFile(tmp_path / "model.pth", "w") as archive:
                 archive.writestr("m/data.pkl", data.getvalue())
@@ -226,7 +135,7 @@ class TestRefused:
     @pytest.mark.parametrize("protocol", [0, 2, 4])
     def test_code_is_not_run(self, legacy, protocol, tmp_path):
         trace = tmp_path / "trace"
-        attack = pickle.dumps(_Called(os.mkdir, str(trace)), protocol)
+        attack = pickle.dumps(Called(os.mkdir, str(trace)), protocol)
         pickle.loads(attack)
         assert trace.is_dir()  # it would work
         trace.rmdir()
@@ -253,9 +162,9 @@ class TestRefused:
     )  # fmt: skip
     def test_views_beyond_the_storage(self, offset, shape, strides, tmp_path, torch_names):
         torch, utils = torch_names
-        tensor = _Called(utils._rebuild_tensor_v2, _Stored(torch.FloatStorage, "0", 6, False), offset, shape, strides)
+        tensor = Called(utils._rebuild_tensor_v2, Stored(torch.FloatStorage, "0", 6, False), offset, shape, strides)
         data = io.BytesIO()
-        _Pickler(data, 2).dump({"a": tensor})
+        TorchPickler(data, 2).dump({"a": tensor})
         with zipfile.ZipFile(tmp_path / "model.pth", "w") as archive:
             archive.writestr("m/data.pkl", data.getvalue())
             archive.writestr("m/data/0", bytes(24))
@@ -272,8 +181,8 @@ class TestRefused:
     def test_a_storage_cut_short(self, tmp_path, torch_names):
         torch, utils = torch_names
         data = io.BytesIO()
-        tensor = _Called(utils._rebuild_tensor_v2, _Stored(torch.FloatStorage, "0", 6, False), 0, (6,), (1,))
-        _Pickler(data, 2).dump({"a": tensor})
+        tensor = Called(utils._rebuild_tensor_v2, Stored(torch.FloatStorage, "0", 6, False), 0, (6,), (1,))
+        TorchPickler(data, 2).dump({"a": tensor})
         with zipfile.ZipFile(tmp_path / "model.pth", "w") as archive:
             archive.writestr("m/data.pkl", data.getvalue())
             archive.writestr("m/data/0", bytes(20))
