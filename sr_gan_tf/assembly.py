@@ -71,7 +71,7 @@ def check_sizes(experiment: Experiment) -> None:
                 f"data.patch_size: {size} is no multiple of the scale {scale}; the nearest are {near[0]} and {near[1]}"
             )
         if stage.adversarial is None:
-            for key in ("features", "penalties", "discriminator_optimizer"):
+            for key in ("features", "penalties", "discriminator_optimizer", "discriminator_initial_weights"):
                 if getattr(stage, key):
                     raise InputError(f"stages.{index}.{key}: of no use without `adversarial`; add that or leave it out")
             if not stage.content:
@@ -141,6 +141,12 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
     balance = {field.name: getattr(stage.balance, field.name) for field in dataclasses.fields(Stabilisers)}
     noise = balance["instance_noise"]
     balance["instance_noise"] = build_schedule(noise, f"{where}.balance.instance_noise") if noise else None
+    half = batch_size(experiment, stage) // 2
+    if 0 < stage.balance.replay_buffer < half:
+        raise InputError(
+            f"{where}.balance.replay_buffer: {stage.balance.replay_buffer} pictures cannot give half of a batch, "
+            f"{half}; raise it, or lower data.batch_size"
+        )
     trainer.compile(
         generator_optimizer,
         discriminator_optimizer,
@@ -153,6 +159,17 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
         jit_compile=jit_compile,
     )
     return trainer
+
+
+def check_initial_weights(experiment: Experiment, index: int, networks: Networks) -> None:
+    """Raises InputError where the weights that a stage names can't be had, or none of them fits."""
+    stage = experiment.stages[index]
+    for source, target in (
+        (stage.initial_weights, networks.generator),
+        (stage.discriminator_initial_weights, networks.discriminator),
+    ):
+        if source is not None:
+            matching(_source(source), target, source)
 
 
 def load_initial_weights(experiment: Experiment, index: int, networks: Networks, say=print) -> None:
@@ -173,20 +190,29 @@ def transfer(source: Network, target: Network, where: str) -> str:
     Raises:
         InputError: nothing fits.
     """
-    given = {_name(variable): variable for variable in source.variables}
-    left = []
-    for variable in target.variables:
-        other = given.get(_name(variable))
-        if other is None or tuple(other.shape) != tuple(variable.shape):
-            left.append(_name(variable))
-        else:
-            variable.assign(np.asarray(other))
+    pairs = matching(source, target, where)
+    for variable, other in pairs:
+        variable.assign(np.asarray(other))
+    taken = {_name(variable) for variable, _ in pairs}
+    left = [name for name in map(_name, target.variables) if name not in taken]
     total = len(target.variables)
-    if len(left) == total:
+    return f"{len(pairs)} of {total} weights from {where}" + (f"; not there: {', '.join(left)}" if left else "")
+
+
+def matching(source: Network, target: Network, where: str) -> list[tuple]:
+    """Pairs (target's variable, source's) of the same name and shape.
+
+    Raises:
+        InputError: there is none.
+    """
+    given = {_name(variable): variable for variable in source.variables}
+    pairs = [(variable, given.get(_name(variable))) for variable in target.variables]
+    pairs = [(one, other) for one, other in pairs if other is not None and tuple(other.shape) == tuple(one.shape)]
+    if not pairs:
         raise InputError(
             f"{where}: none of its weights fits {type(target).__name__}; expected a file of the same network"
         )
-    return f"{total - len(left)} of {total} weights from {where}" + (f"; not there: {', '.join(left)}" if left else "")
+    return pairs
 
 
 def _source(name: str) -> Network:
@@ -206,7 +232,8 @@ def averaged(run: str | Path) -> Generator:
     newest = read_newest(folder.checkpoints)
     if newest is None:
         raise InputError(f"{run} holds no checkpoint; give the folder of a run that has saved one, or a .keras file")
-    generator = build_networks(folder.experiment()).average
+    experiment = folder.experiment()
+    generator = build(experiment.generator, GENERATORS, "generator", scale=experiment.scale)
     for index, variable in enumerate(generator.variables):
         variable.assign(newest[1][f"average/{index:05d}"])
     return generator

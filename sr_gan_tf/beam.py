@@ -7,6 +7,8 @@ Pillow and protobuf: `pip install apache-beam sr_gan_tf`.
 Every result has the name that its original's path gives, and is written under a temporary name first: however often an
 engine repeats its work, there is one whole result of each name, and a second run makes only what is missing. What
 cannot be enlarged, and what would have another's name, is listed in `dead_letters.jsonl`, one JSON object a line.
+What a killed worker was writing stays as `NAME.HEX.tmp`, since another one may be writing the same result; such files
+may be deleted when no pipeline runs.
 """
 
 import argparse
@@ -18,6 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import tensorflow as tf
 
 try:
     import apache_beam as beam
@@ -67,8 +70,8 @@ class Enlarger(ModelHandler[Work, PredictionResult, Chain]):
         for name, path in batch:
             try:
                 yield PredictionResult((name, path), self._enlarged(name, path, model))
-            except (InputError, OSError) as error:
-                yield PredictionResult((name, path), one_line(error))
+            except (InputError, OSError, MemoryError, tf.errors.OpError) as error:
+                yield PredictionResult((name, path), one_line(error) or type(error).__name__)
 
     def _enlarged(self, name: str, path: str, chain: Chain) -> bytes:
         with FileSystems.open(path, compression_type="uncompressed") as file:

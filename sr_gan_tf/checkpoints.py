@@ -37,7 +37,7 @@ def save_checkpoint(folder: Path, step: int, state: Mapping[str, Sequence], note
     }
     path = folder / f"step_{step:09d}.safetensors"
     text = json.dumps(notes)
-    with replacing(path) as temporary:
+    with replacing(path, durable=True) as temporary:
         try:
             save_file(tensors, temporary, {"notes": text, "sha256": _digest(tensors, text)})
         except SafetensorError as error:  # also what the operating system says, as text: "... (os error 28)"

@@ -16,6 +16,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import socket
 import time
 import types
@@ -27,7 +28,7 @@ import tensorflow as tf
 from keras.src.optimizers.base_optimizer import BaseOptimizer
 
 from sr_gan_tf.config import Experiment, Stage, batch_size, to_json
-from sr_gan_tf.errors import InputError
+from sr_gan_tf.errors import InputError, one_line
 
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError,
          tf.errors.DeadlineExceededError)  # fmt: skip
@@ -60,7 +61,13 @@ class Crew:
         else:
             self.addresses, self.worker = _cluster()
             self.workers = len(self.addresses)
-            self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
+            try:
+                self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
+            except tf.errors.OpError as error:
+                raise InputError(
+                    f"TF_CONFIG: worker {self.worker} cannot begin at {self.addresses[self.worker]} "
+                    f"({one_line(error)}); give an address of this machine and a port that no other process uses"
+                ) from error
         for index, stage in enumerate(experiment.stages):
             _check_batch(experiment, stage, index, self.replicas)
 
@@ -226,6 +233,9 @@ def _cluster() -> tuple[list[str], int]:
         raise InputError(f'distribution: "multi_worker" needs the environment variable {form}') from error
     if task["type"] not in ("chief", "worker") or not 0 <= place < len(addresses):
         raise InputError(f"{form}; found task {task}")
+    for address in addresses:
+        if not re.fullmatch(r".+:\d{1,5}", str(address)):
+            raise InputError(f"{form}; found the address {address!r}")
     return addresses, place
 
 

@@ -54,20 +54,30 @@ def writing(path: Path) -> Iterator[None]:
             raise InputError(f"no space left to write {path}; free some and start again, nothing is lost") from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise InputError(f"cannot write {path}: {error.strerror}; choose a folder that can be written") from error
-        raise
+        reason = error.strerror or one_line(error)
+        raise InputError(f"cannot write {path}: {reason}; choose another name or folder") from error
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` (same ending) that takes its place when the block ends well."""
+def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
+    """A temporary name beside `path` (same ending) that takes its place when the block ends well.
+
+    Args:
+        path: the file to be written.
+        durable: whether its content is on the disk before it takes its name, so that a power cut leaves a whole file.
+    """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
+            if durable:
+                with temporary.open("rb") as file:
+                    os.fsync(file.fileno())
             os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where it could not even be made
+            temporary.unlink()
 
 
 def remove_leftovers(folder: Path) -> None:

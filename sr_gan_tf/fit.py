@@ -4,16 +4,20 @@ import argparse
 import contextlib
 import dataclasses
 import json
-import math
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from sr_gan_tf.assembly import Networks, build_networks, build_stage, load_initial_weights
+from sr_gan_tf.assembly import (
+    Networks,
+    build_networks,
+    build_stage,
+    check_initial_weights,
+    load_initial_weights,
+)
 from sr_gan_tf.checkpoints import read_newest, restore
 from sr_gan_tf.config import (
     Data,
@@ -27,19 +31,20 @@ from sr_gan_tf.config import (
 )
 from sr_gan_tf.data.measure import profile_input
 from sr_gan_tf.data.overlap import refuse_shared_pictures
-from sr_gan_tf.data.pipeline import training_batches, training_pictures, validation_pictures
+from sr_gan_tf.data.pipeline import picture_keys, training_batches, validation_pictures
+from sr_gan_tf.data.sampler import Sampler
 from sr_gan_tf.distribution import Crew
 from sr_gan_tf.errors import InputError, command
 from sr_gan_tf.history import History
 from sr_gan_tf.inference.tiling import upscale_array
-from sr_gan_tf.metrics import metric_named
-from sr_gan_tf.resampling import imresize
 from sr_gan_tf.runs import RunFolder
 from sr_gan_tf.training import callbacks as run_callbacks
-from sr_gan_tf.training.advice import slow_bfloat16, warn_of_a_cold_start, warn_of_other_pictures
+from sr_gan_tf.training.advice import slow_bfloat16, warn_of_a_cold_start, warn_of_lost_rows, warn_of_other_pictures
 from sr_gan_tf.training.board import describe, finish
 from sr_gan_tf.training.session import Session
-from sr_gan_tf.training.validation import Validate, measure, metrics_of
+from sr_gan_tf.training.stopping import enough_memory, needs_of, stopping
+from sr_gan_tf.training.summary import bicubic_row, summarise
+from sr_gan_tf.training.validation import Chart, Validate
 
 
 def fit(
@@ -63,7 +68,7 @@ def fit(
     crew = Crew(experiment)
     if experiment.deterministic:
         tf.config.experimental.enable_op_determinism()
-    with crew.talking(), crew.building():
+    with enough_memory("the networks of the experiment; make them smaller"), crew.talking(), crew.building():
         networks = build_networks(experiment)
         # All stages are built once before anything is written: a mistake in the last one shows now.
         for index in range(len(experiment.stages)):
@@ -76,24 +81,34 @@ def fit(
         return folder
     with folder.claim(experiment):
         session = Session(experiment, folder, History(folder.history))
-        pictures = validation_pictures(experiment.data, experiment.scale)
-        saved = _recall(session, say)
-        crew.check_same(experiment, session.step)
-        session.writer = tf.summary.create_file_writer(str(folder.logs))
-        for line in slow_bfloat16(experiment):
-            say(line)
-        if saved is None:
-            describe(session, networks.generator if crew.strategy is None else networks.generator.copy())
-        baseline = _bicubic_row(session, pictures)
-        with _stopping(session):
-            while session.stage_index < len(experiment.stages):
-                _run_stage(session, networks, crew, saved, pictures, profile, say)
-                saved = None
-                session.next_stage()
-        _summarise(session, baseline, say)
-        finish(session)
+        with stopping(session, crew.workers > 1):
+            _train(session, networks, crew, profile, say)
     crew.leave()
     return folder
+
+
+def _train(session: Session, networks: Networks, crew: Crew, profile: tuple[int, int] | None, say) -> None:
+    """What the chief does in the folder that it has claimed."""
+    experiment = session.experiment
+    pictures = validation_pictures(experiment.data, experiment.scale)
+    if experiment.data.validation and not pictures:
+        say("warning: no validation picture can be read; the run goes on without validation")
+    saved = _recall(session, say)
+    _check_coming_stages(session, networks, begun=saved is not None)
+    crew.check_same(experiment, session.step)
+    session.writer = tf.summary.create_file_writer(str(session.folder.logs))
+    for line in slow_bfloat16(experiment):
+        say(line)
+    if saved is None:
+        describe(session, networks.generator if crew.strategy is None else networks.generator.copy())
+    keys = picture_keys(experiment.data, experiment.scale, "validation")
+    baseline = bicubic_row(session, pictures, keys)
+    while session.stage_index < len(experiment.stages):
+        _run_stage(session, networks, crew, saved, pictures, profile, say)
+        saved = None
+        session.next_stage()
+    summarise(session, baseline, say)
+    finish(session)
 
 
 def _follow(experiment: Experiment, folder: RunFolder, networks: Networks, crew: Crew) -> None:
@@ -101,7 +116,7 @@ def _follow(experiment: Experiment, folder: RunFolder, networks: Networks, crew:
     session = Session(experiment, folder, History(folder.history))
     saved = _recall(session, _silently)
     crew.check_same(experiment, session.step)
-    with _stopping(session):
+    with stopping(session, together=True):
         while session.stage_index < len(experiment.stages):
             _run_stage(session, networks, crew, saved, (), None, _silently)
             saved = None
@@ -121,8 +136,19 @@ def _recall(session: Session, say) -> dict[str, np.ndarray] | None:
     notes, tensors = newest
     session.recall(notes)
     session.history.forget_after(session.step)
+    warn_of_lost_rows(session, notes)
     say(f"going on at step {session.step} of {session.folder.path}")
     return tensors
+
+
+def _check_coming_stages(session: Session, networks: Networks, begun: bool) -> None:
+    """What a later stage needs is looked for now, not when the stages before it are trained."""
+    experiment, index = session.experiment, session.stage_index
+    for coming in range(index + begun, len(experiment.stages)):
+        check_initial_weights(experiment, coming, networks)
+    later = max(experiment.stages[index:], key=lambda stage: patch_size(experiment, stage))
+    if patch_size(experiment, later) > session.patch_size:
+        Sampler(stage_data(experiment, later), experiment.scale, experiment.seed)
 
 
 def _run_stage(
@@ -135,7 +161,7 @@ def _run_stage(
     say: Callable[[str], None],
 ) -> None:
     experiment, stage = session.experiment, session.stage
-    with crew.talking(), crew.building():
+    with enough_memory(needs_of(session)), crew.talking(), crew.building():
         if saved is None:
             load_initial_weights(experiment, session.stage_index, networks, say)
         trainer = build_stage(experiment, session.stage_index, networks)
@@ -151,10 +177,13 @@ def _run_stage(
         data = dataclasses.replace(stage_data(experiment, stage), batch_size=size)
         return training_batches(data, experiment.scale, experiment.seed, session.sample, shard)
 
-    warn_of_other_pictures(session, training_pictures(stage_data(experiment, stage), experiment.scale))
+    keys = picture_keys(experiment.data, experiment.scale, "train")
+    if session.pictures not in (None, keys):
+        warn_of_other_pictures("training", session.step)
+    session.pictures = keys
     progress = run_callbacks.Progress(session, crew.is_chief)
     # Closed whatever happens, so that an error line doesn't hang on the bar's.
-    with contextlib.closing(progress), crew.talking():
+    with contextlib.closing(progress), enough_memory(needs_of(session)), crew.talking():
         trainer.fit(
             on_device(crew.batches(batches, session.batch_size)),
             steps_per_epoch=stage.steps - session.stage_step,
@@ -182,64 +211,14 @@ def on_device(batches: tf.data.Dataset) -> tf.data.Dataset:
 def _callbacks(session: Session, crew: Crew, progress, pictures: Sequence, profile) -> list:
     chosen = [run_callbacks.Count(session), progress, run_callbacks.Guard(session)]
     if crew.is_chief:
-        chosen += [run_callbacks.Log(session), Validate(session, pictures, upscale_array)]
+        # A validation may end the stage, whose last steps are then to be logged.
+        chosen += [Validate(session, pictures, upscale_array), run_callbacks.Log(session), Chart(session, pictures)]
     if crew.is_chief and session.experiment.histograms:
         chosen.append(run_callbacks.Histograms(session))
     if profile is not None:
         chosen.append(run_callbacks.Profile(session, *profile))
     # The checkpoint comes last, so that it saves what the others remember.
     return [*chosen, run_callbacks.Agree(session, crew), run_callbacks.Checkpoint(session, crew.is_chief)]
-
-
-def _bicubic_row(session: Session, pictures: Sequence) -> dict[str, float]:
-    """Bicubic's own figures, at step 0 of the history."""
-    if not pictures:
-        return {}
-    history, scale = session.history, session.experiment.scale
-    names = {name: f"validation/bicubic_{name}" for name in metrics_of(session.experiment)}
-    if not len(history):
-        values = measure(pictures, lambda lr: imresize(lr, scale=scale), scale, list(names))
-        history.add(0, session.stage.name, {names[key]: value for key, value in values.items()})
-        history.write()
-    return {key: history.last(name) for key, name in names.items()}
-
-
-def _summarise(session: Session, baseline: dict[str, float], say) -> None:
-    history = session.history
-    if baseline:
-        say(f"{'bicubic':<20} {_figures(baseline)}")
-        for stage in session.experiment.stages:
-            last = {name: history.last(f"validation/{name}", stage.name) for name in baseline}
-            say(f"{stage.name:<20} {_figures(last)}")
-    say(f"done: {session.step} steps; best generator in {session.folder.best}, chart in {session.folder.chart}")
-
-
-def _figures(values: dict[str, float]) -> str:
-    """E.g. `PSNR-Y 28.42 dB  SSIM-Y 0.8101`; `-` where a metric isn't defined."""
-    texts = []
-    for name, value in values.items():
-        metric = metric_named(name)
-        unit = " dB" if metric.title.startswith("PSNR") else ""
-        texts.append(f"{metric.title} " + ("-" if math.isnan(value) else f"{value:.{metric.digits}f}{unit}"))
-    return "  ".join(texts)
-
-
-@contextlib.contextmanager
-def _stopping(session: Session) -> Iterator[None]:
-    """The first SIGINT or SIGTERM saves at the end of the step; the second one stops at once."""
-
-    def handle(number, frame):
-        if session.stop_requested:
-            raise KeyboardInterrupt("at once; the last checkpoint stands")
-        session.stop_requested = True
-        print("\nstopping after this step (again to stop at once)", file=sys.stderr)
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def profile_data(experiment: Experiment, count: int = 50) -> str:

@@ -92,7 +92,7 @@ class History:
         return next(reversed(self.series(name, stage)[1]), math.nan)
 
     def write(self) -> None:
-        with replacing(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        with replacing(self.path, durable=True) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(self.columns())
             for step, stage, *values in zip(self.steps, self.stages, *self._columns.values(), strict=True):

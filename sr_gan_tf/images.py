@@ -6,6 +6,7 @@ pixel is decoded.
 
 import contextlib
 import dataclasses
+import errno
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,16 @@ MAX_MEGAPIXELS = 500.0
 
 # Not every format of Pillow's: EPS would start an interpreter, and others are no pictures of pixels.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "GIF", "PPM", "JPEG2000")
+
+
+# What the system says of a file that has gone or never was one, and of a seek to where only a damaged file points.
+_DEFECTS = (
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.EOVERFLOW,
+)  # fmt: skip
+
+
+class Unreadable(InputError):
+    """The disk or the memory failed while a file was read, which says nothing about the picture in it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,14 +166,28 @@ def joined(pixels: np.ndarray, alpha: np.ndarray | None, encoding: Encoding) -> 
 
 
 @contextlib.contextmanager
+def naming_faults(where: str) -> Iterator[None]:
+    """Faults of the disk and of memory become `Unreadable`; what speaks of the file itself passes."""
+    try:
+        yield
+    except MemoryError as error:
+        raise Unreadable(f"{where}: not enough memory to decode it; free some or split the picture") from error
+    except OSError as error:
+        # Decoders raise OSError, too, but without a number.
+        if error.errno is None or error.errno in _DEFECTS:
+            raise
+        reason = error.strerror or one_line(error)
+        raise Unreadable(f"cannot read {where}: {reason}; make it readable and start again") from error
+
+
+@contextlib.contextmanager
 def _refusing(where: str) -> Iterator[None]:
     """Decoders raise whatever they meet in a damaged file; all of it becomes one line that names the file."""
     try:
-        yield
+        with naming_faults(where):
+            yield
     except InputError:
         raise
-    except MemoryError as error:
-        raise InputError(f"{where}: not enough memory to decode it; free some or split the picture") from error
     except Exception as error:
         reason = one_line(error) or type(error).__name__
         raise InputError(f"{where}: damaged or unsupported picture ({reason}); replace or remove it") from error
@@ -173,7 +198,8 @@ def _opened(source: str | Path | bytes, max_megapixels: float, name: str) -> Ite
     where = name or _name(source)
     try:
         # A file object, not its path: given a path, Pillow maps an uncompressed TIFF and scrambles a turned one.
-        file = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
+        with naming_faults(where):
+            file = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
     except OSError as error:
         raise InputError(f"cannot read {where}: {error.strerror or one_line(error)}; give a picture file") from error
     with file:
@@ -191,7 +217,10 @@ def _opened(source: str | Path | bytes, max_megapixels: float, name: str) -> Ite
 @contextlib.contextmanager
 def _refusing_unknown(where: str, file: IO[bytes]) -> Iterator[None]:
     try:
-        yield
+        with naming_faults(where):
+            yield
+    except Unreadable:
+        raise
     except UnidentifiedImageError as error:
         if file.seek(0, io.SEEK_END) == 0:
             raise InputError(f"{where}: the file is empty; replace or remove it") from error

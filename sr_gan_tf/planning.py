@@ -4,11 +4,11 @@ import math
 
 import psutil
 
-from sr_gan_tf.assembly import Networks, build_networks, build_stage
+from sr_gan_tf.assembly import Networks, build_networks, build_stage, check_initial_weights
 from sr_gan_tf.config import Experiment, batch_size, patch_size
 from sr_gan_tf.data.pipeline import build_degradation, build_sources
 from sr_gan_tf.data.store_writer import estimate
-from sr_gan_tf.errors import Unavailable
+from sr_gan_tf.errors import InputError, Unavailable
 from sr_gan_tf.graph_memory import peak_bytes, step_function
 from sr_gan_tf.inference.receptive_field import receptive_field
 from sr_gan_tf.networks import Network
@@ -32,6 +32,10 @@ def plan(experiment: Experiment) -> str:
             text += f"; resident memory about {estimate_memory(experiment, index, networks) / 1e9:.2f} GB"
         except Unavailable as error:
             text += f"; not to be run here yet: {error}"
+        try:
+            check_initial_weights(experiment, index, networks)
+        except InputError as error:
+            text += f"; its initial weights can't be had yet: {error}"
         lines.append(text)
     return "\n".join(lines + _data_lines(experiment))
 

@@ -6,12 +6,15 @@ runs/<name>/  experiment.json  checkpoints/  best.keras  logs/  samples/  histor
 import contextlib
 import dataclasses
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sr_gan_tf.checkpoints import checkpoint_files, read_newest
 from sr_gan_tf.config import Experiment, load_experiment, to_json
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import remove_leftovers, write_text, writing
+
+FREE = ("note", "data.cache_dir")  # say nothing of what is trained
 
 
 class RunFolder:
@@ -41,20 +44,25 @@ class RunFolder:
         """Makes the folder, keeps other processes out of it and checks that it belongs to `experiment`.
 
         Raises:
-            InputError: the folder belongs to another experiment (the differing keys are named), another process
-                trains in it, or it cannot be written.
+            InputError: the folder belongs to another experiment (the differing keys are named; what only stages to
+                come depend on may be changed), another process trains in it, or it cannot be written.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise InputError(f"{self.path} is a file; give a folder with --run-dir")
         with writing(self.path):
+            if self.path.exists() and not self.path.is_dir():
+                raise InputError(f"{self.path} is a file; give a folder with --run-dir")
             self.path.mkdir(parents=True, exist_ok=True)
             lock = open(self.path / ".lock", "a")  # noqa: SIM115
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            except BlockingIOError as error:
                 raise InputError(
                     f"{self.path} is in use by another training; wait for it or choose another --run-dir"
+                ) from error
+            except OSError as error:
+                raise InputError(
+                    f"{self.path}: its file system gives no locks ({error.strerror}), which keep two trainings apart; "
+                    "choose a --run-dir on another"
                 ) from error
             with writing(self.path):
                 remove_leftovers(self.path)
@@ -72,11 +80,33 @@ class RunFolder:
             write_text(self.experiment_file, to_json(experiment))
             return
         before = self.experiment()
-        if before != experiment:
+        if before == experiment:
+            return
+        old, new, fixed = _flat(before), _flat(experiment), self._is_fixed()
+        if any(old.get(key) != new.get(key) and fixed(key) for key in old.keys() | new.keys()):
             raise InputError(
                 f"{self.path} belongs to another experiment; these keys differ: "
-                f"{', '.join(differences(_flat(before), _flat(experiment)))}; choose another --run-dir"
+                f"{', '.join(differences(old, new))}; choose another --run-dir"
             )
+        write_text(self.experiment_file, to_json(experiment))
+
+    def _is_fixed(self) -> Callable[[str], bool]:
+        """Whether a key decided what was trained already, so that it can no longer be changed.
+
+        Free are all keys before the first checkpoint and the first generator, later those of stages to come.
+        """
+        if not checkpoint_files(self.checkpoints) and not self.best.exists():
+            # A row that was measured before the first step would speak of the settings before.
+            self.history.unlink(missing_ok=True)
+            return lambda key: False
+        newest = read_newest(self.checkpoints, warn=lambda text: None)
+        begun = newest[0].get("stage_index", 0) if newest is not None else 0
+
+        def fixed(key: str) -> bool:
+            first, _, rest = key.partition(".")
+            return key not in FREE and not (first == "stages" and int(rest.partition(".")[0]) > begun)
+
+        return fixed
 
 
 def differences(first: dict[str, object], second: dict[str, object]) -> list[str]:

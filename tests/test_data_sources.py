@@ -9,7 +9,7 @@ from PIL import Image
 
 from sr_gan_tf import config
 from sr_gan_tf.data.catalogue import build_sources
-from sr_gan_tf.data.sources import Folder, SamplePhotographs
+from sr_gan_tf.data.sources import Example, Folder, SamplePhotographs
 from sr_gan_tf.data.tfds_source import TFDS
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.resampling import imresize
@@ -44,6 +44,14 @@ def test_folder_takes_a_glob_and_a_single_file(tmp_path):
     assert len(Folder(str(tmp_path), pattern="*/photo_*.png")) == 1
     assert Folder(str(file))[0].read(1)[0].shape == (24, 32, 3)
     assert len(Folder(str(tmp_path), pattern="*.dat")) == 1
+
+
+@pytest.mark.parametrize("pattern", ["/photos/*.png", "**.png", "../*.png", "."])
+def test_patterns_that_are_none_below_the_folder(tmp_path, pattern):
+    save(tmp_path / "one" / "a.png")
+    with pytest.raises(InputError, match="pattern|no file matches") as caught:
+        Folder(str(tmp_path / "one"), pattern=pattern)
+    assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir()], ids=["missing", "empty"])
@@ -211,6 +219,16 @@ def test_tfds_pictures_of_any_data_set(name, shape):
         np.testing.assert_array_equal(source[1].read(1)[0], examples[1].read(1)[0])
         assert (shape is None or hr.shape == shape) and hr.dtype == np.uint8 and lr is None
         assert [example.name for example in source.examples(3)] == [f"TFDS {name} train[3]"]
+
+
+def test_tfds_sizes_leave_damaged_records_out(tmp_path):
+    whole = save(tmp_path / "a.png").read_bytes()
+
+    class Records(TFDS):
+        def examples(self, first=0):
+            return iter([Example("one", whole), Example("two", whole[:20]), Example("three", b""), Example("4", whole)])
+
+    assert Records("any").sizes(4) == [(24, 32)] * 2 and Records("any").sizes(1) == [(24, 32)]
 
 
 @tfds_warnings

@@ -9,7 +9,7 @@ ORDER = (
     "version", "quiet_start", "errors", "files", "config", "build", "devices", "distribution", "strips",
     "picture_metadata", "picture_decoding", "png_rows", "jpeg_rows", "tiff_rows",
     "row_encoders", "images", "resampling", "layers", "networks", "generators", "discriminators", "losses", "metrics",
-    "data", "runs", "checkpoints", "history", "training", "pytorch_checkpoints", "models", "assembly", "inference",
+    "data", "checkpoints", "runs", "history", "training", "pytorch_checkpoints", "models", "assembly", "inference",
     "graph_memory", "planning", "costs", "picture_sets", "evaluation", "report", "measurement",
 )  # fmt: skip
 COMMANDS = ("weights", "fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark", "beam")

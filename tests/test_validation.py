@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from skimage import data as photographs
 
-from sr_gan_tf import fit
 from sr_gan_tf.config import Data, MetricName, Source
 from sr_gan_tf.data.overlap import refuse_shared_pictures
 from sr_gan_tf.errors import InputError
@@ -17,7 +16,7 @@ from sr_gan_tf.history import History
 from sr_gan_tf.images import write_image
 from sr_gan_tf.metrics import METRICS, psnr_y
 from sr_gan_tf.resampling import imresize
-from sr_gan_tf.training import validation
+from sr_gan_tf.training import summary, validation
 from sr_gan_tf.training.session import Session
 
 
@@ -73,12 +72,12 @@ def test_a_metric_that_is_never_defined_leaves_a_dash(tmp_path):
     )
     folder = types.SimpleNamespace(best=tmp_path, chart=tmp_path)
     session = Session(experiment, folder, History(tmp_path / "history.csv"))
-    figures = fit._bicubic_row(session, [small])
+    figures = summary.bicubic_row(session, [small], ["key"])
     assert figures["psnr_y"] > 20 and np.isnan(figures["ms_ssim_y"])
     assert "ms_ssim" not in (tmp_path / "history.csv").read_text()
     session.history.add(7, "only", {"validation/psnr_y": 30.0, "validation/ms_ssim_y": float("nan")})
     said = []
-    fit._summarise(session, figures, said.append)
+    summary.summarise(session, figures, said.append)
     assert said[1].split() == ["only", "MS-SSIM-Y", "-", "PSNR-Y", "30.00", "dB"]
 
 

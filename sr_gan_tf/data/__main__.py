@@ -4,12 +4,13 @@
 """
 
 import argparse
+import math
 import sys
 import tempfile
 from pathlib import Path
 
 from sr_gan_tf.config import load_experiment
-from sr_gan_tf.errors import command
+from sr_gan_tf.errors import InputError, command
 
 
 @command
@@ -27,6 +28,11 @@ def main(argv: list[str] | None = None) -> int:
     memory.add_argument("--gigabytes", type=float, default=40.0, help="size of the sparse store (default 40)")
     memory.add_argument("--batches", type=int, default=2000, help="batches drawn from it (default 2000)")
     arguments = parser.parse_args(argv)
+    for name in ("batches", "rounds"):
+        if getattr(arguments, name, 1) < 1:
+            raise InputError(f"--{name} {getattr(arguments, name)}: expected 1 or more")
+    if arguments.command == "memory" and not 0 < arguments.gigabytes < math.inf:
+        raise InputError(f"--gigabytes {arguments.gigabytes:g}: expected a positive size")
     if arguments.command == "memory":
         return _memory(arguments.gigabytes, arguments.batches)
     experiment = load_experiment(arguments.experiment, arguments.set)

@@ -3,20 +3,27 @@
 Tiles are appended to `tiles.bin` and synced, then their pictures' lines are appended to `pictures.jsonl` and synced.
 A process that is killed leaves a journal whose lines are all true; the next one checks them against the tiles, cuts
 off what was written beyond them and goes on.
+
+Lines come in the source's order. `unread` in a line tells a picture at which the disk or the memory failed ("fault") or
+that had gone ("gone"); if a later attempt fares better, it gets another line, behind those of the whole source.
 """
 
 import contextlib
 import dataclasses
+import fcntl
 import io
 import json
 import os
+import sys
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from sr_gan_tf.data.store import FORMAT, Layout
+from sr_gan_tf.errors import InputError
 
 _SYNC_BYTES = 64 * 2**20
 _SYNC_SECONDS = 2.0
@@ -76,6 +83,16 @@ class Journal:
             self._lines.write(json.dumps(dataclasses.asdict(wanted)).encode() + b"\n")
         return wanted
 
+    @property
+    def unread(self) -> dict[str, int]:
+        """Names of the pictures at which the disk or the memory has failed so far, and their numbers in the source."""
+        result = {}
+        for number, entry in enumerate(self.entries):
+            result.pop(entry["name"], None)
+            if "unread" in entry:
+                result[entry["name"]] = number
+        return result
+
     def add(self, entry: dict, records: np.ndarray | None) -> None:
         if records is not None:
             self._tiles.write(records)
@@ -107,12 +124,16 @@ class Journal:
             checksums=np.array([entry["crc"] for entry in kept], np.uint32),
         )
         _write_synced(self.folder / "index.npz", index.getvalue())
+        skipped = {entry["name"]: entry["skipped"] for entry in self.entries if "skipped" in entry}
+        for entry in kept:
+            skipped.pop(entry["name"], None)  # read at a later attempt
         about = {
             "format": FORMAT,
             **dataclasses.asdict(layout),
             "tiles": sum(len(entry["details"]) for entry in kept),
             "index_crc": zlib.crc32(index.getvalue()),
-            "skipped": {entry["name"]: entry["skipped"] for entry in self.entries if "skipped" in entry},
+            "skipped": skipped,
+            "unread": self.unread,
         }
         _write_synced(self.folder / "store.json", json.dumps(about, indent=1).encode())
         sync_folder(self.folder)
@@ -131,3 +152,24 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(root: Path, name: str) -> Iterator[None]:
+    """One writer a store; the kernel lets the lock go when its process ends, however it ends."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        file = open(root / f"{name}.lock", "w")
+    except OSError as error:
+        raise InputError(f"cannot write to {root} ({error.strerror}); set data.cache_dir to another folder") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another process that makes {name}", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise InputError(
+                f"cannot lock a file in {root} ({error.strerror}); set data.cache_dir to a folder on a local disk"
+            ) from error
+        yield

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -39,10 +40,10 @@ def training_batches(
     return batches_of(Sampler(data, scale, seed), data.batch_size, first_sample, shard)
 
 
-def training_pictures(data: config.Data, scale: int) -> list[str]:
-    """A text for each training source that changes with its pictures: deleted, replaced, or new ones."""
+def picture_keys(data: config.Data, scale: int, part: Literal["train", "validation"]) -> list[str]:
+    """A text for each source of a part that changes with its pictures: deleted, replaced, or new ones."""
     degradation = build_degradation(data, scale)
-    return [store_key(source, degradation) for source in build_sources(data.train, "data.train", scale)]
+    return [store_key(source, degradation) for source in build_sources(getattr(data, part), f"data.{part}", scale)]
 
 
 def batches_of(sampler: Sampler, batch: int, first_sample: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:

@@ -15,8 +15,8 @@ from typing import Literal
 
 import numpy as np
 
-from sr_gan_tf.errors import InputError, Unavailable
-from sr_gan_tf.images import SUFFIXES, read_header, read_image, to_uint8
+from sr_gan_tf.errors import InputError, Unavailable, one_line
+from sr_gan_tf.images import SUFFIXES, naming_faults, read_header, read_image, to_uint8
 from sr_gan_tf.resampling import imresize
 
 
@@ -37,8 +37,13 @@ class Example:
         """(HR, LR or None), uint8 (H, W, 3); HR is cropped to a multiple of the scale.
 
         Raises:
-            InputError: for a file that cannot be read, or a pair whose sizes don't fit the scale.
+            Unreadable: where the disk or the memory fails.
+            InputError: for a file that is no picture, or a pair whose sizes don't fit the scale.
         """
+        with naming_faults(self.name):
+            return self._read(scale)
+
+    def _read(self, scale: int) -> tuple[np.ndarray, np.ndarray | None]:
         hr = _rgb(self.hr, self.name)
         if self.squash:
             hr = imresize(hr, size=self.squash, kernel="bilinear")
@@ -123,7 +128,7 @@ class Folder(Source):
         path: folder of the HR pictures (or one picture file).
         lr_path: folder of the LR pictures; each has its HR picture's relative path and name, whatever the suffix,
             with an optional ending like `x4` (`0001x4.png` belongs to `0001.png`). Without it LR is made.
-        pattern: glob below `path`, e.g. `"*/photo_*.png"`; default: every file with a picture's suffix, nested.
+        pattern: glob relative to `path`, e.g. `"*/photo_*.png"`; default: every file with a picture's suffix, nested.
         squash: (height, width) to which each HR picture is resized, whatever its proportions.
         resize: factor by which each HR picture is resized (bicubic) before LR is made of it: below 1 sharper pictures,
             above 1 softer ones than those of the folder.
@@ -175,9 +180,16 @@ def _pictures(root: Path, pattern: str | None) -> list[Path]:
         return [root]
     if not root.is_dir():
         raise Unavailable(f"no folder {root}; give the path of a folder of pictures")
+    try:
+        found = list(root.glob(pattern or "**/*"))
+    except (NotImplementedError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{root}: pattern {pattern!r} cannot be used ({one_line(error)}); expected a glob relative to this folder, "
+            'such as "*/photo_*.png"'
+        ) from error
     files = [
         file
-        for file in root.glob(pattern or "**/*")
+        for file in found
         if file.is_file()
         and not any(part.startswith(".") for part in file.relative_to(root).parts)
         and (pattern or file.suffix.lower() in SUFFIXES)

@@ -95,6 +95,8 @@ class TileStore:
         heights, widths: HR pixels of each picture.
         details: detail of each tile; picture n's tiles start at `firsts[n]`, row by row.
         names: of the pictures, read when asked for.
+        skipped: names of the pictures that were left out, and why.
+        unread: those among them at which the disk or the memory failed, and their numbers in the source.
 
     Raises:
         InputError: where the folder holds no whole store.
@@ -112,7 +114,7 @@ class TileStore:
         expected = about["tiles"] * layout.record
         if about["format"] != FORMAT or size != expected or zlib.crc32(index) != about["index_crc"]:
             raise InputError(f"{folder} is damaged ({size} bytes of tiles, expected {expected}); delete the folder")
-        self.layout, self.skipped = layout, about["skipped"]
+        self.layout, self.skipped, self.unread = layout, about["skipped"], about.get("unread", {})
         with np.load(folder / "index.npz") as arrays:
             self.heights, self.widths = arrays["heights"], arrays["widths"]
             self.details, self._checksums = arrays["details"], arrays["checksums"]

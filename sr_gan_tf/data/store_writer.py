@@ -3,12 +3,14 @@
 Everything goes into `KEY.partial`, where a journal (journal.py) says what is done. Only a complete folder is renamed
 to `KEY`, which is one step for the file system, so a folder of that name is whole. The key is a hash of the source's
 pictures (paths, sizes, times) and of every setting that the tiles depend on.
+
+What is wrong with a picture is as lasting as the key. A failing disk or memory is not: pictures that fell victim to it
+are tried once more at the end and whenever the store is opened, and join the others as soon as they can be read.
 """
 
 import contextlib
 import dataclasses
 import errno
-import fcntl
 import hashlib
 import itertools
 import json
@@ -27,11 +29,12 @@ import numpy as np
 from tqdm import tqdm
 
 from sr_gan_tf.data.degradations import Degradation
-from sr_gan_tf.data.journal import Journal, sync_folder
+from sr_gan_tf.data.journal import Journal, locked, sync_folder
 from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.data.sources import Example, Source
 from sr_gan_tf.data.store import FORMAT, Layout, TileStore, cut, details
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.images import Unreadable, naming_faults
 
 _LISTED = 20
 _SIDES = range(96, 257)  # tile sides to choose from
@@ -56,12 +59,11 @@ def open_store(
         InputError: unreadable pictures (where they are not to be skipped), no room on the disk, no usable picture.
     """
     folder = store_folder(source, degradation, cache_dir)
-    if not folder.is_dir():
-        with _locked(folder.parent, folder.name):
-            # Another process may have made it while this one waited for the lock.
-            if not folder.is_dir():
-                _write(folder, source, degradation, on_bad_file)
-    store = TileStore(folder)
+    store = _made(folder, source, degradation, on_bad_file)
+    # A store that others keep, in a folder that is only read here, is theirs to complete.
+    if store.unread and os.access(folder.parent, os.W_OK) and _can_be_read(store, source, degradation):
+        _complete(folder, source, degradation, on_bad_file)
+        store = _made(folder, source, degradation, on_bad_file)
     if store.skipped and on_bad_file == "error":
         reason = next(iter(store.skipped.values()))
         raise InputError(
@@ -70,6 +72,43 @@ def open_store(
         )
     say_skipped(source, list(store.skipped.values()))
     return store
+
+
+def _made(folder: Path, source: Source, degradation: Degradation, on_bad_file: str) -> TileStore:
+    """The store of that name; made, or finished, where it is not there."""
+    while True:
+        if not folder.is_dir():
+            with locked(folder.parent, folder.name):
+                # Another process may have made it while this one waited for the lock.
+                if not folder.is_dir():
+                    _write(folder, source, degradation, on_bad_file)
+        try:
+            return TileStore(folder)
+        except InputError:
+            if folder.is_dir():
+                raise
+            # Another process has just begun to complete it.
+
+
+def _can_be_read(store: TileStore, source: Source, degradation: Degradation) -> bool:
+    """Whether a picture can be read now at which the disk or the memory failed before."""
+    examples = (source[number] for number in store.unread.values())
+    entries = in_order(lambda example: _prepare(example, degradation, store.layout)[0], examples, os.cpu_count() or 1)
+    return any("unread" not in entry for entry in entries)
+
+
+def _complete(folder: Path, source: Source, degradation: Degradation, on_bad_file: str) -> None:
+    """Adds the pictures that can be read now; who reads the store at the time keeps what is mapped."""
+    with locked(folder.parent, folder.name):
+        # Another process may have done it while this one waited; and tiles that others read are not to be mended.
+        if not folder.is_dir() or not (store := TileStore(folder)).unread or store.verify():
+            return
+        print(
+            f"warning: pictures of {source} that could not be read before ({len(store.unread)}) are tried again and "
+            "join its tiles; a run that goes on sees other samples from here on",
+            file=sys.stderr,
+        )
+        _write(folder, source, degradation, on_bad_file)
 
 
 def say_skipped(source: Source, reasons: list[str]) -> None:
@@ -102,27 +141,6 @@ def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "_", text).strip("_.")[-40:] or "source"
 
 
-@contextlib.contextmanager
-def _locked(root: Path, name: str) -> Iterator[None]:
-    """One writer a store; the kernel lets the lock go when its process ends, however it ends."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        file = open(root / f"{name}.lock", "w")
-    except OSError as error:
-        raise InputError(f"cannot write to {root} ({error.strerror}); set data.cache_dir to another folder") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another process that makes {name}", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:
-            raise InputError(
-                f"cannot lock a file in {root} ({error.strerror}); set data.cache_dir to a folder on a local disk"
-            ) from error
-        yield
-
-
 @dataclasses.dataclass(frozen=True)
 class Estimate:
     """What a store will need; sizes come from the headers of up to 64 pictures."""
@@ -153,6 +171,8 @@ def estimate(source: Source, degradation: Degradation) -> Estimate:
 def _write(folder: Path, source: Source, degradation: Degradation, on_bad_file: str) -> None:
     partial = folder.with_name(folder.name + ".partial")
     try:
+        if folder.is_dir():
+            os.rename(folder, partial)
         partial.mkdir(exist_ok=True)
         with Journal(partial) as journal:
             needed = estimate(source, degradation)
@@ -184,8 +204,8 @@ def _check_room(partial: Path, needed: Estimate, done: int) -> None:
 def _fill(
     journal: Journal, source: Source, degradation: Degradation, layout: Layout, needed: Estimate, on_bad_file: str
 ) -> None:
-    """Every picture that the journal doesn't hold yet, in order."""
-    done = len(journal.entries)
+    """Every picture that the journal doesn't hold yet, in order; then once more those that could not be read."""
+    done = min(len(journal.entries), needed.pictures)
     workers = os.cpu_count() or 1
 
     def prepare(example: Example) -> tuple[dict, np.ndarray | None]:
@@ -202,9 +222,15 @@ def _fill(
                     tqdm(total=needed.pictures, initial=done, unit="picture", disable=None, leave=False)
                 )
             if records is None and on_bad_file == "error":
-                raise InputError(f'{entry["skipped"]}; or set data.on_bad_file="skip"')
+                kept = " (the same command goes on, what is done is kept)" if entry.get("unread") == "fault" else ""
+                raise InputError(f'{entry["skipped"]}{kept}; or set data.on_bad_file="skip"')
             journal.add(entry, records)
             bar.update()
+    again = journal.unread.values()
+    results = in_order(prepare, (source[number] for number in again), workers)
+    for entry, records in tqdm(results, total=len(again), unit="picture", disable=None, leave=False):
+        if "unread" not in entry:
+            journal.add(entry, records)
     if all("skipped" in entry for entry in journal.entries):
         raise InputError(f"{source} has no usable picture: {journal.entries[0]['skipped'] if journal.entries else ''}")
 
@@ -224,20 +250,26 @@ def _announce(folder: Path, source: Source, first: dict, needed: Estimate, done:
 def _prepare(example: Example, degradation: Degradation, layout: Layout) -> tuple[dict, np.ndarray | None]:
     """The journal's entry and the records of one picture; no records where it cannot be read."""
     try:
-        hr, lr = example.read(layout.scale)
+        with naming_faults(example.name):
+            hr, lr = example.read(layout.scale)
+            if layout.has_lr and lr is None:
+                lr = degradation.degrade(hr, Draws(0))
+            records = cut(hr, lr, layout)
+            entry = {
+                "name": example.name,
+                "height": hr.shape[0],
+                "width": hr.shape[1],
+                "crc": zlib.crc32(records),
+                "details": [round(float(value), 3) for value in details(hr, layout)],
+            }
+            return entry, records
     except InputError as error:
-        return {"name": example.name, "skipped": str(error)}, None
-    if layout.has_lr and lr is None:
-        lr = degradation.degrade(hr, Draws(0))
-    records = cut(hr, lr, layout)
-    entry = {
-        "name": example.name,
-        "height": hr.shape[0],
-        "width": hr.shape[1],
-        "crc": zlib.crc32(records),
-        "details": [round(float(value), 3) for value in details(hr, layout)],
-    }
-    return entry, records
+        entry = {"name": example.name, "skipped": str(error)}
+        if isinstance(error, Unreadable):
+            entry["unread"] = "fault"
+        elif isinstance(example.hr, Path) and not example.hr.exists():
+            entry["unread"] = "gone"  # it was there when it was listed; so it may be again, with its disk
+        return entry, None
 
 
 def in_order(function: Callable, items: Iterator, workers: int) -> Iterator:

@@ -83,8 +83,12 @@ class TFDS(Source):
         # Records come one after the other: those at the beginning stand for all.
         if self.squash:
             return [self.squash]
-        headers = [read_header(example.hr, name=example.name) for example in itertools.islice(self.examples(), 16)]
-        return [(header.height, header.width) for header in headers][:limit]
+        result = []
+        for example in itertools.islice(self.examples(), min(limit, 16)):
+            with contextlib.suppress(InputError):  # unreadable ones are spoken of when they are read
+                header = read_header(example.hr, name=example.name)
+                result.append((header.height, header.width))
+        return result
 
     @property
     def is_here(self) -> bool:

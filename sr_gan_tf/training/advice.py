@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from typing import Literal
 
 from sr_gan_tf.config import Experiment, Stage
 from sr_gan_tf.devices import has_fast_bfloat16
@@ -27,12 +28,24 @@ def warn_of_a_cold_start(stage: Stage, index: int, say: Callable[[str], None]) -
         )
 
 
-def warn_of_other_pictures(session: Session, pictures: list[str]) -> None:
+def warn_of_other_pictures(part: Literal["training", "validation"], step: int) -> None:
     """The run goes on, for its weights are good, but it is not the run that it would have been."""
-    before, session.pictures = session.pictures, pictures
-    if before not in (None, pictures):
+    now = {
+        "training": "it is trained on the present ones",
+        "validation": "its figures are those of the present ones, and the best generator is chosen anew",
+    }[part]
+    print(
+        f"warning: the {part} pictures are not those with which this run began; from step {step} on {now}",
+        file=sys.stderr,
+    )
+
+
+def warn_of_lost_rows(session: Session, notes: dict) -> None:
+    """A history.csv that was emptied or cut short, by a power cut say."""
+    expected, found = notes.get("rows", 0), len(session.history)
+    if found < expected:
         print(
-            f"warning: the training pictures are not those with which this run began; from step {session.step} on it "
-            "is trained on the present ones",
+            f"warning: {session.folder.history} has {found} rows up to step {session.step}, where {expected} were "
+            "written; the run goes on, but what they said is lost",
             file=sys.stderr,
         )

@@ -1,4 +1,4 @@
-"""What happens between the steps of a run: counting, progress, logs, guards, checkpoints; in this order."""
+"""What happens between the steps of a run: counting, progress, guards, logs, checkpoints; in this order."""
 
 import math
 import sys
@@ -28,6 +28,12 @@ class RunCallback(keras.callbacks.Callback):
 
 class Count(RunCallback):
     """Counts the stage's steps; must come first."""
+
+    def on_train_begin(self, logs=None):
+        self.session.training = True
+
+    def on_train_end(self, logs=None):
+        self.session.training = False
 
     def on_train_batch_end(self, batch, logs=None):
         self.session.stage_step += 1
@@ -67,11 +73,15 @@ class Guard(RunCallback):
         # What is not finite is named; the weights were left alone at each of these steps.
         culprits = [name for name, value in logs.items() if not math.isfinite(value)]
         files = checkpoint_files(self.session.folder.checkpoints)
-        good = f"the last good checkpoint is {files[0]}" if files else "no checkpoint was written yet"
+        stage, run = f"stages.{self.session.stage_index}", self.session.folder.path
+        good, begin = "no checkpoint was written yet", ""
+        if files:
+            good = f"the last good checkpoint is {files[0]}"
+            begin = f" --set '{stage}.initial_weights=\"{run}\"'"
         raise InputError(
             f"step {self.session.step}: {int(logs['skipped_in_a_row'])} steps in a row were not finite "
-            f"({', '.join(culprits) or 'gradients'}); {good}; lower the learning rate or clip gradients "
-            f"(--set 'stages.{self.session.stage_index}.generator_optimizer.config.global_clipnorm=1.0')"
+            f"({', '.join(culprits) or 'gradients'}); {good}; lower the learning rate or clip gradients in a new "
+            f"--run-dir (--set '{stage}.generator_optimizer.config.global_clipnorm=1.0'{begin})"
         )
 
 
@@ -157,7 +167,7 @@ class Profile(RunCallback):
             self.running = True
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.running and self.session.step >= self.last:
+        if self.running and (self.session.step >= self.last or self.session.stop_requested):
             self._stop()
 
     def on_train_end(self, logs=None):

@@ -25,7 +25,9 @@ class Session:
         since_best: validations since then.
         pending: sums and counts of logged values since the last row of history.csv.
         stage_ended: whether the stage stopped early.
-        pictures: what `training_pictures` says of those that the run is trained on.
+        pictures: what `picture_keys` says of those that the run is trained on.
+        validation: the same of those that it is validated on.
+        training: steps are under way.
         stop_requested: a signal asked this process for the end of the run.
         stopping: the run ends with this step, in all processes.
     """
@@ -43,6 +45,8 @@ class Session:
     pending: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     stage_ended: bool = False
     pictures: list[str] | None = None
+    validation: list[str] | None = None
+    training: bool = False
     stop_requested: bool = False
     stopping: bool = False
 
@@ -84,7 +88,7 @@ class Session:
 
     def notes(self) -> dict:
         """What a checkpoint keeps beside the tensors."""
-        return {name: getattr(self, name) for name in _REMEMBERED}
+        return {name: getattr(self, name) for name in _REMEMBERED} | {"rows": len(self.history)}
 
     def recall(self, notes: dict) -> None:
         """Takes over what a checkpoint kept."""
@@ -95,5 +99,5 @@ class Session:
 
 _REMEMBERED = (
     "stage_index", "stage_step", "first_step", "first_sample", "best", "since_best", "pending", "stage_ended",
-    "pictures",
+    "pictures", "validation",
 )  # fmt: skip

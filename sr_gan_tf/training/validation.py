@@ -21,7 +21,7 @@ LABELS = ("LR", "bicubic", "SR", "HR")
 
 
 class Validate(RunCallback):
-    """Measures the averaged generator on whole pictures, keeps the best one, shows strips and the chart.
+    """Measures the averaged generator on whole pictures, keeps the best one and shows strips.
 
     Args:
         session: the run.
@@ -46,10 +46,8 @@ class Validate(RunCallback):
             session.history.write()
             show_scalars(self.session, values)
             self._judge(means)
-            draw_chart(session.history, session.folder.chart, experiment.name)
         if not self.pictures and session.at_stage_end:
             save_generator(self.model.shown(), session.folder.best)
-            draw_chart(session.history, session.folder.chart, experiment.name)
         if self.pictures and session.due(experiment.sample_every or experiment.validate_every):
             self._strips()
 
@@ -80,6 +78,24 @@ class Validate(RunCallback):
                     tf.summary.image(f"strip/{index}", image[None])
 
 
+class Chart(RunCallback):
+    """The chart after each validation, without pictures at the stage's end; comes after the logs, which it shows.
+
+    Args:
+        session: the run.
+        pictures: those of the validation.
+    """
+
+    def __init__(self, session: Session, pictures: Sequence):
+        super().__init__(session)
+        self.pictures = pictures
+
+    def on_train_batch_end(self, batch, logs=None):
+        session = self.session
+        if session.due(session.experiment.validate_every) if self.pictures else session.at_stage_end:
+            draw_chart(session.history, session.folder.chart, session.experiment.name)
+
+
 def metrics_of(experiment: Experiment) -> list[str]:
     """The metrics of the validation; the one that chooses the best generator is always among them."""
     return list(dict.fromkeys([*experiment.validation_metrics, experiment.best_metric]))
@@ -96,6 +112,9 @@ def measure(pictures: Sequence, enlarge: Callable, scale: int, names: Sequence[s
         sr = enlarge(lr)
         if (hr == hr[..., :1]).all():
             hr = hr[..., 0]  # the values of a grey picture are its luma, by the published protocol
+        if min(hr.shape[:2]) <= 2 * scale:  # nothing is left between the borders
+            rows.append([math.nan] * len(names))
+            continue
         rows.append([metric_named(name).function(hr, sr, scale, scale) for name in names])
     columns = zip(names, np.array(rows, np.float64).T, strict=True)
     return {name: float(np.nanmean(column)) if not np.isnan(column).all() else math.nan for name, column in columns}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 from skimage import data
 from tiny import names_in, tiny_generator
@@ -59,6 +60,25 @@ def test_every_picture_once(folders, capsys):
     assert run(folders) == 0
     assert "1 written, 2 in" in capsys.readouterr().out
     assert (folders / "out" / "three.jpg").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "MemoryError"),
+        (tf.errors.ResourceExhaustedError(None, None, "OOM when\nallocating"), "OOM when allocating"),
+    ],
+)
+def test_what_the_machine_has_no_memory_for(monkeypatch, error, said):
+    def enlarged(self, name, path, chain):
+        if name == "large":
+            raise error
+        return b"whole"
+
+    monkeypatch.setattr(beam.Enlarger, "_enlarged", enlarged)
+    large, small = beam.Enlarger().run_inference([("large", "in/large"), ("small", "in/small")], None)
+    assert large.example == ("large", "in/large") and large.inference.startswith(said)
+    assert "\n" not in large.inference and small.inference == b"whole"
 
 
 def test_two_of_one_name(folders):

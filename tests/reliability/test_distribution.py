@@ -54,16 +54,21 @@ def rows(run) -> list[dict[str, float]]:
                 for row in csv.DictReader(file)]  # fmt: skip
 
 
-def same(first, second, tolerance: float) -> float:
-    """The largest difference of any logged value, relative where values are above 1."""
+def same(first, second) -> float:
+    """The largest difference of any logged value, relative where values are above 1: at most 1e-5.
+
+    The norms of gradients are left out of it and bounded by 1e-3: they jump where an activation or a pixel's
+    difference crosses zero, which rounding alone can decide; no other value does.
+    """
     assert len(first) == len(second) > 10
     worst = 0.0
     for one, other in zip(first, second, strict=True):
         assert one.keys() == other.keys()
         for key, value in one.items():
             difference = abs(value - other[key]) / max(1.0, abs(value))
-            assert difference <= tolerance, (one["step"], key, value, other[key])
-            worst = max(worst, difference)
+            is_norm = key.endswith("gradient_norm")
+            assert difference <= (1e-3 if is_norm else 1e-5), (one["step"], key, value, other[key])
+            worst = max(worst, 0.0 if is_norm else difference)
     return worst
 
 
@@ -129,7 +134,7 @@ def test_two_devices_and_two_processes(distributed, tmp_path):
     assert distributed.fit(tmp_path / "one")[0] == 0
     assert endings([devices, *processes]) == [(0, ANY)] * 3
     for name in ("devices", "processes"):
-        worst = same(rows(tmp_path / "one"), rows(tmp_path / name), 1e-5)
+        worst = same(rows(tmp_path / "one"), rows(tmp_path / name))
         print(f"two {name}: largest difference of any logged value {worst:.1e}")
         network = keras.saving.load_model(tmp_path / name / "best.keras", compile=False)
         assert np.isfinite(network.predict(np.zeros((1, 8, 8, 3), np.float32), verbose=0)).all()
@@ -157,7 +162,7 @@ def test_supervised_and_two_stages(distributed, tmp_path, stages):
     (tmp_path / "trial.json").write_text(json.dumps(distributed.experiment))
     assert distributed.fit(tmp_path / "one")[0] == 0
     assert endings(everyone(tmp_path / "trial.json", tmp_path / "two")) == [(0, ANY)] * WORKERS
-    same(rows(tmp_path / "one"), rows(tmp_path / "two"), 1e-4)
+    print(f"{stages} stages: {same(rows(tmp_path / 'one'), rows(tmp_path / 'two')):.1e}")
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +189,7 @@ def test_lost_at_random_moments(distributed, tmp_path, expected, lost, number):
     code, said = endings(processes)[1 - lost]
     assert code == 0 or (code == 2 and said.startswith("error: another worker was lost")), said
     assert [code for code, _ in endings(everyone(tmp_path / "trial.json", run))] == [0, 0]
-    worst = same(expected, rows(run), 1e-4)
+    worst = same(expected, rows(run))
     print(f"worker {lost} lost after step {came}, the other ended with {code}; {worst:.1e}")
 
 

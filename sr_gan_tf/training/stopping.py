@@ -1,0 +1,65 @@
+"""How a run ends before its time: asked to by a signal, or without the memory for a step."""
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from sr_gan_tf.checkpoints import checkpoint_files
+from sr_gan_tf.errors import InputError, Interrupted
+from sr_gan_tf.training.session import Session
+
+
+@contextlib.contextmanager
+def stopping(session: Session, together: bool = False) -> Iterator[None]:
+    """The first SIGINT or SIGTERM saves at the end of the step; the second one stops at once.
+
+    While no step is under way (pictures are cut into tiles, networks are built) the first one stops at once, too:
+    there is nothing to save.
+
+    Args:
+        session: the run.
+        together: whether other processes take part, so that this one must wait for the end of a step in any case.
+    """
+
+    def handle(number, frame):
+        if session.stop_requested:
+            raise KeyboardInterrupt("at once; the last checkpoint stands")
+        if not session.training and not together:
+            raise Interrupted("between two steps, with nothing to save; the same command goes on")
+        session.stop_requested = True
+        print("\nstopping after this step (again to stop at once)", file=sys.stderr)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def enough_memory(needs: str) -> Iterator[None]:
+    """Turns what TensorFlow says of memory that cannot be had into one line.
+
+    Args:
+        needs: what it was wanted for, and how to need less.
+    """
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise InputError(f"not enough memory for {needs}") from error
+
+
+def needs_of(session: Session) -> str:
+    """What a step of the present stage needs, and how it would need less."""
+    text = (
+        f"the networks of stage {session.stage.name!r} and {session.batch_size} patches of {session.patch_size} x "
+        f"{session.patch_size} pixels a step; lower data.batch_size or data.patch_size (--dry-run estimates it)"
+    )
+    if checkpoint_files(session.folder.checkpoints):
+        weights = f"stages.{session.stage_index}.initial_weights"
+        text += f" in a new --run-dir, which goes on from this one by --set '{weights}=\"{session.folder.path}\"'"
+    return text
