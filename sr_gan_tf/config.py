@@ -7,6 +7,7 @@ the constructor's signature is their schema (build.py). This file knows no netwo
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -185,6 +186,7 @@ def read_json(path: str | Path) -> dict:
 def parse_experiment(raw: dict, where: str = "experiment") -> Experiment:
     """A checked `Experiment` from plain JSON data; every error is named with its path."""
     raw = {key: value for key, value in raw.items() if key != "$schema"}
+    _check_finite(raw, where)
     try:
         return _EXPERIMENT.validate_python(_lists_to_tuples(raw))
     except ValidationError as error:
@@ -250,6 +252,15 @@ def _lists_to_tuples(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: item if key == "config" else _lists_to_tuples(item) for key, item in value.items()}
     return tuple(_lists_to_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def _check_finite(value: Any, where: str, path: str = "") -> None:
+    """Python's JSON knows NaN and Infinity, also as 1e999; no setting may be one."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{where}: {path}: expected a finite number, found {value}")
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        _check_finite(item, where, f"{path}.{key}" if path else str(key))
 
 
 def _describe(item: dict) -> str:

@@ -51,6 +51,7 @@ class RunFolder:
             if self.path.exists() and not self.path.is_dir():
                 raise InputError(f"{self.path} is a file; give a folder with --run-dir")
             self.path.mkdir(parents=True, exist_ok=True)
+            self._refuse_strangers()  # before anything is written among them
             lock = open(self.path / ".lock", "a")  # noqa: SIM115
         with lock:
             try:
@@ -71,12 +72,6 @@ class RunFolder:
 
     def _belong(self, experiment: Experiment) -> None:
         if not self.experiment_file.exists():
-            # Checkpoints without an experiment were made by something else: never a silent fresh start over them.
-            strangers = [item.name for item in self.path.iterdir() if item.name != ".lock"]
-            if strangers:
-                raise InputError(
-                    f"{self.path} holds {strangers[0]!r} but no experiment.json; choose another --run-dir or empty it"
-                )
             write_text(self.experiment_file, to_json(experiment))
             return
         before = self.experiment()
@@ -89,6 +84,14 @@ class RunFolder:
                 f"{', '.join(differences(old, new))}; choose another --run-dir"
             )
         write_text(self.experiment_file, to_json(experiment))
+
+    def _refuse_strangers(self) -> None:
+        """Checkpoints without an experiment were made by something else: never a silent fresh start over them."""
+        strangers = sorted(item.name for item in self.path.iterdir() if not item.name.startswith("."))
+        if strangers and not self.experiment_file.exists():
+            raise InputError(
+                f"{self.path} holds {strangers[0]!r} but no experiment.json; choose another --run-dir or empty it"
+            )
 
     def _is_fixed(self) -> Callable[[str], bool]:
         """Whether a key decided what was trained already, so that it can no longer be changed.

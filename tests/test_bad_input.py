@@ -203,6 +203,7 @@ def test_run_folder_that_is_something_else(finished, tmp_path, capsys):
     (tmp_path / "papers" / "thesis.txt").write_text("precious")
     assert "'thesis.txt' but no experiment.json" in refused(capsys, file, "--run-dir", tmp_path / "papers")
     assert (tmp_path / "papers" / "thesis.txt").read_text() == "precious"
+    assert len(list((tmp_path / "papers").iterdir())) == 1
     assert "is a file" in refused(capsys, file, "--run-dir", tmp_path / "papers" / "thesis.txt")
     assert run.is_dir()
 

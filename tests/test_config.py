@@ -60,6 +60,8 @@ def test_overrides_reach_lists_and_new_keys(tmp_path):
         ("stages.7.steps=1", "no place in a list of 1"),
         ("generator.class_name=SPAN", "not JSON"),
         ("name.first=1", "nothing below"),
+        ("stages.0.content.0.weight=NaN", "stages.0.content.0.weight: expected a finite number, found nan"),
+        ("generator.config.input_gain=1e999", "generator.config.input_gain: expected a finite number, found inf"),
     ],
 )
 def test_override_that_cannot_be_applied(tmp_path, override, said):
