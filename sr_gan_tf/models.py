@@ -1,6 +1,7 @@
 """The one door to a trained generator: `load(name | run folder | .keras file | SavedModel folder)`."""
 
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -31,18 +32,20 @@ def load(model: str | Path) -> keras.Model:
         InputError: nothing is there, or what is there cannot be loaded without running foreign code.
     """
     shipped = shipped_models()
+    if not str(model):
+        raise InputError(f"'': an empty name of a model; give a file, a folder or one of {', '.join(shipped)}")
     if str(model) in shipped:
         return _load_keras(shipped[str(model)])
     path = Path(model)
+    if not os.path.exists(path):
+        names = f"; shipped models: {', '.join(shipped)}{suggest(str(model), shipped)}" if shipped else ""
+        raise InputError(f"no model {str(model)!r}; give a run folder, a .keras file or a SavedModel folder{names}")
     if path.suffix in (".pth", ".pt", ".safetensors") and path.is_file():
         raise InputError(
             f"{path} is a PyTorch checkpoint; turn it into a .keras file first: python -m sr_gan_tf.convert"
         )
     if path.is_file():
         return _load_keras(path)
-    if not path.exists():
-        names = f"; shipped models: {', '.join(shipped)}{suggest(str(model), shipped)}" if shipped else ""
-        raise InputError(f"no model {str(model)!r}; give a run folder, a .keras file or a SavedModel folder{names}")
     if (path / "saved_model.pb").is_file():
         return _load_saved_model(path)
     run = RunFolder(path)

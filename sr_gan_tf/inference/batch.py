@@ -13,8 +13,9 @@ import numpy as np
 from tqdm import tqdm
 
 from sr_gan_tf.errors import InputError, one_line
-from sr_gan_tf.images import MAX_MEGAPIXELS, read_header
+from sr_gan_tf.images import MAX_MEGAPIXELS, Header, read_header
 from sr_gan_tf.inference.background import Abandoned, Writers, read_ahead
+from sr_gan_tf.inference.earlier import earlier_results
 from sr_gan_tf.inference.jobs import STANDARD, Naming, Source
 from sr_gan_tf.inference.passes import enlarge
 from sr_gan_tf.inference.pictures import Job, Treatment, make_job, read_job, run_job
@@ -58,11 +59,15 @@ class Files:
 
 @dataclasses.dataclass
 class Summary:
-    """What became of the pictures: names of written files, of skipped originals, and errors by original."""
+    """What became of the pictures: names of written files, of skipped originals, and errors by original.
+
+    `left_out` counts the results of earlier runs that a search has found and that are no originals.
+    """
 
     written: list[str] = dataclasses.field(default_factory=list)
     skipped: list[str] = dataclasses.field(default_factory=list)
     failed: dict[str, str] = dataclasses.field(default_factory=dict)
+    left_out: int = 0
     megapixels: float = 0.0
     seconds: float = 0.0
 
@@ -74,31 +79,65 @@ class Summary:
             text += f", {len(self.skipped)} skipped"
         if self.failed:
             text += f", {len(self.failed)} failed"
+        if len(self.written) == 1 and self.written != [STANDARD]:
+            text += f"; wrote {self.written[0]}"
         return text
+
+
+@dataclasses.dataclass(frozen=True)
+class _Original:
+    """A picture whose header is read, and the fields of its result's name."""
+
+    name: str
+    source: Source
+    data: bytes | None
+    header: Header
+    values: dict[str, str | int]
+
+
+def _read_original(source: Source, name: str, treatment: Treatment, files: Files) -> _Original:
+    data = sys.stdin.buffer.read() if source.path == STANDARD else None
+    header = read_header(source.path if data is None else data, files.max_megapixels)
+    width, height = treatment.settings.final_size(header.width, header.height, treatment.chain.scale)
+    values = {
+        "model": treatment.chain.name,
+        "scale": f"{width / header.width:.3g}",
+        "width": width,
+        "height": height,
+    }
+    return _Original(name, source, data, header, values)
 
 
 def plan_jobs(sources: Iterable[Source], treatment: Treatment, files: Files, summary: Summary) -> Iterator[Job]:
     """Reads the headers and decides on names, formats and sizes; what cannot be done is noted and left out."""
     naming, taken = files.naming, {}
+    originals: list[_Original] = []
+    names: dict[Source, str] = {}
     sources = list(sources)
-    one_file = naming.is_one_file(len(sources))
-    if naming.output == STANDARD and len(sources) > 1:
-        raise InputError(f"-o -: standard output takes one picture, not {len(sources)}; give a folder")
     for source in sources:
         name = "standard input" if source.path == STANDARD else source.path
         try:
-            data = sys.stdin.buffer.read() if source.path == STANDARD else None
-            header = read_header(source.path if data is None else data, files.max_megapixels)
-            width, height = treatment.settings.final_size(header.width, header.height, treatment.chain.scale)
-            values = {
-                "model": treatment.chain.name,
-                "scale": f"{width / header.width:.3g}",
-                "width": width,
-                "height": height,
-            }
-            target = naming.target(source, one_file, values, header.format)
+            originals.append(_read_original(source, name, treatment, files))
+            if naming.keeps_stem:
+                names[source] = naming.name(source, originals[-1].values)
+        except InputError as error:
+            summary.failed[name] = one_line(error)
+    left_out = earlier_results(sources, names, treatment.chain.name)
+    summary.left_out = len(left_out)
+    for source in left_out:  # damaged ones, too
+        summary.failed.pop(source.path, None)
+    count = len(sources) - len(left_out)
+    one_file = naming.is_one_file(count)
+    if naming.output == STANDARD and count > 1:
+        raise InputError(f"-o -: standard output takes one picture, not {count}; give a folder")
+    for original in originals:
+        name, source, header = original.name, original.source, original.header
+        if source in left_out or name in summary.failed:
+            continue
+        try:
+            target = naming.target(source, one_file, original.values, header.format)
             encoding = Encoding(naming.format_for(target, header.format), files.quality, files.compression)
-            job = make_job(source.path, data, header, target, encoding, treatment)
+            job = make_job(source.path, original.data, header, target, encoding, treatment)
             if target != STANDARD:
                 key = str(Path(target).resolve())
                 if key in taken:

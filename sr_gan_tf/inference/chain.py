@@ -2,15 +2,17 @@
 
 import dataclasses
 import json
+import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import keras
 import numpy as np
 
 from sr_gan_tf.devices import has_fast_bfloat16
-from sr_gan_tf.errors import InputError
+from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.inference.enlarger import Enlarger, enlarger_of
 from sr_gan_tf.models import WEIGHTS, load
 from sr_gan_tf.networks import Generator
@@ -18,6 +20,7 @@ from sr_gan_tf.networks import Generator
 Precision = Literal["auto", "float32", "bfloat16"]
 # What bfloat16 may cost before the automatic choice keeps to float32, in dB.
 _BFLOAT16_LOSS = 0.02
+_MOST_PASSES, _LARGEST_SCALE = 100, 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +58,16 @@ def load_chain(
     Raises:
         InputError: for a model that cannot be loaded or interpolated.
     """
-    if passes < 1:
-        raise InputError(f"--passes {passes}: expected 1 or more")
+    if not 1 <= passes <= _MOST_PASSES:
+        raise InputError(f"--passes {passes}: expected 1 or more, {_MOST_PASSES} at most")
+    if precision not in get_args(Precision):
+        raise InputError(f"--precision {precision}: not known{suggest(str(precision), get_args(Precision))}")
     parts = [_part(model, precision, ensemble) for model in models]
+    scale = math.prod(part.enlarger.scale for part in parts)
+    if scale**passes > _LARGEST_SCALE:
+        raise InputError(
+            f"networks of x{scale} and --passes {passes} make more than x{_LARGEST_SCALE}, the limit; give fewer"
+        )
     return Chain(
         "+".join(part.name for part in parts),
         tuple(part.enlarger for part in parts) * passes,
@@ -100,14 +110,14 @@ def _stamp(model: str | Path) -> tuple[int, ...]:
     """When the files behind a model were last written: a run that goes on makes a new model under the old name."""
     names = [part.rpartition(":")[0] if "," in str(model) else part for part in str(model).split(",")]
     files = [path for name in names for path in (Path(name), Path(name) / "best.keras", Path(name) / "saved_model.pb")]
-    return tuple(path.stat().st_mtime_ns for path in files if path.exists())
+    return tuple(path.stat().st_mtime_ns for path in files if os.path.exists(path))
 
 
 def named_network(model: str | Path | keras.Model) -> tuple[str, keras.Model]:
     """The name and the merged network of a shipped name, run folder, file, loaded model, or `A:0.7,B:0.3`."""
     if isinstance(model, keras.Model):
         return model.name, _merged(model)
-    if "," in str(model) and not Path(model).exists():
+    if "," in str(model) and not os.path.exists(model):
         return _interpolated(str(model))
     return _stem(model), _merged(load(model))
 
@@ -118,7 +128,7 @@ def _merged(network: keras.Model) -> keras.Model:
 
 def _stem(model: str | Path) -> str:
     path = Path(model)
-    return path.stem if path.suffix == ".keras" else path.resolve().name if path.exists() else path.name
+    return path.stem if path.suffix == ".keras" else path.resolve().name if os.path.exists(path) else path.name
 
 
 def _interpolated(text: str) -> tuple[str, keras.Model]:
@@ -133,9 +143,15 @@ def _interpolated(text: str) -> tuple[str, keras.Model]:
         if not separator or not model:
             raise InputError(f"--model {text}: expected NAME:WEIGHT,NAME:WEIGHT, e.g. span_x4:0.7,span_x4_gan:0.3")
     total = sum(weight for _, weight in parts)
-    if abs(total - 1) > 1e-6:
+    if not abs(total - 1) <= 1e-6:  # nan, too
         raise InputError(f"--model {text}: the weights add up to {total:g}, expected 1")
     networks = [_merged(load(model)) for model, _ in parts]
+    for (model, _), network in zip(parts, networks, strict=True):
+        if not isinstance(network, Generator):
+            raise InputError(
+                f"--model {text}: {model} is an exported model; only .keras files, run folders and shipped names can "
+                "be mixed"
+            )
     first = networks[0]
     for (model, _), network in zip(parts[1:], networks[1:], strict=True):
         ours, theirs = ({**item.get_config(), "name": None} for item in (first, network))

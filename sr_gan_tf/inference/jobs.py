@@ -2,6 +2,8 @@
 
 import dataclasses
 import glob
+import os
+import re
 import string
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from sr_gan_tf.images import SUFFIXES
 from sr_gan_tf.row_encoders import FORMATS, format_of
 
 STANDARD = "-"
+_BESIDE = "{stem}_{model}_x{scale}"
 _FIELDS = ("stem", "model", "scale", "width", "height", "suffix")
 _SUFFIX_OF = {
     "PNG": ".png",
@@ -21,14 +24,27 @@ _SUFFIX_OF = {
     "AVIF": ".avif",
     "GIF": ".gif",
 }
+# Pictures by their suffix that are not written: as `-o` they are a mistake and no folder's name.
+_NEVER_WRITTEN = (
+    ".apng", ".arw", ".cr2", ".dds", ".dng", ".eps", ".exr", ".hdr", ".heic", ".heif", ".ico", ".j2k", ".jfif", ".jp2",
+    ".jpe", ".jpx", ".jxl", ".nef", ".pbm", ".pcx", ".pdf", ".pgm", ".pnm", ".ppm", ".psd", ".qoi", ".svg", ".tga",
+)  # fmt: skip
+_LONGEST_NAME = 255  # bytes, on every usual file system
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A picture to enlarge: its path (`-` is standard input) and its folder below the one that was named."""
+    """A picture to enlarge.
+
+    Attributes:
+        path: `-` is standard input.
+        below: its folder below the one that was named.
+        searched: whether a folder or a pattern gave it, and not its own name.
+    """
 
     path: str
     below: Path = Path()
+    searched: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,11 +65,17 @@ class Naming:
     overwrite: bool = False
 
     def __post_init__(self):
+        for option, value in (("-o", self.output), ("--name", self.template)):
+            if value == "":
+                raise InputError(f"{option} '': an empty name; give one, or leave {option} out")
         if self.format is not None and f".{self.format.lower().lstrip('.')}" not in FORMATS:
             names = [suffix[1:] for suffix in FORMATS]
             raise InputError(f"--format {self.format}: not known{suggest(self.format, names)}")
         try:
-            used = {field for _, field, _, _ in string.Formatter().parse(self.template or "") if field is not None}
+            fields = [part[1:3] for part in string.Formatter().parse(self.template or "") if part[1] is not None]
+            used = {field for field, _ in fields}
+            if any(int(number) > _LONGEST_NAME for _, form in fields for number in re.findall(r"\d+", form)):
+                raise ValueError(f"a name has no more than {_LONGEST_NAME} letters")
             (self.template or "").format(**{field: "1" for field in _FIELDS})
         except (ValueError, KeyError, IndexError) as error:
             used = {part for part in [str(error).strip("'")] if isinstance(error, KeyError)}
@@ -65,11 +87,48 @@ class Naming:
             raise InputError(f"--name {self.template}: a name, not a path; folders are given by -o")
 
     def is_one_file(self, sources: int) -> bool:
-        """Whether `output` names the result itself and not a folder of results."""
+        """Whether `output` names the result itself and not a folder of results.
+
+        Raises:
+            InputError: for a picture's name that is no folder's and cannot be the result's either.
+        """
         if self.output in (None, STANDARD):
             return self.output == STANDARD
-        path = Path(self.output)
-        return sources == 1 and path.suffix.lower() in FORMATS and not path.is_dir()
+        path, suffix = Path(self.output), Path(self.output).suffix.lower()
+        _check_length(path.name, "-o")
+        if self.output.endswith("/") or path.is_dir():
+            return False
+        if suffix in _NEVER_WRITTEN:
+            raise InputError(
+                f"-o {self.output}: {suffix} is not written; expected one of {', '.join(FORMATS)}, or a folder's name "
+                "with / at its end"
+            )
+        if suffix not in FORMATS:
+            return False
+        if sources > 1:
+            raise InputError(f"-o {self.output}: one name for {sources} pictures; give a folder, as in -o results/")
+        if self.format is not None and self.format_for(self.output, "") != FORMATS[suffix]:
+            raise InputError(f"-o {self.output} and --format {self.format} contradict each other; leave one out")
+        return True
+
+    def name(self, source: Source, values: dict[str, str | int]) -> str:
+        """What the result of one picture is called, without suffix; `values` as in `target`."""
+        path = _path(source)
+        name = self._pattern.format(stem=path.stem, suffix=path.suffix.lstrip("."), **values)
+        # Only the result of a hidden file is hidden.
+        hidden = name.startswith(".") and not path.name.startswith(".")
+        if not name or hidden or "/" in name or "\0" in name:
+            raise InputError(f"--name {self._pattern}: makes {name!r} of {path}, which is no file name")
+        return name
+
+    @property
+    def keeps_stem(self) -> bool:
+        """Whether the originals' names are in those of the results."""
+        return any(field == "stem" for _, field, _, _ in string.Formatter().parse(self._pattern))
+
+    @property
+    def _pattern(self) -> str:
+        return self.template or (_BESIDE if self.output is None else "{stem}")
 
     def target(self, source: Source, one_file: bool, values: dict[str, str | int], original_format: str) -> str:
         """Path of the result of one picture.
@@ -83,17 +142,14 @@ class Naming:
         if one_file:
             return self.output
         inside = self.output is not None
-        path = Path("standard_input" if source.path == STANDARD else source.path)
-        template = self.template or ("{stem}" if inside else "{stem}_{model}_x{scale}")
-        name = template.format(stem=path.stem, suffix=path.suffix.lstrip("."), **values)
-        if not name or name.startswith(".") or "/" in name or "\0" in name:
-            raise InputError(f"--name {template}: makes {name!r} of {path}, which is no file name")
+        path, name = _path(source), self.name(source, values)
         if self.format is not None:
             suffix = f".{self.format.lower().lstrip('.')}"
         elif path.suffix.lower() in FORMATS and format_of(path) == original_format:
             suffix = path.suffix
         else:
             suffix = _SUFFIX_OF.get(original_format, ".png")
+        _check_length(f"{name}{suffix}", f"the result of {path}")
         root = Path(self.output) if inside else path.parent
         folder = root / source.below if inside else root
         target = folder / f"{name}{suffix}"
@@ -112,6 +168,17 @@ class Naming:
         return format_of(target)
 
 
+def _path(source: Source) -> Path:
+    return Path("standard_input" if source.path == STANDARD else source.path)
+
+
+def _check_length(name: str, where: str) -> None:
+    """Refuses names that no file can have, be it only until it is whole: then 15 bytes stand around 100 letters."""
+    size = max(len(os.fsencode(name)), len(os.fsencode(name[:100])) + 15)
+    if size > _LONGEST_NAME:
+        raise InputError(f"{where}: the name {name[:20]}... is too long for a file; give a shorter one by -o or --name")
+
+
 def find_sources(inputs: Iterable[str], exclude: str | None = None) -> list[Source]:
     """The pictures that the command line names, in order, each once.
 
@@ -124,11 +191,21 @@ def find_sources(inputs: Iterable[str], exclude: str | None = None) -> list[Sour
     """
     found: dict[str, Source] = {}
     for item in inputs:
-        sources = list(_expand(str(item), exclude))
+        if not item:
+            raise InputError("'': an empty name among the originals; expected a picture, a folder or a pattern")
+        try:
+            sources = list(_expand(str(item), exclude))
+        except OSError as error:
+            raise InputError(f"{item[:100]}: {error.strerror}; expected pictures, folders or patterns") from error
         if not sources:
             raise InputError(f"{item}: no picture there ({', '.join(SUFFIXES)})")
         for source in sources:
-            found.setdefault(source.path if source.path == STANDARD else str(Path(source.path).resolve()), source)
+            key = source.path if source.path == STANDARD else str(Path(source.path).resolve())
+            if key in found and not source.searched:  # named as well as found
+                source = dataclasses.replace(found[key], searched=False)
+            elif key in found:
+                continue
+            found[key] = source
     return list(found.values())
 
 
@@ -147,13 +224,13 @@ def _expand(item: str, exclude: str | None) -> Iterator[Source]:
             if match.is_dir():
                 yield from _below(match, fixed, exclude)
             elif match.suffix.lower() in SUFFIXES:
-                yield Source(name, match.parent.relative_to(fixed))
+                yield Source(name, match.parent.relative_to(fixed), searched=True)
     else:
         raise InputError(f"no such file or folder: {item}")
 
 
 def _below(folder: Path, root: Path, exclude: str | None) -> Iterator[Source]:
-    """Pictures in a folder and its folders, without hidden ones and without results of an earlier run."""
+    """Pictures in a folder and its folders, without hidden ones and without the folder of results."""
     left_out = Path(exclude).resolve() if exclude not in (None, STANDARD) else None
     for path in sorted(folder.iterdir(), key=lambda item: _in_order(str(item))):
         if path.name.startswith(".") or (left_out is not None and path.resolve() == left_out):
@@ -161,7 +238,7 @@ def _below(folder: Path, root: Path, exclude: str | None) -> Iterator[Source]:
         if path.is_dir() and not path.is_symlink():
             yield from _below(path, root, exclude)
         elif path.is_file() and path.suffix.lower() in SUFFIXES:
-            yield Source(str(path), path.parent.relative_to(root))
+            yield Source(str(path), path.parent.relative_to(root), searched=True)
 
 
 def _in_order(name: str) -> list:

@@ -23,6 +23,7 @@ from sr_gan_tf.row_encoders import scratch_array, to_uint8
 # Colours are matched below this frequency: the standard deviation of a Gaussian, in pixels of the original.
 _COLOUR_BLUR = 8.0
 _BLOCK_BYTES = 1 << 25
+_LARGEST_NUMBER = 2**31 - 1  # no format holds a longer side
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +56,8 @@ class Settings:
             raise InputError("give one of --scale, --width with --height, or --max-side, not several")
         for name in ("scale", "width", "height", "max_side", "tile"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise InputError(f"--{name.replace('_', '-')} {value}: expected more than 0")
+            if value is not None and not 0 < value <= _LARGEST_NUMBER:
+                raise InputError(f"--{name.replace('_', '-')} {value}: expected more than 0, {_LARGEST_NUMBER} at most")
         if isinstance(self.halo, int) and self.halo < 0:
             raise InputError(f"--halo {self.halo}: expected exact, or 0 or more pixels")
 

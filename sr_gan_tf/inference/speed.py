@@ -7,6 +7,7 @@ what counts are the medians and the ratios of one run.
 import argparse
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -139,7 +140,13 @@ def main(argv: list[str] | None = None) -> int:
     try:
         width, height = map(int, options.size.split("x"))
     except ValueError:
-        raise InputError(f"--size {options.size}: expected WIDTHxHEIGHT, e.g. 640x360") from None
+        width = height = 0
+    if min(width, height) < 1:
+        raise InputError(f"--size {options.size}: expected WIDTHxHEIGHT, e.g. 640x360")
+    if options.rounds < 1:
+        raise InputError(f"--rounds {options.rounds}: expected 1 or more")
+    if options.torch and shutil.which(options.torch) is None:
+        raise InputError(f"--torch {options.torch}: no such program; give the Python of an environment with torch")
     network = load_chain([options.model], precision="float32").enlargers[0].generator
     picture = photograph(width, height)
     measures = {}

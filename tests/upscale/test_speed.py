@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from sr_gan_tf.inference.speed import in_turns, main, photograph
 
 
@@ -19,7 +21,21 @@ def test_medians_of_turns_leave_the_first_out():
     assert in_turns({name: lambda name=name: next(values[name]) for name in values}, 3) == {"a": 2.0, "b": 5.0}
 
 
-def test_wrong_sizes_and_photographs_of_any(model, capsys):
-    assert main(["--model", model, "--size", "wide"]) == 2
-    assert "WIDTHxHEIGHT" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--size", "wide"], "WIDTHxHEIGHT"),
+        (["--size", "0x0"], "--size 0x0: expected WIDTHxHEIGHT"),
+        (["--size", "8x-8"], "WIDTHxHEIGHT"),
+        (["--rounds", "0"], "--rounds 0: expected 1 or more"),
+        (["--torch", "nosuch"], "--torch nosuch: no such program"),
+    ],
+)
+def test_wrong_options_end_in_one_line(model, capsys, options, expected):
+    assert main(["--model", model, "--size", "8x8", *options]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1 and expected in said
+
+
+def test_photographs_of_any_size():
     assert photograph(1000, 7).shape == (7, 1000, 3)

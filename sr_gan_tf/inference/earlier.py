@@ -1,0 +1,58 @@
+"""Results of earlier runs among the pictures that a search finds: they must not be enlarged again."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from sr_gan_tf.inference.jobs import Source
+from sr_gan_tf.models import shipped_models
+from sr_gan_tf.picture_decoding import quiet
+
+# What the name of a result beside its original has behind the original's: `_{model}_x{scale}`.
+_ENDING = re.compile(r"_(?P<model>.+)_x\d[\d.e+-]*")
+_SOFTWARE = 0x0131
+
+
+def earlier_results(sources: Sequence[Source], names: Mapping[Source, str], model: str) -> set[Source]:
+    """The searched-out pictures that are named as a run names its results of another picture beside them.
+
+    Args:
+        sources: all pictures of a run.
+        names: what this run calls their results, without suffix, where that follows from the originals' names.
+        model: what this run calls its network. Names with it or with a shipped model are enough; of other models the
+            picture's own metadata must speak.
+    """
+    folders = {source: Path(source.path).parent.resolve() for source in sources}
+    beside: dict[Path, set[str]] = defaultdict(set)
+    for source, folder in folders.items():
+        beside[folder].add(Path(source.path).stem)
+    made = {(folders[source], name) for source, name in names.items() if name != Path(source.path).stem}
+    known = {model, *shipped_models()}
+
+    def is_result(path: Path, folder: Path) -> bool:
+        # NAME_compare.png stands beside the result NAME.
+        for stem in {path.stem, path.stem.removesuffix("_compare")}:
+            if (folder, stem) in made:
+                return True
+            for place in (index for index, letter in enumerate(stem) if letter == "_"):
+                ending = _ENDING.fullmatch(stem, place) if stem[:place] in beside[folder] else None
+                if ending and (ending["model"] in known or f": {ending['model']} x" in _software(path)):
+                    return True
+        return False
+
+    return {source for source in sources if source.searched and is_result(Path(source.path), folders[source])}
+
+
+def _software(path: Path) -> str:
+    """What wrote the picture, as its EXIF says."""
+    try:
+        with quiet(), Image.open(path) as image:
+            # Of a PNG without EXIF Pillow would decode all pixels in search of it.
+            if image.format == "PNG" and "exif" not in image.info:
+                return ""
+            return str(image.getexif().get(_SOFTWARE, ""))
+    except Exception:  # Pillow raises whatever its readers raise; what cannot be read is refused later, with its name
+        return ""
