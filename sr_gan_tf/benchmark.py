@@ -15,6 +15,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.evaluation import check_output, try_folder
 from sr_gan_tf.measurement import table
 from sr_gan_tf.measurement.jobs import (
     COMPILERS,
@@ -234,6 +235,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-o", "--output", action="append", default=[], metavar="FILE", help=f"one of {', '.join(SUFFIXES)}; repeatable"
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     return parser
 
 
@@ -242,12 +244,12 @@ def main(argv: list[str] | None = None) -> None:
     options = _parser().parse_args(argv)
     paths, floor = [Path(name) for name in options.output], _floor(options.floor)
     for path in paths:
-        if path.suffix not in SUFFIXES:
-            raise InputError(f"-o {path}: unknown kind of file; expected one of {', '.join(SUFFIXES)}")
-        if not path.absolute().parent.is_dir():
-            raise InputError(f"-o {path}: no folder {path.absolute().parent}; make it first")
+        check_output(path, SUFFIXES, options.overwrite, "-o")
+        try_folder(path)
     if options.rounds < 1 or not options.round_seconds > 0:
         raise InputError("--rounds, --round-seconds: expected positive numbers")
+    if options.profile < 0:
+        raise InputError(f"--profile {options.profile}: expected 0 or more kinds of operation")
     jobs = plan_jobs(options)
     labels = list(dict.fromkeys(job.label for job in jobs))
     baseline = options.baseline or ("DUnet" if "DUnet" in labels and len(labels) > 1 else None)

@@ -2,14 +2,13 @@
 
 Drawn are the validation metrics and the losses that history.csv holds. Of the experiments only the keys that differ
 are listed. A history.csv that was kept without its run folder can be drawn, too. `LABEL=A,B,C` draws the mean of runs
-of several seeds, with their extremes as a band.
+of several seeds, with their extremes as a band. `--at 200,400` prints the values at these steps.
 """
 
 import argparse
-import dataclasses
+import bisect
 import json
 import math
-import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,73 +16,18 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sr_gan_tf.compare_runs import Run, read_runs
 from sr_gan_tf.errors import InputError, command, suggest
-from sr_gan_tf.evaluation import aligned
+from sr_gan_tf.evaluation import aligned, check_output, try_folder
 from sr_gan_tf.files import replacing
-from sr_gan_tf.history import FIRST_COLUMNS, History, combined
+from sr_gan_tf.history import FIRST_COLUMNS
 from sr_gan_tf.metrics import METRICS, score
-from sr_gan_tf.runs import RunFolder
 from sr_gan_tf.training.chart import guesses
 
 LOSSES = ("generator_loss", "discriminator_loss")
 _COLOURS = ("#2f6fde", "#e2761b", "#178f5f", "#a04fd0", "#d23c6f", "#0f97a8", "#8a7410", "#5d6470")
 _MARKERS = "osD^vPX*"
 _FORMATS = (".png", ".svg", ".pdf")
-
-
-@dataclasses.dataclass
-class Run:
-    """A run's label, its history and its experiment as plain data; None where only the history was kept.
-
-    Of several seeds: the mean history, the first one's experiment, and as band their least and greatest values.
-    """
-
-    label: str
-    history: History
-    experiment: dict[str, object] | None
-    band: Sequence[History] | None = None
-
-    def has(self, column: str) -> bool:
-        return bool(self.history.series(column)[0])
-
-
-def read_runs(arguments: Sequence[str]) -> list[Run]:
-    """Runs from `FOLDER`, `LABEL=FOLDER` or `LABEL=FOLDER,FOLDER`; in place of a folder, the file history.csv of one.
-
-    Raises:
-        InputError: a folder is no run folder, or nothing was logged in it yet.
-    """
-    runs: list[Run] = []
-    for argument in arguments:
-        label, separator, place = argument.partition("=")
-        if not separator or Path(argument).exists():
-            label, place = Path(argument).resolve().name.removesuffix(".csv"), argument
-        band = None
-        if separator and "," in place and not Path(place).exists():
-            read = [_read_run(one) for one in place.split(",")]
-            seeds, experiment = [history for history, _ in read], read[0][1]
-            history, *band = (combined(seeds, of) for of in (statistics.fmean, min, max))
-        else:
-            history, experiment = _read_run(place)
-        if not len(history):
-            nothing = "the runs have no step in common" if band else "nothing is logged in history.csv yet"
-            raise InputError(f"{place}: {nothing}; wait for the first row, or leave it out")
-        labels = [run.label for run in runs]
-        if label in labels:
-            label = f"{Path(place).resolve().parent.name}/{label}"
-        if label in labels:
-            raise InputError(f"two runs are called {label!r}; give one of them a label, e.g. second={place}")
-        runs.append(Run(label, history, experiment, band))
-    return runs
-
-
-def _read_run(place: str) -> tuple[History, dict[str, object] | None]:
-    if Path(place).suffix == ".csv" and Path(place).is_file():
-        return History(Path(place)), None
-    folder = RunFolder(place)
-    if not folder.experiment_file.is_file():
-        raise InputError(f"{place} is no run folder: no experiment.json in it; give folders that fit wrote")
-    return History(folder.history), dataclasses.asdict(folder.experiment())
 
 
 def choose_columns(runs: Sequence[Run], wanted: Sequence[str] | None = None) -> list[str]:
@@ -132,6 +76,26 @@ def table(runs: Sequence[Run], columns: Sequence[str]) -> str:
         rows.append([f"{column} last", *("-" if value is None else _short(value) for value in lasts)])
     rows.append(["last step", *(str(run.history.steps[-1]) for run in runs)])
     return aligned(rows)
+
+
+def table_at(runs: Sequence[Run], columns: Sequence[str], steps: Sequence[int]) -> str:
+    """The values of each run at these steps, a row each: those logged last at or before the step, which is said then.
+
+    Steps beyond a run's last one have no row.
+    """
+    rows = [["", "step", *columns]]
+    for run in runs:
+        series = [run.history.series(column) for column in columns]
+        asked = [step for step in steps if step <= run.history.steps[-1]]
+        rows += [[run.label, str(step), *(_value_at(*one, step) for one in series)] for step in asked]
+    return aligned(rows)
+
+
+def _value_at(steps: Sequence[int], values: Sequence[float], wanted: int) -> str:
+    index = bisect.bisect_right(steps, wanted) - 1
+    if index < 0:
+        return "-"
+    return _short(values[index]) + (f" at {steps[index]}" if steps[index] != wanted else "")
 
 
 def _short(value: float) -> str:
@@ -186,7 +150,13 @@ def difference_table(runs: Sequence[Run]) -> str:
         return "the histories alone say nothing of their experiments"
     rows = [["", *known]]
     rows += [[key, *map(_said, values)] for key, values in differing_keys(runs).items()]
-    return aligned(rows) if len(rows) > 1 else "the experiments do not differ"
+    unknown = [run.label for run in runs if run.experiment is None]
+    lines = [aligned(rows)] if len(rows) > 1 else []
+    if not lines and (len(known) > 1 or not unknown):
+        lines = ["the experiments do not differ" if not unknown else f"those of {', '.join(known)} do not differ"]
+    if unknown:
+        lines.append(f"no experiment is known of {', '.join(unknown)}: a history alone says nothing of it")
+    return "\n".join(lines)
 
 
 def draw(runs: Sequence[Run], columns: Sequence[str], path: Path, title: str | None = None) -> None:
@@ -269,19 +239,35 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, metavar="CHART", help="chart to write: .png, .svg or .pdf")
     parser.add_argument("--columns", metavar="A,B", help="of history.csv; default: validation metrics and both losses")
+    parser.add_argument(
+        "--at", metavar="STEP,STEP", help="the values at these steps instead, or logged last before them"
+    )
     parser.add_argument("--title", help="above the chart")
+    parser.add_argument("--overwrite", action="store_true", help="replace the chart if it is there")
     arguments = parser.parse_args(argv)
-    output = arguments.output
-    if output is not None and output.suffix.lower() not in _FORMATS:
-        raise InputError(f"-o {output}: expected a name that ends in {', '.join(_FORMATS)}")
+    output, steps = arguments.output, _steps(arguments.at)
+    if output is not None:
+        check_output(output, _FORMATS, arguments.overwrite, "-o")
     runs = read_runs(arguments.runs)
     columns = choose_columns(runs, arguments.columns.split(",") if arguments.columns else None)
-    print(table(runs, columns))
+    last = max(run.history.steps[-1] for run in runs)
+    if steps and min(steps) > last:
+        raise InputError(f"--at {arguments.at}: no run has come so far; the last step is {last}")
+    if output is not None:
+        try_folder(output)
+    print(table_at(runs, columns, steps) if steps else table(runs, columns))
     print()
     print(difference_table(runs))
     if output is not None:
         draw(runs, columns, output, arguments.title)
         print(f"\nchart: {output}")
+
+
+def _steps(text: str | None) -> list[int]:
+    parts = text.split(",") if text else []
+    if not all(part.strip().isdecimal() for part in parts):
+        raise InputError(f"--at {text}: expected steps, e.g. 200,400")
+    return [int(part) for part in parts]
 
 
 if __name__ == "__main__":

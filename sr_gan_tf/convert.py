@@ -12,6 +12,7 @@ from typing import Any
 
 from sr_gan_tf.assembly import averaged
 from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.evaluation import check_output
 from sr_gan_tf.files import replacing
 from sr_gan_tf.networks import Generator, Network
 from sr_gan_tf.pytorch_checkpoints.pytorch import load_pytorch
@@ -28,7 +29,8 @@ def convert(
     Args:
         model: `.safetensors`, what `torch.save` wrote (`.pth`, `.pt`), or a run folder.
         output: the file to write; default: the model's name with `.keras`.
-        overrides: constructor arguments that the weights don't tell, e.g. `{"published_attention": True}`.
+        overrides: constructor arguments that the weights don't tell, e.g. `{"published_attention": True}`; none for a
+            run folder.
         overwrite: whether a file that is there may be replaced.
 
     Raises:
@@ -36,11 +38,10 @@ def convert(
     """
     model = Path(model)
     output = model.with_suffix(".keras") if output is None else Path(output)
-    if output.suffix != ".keras":
-        raise InputError(f"{output}: expected a name that ends in .keras")
-    if output.exists() and not overwrite:
-        raise InputError(f"{output} is there already; choose another name, or say --overwrite")
+    check_output(output, (".keras",), overwrite)
     if model.is_dir():
+        if overrides:
+            raise InputError(f"--set {', '.join(overrides)}: a run folder says all of its network; leave it out")
         network = averaged(model)
     elif model.is_file():
         network = load_pytorch(model, overrides)
@@ -85,7 +86,7 @@ def main(argv: list[str] | None = None) -> None:
         default=[],
         metavar="ARGUMENT=JSON",
         help="a constructor argument that the weights don't tell, e.g. published_attention=true for a MetaGAN that "
-        "was trained by its published code, which leaves the attention out",
+        "was trained by its published code, which leaves the attention out; not for a run folder",
     )
     arguments = parser.parse_args(argv)
     network = convert(arguments.model, arguments.output, _overrides(arguments.set), arguments.overwrite)

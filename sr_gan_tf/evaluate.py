@@ -11,7 +11,14 @@ from tqdm import tqdm
 
 from sr_gan_tf.costs import multiply_adds, parameters
 from sr_gan_tf.errors import InputError, command, suggest
-from sr_gan_tf.evaluation import Evaluation, Method, PictureFigures, evaluate, to_text
+from sr_gan_tf.evaluation import (
+    Method,
+    PictureFigures,
+    check_output,
+    evaluate,
+    to_text,
+    try_folder,
+)
 from sr_gan_tf.files import write_text, writing
 from sr_gan_tf.images import write_image
 from sr_gan_tf.inference.tiling import upscale_array
@@ -27,13 +34,14 @@ from sr_gan_tf.metrics.perceptual import (
 )
 from sr_gan_tf.models import load
 from sr_gan_tf.networks import Generator
-from sr_gan_tf.picture_sets import Pair, find_set, sample_set
+from sr_gan_tf.picture_sets import Pair, PictureSet, find_set, sample_set
 from sr_gan_tf.report import Report
 from sr_gan_tf.resampling import imresize
 
 STANDARD = ("psnr_y", "ssim_y", "ms_ssim_y", "psnr_rgb", "mean_color")
 REPORTED = (*STANDARD, "gmsd", "detail_ratio", "checkerboard_ratio")
 LEARNED = {"lpips": "alexnet", "lpips_vgg": "vgg16"}
+_STANDARD_OUTPUT = Path("-")
 
 
 def load_methods(arguments: Sequence[str], scale: int | None) -> tuple[list[Method], int]:
@@ -178,11 +186,11 @@ def main(argv: list[str] | None = None) -> None:
         raise InputError(f"--scale {arguments.scale}: expected 1 to 16")
     if arguments.crop is not None and arguments.crop < 0:
         raise InputError(f"--crop {arguments.crop}: expected 0 or more pixels")
-    for path in (arguments.csv, arguments.json, arguments.report):
-        if path is not None:
-            _check_output(path)
+    _check_outputs(arguments)
+    # What is printed as data stands alone on standard output.
+    say = functools.partial(print, file=sys.stderr) if _STANDARD_OUTPUT in (arguments.csv, arguments.json) else print
     names = arguments.metrics.split(",") if arguments.metrics else None
-    metrics = choose_metrics(names, arguments.trunk, arguments.niqe, arguments.report is not None)
+    metrics = choose_metrics(names, arguments.trunk, arguments.niqe, arguments.report is not None, say)
     methods, scale = load_methods(arguments.models, arguments.scale)
     sets = [find_set(item, scale, arguments.lr, arguments.border) for item in arguments.data]
     sets = sets or [sample_set(scale, arguments.border)]
@@ -190,6 +198,8 @@ def main(argv: list[str] | None = None) -> None:
     if len(set(names)) < len(names):
         raise InputError(f"--data: the names {', '.join(names)} are not all different; rename one")
     report = Report(scale, sum(len(one) for one in sets)) if arguments.report else None
+    if arguments.save:
+        _check_save(arguments.save, sets, methods, arguments.overwrite)
     save = _saver(arguments.save)
     # On a terminal only: a log file needs no bar.
     with tqdm(total=sum(map(len, sets)), unit="picture", disable=None, leave=False) as progress:
@@ -201,18 +211,15 @@ def main(argv: list[str] | None = None) -> None:
             progress.update()
 
         result = evaluate(methods, sets, scale, metrics, arguments.crop, watch)
-    print(result.table())
-    _write(result, arguments, report)
-
-
-def _write(result: Evaluation, arguments: argparse.Namespace, report: Report | None) -> None:
-    if arguments.csv:
-        write_text(arguments.csv, result.to_csv())
-    if arguments.json:
-        write_text(arguments.json, to_text(result.to_json()))
+    say(result.table())
+    for path, text in ((arguments.csv, result.to_csv), (arguments.json, lambda: to_text(result.to_json()))):
+        if path == _STANDARD_OUTPUT:
+            print(text(), end="")
+        elif path:
+            write_text(path, text())
     if report:
         report.write(arguments.report, result)
-        print(f"report: {arguments.report} ({arguments.report.stat().st_size / 1e6:.1f} MB)")
+        say(f"report: {arguments.report} ({arguments.report.stat().st_size / 1e6:.1f} MB)")
 
 
 def _saver(folder: Path | None) -> Callable | None:
@@ -229,12 +236,30 @@ def _saver(folder: Path | None) -> Callable | None:
     return save
 
 
-def _check_output(path: Path) -> None:
-    """Hours of measuring must not end at a folder that can't be written."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give the name of a file")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    if arguments.csv == arguments.json == _STANDARD_OUTPUT:
+        raise InputError("--csv -, --json -: only one of them can be printed; give the other one a file")
+    for name, suffix in (("csv", ".csv"), ("json", ".json"), ("report", ".html")):
+        path = getattr(arguments, name)
+        if path is None or (path == _STANDARD_OUTPUT and name != "report"):
+            continue
+        check_output(path, (suffix,), arguments.overwrite, f"--{name}")
+        try_folder(path)
+
+
+def _check_save(folder: Path, sets: Sequence[PictureSet], methods: Sequence[Method], overwrite: bool) -> None:
+    """Pictures are written neither among those that are measured nor over others."""
+    with writing(folder):
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"--save {folder} is a file; give a folder")
+    for one in sets:
+        for place in (getattr(one.source, key, None) for key in ("path", "lr_path")):
+            if place and (folder / one.name).resolve().is_relative_to(Path(place).expanduser().resolve()):
+                raise InputError(f"--save {folder}: lies in the test set's folder {place}; choose another folder")
+        for method in methods:
+            for name in one.names:
+                check_output(folder / one.name / method.name / f"{name}.png", (".png",), overwrite)
+    try_folder(folder / "any")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -256,10 +281,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--trunk", metavar="NETWORK:WEIGHTS", help=trunk)
     add("--niqe", metavar="FILE", help="adds NIQE with the parameters of this .mat or .npz file")
     add("--crop", type=int, help="pixels cut from each border; default: the scale, as published")
-    add("--csv", type=Path, metavar="FILE", help="figures of every picture")
-    add("--json", type=Path, metavar="FILE", help="the same with means and costs")
+    add("--csv", type=Path, metavar="FILE.csv", help="figures of every picture; - prints them instead of the table")
+    add("--json", type=Path, metavar="FILE.json", help="the same with means and costs; - as well")
     add("--report", type=Path, metavar="FILE.html", help="one page to look at, needs no network")
     add("--save", type=Path, metavar="FOLDER", help="write the enlarged pictures as PNG")
+    add("--overwrite", action="store_true", help="replace files that are there")
     return parser
 
 

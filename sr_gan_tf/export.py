@@ -1,12 +1,14 @@
 """`python -m sr_gan_tf.export MODEL --to PATH`: a generator for TensorFlow Serving, or for elsewhere."""
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
 
 import keras
 
 from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.evaluation import check_output
 from sr_gan_tf.export_formats import model_card, onnx_file, verification
 from sr_gan_tf.export_formats.keras_file import write_keras
 from sr_gan_tf.export_formats.litert import QUANTIZATIONS, Lite, write_litert
@@ -17,14 +19,22 @@ from sr_gan_tf.inference.halo import halo_argument
 from sr_gan_tf.models import load
 
 FORMATS = ("saved_model", "keras", "litert", "onnx", "tfjs")
+# Files; the others are folders.
 _SUFFIXES = {"keras": ".keras", "litert": ".tflite", "onnx": ".onnx"}
 _DEFAULTS = (Serving(), Lite())
+# Which formats an option is for, where it isn't for all.
+_OWNERS = {
+    **{field.name: ("saved_model", "all") for field in dataclasses.fields(Serving)},
+    **{field.name: ("litert",) for field in dataclasses.fields(Lite)},
+    "licence": ("saved_model", "all"),
+    "tfjs_python": ("tfjs",),
+}
 
 
 def export(
     model: str | Path | keras.Model,
     to: str | Path,
-    format: str = "saved_model",
+    format: str | None = None,
     serving: Serving = _DEFAULTS[0],
     lite: Lite = _DEFAULTS[1],
     licence: str | None = None,
@@ -37,7 +47,8 @@ def export(
         model: a shipped name, run folder, `.keras` file, or a loaded generator.
         to: the model's folder for `saved_model` (a numbered version is added), a file for `keras`, `litert` and
             `onnx`, a folder for `tfjs` and `all`.
-        format: one of FORMATS, or `"all"` but TF.js, for a table of them.
+        format: one of FORMATS, or `"all"` but TF.js, for a table of them; default: that of the file's name, else
+            `saved_model`.
         serving: how a SavedModel treats its pictures.
         lite: what a LiteRT file holds.
         licence: of the weights, for the card.
@@ -49,10 +60,12 @@ def export(
     """
     source = model.name if isinstance(model, keras.Model) else model
     to = Path(to)
-    if format in _SUFFIXES:
-        _check_file(to, _SUFFIXES[format], overwrite)
-    elif format not in (*FORMATS, "all"):
+    format = format or next((name for name, suffix in _SUFFIXES.items() if to.suffix == suffix), FORMATS[0])
+    if format not in (*FORMATS, "all"):
         raise InputError(f"--format {format}: expected one of {', '.join((*FORMATS, 'all'))}")
+    if format in _SUFFIXES:
+        check_output(to, (_SUFFIXES[format],), overwrite, "--to")
+    _check_options(format, serving, lite, {"licence": licence, "tfjs_python": tfjs_python})
     generator = model_card.exportable(model if isinstance(model, keras.Model) else load(model), source)
     if format == "keras":
         return [write_keras(generator, to)]
@@ -74,7 +87,7 @@ def _all(generator: keras.Model, to: Path, card: dict, serving: Serving, overwri
     lites = {f"{name}_{kind}.tflite": Lite(kind, side=128) for kind in QUANTIZATIONS}
     onnx_file.check_packages()  # before anything is written
     for file in (f"{name}.keras", f"{name}.onnx", *lites):
-        _check_file(to / file, Path(file).suffix, overwrite)
+        check_output(to / file, (Path(file).suffix,), overwrite)
     return [
         write_keras(generator, to / f"{name}.keras"),
         write_saved_model(generator, to / "serving" / name, card, serving),
@@ -83,11 +96,15 @@ def _all(generator: keras.Model, to: Path, card: dict, serving: Serving, overwri
     ]
 
 
-def _check_file(path: Path, suffix: str, overwrite: bool) -> None:
-    if path.suffix != suffix:
-        raise InputError(f"--to {path}: expected a name that ends in {suffix}")
-    if path.exists() and not overwrite:
-        raise InputError(f"{path} is there already; choose another name, or say --overwrite")
+def _check_options(format: str, serving: Serving, lite: Lite, others: dict[str, object]) -> None:
+    """Refuses what another format alone would heed."""
+    given = [name for name, value in others.items() if value is not None]
+    for one in (serving, lite):
+        given += [field.name for field in dataclasses.fields(one) if getattr(one, field.name) != field.default]
+    for name in given:
+        if format not in _OWNERS[name]:
+            option, owner = name.replace("_", "-"), _OWNERS[name][0]
+            raise InputError(f"--{option} is of --format {owner}, not of {format}; leave it out, or say that format")
 
 
 @command
@@ -113,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("model", help="shipped name, run folder or .keras file")
     add("--to", required=True, help="folder of a SavedModel's versions, e.g. serving/srgan_x4; a file for most others")
-    add("--format", choices=(*FORMATS, "all"), default="saved_model")
+    add("--format", choices=(*FORMATS, "all"), help="default: by the ending of --to, else saved_model")
     add("--licence", help="of the weights, for the model card; default: a shipped model's own")
     add("--overwrite", action="store_true", help="replace a file; a SavedModel's versions are never replaced")
     served = parser.add_argument_group("saved_model")

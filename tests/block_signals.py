@@ -1,9 +1,11 @@
 """`python tests/block_signals.py MODEL PHOTOS`: how large the output of each of a SPAN's blocks is over real pictures.
 
 For every block the mean over channels of the standard deviation over positions, on the validation photographs made
-smaller by bicubic. A block whose outputs don't vary adds nothing to the picture.
+smaller by bicubic; PHOTOS is the folder that holds them as valid/. A block whose outputs don't vary adds nothing to
+the picture.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import keras
 import numpy as np
 
 import sr_gan_tf
-from sr_gan_tf.images import read_rgb
+from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.images import SUFFIXES, read_rgb
 from sr_gan_tf.resampling import imresize
 
 
@@ -23,13 +26,23 @@ def signals(network: keras.Model, pictures: list[np.ndarray]) -> list[float]:
     return np.mean(sizes, 0).tolist()
 
 
-def main(model: str, photos: str) -> None:
+@command
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition(": ")[2])
+    parser.add_argument("model", metavar="MODEL", help="of SPAN: shipped name, run folder or .keras file")
+    parser.add_argument("photos", type=Path, metavar="PHOTOS", help="the folder of photographs; its valid/ is taken")
+    arguments = parser.parse_args(argv)
+    model, folder = arguments.model, arguments.photos / "valid"
+    files = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+    if not files:
+        raise InputError(f"no pictures in {folder}; give as PHOTOS the folder with valid/")
     network = sr_gan_tf.load(model)
-    files = sorted((Path(photos) / "valid").iterdir())
+    if not hasattr(network, "num_blocks") or not any(layer.name == "block1" for layer in network.layers):
+        raise InputError(f"{model} has no blocks to look at; give a SPAN")
     pictures = [imresize(read_rgb(path), 1 / network.scale) for path in files]
     values = ", ".join(f"{value:.2f}" for value in signals(network, pictures))
     print(f"{model}: standard deviations of the blocks' outputs over {len(files)} pictures: {values}")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main())

@@ -1,10 +1,13 @@
 """`python tests/readme_strip.py PHOTOS PICTURE.png [MODEL...]`: bicubic, models and original side by side.
 
-Makes the README's picture and those of docs/systems/; models of one scale, run folders among them.
+Makes the README's picture and those of docs/systems/; models of one scale, run folders among them. PHOTOS is the
+folder of the training photographs, with valid/.
+
 The CC0 photographs of the validation part and one of scikit-image's, made smaller by bicubic and enlarged again; of
 each the part where the first model and bicubic differ most, magnified twice.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -13,6 +16,8 @@ from PIL import Image, ImageDraw
 from skimage import data
 
 import sr_gan_tf
+from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.evaluation import check_output
 from sr_gan_tf.images import read_rgb, write_image
 from sr_gan_tf.inference.tiling import upscale_array
 from sr_gan_tf.resampling import imresize
@@ -29,12 +34,29 @@ def place(one: np.ndarray, other: np.ndarray) -> tuple[int, int]:
     return np.unravel_index(sums.argmax(), sums.shape)
 
 
-def main(photos: str, target: str, *models: str) -> None:
-    networks = {Path(name).name: sr_gan_tf.load(name) for name in models or ("span_x4",)}
-    scale = next(iter(networks.values())).scale
+@command
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition(": ")[2])
+    parser.add_argument("photos", type=Path, metavar="PHOTOS", help="the folder of photographs, with valid/")
+    parser.add_argument("picture", type=Path, metavar="PICTURE.png", help="to write")
+    parser.add_argument("models", nargs="*", default=["span_x4"], metavar="MODEL", help="of one scale")
+    parser.add_argument("--overwrite", action="store_true", help="replace the picture if it is there")
+    arguments = parser.parse_args(argv)
+    check_output(arguments.picture, (".png",), arguments.overwrite)
     free = [row["file"] for row in manifest() if row["split"] == "valid" and row["licence"].startswith("CC0")]
+    files = [arguments.photos / file for file in free[: ROWS - 1]]
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"no file {file}; give as PHOTOS the folder of the training photographs, with valid/")
+    networks = {Path(name).name: sr_gan_tf.load(name) for name in arguments.models}
+    scale = next(iter(networks.values())).scale
+    for name, network in networks.items():
+        if network.scale != scale:
+            raise InputError(
+                f"{name} is of scale {network.scale}, the first model of {scale}; give models of one scale"
+            )
     rows = []
-    for hr in [read_rgb(Path(photos) / file) for file in free[: ROWS - 1]] + [data.coffee()]:
+    for hr in [*map(read_rgb, files), data.coffee()]:
         lr = imresize(hr, 1 / scale)
         pictures = {"bicubic": imresize(lr, scale), **{name: upscale_array(one, lr) for name, one in networks.items()}}
         top, left = place(pictures["bicubic"], next(iter(pictures[name] for name in networks)))
@@ -44,8 +66,8 @@ def main(photos: str, target: str, *models: str) -> None:
     draw = ImageDraw.Draw(image)
     for index, label in enumerate(["bicubic", *networks, "original"]):
         draw.text((index * SIDE * ZOOM + 4, 3), label, fill="white", stroke_width=2, stroke_fill="black")
-    write_image(target, np.asarray(image))
+    write_image(arguments.picture, np.asarray(image))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main())

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 import numpy as np
 import pytest
@@ -170,6 +171,12 @@ def test_a_key_that_only_one_has_is_a_difference(tmp_path):
         (lambda run: [str(run), str(run), str(run)], "two runs are called"),
         (lambda run: [str(run), "-o", "chart.jpg"], "expected a name that ends in .png"),
         (lambda run: [str(run), "--columns", "validation/ssim"], "did you mean 'validation/ssim_y'"),
+        (lambda run: [str(run), "-o", str(run / "history.csv" / "x.png")], "cannot write"),
+        (lambda run: [f"A={run},"], "a name in it is empty"),
+        (lambda run: ["A="], "A=: expected LABEL=FOLDER"),
+        (lambda run: [f"={run}"], "expected LABEL=FOLDER"),
+        (lambda run: [str(run), "--at", "5000,x"], "--at 5000,x: expected steps"),
+        (lambda run: [str(run), "--at", "60000"], "the last step is 50000"),
         (lambda run: [(run / "history.csv").unlink(), str(run)][1:], "nothing is logged"),
         (lambda run: [(run / "experiment.json").write_text("{"), str(run)][1:], "not JSON"),
         (
@@ -196,7 +203,63 @@ def test_a_history_without_its_run_folder(runs, tmp_path, capsys):
     assert rows["validation/ssim_y last"] == ["0.7360", "0.7480"] and rows["conv DUnet"] == []
     assert "say nothing of their experiments" in difference_table(read_runs([str(kept)]))
     # Beside a run folder, which is alone then.
-    assert difference_table(read_runs([str(kept), str(runs[1])])) == "the experiments do not differ"
+    said = difference_table(read_runs([str(kept), str(runs[1])]))
+    assert said == "no experiment is known of conv: a history alone says nothing of it"
+    said = difference_table(read_runs([str(kept), f"one={runs[1]}", f"two={runs[1]}"]))
+    assert said.startswith("those of one, two do not differ\nno experiment is known of conv")
+
+
+def test_values_at_steps(runs, capsys):
+    arguments = [f"conv={runs[0]}", f"DUnet={runs[2]}", "--columns", "validation/ssim_y,discriminator_loss"]
+    assert main([*arguments, "--at", "4000,5000,12000,60000"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[:4] == [
+        ["step", "validation/ssim_y", "discriminator_loss"],
+        ["conv", "4000", "-", "-"],
+        ["conv", "5000", "0.7610", "0.6500"],
+        ["conv", "12000", *"0.7480 at 10000".split(), *"0.6500 at 10000".split()],
+    ]
+    assert [line[:2] for line in lines[4:7]] == [["DUnet", "4000"], ["DUnet", "5000"], ["DUnet", "12000"]]
+    assert lines[7] == []  # no run has a step 60000
+
+
+def test_a_chart_is_not_overwritten_unasked(runs, tmp_path, capsys):
+    arguments = [str(runs[0]), "-o", str(tmp_path / "chart.svg")]
+    (tmp_path / "chart.svg").write_text("mine")
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert "is there already; choose another name, or say --overwrite" in said.err and not said.out
+    assert (tmp_path / "chart.svg").read_text() == "mine"
+    assert main([str(runs[0]), "-o", "/proc/chart.svg"]) == 2
+    said = capsys.readouterr()
+    assert "cannot write /proc/chart.svg" in said.err and not said.out
+    assert main([*arguments, "--overwrite"]) == 0 and "<svg" in (tmp_path / "chart.svg").read_text()
+
+
+def printed_tables(repository):
+    """Each table of docs/systems/ under which a command with --at stands: its page, its lines, the command's words."""
+    for page in sorted((repository / "docs" / "systems").glob("*.md")):
+        for lines, command in re.findall(r"((?:^\|.*\n)+)\nprinted[^`]*`([^`]*)`", page.read_text(), re.MULTILINE):
+            expanded = subprocess.run(
+                ["bash", "-c", r"printf '%s\n' " + " ".join(command.split()[3:])],
+                cwd=repository, check=True, capture_output=True, text=True,
+            )  # fmt: skip
+            yield page.name, lines.splitlines()[2:], expanded.stdout.split()
+
+
+def test_the_tables_of_the_documents_are_printed(repository, monkeypatch, capsys):
+    monkeypatch.chdir(repository)
+    tables = list(printed_tables(repository))
+    assert len(tables) == 9
+    for page, rows, words in tables:
+        assert "--at" in words and main(words) == 0
+        printed = [float(word) for word in re.findall(r"(?<![\w.])\d+\.\d+(?:e-\d+)?", capsys.readouterr().out)]
+        for row in rows:
+            for cell in row.strip("| ").split("|")[1:]:
+                if not re.fullmatch(r"\d*\.\d+", cell.strip()):
+                    continue
+                accuracy = 0.5001 * 10.0 ** -len(cell.strip().partition(".")[2])
+                assert any(abs(float(cell) - value) <= accuracy for value in printed), (page, row, cell)
 
 
 def test_the_line_of_a_guess_is_that_of_the_loss():

@@ -94,6 +94,18 @@ def test_mistakes_are_one_line(arguments, message, capsys, monkeypatch, reposito
     assert not Path("out.keras").exists()
 
 
+def test_a_run_folder_takes_no_arguments(tmp_path, capsys):
+    assert main([str(tmp_path), "-o", str(tmp_path / "b.keras"), "--set", "num_blocks=3"]) == 2
+    assert "--set num_blocks: a run folder says all of its network" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written(model, tmp_path, capsys):
+    (tmp_path / "text.jpg").write_text("")
+    assert main([str(model[0]), "-o", str(tmp_path / "text.jpg" / "x.keras")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: cannot write") and error.count("\n") == 1
+
+
 def test_misspelt_argument(model, capsys):
     assert main([str(model[0]), "--set", "excitaton=1"]) == 2
     assert "did you mean 'excitation'?" in capsys.readouterr().err

@@ -57,7 +57,7 @@ def pictures(tmp_path):
 def test_bicubic_through_the_command_has_the_published_figures(benchmarks, tmp_path, capsys):
     arguments = ["--data", f"Set5={benchmarks / 'Set5'}", "--scale", "4", "--metrics", "psnr_y,ssim_y"]
     for lr in ("made", "folder"):
-        assert main([*arguments, "--lr", lr, "--csv", str(tmp_path / "figures.csv")]) == 0
+        assert main([*arguments, "--lr", lr, "--csv", str(tmp_path / "figures.csv"), "--overwrite"]) == 0
         table = capsys.readouterr().out.splitlines()
         assert table[0].startswith("Set5 x4: 5 pictures")
         assert table[1].split()[:3] == ["model", "psnr_y_crop4", "ssim_y_crop4"]
@@ -169,7 +169,9 @@ def test_given_lr_pictures(pictures, tmp_path):
 def broken(tmp_path, pictures):
     write(tmp_path / "pairs" / "HR" / "a.png", picture(40, 40))
     write(tmp_path / "pairs" / "LR" / "a.png", picture(10, 10))
-    (tmp_path / "damaged").mkdir()
+    for name in ("damaged", "folder.csv"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "there.json").write_text("{}")
     (tmp_path / "damaged" / "a.png").write_bytes(b"not a picture")
     write(tmp_path / "tiny" / "a.png", picture(4, 4))
     return tmp_path
@@ -197,7 +199,17 @@ def broken(tmp_path, pictures):
         (["--scale", "2", "--trunk", "vgg16:TMP/none.h5"], "none.h5"),
         (["--scale", "2", "--niqe", "TMP/none.mat"], "none.mat"),
         (["--scale", "2", "--niqe", "SET/a.png"], "cannot read NIQE parameters"),
-        (["--scale", "2", "--csv", "TMP"], "is a folder"),
+        (["--scale", "2", "--report", "SET/a.png"], "a.png: expected a name that ends in .html"),
+        (["--scale", "2", "--csv", "TMP"], "expected a name that ends in .csv"),
+        (["--scale", "2", "--csv", "TMP/folder.csv"], "is a folder"),
+        (["--scale", "2", "--csv", "SET/a.png/x.csv"], "cannot write"),
+        (["--scale", "2", "--json", "/proc/x.json"], "cannot write /proc/x.json"),
+        (["--scale", "2", "--json", "TMP/there.json"], "is there already; choose another name, or say --overwrite"),
+        (["--scale", "2", "--csv", "-", "--json", "-"], "only one of them can be printed"),
+        (["--scale", "2", "--data", "set=SET", "--save", "SET/a.png"], "a.png is a file; give a folder"),
+        (["--scale", "2", "--data", "set=SET", "--save", "TMP/there.json/x"], "cannot write"),
+        (["--scale", "2", "--data", "set=SET", "--save", "SET/new"], "lies in the test set's folder"),
+        (["--scale", "2", "--data", "set=SET", "--save", "TMP"], "lies in the test set's folder"),
     ],
 )
 def test_one_line_of_error(arguments, message, model, pictures, tmp_path, capsys):
@@ -208,6 +220,34 @@ def test_one_line_of_error(arguments, message, model, pictures, tmp_path, capsys
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and message in error and error.count("\n") == 1
+
+
+def test_nothing_is_overwritten_unasked(pictures, tmp_path, capsys, monkeypatch):
+    arguments = ["--scale", "2", "--data", f"mine={pictures}", "--metrics", "psnr_y"]
+    outputs = ["--csv", "a.csv", "--json", "a.json", "--report", "a.html", "--save", "saved"]
+    monkeypatch.chdir(tmp_path)
+    assert main([*arguments, *outputs]) == 0
+    names = ("a.csv", "a.json", "a.html", "saved/mine/bicubic/grey.png")
+    before = {name: (tmp_path / name).stat().st_mtime_ns for name in names}
+    monkeypatch.setattr("sr_gan_tf.evaluate.evaluate", lambda *_: pytest.fail("measured before it was refused"))
+    for option, value in zip(outputs[::2], outputs[1::2], strict=True):
+        assert main([*arguments, option, value]) == 2
+        assert "is there already; choose another name, or say --overwrite" in capsys.readouterr().err
+    assert before == {name: (tmp_path / name).stat().st_mtime_ns for name in names}
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert main([*arguments, *outputs, "--overwrite"]) == 0
+    assert all((tmp_path / name).stat().st_mtime_ns > before[name] for name in names)
+
+
+def test_figures_on_standard_output(pictures, capsys):
+    arguments = ["--scale", "2", "--data", f"mine={pictures}", "--metrics", "psnr_y"]
+    assert main([*arguments, "--json", "-"]) == 0
+    said = capsys.readouterr()
+    assert list(json.loads(said.out)["sets"][0]["means"]) == ["nearest", "bicubic"]
+    assert said.err.startswith("mine x2: 3 pictures")
+    assert main([*arguments, "--csv", "-"]) == 0
+    assert len(list(csv.DictReader(capsys.readouterr().out.splitlines()))) == 6
 
 
 @pytest.mark.long

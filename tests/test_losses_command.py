@@ -37,6 +37,12 @@ def test_the_table(capsys, monkeypatch):
     assert float(rows[1][4]) == pytest.approx(1e6, rel=0.05)
 
 
+def test_weights_that_are_not_there(capsys):
+    assert command.main(["--weights", "nosuch", "--batch-size", "1"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: no file nosuch; weights must be") and "where" not in error and "--set" not in error
+
+
 @pytest.mark.parametrize("wrong", [["--patch-size", "32"], ["--repeats", "0"]])
 def test_senseless_arguments(wrong):
     with pytest.raises(SystemExit) as stopped:

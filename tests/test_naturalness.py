@@ -8,6 +8,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from sr_gan_tf.data.sources import SamplePhotographs
+from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluate import choose_metrics
 from sr_gan_tf.metrics.naturalness import Naturalness, _fit_distribution
 from sr_gan_tf.metrics.naturalness import main as naturalness
@@ -28,6 +29,10 @@ def test_naturalness_prefers_photographs_to_damaged_ones(tmp_path, capsys):
     file = tmp_path / "mine.npz"
     assert naturalness([str(tmp_path / "sharp"), "-o", str(file)]) == 0
     assert "fitted to 6 photographs" in capsys.readouterr().out
+    assert naturalness([str(tmp_path / "sharp"), "-o", str(file)]) == 2
+    assert "is there already; choose another name, or say --overwrite" in capsys.readouterr().err
+    assert naturalness([str(tmp_path / "sharp"), "-o", str(file / "x.npz")]) == 2
+    assert "cannot write" in capsys.readouterr().err
     metrics = choose_metrics(["psnr_y"], niqe=str(file))
     assert list(metrics) == ["psnr_y", "niqe_mine"]
 
@@ -47,6 +52,25 @@ def test_naturalness_prefers_photographs_to_damaged_ones(tmp_path, capsys):
     savemat(tmp_path / "theirs.mat", arrays)
     assert Naturalness(tmp_path / "theirs.mat")(hr, 4) == Naturalness(file)(hr, 4)
     assert math.isnan(niqe(hr[:100, :100]))
+
+
+def test_files_that_hold_no_parameters(tmp_path):
+    for name, content, said in (
+        ("text.jpg", b"x", "expected a name that ends in .mat or .npz"),
+        ("garbage.npz", b"text", "it is no whole .npz file"),
+        ("half.npz", b"PK\x03\x04half", "it is no whole .npz file"),
+        ("garbage.mat", b"text", "it is no MATLAB file"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=said) as caught:
+            Naturalness(tmp_path / name)
+        assert "pickle" not in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="no file nosuch.mat"):
+        Naturalness("nosuch.mat")
+    np.save(tmp_path / "one.npy", np.ones(3))
+    (tmp_path / "one.npy").rename(tmp_path / "one.npz")
+    with pytest.raises(InputError, match="no whole .npz"):
+        Naturalness(tmp_path / "one.npz")
 
 
 def test_shape_of_a_distribution_is_found():

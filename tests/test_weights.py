@@ -95,7 +95,20 @@ def test_mistakes_end_in_one_line(folder, arguments, message, capsys, tmp_path, 
 def test_cards_with_unknown_keys_are_refused(folder, tmp_path, capsys):
     (tmp_path / "about.json").write_text(json.dumps({**ABOUT, "hour": 1}))
     assert main(["publish", "x.keras", str(tmp_path / "about.json")]) == 2
-    assert "hour" in capsys.readouterr().err
+    assert "no key 'hour'; did you mean 'hours'?" in capsys.readouterr().err
+
+
+def test_cards_that_lack_keys_are_refused(folder, tmp_path, capsys):
+    (tmp_path / "short.json").write_text('{"name": "short", "data": "none", "licence": "MIT", "limits": ""}')
+    assert main(["publish", "x.keras", str(tmp_path / "short.json")]) == 2
+    error = capsys.readouterr().err
+    assert "short.json: it lacks experiments, steps, hours; a card needs them all" in error and "init" not in error
+
+
+def test_a_folder_without_photographs(tmp_path, capsys):
+    assert main(["photographs", str(tmp_path / "nosuch")]) == 2
+    said = capsys.readouterr()
+    assert "nosuch holds neither train/ nor valid/" in said.err and not said.out
 
 
 def test_rebuilt_photographs_are_checked(photos, tmp_path, capsys):

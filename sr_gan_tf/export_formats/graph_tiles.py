@@ -15,7 +15,7 @@ from sr_gan_tf.inference.enlarger import Enlarger
 from sr_gan_tf.inference.halo import measured_halo
 from sr_gan_tf.inference.tiling import OVERLAP, Tiling
 
-_SMALLEST_TILE = 16
+_SMALLEST_TILE, _LARGEST_TILE = 16, 4096
 # Bytes of feature maps of one window: the first of these that makes little enough of the work a halo's.
 _MEMORY = (2**28, 2**29, 2**30)
 _COMFORTABLE_WORK = 1.5
@@ -33,11 +33,11 @@ def fixed_tiling(enlarger: Enlarger, tile: int | None = None, halo: int | str | 
             photographs where it would more than double the work.
 
     Raises:
-        InputError: for a tile below 16 pixels or a negative halo.
+        InputError: for a tile below 16 pixels or above 4,096, or a negative halo.
     """
     field = enlarger.field
-    if tile is not None and tile < _SMALLEST_TILE:
-        raise InputError(f"--tile {tile}: expected {_SMALLEST_TILE} or more pixels")
+    if tile is not None and not _SMALLEST_TILE <= tile <= _LARGEST_TILE:
+        raise InputError(f"--tile {tile}: expected {_SMALLEST_TILE} to {_LARGEST_TILE} pixels")
     if isinstance(halo, int) and halo < 0:
         raise InputError(f"--halo {halo}: expected exact, or 0 or more pixels")
     reach, note = OVERLAP if field.halo is None else field.halo, ""

@@ -51,6 +51,8 @@ class Lite:
             raise InputError(f"--side {self.side}: expected 1 or more pixels")
         if self.calibration is not None and self.quantization != "int8":
             raise InputError("--calibration is of use for --quantization int8 only")
+        if self.calibration is not None:
+            calibration_files(self.calibration)
 
 
 def write_litert(generator: keras.Model, path: Path, lite: Lite) -> verification.Agreement:
@@ -89,6 +91,8 @@ def _converted(generator: keras.Model, lite: Lite) -> bytes:
     try:
         with _quiet():
             return converter.convert()
+    except InputError:  # a picture to calibrate on that can't be read
+        raise
     except Exception as error:  # the converter raises whatever its passes raise
         remedy = "" if lite.side else "; a fixed size may do: --side 128"
         raise InputError(f"{generator.name} cannot be converted to LiteRT ({one_line(error)[:160]}){remedy}") from error
@@ -101,19 +105,29 @@ def _calibration(folder: str | Path | None, side: int) -> Iterator[np.ndarray]:
             for top, left in ((0, 0), (0, side), (side, 0), (side, side)):
                 yield picture[None, top : top + side, left : left + side]
         return
-    names = sorted(
-        path for path in Path(folder).rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp")
-    )
-    if not names:
-        raise InputError(
-            f"--calibration {folder}: no PNG, JPEG or WebP there; give a folder of low-resolution pictures"
-        )
-    for path in names[:200]:
+    for path in calibration_files(folder)[:200]:
         picture = read_rgb(path)
         top, left = (max(0, (length - side) // 2) for length in picture.shape[:2])
         piece = picture[top : top + side, left : left + side]
         missing = [(0, side - length) for length in piece.shape[:2]]
         yield np.pad(piece, [*missing, (0, 0)], mode="symmetric")[None].astype(np.float32) / 255
+
+
+def calibration_files(folder: str | Path) -> list[Path]:
+    """The pictures below a folder to calibrate on.
+
+    Raises:
+        InputError: there is no such folder, or no picture in it.
+    """
+    if not Path(folder).is_dir():
+        raise InputError(f"--calibration {folder}: no such folder; give one of low-resolution pictures")
+    kinds = (".png", ".jpg", ".jpeg", ".webp")
+    found = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in kinds)
+    if not found:
+        raise InputError(
+            f"--calibration {folder}: no PNG, JPEG or WebP there; give a folder of low-resolution pictures"
+        )
+    return found
 
 
 def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:

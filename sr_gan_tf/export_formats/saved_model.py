@@ -24,7 +24,7 @@ class Serving:
     """How a SavedModel treats its pictures.
 
     Args:
-        version: number of the folder; None for the next one.
+        version: number of the folder, below 2^63; None for the next one.
         tile: LR pixels a side of a tile; None for what a gigabyte holds.
         halo: LR pixels around a tile, `"exact"`, or None.
         max_megapixels: encoded pictures whose header names more are refused.
@@ -36,8 +36,8 @@ class Serving:
     max_megapixels: float = MAX_MEGAPIXELS
 
     def __post_init__(self):
-        if self.version is not None and self.version < 0:
-            raise InputError(f"--version {self.version}: expected a number of 0 or more")
+        if self.version is not None and not 0 <= self.version < 2**63:
+            raise InputError(f"--version {self.version}: expected a number from 0 to {2**63 - 1}")
         if not 0 < self.max_megapixels <= 2000:
             raise InputError(f"--max-megapixels {self.max_megapixels:g}: expected more than 0, 2000 at most")
 

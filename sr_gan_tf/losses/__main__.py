@@ -21,7 +21,7 @@ from sr_gan_tf.errors import command
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.losses.lpips import weights_file
-from sr_gan_tf.losses.vgg import layer_names
+from sr_gan_tf.losses.vgg import layer_names, load_trunk
 from sr_gan_tf.resampling import imresize
 
 SCALE = 4
@@ -76,6 +76,8 @@ def photographs(batch: int, size: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 def content_losses(network: str, weights: str, patch: int) -> dict:
     """Every content loss as its configuration by default, where the patch and the trunk allow it."""
+    # Loaded here first: a loss whose trunk is missing speaks of the experiment file.
+    load_trunk(network, weights)
     trunk = {"network": network, "weights": weights}
     losses = {}
     for name, constructor in CONTENT_LOSSES.items():

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sr_gan_tf.errors import InputError, command, one_line
+from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.files import replacing
 from sr_gan_tf.images import SUFFIXES, read_rgb
 from sr_gan_tf.metrics.artefacts import grey
 from sr_gan_tf.metrics.fidelity import cut_pair
@@ -60,18 +61,21 @@ class Naturalness:
 
 def read_parameters(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Mean (36,) and covariance (36, 36) of pristine features."""
+    if path.suffix not in (".mat", ".npz"):
+        raise InputError(f"cannot read NIQE parameters from {path}: expected a name that ends in .mat or .npz")
+    if not path.is_file():
+        raise InputError(f"no file {path}; give the .mat or .npz file of NIQE's parameters")
     try:
         if path.suffix == ".mat":
             from scipy.io import loadmat  # of scikit-image's own requirements; slow to import
 
             data = loadmat(path)
         else:
-            with np.load(path) as file:
+            with path.open("rb") as opened, np.load(opened) as file:
                 data = dict(file)
-    except (OSError, ValueError, NotImplementedError) as error:
-        raise InputError(
-            f"cannot read NIQE parameters from {path}: {one_line(error)}; give a .mat or .npz file"
-        ) from error
+    except Exception as error:  # of a damaged or mistaken file both readers raise whatever comes
+        kind = "MATLAB file of version 7 or older" if path.suffix == ".mat" else "whole .npz file"
+        raise InputError(f"cannot read NIQE parameters from {path}: it is no {kind}; give another one") from error
     if not all(key in data for key in _KEYS):
         raise InputError(f"{path} holds {', '.join(k for k in data if k[0] != '_')}; expected {' and '.join(_KEYS)}")
     mean, covariance = (np.asarray(data[key], np.float64) for key in _KEYS)
@@ -171,14 +175,18 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.metrics.naturalness", description="Fits NIQE parameters")
     parser.add_argument("folder", type=Path, help="sharp photographs, a hundred or more")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.npz")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
     arguments = parser.parse_args(argv)
     if arguments.output.suffix != ".npz":
         raise InputError(f"-o {arguments.output}: expected a name that ends in .npz")
+    if arguments.output.exists() and not arguments.overwrite:
+        raise InputError(f"{arguments.output} is there already; choose another name, or say --overwrite")
     files = [path for path in sorted(arguments.folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
     if not files:
         raise InputError(f"no pictures in {arguments.folder}; give a folder of sharp photographs")
     mean, covariance = fit_parameters(read_rgb(path) for path in files)
-    np.savez(arguments.output, **dict(zip(_KEYS, (mean, covariance), strict=True)))
+    with replacing(arguments.output) as temporary:
+        np.savez(temporary, **dict(zip(_KEYS, (mean, covariance), strict=True)))
     print(f"{arguments.output}: fitted to {len(files)} photographs")
 
 

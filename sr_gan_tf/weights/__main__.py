@@ -4,10 +4,11 @@
 """
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
 
-from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.errors import InputError, command, suggest
 from sr_gan_tf.weights import cards
 from sr_gan_tf.weights.cards import Card, read_card
 
@@ -55,10 +56,14 @@ def _about(path: Path) -> Card:
     from sr_gan_tf.config import read_json
 
     measured = {"sha256": "", "scale": 0, "parameters": 0, "figures": {}, "command": "", "bfloat16_loss_db": None}
-    try:
-        return Card(**{**measured, **read_json(path)})
-    except TypeError as error:
-        raise InputError(f"{path}: {error}; expected the keys of a card") from error
+    told, known = read_json(path), [field.name for field in dataclasses.fields(Card)]
+    for name in told:
+        if name not in known:
+            raise InputError(f"{path}: a card has no key {name!r}{suggest(name, known)}")
+    missing = [name for name in known if name not in {**measured, **told}]
+    if missing:
+        raise InputError(f"{path}: it lacks {', '.join(missing)}; a card needs them all")
+    return Card(**{**measured, **told})
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -91,7 +91,13 @@ def read_card(name: str) -> Card:
 
 
 def check_photographs(folder: Path) -> list[str]:
-    """What differs between a rebuilt folder of the training photographs and the manifest; empty where nothing does."""
+    """What differs between a rebuilt folder of the training photographs and the manifest; empty where nothing does.
+
+    Raises:
+        InputError: it is no such folder.
+    """
+    if not any((folder / part).is_dir() for part in ("train", "valid")):
+        raise InputError(f"{folder} holds neither train/ nor valid/; give the folder of the rebuilt photographs")
     problems = []
     rows = manifest()
     for row in rows:

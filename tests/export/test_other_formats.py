@@ -52,6 +52,19 @@ def test_litert_of_any_size_and_in_eight_bits(tmp_path):
     assert np.abs(run(picture) - generator.predict(picture, verbose=0)).mean() < 0.05
 
 
+def test_the_ending_of_the_file_is_its_format(generator, tmp_path):
+    [agreement] = export(generator, tmp_path / "model.keras")
+    assert agreement.format == "keras" and agreement.path.is_file()
+    [agreement] = export(generator, tmp_path / "model.tflite", lite=Lite(side=16))
+    assert agreement.format.startswith("litert") and agreement.path.is_file()
+
+
+def test_a_damaged_picture_to_calibrate_on_is_named(tmp_path):
+    (tmp_path / "damaged.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match="damaged.png"):
+        export(calm(tiny_generator("Compact")), tmp_path / "x.tflite", lite=Lite("int8", side=16, calibration=tmp_path))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("name", FAMILIES)
 def test_litert_of_every_family(name, tmp_path):
@@ -116,6 +129,18 @@ def test_a_wrong_file_is_not_written(tmp_path, monkeypatch):
         (["--to", "x.png", "--format", "onnx"], "expected a name that ends in .onnx"),
         (["--to", "x.tflite", "--format", "litert", "--side", "0"], "--side 0: expected 1 or more"),
         (["--to", "x.tflite", "--format", "litert", "--calibration", "y"], "for --quantization int8 only"),
+        (["--to", "x.tflite", "--quantization", "int8", "--calibration", "y"], "--calibration y: no such folder"),
+        (["--to", "x.tflite", "--quantization", "int8", "--calibration", "."], "no PNG, JPEG or WebP there"),
+        (["--to", "x.onnx", "--quantization", "int8"], "--quantization is of --format litert, not of onnx"),
+        (["--to", "x.onnx", "--format", "onnx", "--side", "64"], "--side is of --format litert"),
+        (["--to", "x.onnx", "--tile", "5"], "--tile is of --format saved_model, not of onnx"),
+        (["--to", "x.keras", "--version", "5"], "--version is of --format saved_model"),
+        (["--to", "x.keras", "--licence", "MIT"], "--licence is of --format saved_model"),
+        (["--to", "x", "--side", "64"], "--side is of --format litert, not of saved_model"),
+        (["--to", "x", "--format", "all", "--side", "64"], "--side is of --format litert, not of all"),
+        (["--to", "x.keras", "--tfjs-python", "python"], "--tfjs-python is of --format tfjs"),
+        (["--to", "model.keras"], "model.keras is there already; choose another name, or say --overwrite"),
+        (["--to", "model.keras/x.keras"], "cannot write model.keras/x.keras"),
         (["--to", "tfjs", "--format", "tfjs"], "needs the converter"),
         (["--to", "tfjs", "--format", "tfjs", "--tfjs-python", "nowhere/python"], "--tfjs-python nowhere/python"),
     ],

@@ -168,17 +168,21 @@ class _Loaded:
     [
         (["nothing.keras", "--to", "{to}"], "no model 'nothing.keras'"),
         (["{model}", "--to", "{file}"], "is a file; give a folder"),
-        (["{model}", "--to", "{to}", "--tile", "3"], "--tile 3: expected 16 or more"),
+        (["{model}", "--to", "{to}", "--tile", "3"], "--tile 3: expected 16 to 4096"),
+        (["{model}", "--to", "{to}", "--tile", "5000"], "--tile 5000: expected 16 to 4096"),
         (["{model}", "--to", "{to}", "--version", "-1"], "--version -1: expected a number"),
+        (["{model}", "--to", "{to}", "--version", str(2**63)], f"to {2**63 - 1}"),
+        (["{model}", "--to", "{file}/x"], "cannot write"),
         (["{model}", "--to", "{to}", "--max-megapixels", "0"], "--max-megapixels 0: expected more than 0"),
         (["{served}", "--to", "{to}"], "was exported already"),
     ],
 )
 def test_mistakes_end_in_one_line(arguments, message, generator, served, tmp_path, capsys):
     generator.save(tmp_path / "model.keras")
+    (tmp_path / "notes").write_text("")
     names = {
         "model": tmp_path / "model.keras",
-        "file": tmp_path / "model.keras",
+        "file": tmp_path / "notes",
         "served": served,
         "to": tmp_path / "x",
     }

@@ -1,0 +1,67 @@
+"""Which trainings are compared: run folders, kept histories, and the mean of several seeds."""
+
+import dataclasses
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.history import History, combined
+from sr_gan_tf.runs import RunFolder
+
+
+@dataclasses.dataclass
+class Run:
+    """A run's label, its history and its experiment as plain data; None where only the history was kept.
+
+    Of several seeds: the mean history, the first one's experiment, and as band their least and greatest values.
+    """
+
+    label: str
+    history: History
+    experiment: dict[str, object] | None
+    band: Sequence[History] | None = None
+
+    def has(self, column: str) -> bool:
+        return bool(self.history.series(column)[0])
+
+
+def read_runs(arguments: Sequence[str]) -> list[Run]:
+    """Runs from `FOLDER`, `LABEL=FOLDER` or `LABEL=FOLDER,FOLDER`; in place of a folder, the file history.csv of one.
+
+    Raises:
+        InputError: a folder is no run folder, or nothing was logged in it yet.
+    """
+    runs: list[Run] = []
+    for argument in arguments:
+        label, separator, place = argument.partition("=")
+        if not separator or Path(argument).exists():
+            label, place = Path(argument).resolve().name.removesuffix(".csv"), argument
+        if separator and not (label and place and (all(place.split(",")) or Path(place).exists())):
+            raise InputError(f"{argument}: expected LABEL=FOLDER or LABEL=FOLDER,FOLDER; a name in it is empty")
+        band = None
+        if separator and "," in place and not Path(place).exists():
+            read = [_read_run(one) for one in place.split(",")]
+            seeds, experiment = [history for history, _ in read], read[0][1]
+            history, *band = (combined(seeds, of) for of in (statistics.fmean, min, max))
+        else:
+            history, experiment = _read_run(place)
+        if not len(history):
+            nothing = "the runs have no step in common" if band else "nothing is logged in history.csv yet"
+            raise InputError(f"{place}: {nothing}; wait for the first row, or leave it out")
+        labels = [run.label for run in runs]
+        if label in labels:
+            label = f"{Path(place).resolve().parent.name}/{label}"
+        if label in labels:
+            raise InputError(f"two runs are called {label!r}; give one of them a label, e.g. second={place}")
+        runs.append(Run(label, history, experiment, band))
+    return runs
+
+
+def _read_run(place: str) -> tuple[History, dict[str, object] | None]:
+    if Path(place).suffix == ".csv" and Path(place).is_file():
+        return History(Path(place)), None
+    folder = RunFolder(place)
+    if not folder.experiment_file.is_file():
+        raise InputError(f"{place} is no run folder: no experiment.json in it; give folders that fit wrote")
+    return History(folder.history), dataclasses.asdict(folder.experiment())

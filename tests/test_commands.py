@@ -1,0 +1,87 @@
+"""`python -m sr_gan_tf` lists the commands; the scripts that documents name end in one line, too."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+from tiny import tiny_generator
+
+from sr_gan_tf.__main__ import commands, main
+from sr_gan_tf.data.__main__ import main as data
+from sr_gan_tf.images import write_image
+
+
+def test_the_list_of_commands(capsys, repository):
+    assert main(["--help"]) == 0
+    said = capsys.readouterr().out
+    assert "  evaluate " in said and "figures of models beside bicubic, as table and report\n" in said
+    assert {"fit", "upscale", "compare", "convert", "export", "benchmark", "weights", "data", "losses"} <= set(
+        commands()
+    )
+    assert "measurement.worker" not in commands() and all(commands().values())
+    assert "resumable at any step" in commands()["fit"]
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ([], "no command named; expected python -m sr_gan_tf.COMMAND"),
+        (["evalate"], "no command 'evalate'; say python -m sr_gan_tf.COMMAND; did you mean 'evaluate'?"),
+        (["fit", "x.json"], "say python -m sr_gan_tf.fit"),
+    ],
+)
+def test_no_command(words, message, capsys):
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["benchmark", "x.json", "--batches", "0"], "--batches 0: expected 1 or more"),
+        (["benchmark", "x.json", "--rounds", "0"], "--rounds 0: expected 1 or more"),
+        (["memory", "--batches", "0"], "--batches 0"),
+        (["memory", "--gigabytes", "-1"], "--gigabytes -1: expected a positive size"),
+        (["memory", "--gigabytes", "nan"], "--gigabytes nan"),
+    ],
+)
+def test_senseless_numbers_of_the_data_command(words, message, capsys):
+    assert data(words) == 2
+    assert message in capsys.readouterr().err
+
+
+def script(repository, name):
+    specification = importlib.util.spec_from_file_location(name, repository / "tests" / f"{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module.main
+
+
+@pytest.mark.parametrize(
+    "name, words, message",
+    [
+        ("degraded_strip", ["picture.jpg"], "expected a name that ends in .png"),
+        ("degraded_strip", ["there.png"], "is there already"),
+        ("readme_strip", ["other", "new.png"], "give as PHOTOS the folder of the training photographs, with valid/"),
+        ("readme_strip", ["other", "there.png"], "is there already"),
+        ("block_signals", ["span_x4", "."], "give as PHOTOS the folder with valid/"),
+        ("block_signals", ["compact.keras", "other"], "has no blocks to look at; give a SPAN"),
+    ],
+)
+def test_scripts_of_the_documents_end_in_one_line(name, words, message, repository, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    tiny_generator("Compact").save("compact.keras")
+    write_image(tmp_path / "there.png", np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "other" / "valid").mkdir(parents=True)
+    write_image(tmp_path / "other" / "valid" / "a.png", np.zeros((8, 8, 3), np.uint8))
+    assert script(repository, name)(words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["degraded_strip", "readme_strip", "block_signals"])
+def test_scripts_say_what_they_need(name, repository, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        script(repository, name)([])
+    assert stopped.value.code == 2 and "required" in capsys.readouterr().err
