@@ -11,7 +11,6 @@ What a killed worker was writing stays as `NAME.HEX.tmp`, since another one may 
 may be deleted when no pipeline runs.
 """
 
-import argparse
 import json
 import sys
 import tempfile
@@ -37,7 +36,7 @@ except ModuleNotFoundError as missing:
     )
     sys.exit(2)
 
-from sr_gan_tf.errors import InputError, command, one_line
+from sr_gan_tf.errors import InputError, Parser, command, one_line
 from sr_gan_tf.images import MAX_MEGAPIXELS, read_image, write_image
 from sr_gan_tf.inference.chain import Chain, load_chain
 from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colours
@@ -183,7 +182,7 @@ def _counted(collection: beam.PCollection, name: str) -> None:
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.beam", description=__doc__.split(":")[1].split("\n")[0])
+    parser = Parser(prog="python -m sr_gan_tf.beam", description=__doc__.split(":")[1].split("\n")[0])
     parser.add_argument("pattern", help="originals, e.g. 'gs://bucket/photos/**' or '/photos/*.jpg'")
     parser.add_argument("-o", "--output", required=True, help="folder of results")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="name, run folder or .keras file that all workers read")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from sr_gan_tf.errors import InputError, command
-from sr_gan_tf.evaluation import check_output, try_folder
+from sr_gan_tf.errors import InputError, Parser, command
+from sr_gan_tf.files import check_output, try_folder
 from sr_gan_tf.measurement import table
 from sr_gan_tf.measurement.jobs import (
     COMPILERS,
@@ -204,7 +204,7 @@ def _device(name: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.benchmark", description=__doc__.partition(":")[2])
+    parser = Parser(prog="python -m sr_gan_tf.benchmark", description=__doc__.partition(":")[2])
     parser.add_argument(
         "--networks", nargs="+", metavar="NETWORK", default=[],
         help="catalogue names (SRResNet, SPAN:merged=true), rows of the published table ('MetaGAN conv SSE'), or "

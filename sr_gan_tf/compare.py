@@ -5,7 +5,6 @@ are listed. A history.csv that was kept without its run folder can be drawn, too
 of several seeds, with their extremes as a band. `--at 200,400` prints the values at these steps.
 """
 
-import argparse
 import bisect
 import json
 import math
@@ -17,9 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sr_gan_tf.compare_runs import Run, read_runs
-from sr_gan_tf.errors import InputError, command, suggest
-from sr_gan_tf.evaluation import aligned, check_output, try_folder
-from sr_gan_tf.files import replacing
+from sr_gan_tf.errors import InputError, Parser, command, suggest
+from sr_gan_tf.evaluation import aligned
+from sr_gan_tf.files import check_output, replacing, try_folder
 from sr_gan_tf.history import FIRST_COLUMNS
 from sr_gan_tf.metrics import METRICS, score
 from sr_gan_tf.training.chart import guesses
@@ -233,7 +232,7 @@ def _title(column: str) -> str:
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.compare", description=__doc__)
+    parser = Parser(prog="python -m sr_gan_tf.compare", description=__doc__)
     parser.add_argument(
         "runs", nargs="+", metavar="RUN", help="run folders (or a history.csv), LABEL=FOLDER, seeds LABEL=A,B"
     )

@@ -3,7 +3,6 @@
 A run folder gives the averaged generator of its newest checkpoint as it is trained, unmerged.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping
@@ -11,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sr_gan_tf.assembly import averaged
-from sr_gan_tf.errors import InputError, command
-from sr_gan_tf.evaluation import check_output
-from sr_gan_tf.files import replacing
+from sr_gan_tf.errors import InputError, Parser, command
+from sr_gan_tf.files import check_output, replacing
 from sr_gan_tf.networks import Generator, Network
 from sr_gan_tf.pytorch_checkpoints.pytorch import load_pytorch
 
@@ -73,7 +71,7 @@ def _overrides(items: list[str]) -> dict[str, Any]:
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.convert", description=__doc__)
+    parser = Parser(prog="python -m sr_gan_tf.convert", description=__doc__)
     parser.add_argument(
         "model",
         help="a .safetensors file, or what torch.save wrote; or a run folder, for its averaged network as it trains",

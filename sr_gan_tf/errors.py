@@ -1,10 +1,12 @@
 """A user's mistake ends in one line `error: what, where, what was expected, how to mend it` and exit code 2."""
 
+import argparse
 import difflib
 import functools
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from typing import NoReturn
 
 
 class InputError(ValueError):
@@ -17,6 +19,13 @@ class Unavailable(InputError):
 
 class Interrupted(KeyboardInterrupt):
     """Stopped by the user or by SIGTERM; the message says what was saved and how to go on."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's parser, whose refusals are `InputError`: one line, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; {self.prog} --help tells what it takes")
 
 
 def command(main: Callable[[list[str] | None], int | None]) -> Callable[..., int]:

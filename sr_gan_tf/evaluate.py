@@ -10,16 +10,14 @@ import numpy as np
 from tqdm import tqdm
 
 from sr_gan_tf.costs import multiply_adds, parameters
-from sr_gan_tf.errors import InputError, command, suggest
+from sr_gan_tf.errors import InputError, Parser, command, suggest
 from sr_gan_tf.evaluation import (
     Method,
     PictureFigures,
-    check_output,
     evaluate,
     to_text,
-    try_folder,
 )
-from sr_gan_tf.files import write_text, writing
+from sr_gan_tf.files import check_output, try_folder, write_text, writing
 from sr_gan_tf.images import write_image
 from sr_gan_tf.inference.tiling import upscale_array
 from sr_gan_tf.losses.lpips import INSTALL
@@ -263,7 +261,7 @@ def _check_save(folder: Path, sets: Sequence[PictureSet], methods: Sequence[Meth
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.evaluate", description=__doc__)
+    parser = Parser(prog="python -m sr_gan_tf.evaluate", description=__doc__)
 
     def add(*names: str, help: str, **settings) -> None:
         parser.add_argument(*names, help=help, **settings)

@@ -5,16 +5,13 @@ import dataclasses
 import io
 import json
 import math
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.files import writing
 from sr_gan_tf.metrics import Metric, protocol_name
 from sr_gan_tf.picture_sets import Pair, PictureSet
 
@@ -230,35 +227,6 @@ def _measure(methods, pair: Pair, scale: int, metrics, crop: int, warm: set[str]
     if watch is not None:
         watch(set_name, pair, outputs, result)
     return result
-
-
-def check_output(path: Path, suffixes: Sequence[str], overwrite: bool, option: str = "") -> None:
-    """Refuses the name of a file before the work for it begins: of another kind, a folder's, or there already.
-
-    Args:
-        path: the file to be written.
-        suffixes: what its name may end in.
-        overwrite: whether a file that is there may be replaced.
-        option: of the command line that named it, for the message.
-    """
-    said = f"{option} {path}".lstrip()
-    if path.suffix not in suffixes:
-        raise InputError(f"{said}: expected a name that ends in {', '.join(suffixes)}")
-    with writing(path):
-        if path.parent.is_file():
-            raise InputError(f"cannot write {path}: {path.parent} is a file; choose another folder")
-        if path.is_dir():
-            raise InputError(f"{said} is a folder; give the name of a file")
-        if path.exists() and not overwrite:
-            raise InputError(f"{path} is there already; choose another name, or say --overwrite")
-
-
-def try_folder(path: Path) -> None:
-    """Makes the folder of a file and writes there for a moment: long measuring must not end at one that refuses."""
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
 
 
 def plain(value: float) -> float | str | None:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import keras
 
-from sr_gan_tf.errors import InputError, command
-from sr_gan_tf.evaluation import check_output
+from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.export_formats import model_card, onnx_file, verification
 from sr_gan_tf.export_formats.keras_file import write_keras
 from sr_gan_tf.export_formats.litert import QUANTIZATIONS, Lite, write_litert
 from sr_gan_tf.export_formats.saved_model import MAX_MEGAPIXELS, Serving, write_saved_model
 from sr_gan_tf.export_formats.tfjs import write_tfjs
 from sr_gan_tf.export_formats.verification import Agreement
+from sr_gan_tf.files import check_output
 from sr_gan_tf.inference.halo import halo_argument
 from sr_gan_tf.models import load
 
@@ -126,7 +126,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.export", description=__doc__)
+    parser = Parser(prog="python -m sr_gan_tf.export", description=__doc__)
     add = parser.add_argument
     add("model", help="shipped name, run folder or .keras file")
     add("--to", required=True, help="folder of a SavedModel's versions, e.g. serving/srgan_x4; a file for most others")

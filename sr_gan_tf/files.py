@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -91,3 +91,32 @@ def write_text(path: Path, text: str) -> None:
     """Writes a small text file whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def check_output(path: Path, suffixes: Sequence[str], overwrite: bool, option: str = "") -> None:
+    """Refuses the name of a file before the work for it begins: of another kind, a folder's, or there already.
+
+    Args:
+        path: the file to be written.
+        suffixes: what its name may end in.
+        overwrite: whether a file that is there may be replaced.
+        option: of the command line that named it, for the message.
+    """
+    said = f"{option} {path}".lstrip()
+    if path.suffix not in suffixes:
+        raise InputError(f"{said}: expected a name that ends in {', '.join(suffixes)}")
+    with writing(path):
+        if path.parent.is_file():
+            raise InputError(f"cannot write {path}: {path.parent} is a file; choose another folder")
+        if path.is_dir():
+            raise InputError(f"{said} is a folder; give the name of a file")
+        if path.exists() and not overwrite:
+            raise InputError(f"{path} is there already; choose another name, or say --overwrite")
+
+
+def try_folder(path: Path) -> None:
+    """Makes the folder of a file and writes there for a moment: long measuring must not end at one that refuses."""
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass

@@ -1,6 +1,5 @@
 """`python -m sr_gan_tf.fit EXPERIMENT`: runs all stages of an experiment, resumable at any step."""
 
-import argparse
 import contextlib
 import dataclasses
 import json
@@ -34,7 +33,7 @@ from sr_gan_tf.data.overlap import refuse_shared_pictures
 from sr_gan_tf.data.pipeline import picture_keys, training_batches, validation_pictures
 from sr_gan_tf.data.sampler import Sampler
 from sr_gan_tf.distribution import Crew
-from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.history import History
 from sr_gan_tf.inference.tiling import upscale_array
 from sr_gan_tf.runs import RunFolder
@@ -244,7 +243,7 @@ def _steps(text: str) -> tuple[int, int]:
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.fit", description=__doc__)
+    parser = Parser(prog="python -m sr_gan_tf.fit", description=__doc__)
     parser.add_argument("experiment", nargs="?", help="experiment file, e.g. experiments/quickstart.json")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="e.g. stages.0.steps=100")
     parser.add_argument("--run-dir", help="run folder; default runs/<name>")

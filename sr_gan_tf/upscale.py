@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.images import MAX_MEGAPIXELS
 from sr_gan_tf.inference.batch import Files, Summary, job_tilings, plan_jobs, progress, run_jobs
 from sr_gan_tf.inference.chain import Chain, load_chain
@@ -117,7 +117,7 @@ def _upscale_array(image: np.ndarray, chain: Chain, settings: Settings) -> np.nd
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.upscale", description=__doc__.split(";")[0] + ".")
+    parser = Parser(prog="python -m sr_gan_tf.upscale", description=__doc__.split(";")[0] + ".")
     parser.add_argument("inputs", nargs="+", help="pictures, folders (searched through), patterns, or - for stdin")
     where = parser.add_argument_group("results")
     where.add_argument("-o", "--output", help="a file, a folder, or - for stdout; default: beside the originals")

@@ -3,19 +3,18 @@
 `check` ends with exit code 1 where it found problems.
 """
 
-import argparse
 import math
 import sys
 import tempfile
 from pathlib import Path
 
 from sr_gan_tf.config import load_experiment
-from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.errors import InputError, Parser, command
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.data", description=__doc__)
+    parser = Parser(prog="python -m sr_gan_tf.data", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="list unreadable, mismatched, small and doubly used pictures")
     benchmark = commands.add_parser("benchmark", help="batches a second against plain decoding and SRResNet's training")

@@ -4,7 +4,6 @@ Everything is measured in turns, round by round, since a shared machine is faste
 what counts are the medians and the ratios of one run.
 """
 
-import argparse
 import contextlib
 import os
 import shutil
@@ -20,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from skimage import data
 
-from sr_gan_tf.errors import InputError, command
+from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.images import write_image
 from sr_gan_tf.inference.batch import Files, Summary, plan_jobs, progress, run_jobs
 from sr_gan_tf.inference.chain import Chain, in_precision, load_chain
@@ -131,7 +130,7 @@ def _ratios(seconds: dict[str, float]) -> Iterator[tuple[str, str, float]]:
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.inference.speed", description=__doc__.split(":", 1)[1])
+    parser = Parser(prog="python -m sr_gan_tf.inference.speed", description=__doc__.split(":", 1)[1])
     parser.add_argument("--model", default="span_x4", help="name, run folder or .keras file")
     parser.add_argument("--size", default="640x360", help="WIDTHxHEIGHT of the original")
     parser.add_argument("--rounds", type=int, default=7)

@@ -6,7 +6,6 @@ the one that makes its gradient as long as that of the mean absolute error (Eucl
 start, not where to end.
 """
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ import skimage.data
 import tensorflow as tf
 
 from sr_gan_tf.discriminators import DISCRIMINATORS
-from sr_gan_tf.errors import command
+from sr_gan_tf.errors import Parser, command
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.losses.lpips import weights_file
@@ -29,7 +28,7 @@ SCALE = 4
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.losses", description=__doc__.splitlines()[0])
+    parser = Parser(prog="python -m sr_gan_tf.losses", description=__doc__.splitlines()[0])
     parser.add_argument("--batch-size", type=int, default=16, help="pictures a step (default 16)")
     parser.add_argument("--patch-size", type=int, default=96, help="HR pixels a side (default 96)")
     parser.add_argument("--repeats", type=int, default=7, help="measurements of each loss (default 7)")

@@ -10,7 +10,6 @@ The details follow the authors' code: grey values of BT.601, blocks of 96 pixels
 scales, shifted neighbours taken round the block's edge, features that are not defined left out of mean and covariance.
 """
 
-import argparse
 import functools
 import math
 import sys
@@ -19,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sr_gan_tf.errors import InputError, command
-from sr_gan_tf.files import replacing
+from sr_gan_tf.errors import InputError, Parser, command
+from sr_gan_tf.files import check_output, replacing
 from sr_gan_tf.images import SUFFIXES, read_rgb
 from sr_gan_tf.metrics.artefacts import grey
 from sr_gan_tf.metrics.fidelity import cut_pair
@@ -172,15 +171,12 @@ def _fit_distribution(values: np.ndarray) -> tuple[float, float, float]:
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.metrics.naturalness", description="Fits NIQE parameters")
+    parser = Parser(prog="python -m sr_gan_tf.metrics.naturalness", description="Fits NIQE parameters")
     parser.add_argument("folder", type=Path, help="sharp photographs, a hundred or more")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.npz")
     parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
     arguments = parser.parse_args(argv)
-    if arguments.output.suffix != ".npz":
-        raise InputError(f"-o {arguments.output}: expected a name that ends in .npz")
-    if arguments.output.exists() and not arguments.overwrite:
-        raise InputError(f"{arguments.output} is there already; choose another name, or say --overwrite")
+    check_output(arguments.output, (".npz",), arguments.overwrite, "-o")
     files = [path for path in sorted(arguments.folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
     if not files:
         raise InputError(f"no pictures in {arguments.folder}; give a folder of sharp photographs")

@@ -8,7 +8,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from sr_gan_tf.errors import InputError, command, suggest
+from sr_gan_tf.errors import InputError, Parser, command, suggest
 from sr_gan_tf.weights import cards
 from sr_gan_tf.weights.cards import Card, read_card
 
@@ -67,7 +67,7 @@ def _about(path: Path) -> Card:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sr_gan_tf.weights", description=__doc__)
+    parser = Parser(prog="python -m sr_gan_tf.weights", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="the shipped networks, a line each")
     commands.add_parser("show", help="a card").add_argument("name")
