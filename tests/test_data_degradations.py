@@ -110,6 +110,7 @@ def test_the_celeba_recipe(hr):
         ("Realistic", {"first": {"resize": [1.5, 0.2]}}, "resize"),
         ("Realistic", {"second": {"shapes": {"round": 1.0}}}, "shapes: expected weights of iso"),
         ("Realistic", {"resizers": ["lanczos"]}, "resizers"),
+        ("Realistic", {"clean": 1.5}, "clean: expected a probability"),
         ("Bicubik", {}, "did you mean 'Bicubic'"),
         ("Resize", {"kernel": "cubic"}, "kernel"),
         ("Bicubic", {"scale": 2}, "the experiment's own is 4"),
@@ -186,6 +187,15 @@ def test_rounds_draw_within_their_ranges():
     assert min(factors) >= 0.5 and max(factors) <= 2 and 1.0 in factors
     assert np.mean(np.array(factors) < 1) == pytest.approx(0.7, abs=0.1)
     assert SecondRound().blur == 0.8 and Round().resize == (0.15, 1.5)
+
+
+def test_a_share_of_the_crops_is_clean(hr):
+    plain = imresize(hr, 1 / 4)
+    assert np.array_equal(Realistic(4, clean=1.0).degrade(hr, Draws(0)), plain)
+    degradation, never = Realistic(4, clean=0.3), Realistic(4)
+    clean = [np.array_equal(degradation.degrade(hr, Draws(7, number)), plain) for number in range(100)]
+    assert 18 <= sum(clean) <= 42
+    assert not any(np.array_equal(never.degrade(hr, Draws(7, number)), plain) for number in range(5))
 
 
 def test_a_mild_chain_is_nearly_the_plain_reduction(hr):

@@ -150,6 +150,8 @@ class Realistic(Degradation):
         resizers: how resizes are done, each as likely as the others; like the published chain without antialiasing.
         margin: HR pixels around a crop that are degraded with it and then cut off, so that the mirrored border of
             blurs shows less; rounded up to a multiple of the scale. More costs time.
+        clean: probability that a crop is spared all this and only reduced (bicubic, antialiased), so that a network
+            learns to leave good pictures alone; the published chain has none.
     """
 
     is_random = True
@@ -163,16 +165,22 @@ class Realistic(Degradation):
         final_kernel_size: tuple[int, int] = (7, 21),
         resizers: list[str] = _RESIZERS,
         margin: int = 16,
+        clean: float = 0.0,
     ):
         if not resizers or set(resizers) - set(_RESIZERS):
             raise ValueError(f"resizers: expected some of {', '.join(_RESIZERS)}, found {resizers}")
         if not 0 <= final_sinc <= 1 or margin < 0:
             raise ValueError(f"expected final_sinc in [0, 1] and margin from 0 on, found {final_sinc}, {margin}")
+        if not 0 <= clean <= 1:
+            raise ValueError(f"clean: expected a probability in [0, 1], found {clean}")
+        self.clean = clean
         self.scale, self.first, self.second = scale, first or Round(), second or SecondRound()
         self.final_sinc, self.final_kernel_size, self.resizers = final_sinc, final_kernel_size, resizers
         self.margin = -(-margin // scale) * scale
 
     def degrade(self, hr: np.ndarray, draws: Draws) -> np.ndarray:
+        if self.clean and draws.chance(self.clean):
+            return imresize(hr, 1 / self.scale)
         image = hr.astype(np.float32) / np.float32(255)
         size = hr.shape[0] // self.scale, hr.shape[1] // self.scale
         if draws.chance(self.first.blur):
