@@ -11,12 +11,7 @@ from tqdm import tqdm
 
 from sr_gan_tf.costs import multiply_adds, parameters
 from sr_gan_tf.errors import InputError, Parser, command, suggest
-from sr_gan_tf.evaluation import (
-    Method,
-    PictureFigures,
-    evaluate,
-    to_text,
-)
+from sr_gan_tf.evaluation import Method, PictureFigures, evaluate, to_text
 from sr_gan_tf.files import check_output, try_folder, write_text, writing
 from sr_gan_tf.images import write_image
 from sr_gan_tf.inference.tiling import upscale_array
@@ -32,7 +27,7 @@ from sr_gan_tf.metrics.perceptual import (
 )
 from sr_gan_tf.models import load
 from sr_gan_tf.networks import Generator
-from sr_gan_tf.picture_sets import Pair, PictureSet, find_set, sample_set
+from sr_gan_tf.picture_sets import Pair, PictureSet, find_set, parse_degradation, sample_set
 from sr_gan_tf.report import Report
 from sr_gan_tf.resampling import imresize
 
@@ -190,8 +185,11 @@ def main(argv: list[str] | None = None) -> None:
     names = arguments.metrics.split(",") if arguments.metrics else None
     metrics = choose_metrics(names, arguments.trunk, arguments.niqe, arguments.report is not None, say)
     methods, scale = load_methods(arguments.models, arguments.scale)
-    sets = [find_set(item, scale, arguments.lr, arguments.border) for item in arguments.data]
-    sets = sets or [sample_set(scale, arguments.border)]
+    degradation = None if arguments.degradation is None else parse_degradation(arguments.degradation, scale)
+    if degradation is not None and arguments.lr == "folder":
+        raise InputError("--degradation makes LR, --lr folder reads it; give one of them")
+    sets = [find_set(item, scale, arguments.lr, arguments.border, degradation) for item in arguments.data]
+    sets = sets or [sample_set(scale, arguments.border, degradation)]
     names = [one.name for one in sets]
     if len(set(names)) < len(names):
         raise InputError(f"--data: the names {', '.join(names)} are not all different; rename one")
@@ -275,6 +273,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--scale", type=int, help="default: the models' own")
     add("--lr", choices=("made", "folder"), default="made", help="LR made by bicubic, or given beside HR")
     add("--border", choices=("replicate", "symmetric"), default="replicate", help="of the bicubic that makes LR")
+    add("--degradation", metavar="NAME", help="makes LR in its place, e.g. Realistic; or JSON as in an experiment")
     add("--metrics", metavar="A,B", help=metrics)
     add("--trunk", metavar="NETWORK:WEIGHTS", help=trunk)
     add("--niqe", metavar="FILE", help="adds NIQE with the parameters of this .mat or .npz file")

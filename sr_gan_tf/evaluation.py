@@ -53,6 +53,7 @@ class SetFigures:
     name: str
     folder: str
     lr: str
+    origin: str
     pictures: list[PictureFigures]
 
     def mean(self, method: str, column: str) -> float:
@@ -107,6 +108,7 @@ class Evaluation:
             "name": one.name,
             "folder": one.folder,
             "lr": one.lr,
+            "origin": one.origin,
             "means": {
                 method.name: {column: plain(one.mean(method.name, column)) for column in self.columns}
                 for method in self.methods
@@ -152,9 +154,8 @@ class Evaluation:
             cells = [self._mean_cell(one, method.name, column) for column in self.columns]
             costs = [amount(method.parameters), amount(method.multiply_adds)]
             rows.append([method.name, *cells, *costs, f"{one.seconds_per_megapixel(method.name):.3f}"])
-        lr = "LR made by bicubic" if one.lr == "made" else "LR given"
         count = len(one.pictures)
-        title = f"{one.name} x{self.scale}: {count} picture{'s' * (count != 1)}, {lr}, means over the pictures"
+        title = f"{one.name} x{self.scale}: {count} picture{'s' * (count != 1)}, {one.origin}, means over the pictures"
         return f"{title}\n{aligned(rows)}"
 
     def _mean_cell(self, one: SetFigures, method: str, column: str) -> str:
@@ -191,7 +192,7 @@ def evaluate(
     result = Evaluation(scale, crop, columns, list(methods), [])
     warm: set[str] = set()
     for one in sets:
-        figures = SetFigures(one.name, str(one.source), one.lr, [])
+        figures = SetFigures(one.name, str(one.source), one.lr, one.origin, [])
         result.sets.append(figures)
         for index in range(len(one)):
             pair = one[index]

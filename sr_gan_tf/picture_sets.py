@@ -1,14 +1,20 @@
-"""Test sets for measuring: `NAME=FOLDER`, HR pictures with given LR ones or LR made by MATLAB's bicubic.
+"""Test sets for measuring: `NAME=FOLDER`, HR pictures with given LR ones or LR made by a degradation.
 
 Unlike the training data, a grey picture stays grey here, since its values count as luma by the published protocol.
 """
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from sr_gan_tf.build import build
+from sr_gan_tf.config import Spec
+from sr_gan_tf.data.catalogue import DEGRADATIONS
+from sr_gan_tf.data.degradations import Degradation
+from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.data.sources import Folder, SamplePhotographs, Source
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.images import read_image, to_uint8
@@ -34,10 +40,19 @@ class PictureSet:
         source: where the files are.
         scale: HR size over LR size.
         border: of the bicubic reduction, where LR is made.
+        degradation: makes LR instead of it; a random one treats a picture alike each time.
     """
 
-    def __init__(self, name: str, source: Source, scale: int, border: Border = "replicate"):
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        scale: int,
+        border: Border = "replicate",
+        degradation: Degradation | None = None,
+    ):
         self.name, self.source, self.scale, self.border = name, source, scale, border
+        self.degradation = degradation
         files = [source[index] for index in range(len(source))]
         self.lr: LowResolution = "folder" if source.has_lr else "made"
         self.names = _short_names([example.name for example in files])
@@ -45,6 +60,13 @@ class PictureSet:
 
     def __len__(self) -> int:
         return len(self._files)
+
+    @property
+    def origin(self) -> str:
+        """Where LR comes from, for the table."""
+        if self.lr == "folder":
+            return "LR given"
+        return f"LR made by {'bicubic' if self.degradation is None else type(self.degradation).__name__}"
 
     def __getitem__(self, index: int) -> Pair:
         """Reads one pair.
@@ -58,6 +80,9 @@ class PictureSet:
         if not height or not width:
             raise InputError(f"{hr_file}: {hr.shape[1]}x{hr.shape[0]} pixels are less than the scale {self.scale}")
         hr = hr[:height, :width]
+        if lr_file is None and self.degradation is not None:
+            colours = np.repeat(hr[..., None], 3, axis=2) if hr.ndim == 2 else hr
+            return Pair(name, self.degradation.degrade(colours, Draws(index)), colours)
         if lr_file is None:
             return Pair(name, imresize(hr, 1 / self.scale, border=self.border), hr)
         lr = _read(lr_file)
@@ -74,7 +99,13 @@ class PictureSet:
         return Pair(name, lr, hr)
 
 
-def find_set(argument: str, scale: int, lr: LowResolution = "made", border: Border = "replicate") -> PictureSet:
+def find_set(
+    argument: str,
+    scale: int,
+    lr: LowResolution = "made",
+    border: Border = "replicate",
+    degradation: Degradation | None = None,
+) -> PictureSet:
     """The test set that a command line names.
 
     Args:
@@ -83,6 +114,7 @@ def find_set(argument: str, scale: int, lr: LowResolution = "made", border: Bord
         scale: HR size over LR size.
         lr: `made` by bicubic reduction, or those of a `folder`.
         border: of that reduction.
+        degradation: in its place.
 
     Raises:
         InputError: no such folder, no pictures in it, or no LR folder where one is wanted.
@@ -105,12 +137,29 @@ def find_set(argument: str, scale: int, lr: LowResolution = "made", border: Bord
             )
         given = str(found)
     source = Folder(str(hr), str(Path(given).expanduser()) if given else None)
-    return PictureSet(name, source, scale, border)
+    return PictureSet(name, source, scale, border, degradation)
 
 
-def sample_set(scale: int, border: Border = "replicate") -> PictureSet:
+def sample_set(scale: int, border: Border = "replicate", degradation: Degradation | None = None) -> PictureSet:
     """The two photographs of scikit-image that no shipped experiment trains on."""
-    return PictureSet("photographs", SamplePhotographs("validation"), scale, border)
+    return PictureSet("photographs", SamplePhotographs("validation"), scale, border, degradation)
+
+
+def parse_degradation(text: str, scale: int) -> Degradation:
+    """A degradation from its name, or from the JSON object that an experiment would hold.
+
+    Raises:
+        InputError: it is neither.
+    """
+    where, spec = f"--degradation {text}", {"class_name": text}
+    if text.lstrip().startswith("{"):
+        try:
+            spec = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{where}: not JSON ({error.msg}); put names in double quotes") from error
+    if set(spec) - {"class_name", "config"} or not isinstance(spec.get("class_name"), str):
+        raise InputError(f'{where}: expected a name or {{"class_name": ..., "config": {{...}}}}')
+    return build(Spec(**spec), DEGRADATIONS, where, scale=scale)
 
 
 def _read(file: Path | bytes) -> np.ndarray:

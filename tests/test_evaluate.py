@@ -19,7 +19,7 @@ from sr_gan_tf.evaluate import choose_metrics, main, model_method
 from sr_gan_tf.evaluation import Method, aligned, evaluate, plain
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.metrics import METRICS, luma
-from sr_gan_tf.picture_sets import find_set, sample_set
+from sr_gan_tf.picture_sets import find_set, parse_degradation, sample_set
 from sr_gan_tf.resampling import imresize
 
 RANDOM = np.random.default_rng(5)
@@ -273,3 +273,25 @@ def test_measuring_costs_less_than_a_third_of_predicting(benchmarks):
         ratios.append((time.perf_counter() - middle) / (middle - start))
     print(f"evaluation takes {statistics.median(ratios[1:]):.2f} times the bare prediction")  # the first round traces
     assert statistics.median(ratios[1:]) < 1.3, ratios
+
+
+def test_pictures_degraded_otherwise(tmp_path, capsys):
+    """LR by any degradation, the same at each reading; a grey picture becomes one of three equal channels."""
+    grey = np.random.default_rng(0).integers(0, 255, (40, 48), np.uint8)
+    write(tmp_path / "grey.png", grey)
+    spec = '{"class_name": "Realistic", "config": {"clean": 1.0}}'
+    one = find_set(f"one={tmp_path}", 2, degradation=parse_degradation(spec, 2))[0]
+    assert one.hr.shape == (40, 48, 3) and np.array_equal(one.lr[..., 0], imresize(grey, 0.5))
+    chain = find_set(f"one={tmp_path}", 2, degradation=parse_degradation("Realistic", 2))
+    assert np.array_equal(chain[0].lr, chain[0].lr) and not np.array_equal(chain[0].lr, one.lr)
+    arguments = ["--scale", "2", "--data", f"one={tmp_path}", "--metrics", "psnr_y", "--degradation"]
+    assert main([*arguments, "Realistic"]) == 0
+    assert "LR made by Realistic" in capsys.readouterr().out
+    for wrong, said in (
+        ("Realstic", "did you mean 'Realistic'"),
+        ("{", "not JSON"),
+        ('{"name": 3}', "expected a name"),
+    ):
+        assert main([*arguments, wrong]) == 2
+        assert said in capsys.readouterr().err
+    assert main([*arguments, "Realistic", "--lr", "folder"]) == 2

@@ -92,7 +92,7 @@ function showMeans() {
   list.push({ title: "Multiply-adds", hint: "for 1280 × 720 pixels of output", up: true, value: (model) => number(model.multiply_adds), text: (model) => amount(model.multiply_adds) });
   list.push({ title: "s / megapixel", hint: "seconds for a megapixel of output, on the machine that measured", up: true, value: (model) => number(set.seconds_per_megapixel[model.name]), text: (model) => figure(set.seconds_per_megapixel[model.name], 3) });
   table($("means"), list, data.models, state.sort, (order) => { state.sort = order; showMeans(); });
-  const lr = set.lr === "made" ? "LR made from HR by MATLAB's bicubic" : "LR as given";
+  const lr = set.origin;
   $("means-note").textContent = `${columns.join(", ")}: ${data.crop} pixels cut from each border. ${lr}.${partial ? " * not defined for every picture (too small)." : ""}`;
 }
 
