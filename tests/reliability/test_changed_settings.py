@@ -84,6 +84,7 @@ def test_a_metric_that_cannot_choose_is_refused(trial, tmp_path):
     assert trial.fit(tmp_path / "run")[0] == 0
 
 
+@pytest.mark.long
 def test_a_validation_picture_of_a_few_pixels_is_left_out(trial, tmp_path):
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "valid" / "a_dot.png")
     assert trial.fit(tmp_path / "run")[0] == 0
@@ -109,6 +110,7 @@ def test_other_validation_pictures_are_said_and_choose_anew(trial, tmp_path):
     assert (run / "best.keras").read_bytes() != before
 
 
+@pytest.mark.long
 def test_a_lost_history_is_said(trial, tmp_path):
     run = tmp_path / "run"
     assert trial.fit(run, "--set", "stages.0.steps=4")[0] == 0
@@ -118,6 +120,7 @@ def test_a_lost_history_is_said(trial, tmp_path):
     assert code == 0 and "has 0 rows up to step 4, where 5 were written" in said
 
 
+@pytest.mark.long
 def test_asked_to_stop_before_the_first_step(trial, tmp_path, monkeypatch):
     """Nothing is to be saved then: the signal is obeyed at once."""
 
@@ -136,7 +139,7 @@ def test_asked_to_stop_before_the_first_step(trial, tmp_path, monkeypatch):
     ("setting", "said"),
     [
         ('stages.0.discriminator_initial_weights="x.keras"', "of no use without `adversarial`"),
-        ("generator.config.filters=300000", "not enough memory"),
+        pytest.param("generator.config.filters=300000", "not enough memory", marks=pytest.mark.long),
     ],
 )
 def test_settings_that_ended_in_a_traceback(trial, tmp_path, setting, said):

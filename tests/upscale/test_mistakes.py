@@ -48,6 +48,7 @@ def test_wrong_options(model, photo, capsys, options, expected, tmp_path, monkey
     assert names_in(tmp_path) == ["cat.png"]
 
 
+@pytest.mark.long
 def test_exported_models_cannot_be_mixed(model, photo, tmp_path, capsys):
     assert export([model, "--to", str(tmp_path / "serving"), "--format", "saved_model"]) == 0
     exported = next((tmp_path / "serving").rglob("saved_model.pb")).parent
