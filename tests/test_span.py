@@ -50,6 +50,7 @@ def test_gradients_equal_the_published_graphs(pair):
         np.testing.assert_allclose(ours, theirs, atol=1e-4 * scale, err_msg=variable.path)
 
 
+@pytest.mark.long
 def test_open_gates_let_the_signal_reach_every_block():
     """With the published start it is gone after a few: 1e-3 of its size, and no gradient."""
     photograph = data.chelsea()[None, 100:164, 100:164].astype(np.float32) / 255

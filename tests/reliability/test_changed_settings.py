@@ -78,6 +78,7 @@ def test_a_stage_that_ends_early_keeps_its_values_to_itself(trial, tmp_path):
     assert ended % 6 == 0 and history.series("validation/psnr_y", "pretraining")[0][-1] == ended
 
 
+@pytest.mark.long
 def test_a_metric_that_cannot_choose_is_refused(trial, tmp_path):
     said = trial.refused(tmp_path / "run", "--set", 'best_metric="ms_ssim_y"')
     assert "best_metric: ms_ssim_y is not defined for any of the 1 validation pictures" in said
@@ -94,6 +95,7 @@ def test_a_validation_picture_of_a_few_pixels_is_left_out(trial, tmp_path):
     assert History(tmp_path / "other" / "history.csv").last("validation/bicubic_psnr_y") == with_dot
 
 
+@pytest.mark.long
 def test_other_validation_pictures_are_said_and_choose_anew(trial, tmp_path):
     run = tmp_path / "run"
     assert trial.fit(run, "--set", "stages.0.steps=4")[0] == 0

@@ -62,6 +62,7 @@ sys.exit(command(lambda argv: Crew(parse_experiment(json.loads(argv[0]))) and No
 """
 
 
+@pytest.mark.long
 def test_a_port_that_another_process_uses(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("TF_CONFIG", cluster(f"127.0.0.1:{server.getsockname()[1]}"))
