@@ -24,9 +24,8 @@ SRRESNET = [
 ]
 
 
-@pytest.mark.parametrize(
-    "changes", [[], pytest.param(SRRESNET, marks=pytest.mark.long)], ids=["quickstart", "srresnet"]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("changes", [[], SRRESNET], ids=["quickstart", "srresnet"])
 def test_memory_estimate_is_within_30_percent(repository, tmp_path, capsys, changes):
     changes = [*changes, "stages.0.steps=2", "stages.1.steps=2"]
     arguments = [str(repository / "experiments" / "quickstart.json"), *(f"--set={change}" for change in changes)]

@@ -244,6 +244,7 @@ def test_nan_in_a_batch(trial, tmp_path, monkeypatch):
     assert all(np.isfinite(tensor).all() for tensor in tensors.values())
 
 
+@pytest.mark.long
 def test_nan_in_the_weights(trial, tmp_path):
     """The run stops, the last good checkpoint stands, and the run goes on from it."""
     trial.experiment["max_bad_steps"] = 4
