@@ -6,10 +6,10 @@ runs/<name>/  experiment.json  checkpoints/  best.keras  logs/  samples/  histor
 import contextlib
 import dataclasses
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from sr_gan_tf.checkpoints import checkpoint_files, read_newest
+from sr_gan_tf.checkpoints import read_newest
 from sr_gan_tf.config import Experiment, load_experiment, to_json
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import remove_leftovers, write_text, writing
@@ -77,12 +77,16 @@ class RunFolder:
         before = self.experiment()
         if before == experiment:
             return
-        old, new, fixed = _flat(before), _flat(experiment), self._is_fixed()
-        if any(old.get(key) != new.get(key) and fixed(key) for key in old.keys() | new.keys()):
+        old, new, begun = _flat(before), _flat(experiment), self._begun_stage()
+        changed = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key)]
+        if begun is not None and not all(_may_change(key, begun) for key in changed):
             raise InputError(
                 f"{self.path} belongs to another experiment; these keys differ: "
                 f"{', '.join(differences(old, new))}; choose another --run-dir"
             )
+        if begun is None:
+            # A row that was measured before the first step would speak of the settings before.
+            self.history.unlink(missing_ok=True)
         write_text(self.experiment_file, to_json(experiment))
 
     def _refuse_strangers(self) -> None:
@@ -93,23 +97,18 @@ class RunFolder:
                 f"{self.path} holds {strangers[0]!r} but no experiment.json; choose another --run-dir or empty it"
             )
 
-    def _is_fixed(self) -> Callable[[str], bool]:
-        """Whether a key decided what was trained already, so that it can no longer be changed.
-
-        Free are all keys before the first checkpoint and the first generator, later those of stages to come.
-        """
-        if not checkpoint_files(self.checkpoints) and not self.best.exists():
-            # A row that was measured before the first step would speak of the settings before.
-            self.history.unlink(missing_ok=True)
-            return lambda key: False
+    def _begun_stage(self) -> int | None:
+        """The last stage of which something was trained; None before the first checkpoint and the first generator."""
         newest = read_newest(self.checkpoints, warn=lambda text: None)
-        begun = newest[0].get("stage_index", 0) if newest is not None else 0
+        if newest is not None:
+            return newest[0].get("stage_index", 0)
+        return 0 if self.best.exists() else None
 
-        def fixed(key: str) -> bool:
-            first, _, rest = key.partition(".")
-            return key not in FREE and not (first == "stages" and int(rest.partition(".")[0]) > begun)
 
-        return fixed
+def _may_change(key: str, begun: int) -> bool:
+    """Whether a key of the experiment decided nothing of what was trained up to this stage."""
+    first, _, rest = key.partition(".")
+    return key in FREE or (first == "stages" and int(rest.partition(".")[0]) > begun)
 
 
 def differences(first: dict[str, object], second: dict[str, object]) -> list[str]:
