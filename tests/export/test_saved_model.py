@@ -17,8 +17,10 @@ from tiny import tiny_generator
 
 import sr_gan_tf
 from sr_gan_tf.export import export
+from sr_gan_tf.export_formats import serving_folder
 from sr_gan_tf.export_formats.decoding import UNKNOWN
 from sr_gan_tf.export_formats.saved_model import Serving
+from sr_gan_tf.files import sha256
 from sr_gan_tf.images import read_image
 from sr_gan_tf.inference.enlarger import as_samples
 from sr_gan_tf.inference.passes import Settings
@@ -192,3 +194,28 @@ def test_every_family_is_exported(name, is_calm, tmp_path):
     assert [item.decode() for item in answer["status"].numpy()] == ["", "", UNKNOWN]
     with io.BytesIO(answer["output_bytes"][0].numpy()) as file:
         assert read_image(file.read()).pixels.shape == (COLOUR.shape[0] * scale, COLOUR.shape[1] * scale, 3)
+
+
+def test_the_warm_up_file_by_its_real_definition(served, server):
+    prediction_log_pb2 = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2", reason="no protos")
+    predict_pb2 = pytest.importorskip("tensorflow_serving.apis.predict_pb2")
+    records = list(tf.data.TFRecordDataset(str(served / "1" / serving_folder.WARMUP)))
+    asked = set()
+    for record in records:
+        request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
+        assert request.model_spec.name == "tiny_span"
+        asked.add(request.model_spec.signature_name)
+        response = predict_pb2.PredictResponse.FromString(server.predict(request.SerializeToString()))
+        output = tf.make_ndarray(next(iter(response.outputs.values())))
+        assert output.size
+    assert asked == set(server.signatures)
+
+
+def test_the_card(served):
+    card = json.loads((served / "1" / "model_card.json").read_text())
+    assert card["scale"] == 3 and card["class_name"] == "SPAN" and card["config"]["merged"] is True
+    assert card["licence"] == "CC0-1.0"
+    assert card["verified"]["largest_difference"] < 1e-5
+    written = {path for path in (served / "1").rglob("*") if path.is_file() and path.name != "model_card.json"}
+    assert {served / "1" / name for name in card["files"]} == written
+    assert all(sha256(path) == card["files"][str(path.relative_to(served / "1"))] for path in written)

@@ -67,37 +67,12 @@ def test_settings_are_what_the_server_parses(tmp_path):
     assert parsed.model_config_list.config[0].name == tmp_path.name
 
 
-def test_the_warm_up_file_by_its_real_definition(served, server):
-    prediction_log_pb2 = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2", reason="no protos")
-    predict_pb2 = pytest.importorskip("tensorflow_serving.apis.predict_pb2")
-    records = list(tf.data.TFRecordDataset(str(served / "1" / serving_folder.WARMUP)))
-    asked = set()
-    for record in records:
-        request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
-        assert request.model_spec.name == "tiny_span"
-        asked.add(request.model_spec.signature_name)
-        response = predict_pb2.PredictResponse.FromString(server.predict(request.SerializeToString()))
-        output = tf.make_ndarray(next(iter(response.outputs.values())))
-        assert output.size
-    assert asked == set(server.signatures)
-
-
 def test_a_request_is_the_same_as_by_the_real_definition():
     predict_pb2 = pytest.importorskip("tensorflow_serving.apis.predict_pb2", reason="no protos")
     pictures = noise(2, 30, 40, 3)  # long enough for lengths of several bytes
     request = predict_pb2.PredictRequest.FromString(serving_folder.predict_request("a", "float", {"images": pictures}))
     assert (request.model_spec.name, request.model_spec.signature_name) == ("a", "float")
     np.testing.assert_array_equal(tf.make_ndarray(request.inputs["images"]), pictures)
-
-
-def test_the_card(served):
-    card = json.loads((served / "1" / "model_card.json").read_text())
-    assert card["scale"] == 3 and card["class_name"] == "SPAN" and card["config"]["merged"] is True
-    assert card["licence"] == "CC0-1.0"
-    assert card["verified"]["largest_difference"] < 1e-5
-    written = {path for path in (served / "1").rglob("*") if path.is_file() and path.name != "model_card.json"}
-    assert {served / "1" / name for name in card["files"]} == written
-    assert all(sha256(path) == card["files"][str(path.relative_to(served / "1"))] for path in written)
 
 
 def test_the_card_of_a_run_says_experiment_data_and_figures(tmp_path, generator):
