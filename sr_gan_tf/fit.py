@@ -93,7 +93,7 @@ def _train(session: Session, networks: Networks, crew: Crew, profile: tuple[int,
     if experiment.data.validation and not pictures:
         say("warning: no validation picture can be read; the run goes on without validation")
     saved = _recall(session, say)
-    _check_coming_stages(session, networks, begun=saved is not None)
+    _check_coming_stages(session, networks)
     crew.check_same(experiment, session.step)
     session.writer = tf.summary.create_file_writer(str(session.folder.logs))
     for line in slow_bfloat16(experiment):
@@ -140,10 +140,10 @@ def _recall(session: Session, say) -> dict[str, np.ndarray] | None:
     return tensors
 
 
-def _check_coming_stages(session: Session, networks: Networks, begun: bool) -> None:
+def _check_coming_stages(session: Session, networks: Networks) -> None:
     """What a later stage needs is looked for now, not when the stages before it are trained."""
     experiment, index = session.experiment, session.stage_index
-    for coming in range(index + begun, len(experiment.stages)):
+    for coming in range(index + 1, len(experiment.stages)):
         check_initial_weights(experiment, coming, networks)
     later = max(experiment.stages[index:], key=lambda stage: patch_size(experiment, stage))
     if patch_size(experiment, later) > session.patch_size:
