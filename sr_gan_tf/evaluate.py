@@ -13,7 +13,6 @@ from sr_gan_tf.costs import multiply_adds, parameters
 from sr_gan_tf.errors import InputError, Parser, command, suggest
 from sr_gan_tf.evaluation import Method, PictureFigures, evaluate, to_text
 from sr_gan_tf.files import check_output, try_folder, write_text, writing
-from sr_gan_tf.images import write_image
 from sr_gan_tf.inference.tiling import upscale_array
 from sr_gan_tf.losses.lpips import INSTALL
 from sr_gan_tf.metrics import METRICS, Metric
@@ -28,6 +27,7 @@ from sr_gan_tf.metrics.perceptual import (
 from sr_gan_tf.models import load
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.picture_sets import Pair, PictureSet, find_set, parse_degradation, sample_set
+from sr_gan_tf.pictures.reading import write_image
 from sr_gan_tf.report import Report
 from sr_gan_tf.resampling import imresize
 

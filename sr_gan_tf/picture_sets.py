@@ -17,7 +17,7 @@ from sr_gan_tf.data.degradations import Degradation
 from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.data.sources import Folder, SamplePhotographs, Source
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.images import read_image, to_uint8
+from sr_gan_tf.pictures.reading import read_image, to_uint8
 from sr_gan_tf.resampling import Border, imresize
 
 LowResolution = Literal["made", "folder"]

@@ -13,13 +13,13 @@ import numpy as np
 from PIL import Image
 
 from sr_gan_tf.errors import InputError, Parser, command
-from sr_gan_tf.images import MAX_MEGAPIXELS
 from sr_gan_tf.inference.batch import Files, Summary, job_tilings, plan_jobs, progress, run_jobs
 from sr_gan_tf.inference.chain import Chain, load_chain
 from sr_gan_tf.inference.halo import halo_argument
 from sr_gan_tf.inference.jobs import STANDARD, Naming, find_sources
 from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colours
 from sr_gan_tf.inference.pictures import Job, Treatment
+from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS
 
 DEFAULT_MODEL = "span_x4"
 _DEFAULT_SETTINGS = Settings()
@@ -60,7 +60,7 @@ def upscale(
     if isinstance(source, np.ndarray) and (output is not None or files is not None):
         raise InputError(
             "output and files are for pictures in files; an array's enlargement is returned, "
-            "sr_gan_tf.images.write_image writes it"
+            "sr_gan_tf.pictures.reading.write_image writes it"
         )
     inputs = source if isinstance(source, np.ndarray) else _names(source)
     models = [model] if isinstance(model, (str, Path, keras.Model)) else list(model)

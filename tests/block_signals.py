@@ -14,7 +14,7 @@ import numpy as np
 
 import sr_gan_tf
 from sr_gan_tf.errors import InputError, command
-from sr_gan_tf.images import SUFFIXES, read_rgb
+from sr_gan_tf.pictures.reading import SUFFIXES, read_rgb
 from sr_gan_tf.resampling import imresize
 
 

@@ -15,8 +15,8 @@ from sr_gan_tf.data.degradations import Draws
 from sr_gan_tf.data.realistic import Realistic
 from sr_gan_tf.errors import command
 from sr_gan_tf.files import check_output
-from sr_gan_tf.images import write_image
 from sr_gan_tf.inference.tiling import upscale_array
+from sr_gan_tf.pictures.reading import write_image
 from sr_gan_tf.resampling import imresize
 
 

@@ -18,8 +18,8 @@ from skimage import data
 import sr_gan_tf
 from sr_gan_tf.errors import InputError, command
 from sr_gan_tf.files import check_output
-from sr_gan_tf.images import read_rgb, write_image
 from sr_gan_tf.inference.tiling import upscale_array
+from sr_gan_tf.pictures.reading import read_rgb, write_image
 from sr_gan_tf.resampling import imresize
 from sr_gan_tf.weights.cards import manifest
 

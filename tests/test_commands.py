@@ -8,7 +8,7 @@ from tiny import tiny_generator
 
 from sr_gan_tf.__main__ import commands, main
 from sr_gan_tf.data.__main__ import main as data
-from sr_gan_tf.images import write_image
+from sr_gan_tf.pictures.reading import write_image
 
 
 def test_the_list_of_commands(capsys, repository):

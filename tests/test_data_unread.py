@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sr_gan_tf import images
 from sr_gan_tf.data import sources, store_writer
 from sr_gan_tf.data.degradations import Bicubic
 from sr_gan_tf.data.sources import Folder
 from sr_gan_tf.data.store import TileStore
 from sr_gan_tf.data.store_writer import open_store
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.pictures import reading as images
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from PIL import Image
 from skimage import data
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.images import (
+from sr_gan_tf.pictures.reading import (
     picture_size,
     read_frames,
     read_header,

@@ -9,13 +9,13 @@ from PIL import Image
 from skimage import data
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.images import (
+from sr_gan_tf.pictures.encoding import Encoding, encode
+from sr_gan_tf.pictures.metadata import Metadata
+from sr_gan_tf.pictures.reading import (
     read_image,
     read_rgb,
     write_image,
 )
-from sr_gan_tf.picture_metadata import Metadata
-from sr_gan_tf.row_encoders import Encoding, encode
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_alpha_is_kept_or_laid_over_white(cat, tmp_path, suffix):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
 def test_blocks_of_any_height_give_the_same_file(deep, format, dtype, small, monkeypatch):
-    monkeypatch.setattr("sr_gan_tf.tiff_rows._STRIP_BYTES", 5000)
+    monkeypatch.setattr("sr_gan_tf.pictures.tiff_writer._STRIP_BYTES", 5000)
     pixels = deep.astype(dtype)
     encoding = Encoding(format, compression="small" if small else "fast")
     files = []
@@ -132,7 +132,7 @@ def test_a_jpeg_of_strips_is_a_jpeg(shape, quality, monkeypatch):
     picture = np.ascontiguousarray(data.chelsea()[: shape[0], : shape[1], : shape[2]])
     files = []
     for bytes_at_once in (1, 4000, 1 << 22):
-        monkeypatch.setattr("sr_gan_tf.jpeg_rows._BYTES_AT_ONCE", bytes_at_once)
+        monkeypatch.setattr("sr_gan_tf.pictures.jpeg_writer._BYTES_AT_ONCE", bytes_at_once)
         file = io.BytesIO()
         encode(file, np.array_split(picture, 3), shape, np.uint8, Encoding("JPEG", quality))
         files.append(file.getvalue())

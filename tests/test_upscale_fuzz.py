@@ -11,7 +11,7 @@ from PIL import Image
 from skimage import data
 from tiny import tiny_generator
 
-from sr_gan_tf.images import read_frames
+from sr_gan_tf.pictures.reading import read_frames
 from sr_gan_tf.upscale import main
 
 

@@ -11,7 +11,7 @@ from tiny import faithful_generator
 import sr_gan_tf
 from sr_gan_tf import models
 from sr_gan_tf.files import sha256
-from sr_gan_tf.images import write_image
+from sr_gan_tf.pictures.reading import write_image
 from sr_gan_tf.weights import cards
 from sr_gan_tf.weights.__main__ import main
 

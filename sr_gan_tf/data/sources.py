@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from sr_gan_tf.errors import InputError, Unavailable, one_line
-from sr_gan_tf.images import SUFFIXES, naming_faults, read_header, read_image, to_uint8
+from sr_gan_tf.pictures.reading import SUFFIXES, naming_faults, read_header, read_image, to_uint8
 from sr_gan_tf.resampling import imresize
 
 

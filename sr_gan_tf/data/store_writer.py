@@ -34,7 +34,7 @@ from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.data.sources import Example, Source
 from sr_gan_tf.data.store import FORMAT, Layout, TileStore, cut, details
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.images import Unreadable, naming_faults
+from sr_gan_tf.pictures.reading import Unreadable, naming_faults
 
 _LISTED = 20
 _SIDES = range(96, 257)  # tile sides to choose from

@@ -15,7 +15,7 @@ from typing import Any
 
 from sr_gan_tf.data.sources import Example, Source
 from sr_gan_tf.errors import InputError, Unavailable, one_line
-from sr_gan_tf.images import read_header
+from sr_gan_tf.pictures.reading import read_header
 
 
 class TFDS(Source):

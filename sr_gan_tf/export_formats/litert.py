@@ -21,7 +21,7 @@ from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.export_formats import verification
 from sr_gan_tf.export_formats.network import network_function
 from sr_gan_tf.files import replacing
-from sr_gan_tf.images import read_rgb
+from sr_gan_tf.pictures.reading import read_rgb
 
 QUANTIZATIONS = ("float32", "dynamic", "int8")
 _CALIBRATION_SIDE = 64

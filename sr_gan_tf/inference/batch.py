@@ -13,13 +13,13 @@ import numpy as np
 from tqdm import tqdm
 
 from sr_gan_tf.errors import InputError, one_line
-from sr_gan_tf.images import MAX_MEGAPIXELS, Header, read_header
 from sr_gan_tf.inference.background import Abandoned, Writers, read_ahead
 from sr_gan_tf.inference.earlier import earlier_results
 from sr_gan_tf.inference.jobs import STANDARD, Naming, Source
 from sr_gan_tf.inference.passes import enlarge
 from sr_gan_tf.inference.pictures import Job, Treatment, make_job, read_job, run_job
-from sr_gan_tf.row_encoders import Encoding
+from sr_gan_tf.pictures.encoding import Encoding
+from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS, Header, read_header
 
 _DEFAULT_NAMING = Naming()
 

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from scipy import ndimage
 
 from sr_gan_tf.files import atomic_file
-from sr_gan_tf.images import to_uint8
+from sr_gan_tf.pictures.reading import to_uint8
 from sr_gan_tf.resampling import imresize
 
 _INSET = 40  # pixels of the original a side

@@ -9,7 +9,7 @@ from PIL import Image
 
 from sr_gan_tf.inference.jobs import Source
 from sr_gan_tf.models import shipped_models
-from sr_gan_tf.picture_decoding import quiet
+from sr_gan_tf.pictures.decoding import quiet
 
 # What the name of a result beside its original has behind the original's: `_{model}_x{scale}`.
 _ENDING = re.compile(r"_(?P<model>.+)_x\d[\d.e+-]*")

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sr_gan_tf.errors import InputError, suggest
-from sr_gan_tf.images import SUFFIXES
-from sr_gan_tf.row_encoders import FORMATS, format_of
+from sr_gan_tf.pictures.encoding import FORMATS, format_of
+from sr_gan_tf.pictures.reading import SUFFIXES
 
 STANDARD = "-"
 _BESIDE = "{stem}_{model}_x{scale}"

@@ -17,8 +17,8 @@ from sr_gan_tf.inference.alpha import extended_colours
 from sr_gan_tf.inference.chain import Chain
 from sr_gan_tf.inference.enlarger import Enlarger
 from sr_gan_tf.inference.tiling import Tiling, enlarged_rows, plan
+from sr_gan_tf.pictures.encoding import scratch_array, to_uint8
 from sr_gan_tf.resampling import imresize_rows
-from sr_gan_tf.row_encoders import scratch_array, to_uint8
 
 # Colours are matched below this frequency: the standard deviation of a Gaussian, in pixels of the original.
 _COLOUR_BLUR = 8.0

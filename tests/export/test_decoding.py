@@ -10,8 +10,8 @@ from PIL import Image
 
 from sr_gan_tf.export_formats.decoding import ANIMATED, DAMAGED, EMPTY, UNKNOWN, Decoder
 from sr_gan_tf.export_formats.transparency import extended_colours
-from sr_gan_tf.images import read_image
 from sr_gan_tf.inference import alpha
+from sr_gan_tf.pictures.reading import read_image
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from files import COLOUR, files
 
-from sr_gan_tf.images import read_image
+from sr_gan_tf.pictures.reading import read_image
 from sr_gan_tf.upscale import upscale
 
 pytestmark = pytest.mark.skipif(

@@ -15,7 +15,7 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.export import export, main
 from sr_gan_tf.export_formats import litert, verification
 from sr_gan_tf.export_formats.litert import Lite
-from sr_gan_tf.images import write_image
+from sr_gan_tf.pictures.reading import write_image
 
 FAMILIES = ["SPAN", "SRResNet", "RRDBNet", "Compact", "UNet"]
 

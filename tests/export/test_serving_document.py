@@ -14,7 +14,7 @@ from files import encoded
 from skimage import data
 from tiny import faithful_generator
 
-from sr_gan_tf.images import read_image
+from sr_gan_tf.pictures.reading import read_image
 
 _PORTS = {"rest": 8501, "grpc": 8500}
 

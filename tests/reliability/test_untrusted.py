@@ -20,7 +20,7 @@ from sr_gan_tf import models
 from sr_gan_tf.assembly import _source
 from sr_gan_tf.config import parse_experiment
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.images import read_frames
+from sr_gan_tf.pictures.reading import read_frames
 from sr_gan_tf.upscale import main as upscale
 
 

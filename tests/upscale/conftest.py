@@ -5,8 +5,8 @@ import pytest
 from skimage import data
 from tiny import faithful_generator
 
-from sr_gan_tf.images import write_image
 from sr_gan_tf.networks import Generator
+from sr_gan_tf.pictures.reading import write_image
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 from tiny import faithful_generator, names_in
 
-from sr_gan_tf.images import write_image
 from sr_gan_tf.inference.batch import Files
 from sr_gan_tf.inference.jobs import Naming
+from sr_gan_tf.pictures.reading import write_image
 from sr_gan_tf.upscale import main, upscale
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sr_gan_tf.images import write_image
 from sr_gan_tf.inference.speed import photograph
+from sr_gan_tf.pictures.reading import write_image
 
 
 def peak_of_anonymous_memory(process: subprocess.Popen) -> float:

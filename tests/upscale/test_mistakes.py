@@ -9,8 +9,8 @@ from tiny import names_in
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.export import main as export
-from sr_gan_tf.images import write_image
 from sr_gan_tf.inference.batch import Files
+from sr_gan_tf.pictures.reading import write_image
 from sr_gan_tf.upscale import main, upscale
 
 

@@ -6,10 +6,10 @@ from PIL import Image
 from tiny import faithful_generator, names_in
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.images import read_image, write_image
 from sr_gan_tf.inference.enlarger import enlarger_of
 from sr_gan_tf.inference.passes import Settings
 from sr_gan_tf.inference.tiling import upscale_array
+from sr_gan_tf.pictures.reading import read_image, write_image
 from sr_gan_tf.resampling import imresize
 from sr_gan_tf.upscale import main, upscale
 

@@ -13,10 +13,10 @@ from PIL import Image
 from tiny import names_in
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.images import read_frames, read_header, read_image, write_image
 from sr_gan_tf.inference import batch
 from sr_gan_tf.inference.batch import Files
 from sr_gan_tf.inference.tiling import upscale_array
+from sr_gan_tf.pictures.reading import read_frames, read_header, read_image, write_image
 from sr_gan_tf.upscale import main, upscale
 
 

@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.jpeg_rows import encode_jpeg
-from sr_gan_tf.picture_metadata import NOTHING, Metadata
-from sr_gan_tf.png_rows import encode_png
-from sr_gan_tf.tiff_rows import encode_tiff
+from sr_gan_tf.pictures.jpeg_writer import encode_jpeg
+from sr_gan_tf.pictures.metadata import NOTHING, Metadata
+from sr_gan_tf.pictures.png_writer import encode_png
+from sr_gan_tf.pictures.tiff_writer import encode_tiff
 
 FORMATS = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",

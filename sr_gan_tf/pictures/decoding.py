@@ -18,7 +18,7 @@ import tifffile
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.picture_metadata import Metadata, orientation
+from sr_gan_tf.pictures.metadata import Metadata, orientation
 
 # What tifffile has to say about odd tags would stand between the lines of a command.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())

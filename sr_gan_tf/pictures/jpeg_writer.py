@@ -11,8 +11,8 @@ from typing import IO
 import imagecodecs
 import numpy as np
 
-from sr_gan_tf.picture_metadata import Metadata, photoshop_resource
-from sr_gan_tf.strips import strips
+from sr_gan_tf.pictures.metadata import Metadata, photoshop_resource
+from sr_gan_tf.pictures.strips import strips
 
 _BYTES_AT_ONCE = 1 << 22
 _LONGEST_INTERVAL = 65535  # blocks between two markers

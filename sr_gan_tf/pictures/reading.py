@@ -17,10 +17,10 @@ from PIL import Image, UnidentifiedImageError
 
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.files import atomic_file
-from sr_gan_tf.picture_decoding import decode, frame_count, quiet
-from sr_gan_tf.picture_metadata import NOTHING, Metadata, orientation, read_metadata
-from sr_gan_tf.row_encoders import FORMATS, Encoding, encode, format_of
-from sr_gan_tf.row_encoders import to_uint8 as to_uint8
+from sr_gan_tf.pictures.decoding import decode, frame_count, quiet
+from sr_gan_tf.pictures.encoding import FORMATS, Encoding, encode, format_of
+from sr_gan_tf.pictures.encoding import to_uint8 as to_uint8
+from sr_gan_tf.pictures.metadata import NOTHING, Metadata, orientation, read_metadata
 
 SUFFIXES = tuple(FORMATS)
 MAX_MEGAPIXELS = 500.0

@@ -11,8 +11,8 @@ import tifffile
 from isal import isal_zlib
 from PIL import TiffImagePlugin
 
-from sr_gan_tf.picture_metadata import Metadata, exif_directories
-from sr_gan_tf.strips import strips
+from sr_gan_tf.pictures.metadata import Metadata, exif_directories
+from sr_gan_tf.pictures.strips import strips
 
 _STRIP_BYTES = 1 << 20
 _POINTERS = {"Exif": 34665, "GPS": 34853}

@@ -12,7 +12,7 @@ from typing import IO
 import numpy as np
 from isal import isal_zlib
 
-from sr_gan_tf.picture_metadata import Metadata, imagemagick_profile
+from sr_gan_tf.pictures.metadata import Metadata, imagemagick_profile
 
 _BYTES_AT_ONCE = 1 << 22
 

@@ -1,0 +1,1 @@
+"""Reading and writing any picture file, whole or by rows."""
