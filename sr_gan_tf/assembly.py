@@ -9,7 +9,6 @@ import numpy as np
 
 from sr_gan_tf import distribution
 from sr_gan_tf.build import build
-from sr_gan_tf.checkpoints import read_newest
 from sr_gan_tf.config import Experiment, Term, batch_size, patch_size
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError
@@ -17,7 +16,8 @@ from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.models import load, load_network
 from sr_gan_tf.networks import Discriminator, Generator, Network
-from sr_gan_tf.runs import RunFolder
+from sr_gan_tf.runs.checkpoints import read_newest
+from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.training.gan import GAN, Stabilisers
 from sr_gan_tf.training.optimizers import build_optimizer, build_schedule
 from sr_gan_tf.training.supervised import Supervised

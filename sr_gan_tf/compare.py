@@ -19,8 +19,8 @@ from sr_gan_tf.compare_runs import Run, read_runs
 from sr_gan_tf.errors import InputError, Parser, command, suggest
 from sr_gan_tf.evaluation import aligned
 from sr_gan_tf.files import check_output, replacing, try_folder
-from sr_gan_tf.history import FIRST_COLUMNS
 from sr_gan_tf.metrics import METRICS, score
+from sr_gan_tf.runs.history import FIRST_COLUMNS
 from sr_gan_tf.training.chart import guesses
 
 LOSSES = ("generator_loss", "discriminator_loss")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.history import History, combined
-from sr_gan_tf.runs import RunFolder
+from sr_gan_tf.runs.folder import RunFolder
+from sr_gan_tf.runs.history import History, combined
 
 
 @dataclasses.dataclass

@@ -17,7 +17,6 @@ from sr_gan_tf.assembly import (
     check_initial_weights,
     load_initial_weights,
 )
-from sr_gan_tf.checkpoints import read_newest, restore
 from sr_gan_tf.config import (
     Data,
     Experiment,
@@ -34,9 +33,10 @@ from sr_gan_tf.data.pipeline import picture_keys, training_batches, validation_p
 from sr_gan_tf.data.sampler import Sampler
 from sr_gan_tf.distribution import Crew
 from sr_gan_tf.errors import InputError, Parser, command
-from sr_gan_tf.history import History
 from sr_gan_tf.inference.tiling import upscale_array
-from sr_gan_tf.runs import RunFolder
+from sr_gan_tf.runs.checkpoints import read_newest, restore
+from sr_gan_tf.runs.folder import RunFolder
+from sr_gan_tf.runs.history import History
 from sr_gan_tf.training import callbacks as run_callbacks
 from sr_gan_tf.training.advice import slow_bfloat16, warn_of_a_cold_start, warn_of_lost_rows, warn_of_other_pictures
 from sr_gan_tf.training.board import describe, finish

@@ -9,7 +9,7 @@ import keras
 
 from sr_gan_tf.errors import InputError, one_line, suggest
 from sr_gan_tf.networks import Generator, Network
-from sr_gan_tf.runs import RunFolder
+from sr_gan_tf.runs.folder import RunFolder
 
 WEIGHTS = Path(__file__).parent / "weights"
 # Keras stores without compressing; whoever compresses weights gains little.

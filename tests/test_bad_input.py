@@ -217,7 +217,9 @@ def test_run_folder_in_use(finished, capsys):
         assert "in use by another training" in refused(capsys, file, "--run-dir", run)
 
 
-@pytest.mark.parametrize("place", ["sr_gan_tf.checkpoints.save_file", "sr_gan_tf.training.validation.save_generator"])
+@pytest.mark.parametrize(
+    "place", ["sr_gan_tf.runs.checkpoints.save_file", "sr_gan_tf.training.validation.save_generator"]
+)
 def test_no_disk_space(experiment, tmp_path, monkeypatch, capsys, place):
     experiment["stages"] = experiment["stages"][:1]
     file = tmp_path / "mistaken.json"

@@ -7,7 +7,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from sr_gan_tf.history import History
+from sr_gan_tf.runs.history import History
 from sr_gan_tf.training import chart
 
 

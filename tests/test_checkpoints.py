@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from sr_gan_tf.checkpoints import checkpoint_files, read_newest, restore, save_checkpoint
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.history import History
+from sr_gan_tf.runs.checkpoints import checkpoint_files, read_newest, restore, save_checkpoint
+from sr_gan_tf.runs.history import History
 
 
 def make_state(value: float) -> dict:

@@ -21,8 +21,8 @@ from sr_gan_tf.compare import (
     table,
 )
 from sr_gan_tf.config import parse_experiment, to_json
-from sr_gan_tf.history import History
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES
+from sr_gan_tf.runs.history import History
 from sr_gan_tf.training.chart import GUESSES, guesses
 
 # Validation SSIM every 5000 of 50000 steps, as the authors of MetaGAN published them.

@@ -7,7 +7,7 @@ import pytest
 from sr_gan_tf.config import load_experiment
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import atomic_file, remove_leftovers, replacing, sha256, write_text
-from sr_gan_tf.runs import RunFolder
+from sr_gan_tf.runs.folder import RunFolder
 
 
 def test_nothing_is_left_of_a_failure(tmp_path):

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 import sr_gan_tf
-from sr_gan_tf.checkpoints import checkpoint_files, read_checkpoint
 from sr_gan_tf.config import load_experiment
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.fit import fit, main
 from sr_gan_tf.metrics import psnr_y
+from sr_gan_tf.runs.checkpoints import checkpoint_files, read_checkpoint
 from sr_gan_tf.upscale import main as upscale_main
 
 TINY = ["deterministic=false", "stages.0.steps=12", "stages.1.steps=8", "histograms=true"]

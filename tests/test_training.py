@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sr_gan_tf.checkpoints import restore
 from sr_gan_tf.discriminators.tiny import TinyDiscriminator
 from sr_gan_tf.generators.srresnet import SRResNet
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
+from sr_gan_tf.runs.checkpoints import restore
 from sr_gan_tf.training.gan import GAN, Stabilisers
 from sr_gan_tf.training.supervised import Supervised
 from sr_gan_tf.training.terms import WeightedLoss, constant

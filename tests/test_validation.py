@@ -12,10 +12,10 @@ from skimage import data as photographs
 from sr_gan_tf.config import Data, MetricName, Source
 from sr_gan_tf.data.overlap import refuse_shared_pictures
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.history import History
 from sr_gan_tf.metrics import METRICS, psnr_y
 from sr_gan_tf.pictures.reading import write_image
 from sr_gan_tf.resampling import imresize
+from sr_gan_tf.runs.history import History
 from sr_gan_tf.training import summary, validation
 from sr_gan_tf.training.session import Session
 

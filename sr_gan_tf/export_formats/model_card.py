@@ -7,11 +7,11 @@ import keras
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import sha256
-from sr_gan_tf.history import History
 from sr_gan_tf.metrics import score
 from sr_gan_tf.models import WEIGHTS, shipped_models
 from sr_gan_tf.networks import Generator
-from sr_gan_tf.runs import RunFolder
+from sr_gan_tf.runs.folder import RunFolder
+from sr_gan_tf.runs.history import History
 from sr_gan_tf.version import __version__
 
 NAME = "model_card.json"

@@ -13,7 +13,7 @@ from tensorboard.plugins.hparams import api as hparams
 
 from sr_gan_tf.config import to_json
 from sr_gan_tf.networks import Generator
-from sr_gan_tf.runs import flatten
+from sr_gan_tf.runs.folder import flatten
 from sr_gan_tf.training.session import Session
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from sr_gan_tf.files import replacing
-from sr_gan_tf.history import History
+from sr_gan_tf.runs.history import History
 
 # What each term of a discriminator is that guesses: the answers 1/2 of a sigmoid, 1/2 and 0 without one.
 GUESSES = {

@@ -5,8 +5,8 @@ import dataclasses
 import tensorflow as tf
 
 from sr_gan_tf.config import Experiment, Stage, batch_size, patch_size
-from sr_gan_tf.history import History
-from sr_gan_tf.runs import RunFolder
+from sr_gan_tf.runs.folder import RunFolder
+from sr_gan_tf.runs.history import History
 
 
 @dataclasses.dataclass

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from sr_gan_tf.checkpoints import checkpoint_files
 from sr_gan_tf.errors import InputError, Interrupted
+from sr_gan_tf.runs.checkpoints import checkpoint_files
 from sr_gan_tf.training.session import Session
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from trials import ADAM
 
 from sr_gan_tf import fit
-from sr_gan_tf.history import History
+from sr_gan_tf.runs.history import History
 
 
 def later(trial, **changes) -> None:

@@ -15,8 +15,8 @@ import tensorflow as tf
 from trials import Trial, damage
 
 from sr_gan_tf import fit
-from sr_gan_tf.checkpoints import checkpoint_files, read_checkpoint, save_checkpoint
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.runs.checkpoints import checkpoint_files, read_checkpoint, save_checkpoint
 
 SIGNALS = [(number, step) for number in (signal.SIGINT, signal.SIGTERM) for step in range(1, 8)]
 

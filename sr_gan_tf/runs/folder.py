@@ -9,10 +9,10 @@ import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
-from sr_gan_tf.checkpoints import read_newest
 from sr_gan_tf.config import Experiment, load_experiment, to_json
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import remove_leftovers, write_text, writing
+from sr_gan_tf.runs.checkpoints import read_newest
 
 FREE = ("note", "data.cache_dir")  # say nothing of what is trained
 

@@ -1,0 +1,1 @@
+"""The run folder: experiment, checkpoints, history."""
