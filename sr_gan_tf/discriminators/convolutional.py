@@ -8,8 +8,8 @@ count stays), but each keeps statistics of its own.
 import keras
 from keras import layers
 
+from sr_gan_tf.arguments import at_least, increasing
 from sr_gan_tf.discriminators.endings import with_ending
-from sr_gan_tf.generators.arguments import at_least, increasing
 from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.layers.channel_affine import ChannelAffine
 from sr_gan_tf.networks import Discriminator, enter_range

@@ -7,8 +7,8 @@ the first and the last convolution.
 import keras
 from keras import layers
 
+from sr_gan_tf.arguments import at_least, increasing
 from sr_gan_tf.discriminators.endings import with_ending
-from sr_gan_tf.generators.arguments import at_least, increasing
 from sr_gan_tf.layers.activations import Mish
 from sr_gan_tf.layers.dysample import DySample
 from sr_gan_tf.layers.spectral_norm import SpectralConv2D

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from sr_gan_tf.arguments import at_least, increasing, one_of
 from sr_gan_tf.discriminators.endings import with_ending
-from sr_gan_tf.generators.arguments import at_least, increasing, one_of
 from sr_gan_tf.layers.activations import HardSwish, Mish
 from sr_gan_tf.layers.attention import SelfAttention2D
 from sr_gan_tf.layers.channel_affine import ChannelAffine

@@ -5,8 +5,8 @@ from typing import Literal
 import keras
 from keras import layers
 
+from sr_gan_tf.arguments import at_least, increasing, one_of
 from sr_gan_tf.discriminators.endings import with_ending
-from sr_gan_tf.generators.arguments import at_least, increasing, one_of
 from sr_gan_tf.networks import Discriminator, enter_range
 
 

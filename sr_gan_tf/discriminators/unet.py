@@ -3,8 +3,8 @@
 import keras
 from keras import layers
 
+from sr_gan_tf.arguments import at_least, increasing
 from sr_gan_tf.discriminators.endings import with_ending
-from sr_gan_tf.generators.arguments import at_least, increasing
 from sr_gan_tf.layers.spectral_norm import SpectralConv2D
 from sr_gan_tf.networks import Discriminator, enter_range
 

@@ -6,8 +6,8 @@ Unlike SRGAN's it halves by 4x4 convolutions and has no bias before a batch norm
 import keras
 from keras import layers
 
+from sr_gan_tf.arguments import at_least, increasing
 from sr_gan_tf.discriminators.endings import with_ending
-from sr_gan_tf.generators.arguments import at_least, increasing
 from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.networks import Discriminator, enter_range
 

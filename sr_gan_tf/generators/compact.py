@@ -8,7 +8,7 @@ from typing import Literal
 import keras
 from keras import layers
 
-from sr_gan_tf.generators.arguments import at_least, one_of
+from sr_gan_tf.arguments import at_least, one_of
 from sr_gan_tf.layers.icnr import ICNR
 from sr_gan_tf.layers.pixel_shuffle import PixelShuffle
 from sr_gan_tf.layers.prelu import ChannelPReLU

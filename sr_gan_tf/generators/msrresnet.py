@@ -8,7 +8,7 @@ at a tenth of He's normal distribution, so that a fresh network is close to bili
 import keras
 from keras import layers
 
-from sr_gan_tf.generators.arguments import at_least
+from sr_gan_tf.arguments import at_least
 from sr_gan_tf.layers.bilinear import BilinearEnlargement
 from sr_gan_tf.layers.icnr import ICNR
 from sr_gan_tf.layers.pixel_shuffle import PixelShuffle

@@ -10,7 +10,7 @@ from typing import Literal
 import keras
 from keras import layers
 
-from sr_gan_tf.generators.arguments import at_least, one_of
+from sr_gan_tf.arguments import at_least, one_of
 from sr_gan_tf.layers.borders import CropLike, MirrorToMultiple
 from sr_gan_tf.layers.pixel_shuffle import PixelUnshuffle
 from sr_gan_tf.layers.upsampling import small_he

@@ -11,7 +11,7 @@ from typing import Literal
 import keras
 from keras import layers
 
-from sr_gan_tf.generators.arguments import at_least, one_of
+from sr_gan_tf.arguments import at_least, one_of
 from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.layers.channel_affine import ChannelAffine
 from sr_gan_tf.layers.few_channels import FewChannelsConv2D

@@ -10,7 +10,7 @@ import math
 import keras
 from keras import layers
 
-from sr_gan_tf.generators.arguments import at_least
+from sr_gan_tf.arguments import at_least
 from sr_gan_tf.layers.conv3xc import Conv3XC
 from sr_gan_tf.layers.gate import SiLU, SymmetricGate
 from sr_gan_tf.layers.icnr import ICNR
