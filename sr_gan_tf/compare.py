@@ -15,9 +15,9 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sr_gan_tf.compare_runs import Run, read_runs
 from sr_gan_tf.errors import InputError, Parser, command, suggest
-from sr_gan_tf.evaluation import aligned
+from sr_gan_tf.evaluation.figures import aligned
+from sr_gan_tf.evaluation.run_histories import Run, read_runs
 from sr_gan_tf.files import check_output, replacing, try_folder
 from sr_gan_tf.metrics import METRICS, score
 from sr_gan_tf.runs.history import FIRST_COLUMNS

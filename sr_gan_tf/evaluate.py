@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from sr_gan_tf.costs import multiply_adds, parameters
 from sr_gan_tf.errors import InputError, Parser, command, suggest
-from sr_gan_tf.evaluation import Method, PictureFigures, evaluate, to_text
+from sr_gan_tf.evaluation.costs import multiply_adds, parameters
+from sr_gan_tf.evaluation.figures import Method, PictureFigures, evaluate, to_text
+from sr_gan_tf.evaluation.report import Report
+from sr_gan_tf.evaluation.test_sets import Pair, PictureSet, find_set, parse_degradation, sample_set
 from sr_gan_tf.files import check_output, try_folder, write_text, writing
 from sr_gan_tf.inference.tiling import upscale_array
 from sr_gan_tf.losses.lpips import INSTALL
@@ -26,9 +28,7 @@ from sr_gan_tf.metrics.perceptual import (
 )
 from sr_gan_tf.models import load
 from sr_gan_tf.networks import Generator
-from sr_gan_tf.picture_sets import Pair, PictureSet, find_set, parse_degradation, sample_set
 from sr_gan_tf.pictures.reading import write_image
-from sr_gan_tf.report import Report
 from sr_gan_tf.resampling import imresize
 
 STANDARD = ("psnr_y", "ssim_y", "ms_ssim_y", "psnr_rgb", "mean_color")

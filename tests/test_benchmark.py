@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from sr_gan_tf.benchmark import _parser, main, plan_jobs
-from sr_gan_tf.costs import graph_bytes, graph_multiply_adds
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.evaluation.costs import graph_bytes, graph_multiply_adds
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.layers import DepthwiseConv2D
 from sr_gan_tf.measurement import jobs, table, timing

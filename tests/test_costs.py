@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from sr_gan_tf.costs import multiply_adds, parameters
-from sr_gan_tf.evaluation import amount
+from sr_gan_tf.evaluation.costs import multiply_adds, parameters
+from sr_gan_tf.evaluation.figures import amount
 from sr_gan_tf.generators import GENERATORS
 
 

@@ -9,11 +9,11 @@ import pytest
 from browser import Browser
 from PIL import Image
 
-from sr_gan_tf.evaluation import Method, evaluate
+from sr_gan_tf.evaluation.figures import Method, evaluate
+from sr_gan_tf.evaluation.report import Report
+from sr_gan_tf.evaluation.report.pictures import encode_picture, largest_errors
+from sr_gan_tf.evaluation.test_sets import Pair, find_set
 from sr_gan_tf.metrics import METRICS
-from sr_gan_tf.picture_sets import Pair, find_set
-from sr_gan_tf.report import Report
-from sr_gan_tf.report.pictures import encode_picture, largest_errors
 from sr_gan_tf.resampling import imresize
 
 # Contrast of some texts with the card they stand on, by WCAG's formula.

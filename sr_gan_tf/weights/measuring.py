@@ -3,15 +3,15 @@
 import dataclasses
 from collections.abc import Sequence
 
-from sr_gan_tf.costs import parameters
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluate import choose_metrics, interpolations, model_method
-from sr_gan_tf.evaluation import Evaluation, evaluate
+from sr_gan_tf.evaluation.costs import parameters
+from sr_gan_tf.evaluation.figures import Evaluation, evaluate
+from sr_gan_tf.evaluation.test_sets import PictureSet, find_set
 from sr_gan_tf.files import replacing, sha256
 from sr_gan_tf.inference.chain import in_precision, named_network
 from sr_gan_tf.metrics.perceptual import lpips_at_hand, trunk_at_hand
 from sr_gan_tf.networks import Generator
-from sr_gan_tf.picture_sets import PictureSet, find_set
 from sr_gan_tf.weights.cards import Card
 
 METRICS = ["psnr_y", "ssim_y", "mean_color", "detail_ratio", "checkerboard_ratio"]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.evaluation.test_sets import Pair, PictureSet
 from sr_gan_tf.metrics import Metric, protocol_name
-from sr_gan_tf.picture_sets import Pair, PictureSet
 
 
 @dataclasses.dataclass

@@ -6,10 +6,10 @@ from string import Template
 
 import numpy as np
 
-from sr_gan_tf.evaluation import Evaluation, PictureFigures
+from sr_gan_tf.evaluation.figures import Evaluation, PictureFigures
+from sr_gan_tf.evaluation.report.pictures import ERROR_PEAK, encode_picture
+from sr_gan_tf.evaluation.test_sets import Pair
 from sr_gan_tf.files import replacing
-from sr_gan_tf.picture_sets import Pair
-from sr_gan_tf.report.pictures import ERROR_PEAK, encode_picture
 from sr_gan_tf.version import __version__
 
 _FOLDER = Path(__file__).parent

@@ -1,0 +1,1 @@
+"""Measuring methods on test sets."""
