@@ -14,10 +14,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from sr_gan_tf.errors import InputError, Parser, command
-from sr_gan_tf.files import check_output, try_folder
-from sr_gan_tf.measurement import table
-from sr_gan_tf.measurement.jobs import (
+from sr_gan_tf.benchmarks import table
+from sr_gan_tf.benchmarks.jobs import (
     COMPILERS,
     MODES,
     PRECISIONS,
@@ -32,11 +30,13 @@ from sr_gan_tf.measurement.jobs import (
     parse_shape,
     step_job,
 )
-from sr_gan_tf.measurement.peers import comparisons, twins
-from sr_gan_tf.measurement.processes import WORKER, OtherWork, Row
-from sr_gan_tf.measurement.product import SIDES, product_job
-from sr_gan_tf.measurement.results import SUFFIXES, scaling, write_results
-from sr_gan_tf.measurement.timing import ratio, summarise
+from sr_gan_tf.benchmarks.peers import comparisons, twins
+from sr_gan_tf.benchmarks.processes import WORKER, OtherWork, Row
+from sr_gan_tf.benchmarks.product import SIDES, product_job
+from sr_gan_tf.benchmarks.results import SUFFIXES, scaling, write_results
+from sr_gan_tf.benchmarks.timing import ratio, summarise
+from sr_gan_tf.errors import InputError, Parser, command
+from sr_gan_tf.files import check_output, try_folder
 
 
 def benchmark(

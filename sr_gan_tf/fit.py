@@ -17,6 +17,7 @@ from sr_gan_tf.assembly import (
     check_initial_weights,
     load_initial_weights,
 )
+from sr_gan_tf.benchmarks.input_pipeline import profile_input
 from sr_gan_tf.config import (
     Data,
     Experiment,
@@ -27,7 +28,6 @@ from sr_gan_tf.config import (
     patch_size,
     to_json,
 )
-from sr_gan_tf.data.measure import profile_input
 from sr_gan_tf.data.overlap import refuse_shared_pictures
 from sr_gan_tf.data.pipeline import picture_keys, training_batches, validation_pictures
 from sr_gan_tf.data.sampler import Sampler

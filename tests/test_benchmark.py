@@ -9,17 +9,17 @@ import pytest
 import tensorflow as tf
 
 from sr_gan_tf.benchmark import _parser, main, plan_jobs
+from sr_gan_tf.benchmarks import jobs, table, timing
+from sr_gan_tf.benchmarks.memory import peak_of
+from sr_gan_tf.benchmarks.processes import Row
+from sr_gan_tf.benchmarks.product import product_job, product_subject
+from sr_gan_tf.benchmarks.results import scaling
+from sr_gan_tf.benchmarks.subjects import build_network
+from sr_gan_tf.benchmarks.worker import Start, run_round, serve, start
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluation.costs import graph_bytes, graph_multiply_adds
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.layers import DepthwiseConv2D
-from sr_gan_tf.measurement import jobs, table, timing
-from sr_gan_tf.measurement.memory import peak_of
-from sr_gan_tf.measurement.processes import Row
-from sr_gan_tf.measurement.product import product_job, product_subject
-from sr_gan_tf.measurement.results import scaling
-from sr_gan_tf.measurement.subjects import build_network
-from sr_gan_tf.measurement.worker import Start, run_round, serve, start
 
 TINY = "SRResNet:filters=8,num_blocks=1,scale=2"
 

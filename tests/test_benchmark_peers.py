@@ -5,13 +5,13 @@ import subprocess
 
 import pytest
 
+from sr_gan_tf.benchmarks.jobs import Job, parse_network, step_job
+from sr_gan_tf.benchmarks.peers import comparisons, twins
+from sr_gan_tf.benchmarks.processes import Row
+from sr_gan_tf.benchmarks.subjects import build_network
+from sr_gan_tf.benchmarks.table import Measured
+from sr_gan_tf.benchmarks.timing import summarise
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.measurement.jobs import Job, parse_network, step_job
-from sr_gan_tf.measurement.peers import comparisons, twins
-from sr_gan_tf.measurement.processes import Row
-from sr_gan_tf.measurement.subjects import build_network
-from sr_gan_tf.measurement.table import Measured
-from sr_gan_tf.measurement.timing import summarise
 
 
 def job(network: str, mode: str = "inference", shape=(1, 96, 96, 3)) -> Job:

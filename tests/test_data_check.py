@@ -8,8 +8,9 @@ import tensorflow as tf
 from PIL import Image, ImageEnhance
 
 from sr_gan_tf import config
+from sr_gan_tf.benchmarks import input_pipeline as measure
 from sr_gan_tf.config import load_experiment
-from sr_gan_tf.data import AUGMENTATIONS, DEGRADATIONS, SOURCES, measure
+from sr_gan_tf.data import AUGMENTATIONS, DEGRADATIONS, SOURCES
 from sr_gan_tf.data.__main__ import main
 from sr_gan_tf.data.check import check
 from sr_gan_tf.data.pipeline import training_batches

@@ -3,8 +3,8 @@
 import pytest
 import tensorflow as tf
 
+from sr_gan_tf.benchmarks import losses as command
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
-from sr_gan_tf.losses import __main__ as command
 
 
 def test_every_content_loss_is_measured_and_fits_the_patch():

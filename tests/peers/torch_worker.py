@@ -1,5 +1,5 @@
 """A row of the benchmark in PyTorch: started with `eager`, `channels_last` or `compiled`, it answers the lines that
-sr_gan_tf.measurement.worker answers. Networks by their name in our catalogues; a step is the one of ours: mean
+sr_gan_tf.benchmarks.worker answers. Networks by their name in our catalogues; a step is the one of ours: mean
 absolute error, Adam, the average of the weights, and for a discriminator the adversarial step against SRResNet x4.
 """
 

@@ -1,4 +1,4 @@
-"""`python -m sr_gan_tf.inference.speed`: the upscale command beside its bare network, and beside PyTorch.
+"""`python -m sr_gan_tf.benchmarks.upscaling`: the upscale command beside its bare network, and beside PyTorch.
 
 Everything is measured in turns, round by round, since a shared machine is faster in one minute than in the next;
 what counts are the medians and the ratios of one run.
@@ -130,7 +130,7 @@ def _ratios(seconds: dict[str, float]) -> Iterator[tuple[str, str, float]]:
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    parser = Parser(prog="python -m sr_gan_tf.inference.speed", description=__doc__.split(":", 1)[1])
+    parser = Parser(prog="python -m sr_gan_tf.benchmarks.upscaling", description=__doc__.split(":", 1)[1])
     parser.add_argument("--model", default="span_x4", help="name, run folder or .keras file")
     parser.add_argument("--size", default="640x360", help="WIDTHxHEIGHT of the original")
     parser.add_argument("--rounds", type=int, default=7)

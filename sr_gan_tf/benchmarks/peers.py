@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from sr_gan_tf.benchmarks.jobs import Job
+from sr_gan_tf.benchmarks.table import Measured
+from sr_gan_tf.benchmarks.timing import ratio
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.measurement.jobs import Job
-from sr_gan_tf.measurement.table import Measured
-from sr_gan_tf.measurement.timing import ratio
 
 KINDS = ("eager", "channels_last", "compiled")
 # Names and arguments of the networks that are written there.

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from sr_gan_tf.measurement.jobs import Job
-from sr_gan_tf.measurement.timing import Line, Ratio, Times
+from sr_gan_tf.benchmarks.jobs import Job
+from sr_gan_tf.benchmarks.timing import Line, Ratio, Times
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from sr_gan_tf.benchmarks import chart, table
+from sr_gan_tf.benchmarks.timing import Line, fit_line
 from sr_gan_tf.files import write_text
-from sr_gan_tf.measurement import chart, table
-from sr_gan_tf.measurement.timing import Line, fit_line
 
 SUFFIXES = (".json", ".md", ".png", ".svg", ".pdf")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from sr_gan_tf.benchmarks.table import Measured, shape_text
+from sr_gan_tf.benchmarks.timing import Line
 from sr_gan_tf.files import replacing
-from sr_gan_tf.measurement.table import Measured, shape_text
-from sr_gan_tf.measurement.timing import Line
 
 
 def draw_bars(rows: Sequence[Measured], labels: Sequence[str], path: Path) -> None:

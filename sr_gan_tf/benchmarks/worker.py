@@ -1,4 +1,4 @@
-"""A process that measures one row: `python -m sr_gan_tf.measurement.worker`, started by processes.py.
+"""A process that measures one row: `python -m sr_gan_tf.benchmarks.worker`, started by processes.py.
 
 It reads a job (a line of JSON), answers with what the first call showed (a line of JSON), and then, whenever a line
 `round SECONDS` arrives, runs the job for about so long and answers with the seconds of each iteration. Between its
@@ -14,13 +14,13 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from sr_gan_tf.benchmarks.jobs import Job
+from sr_gan_tf.benchmarks.memory import give_back, peak_of
+from sr_gan_tf.benchmarks.operations import profile
+from sr_gan_tf.benchmarks.product import product_subject
+from sr_gan_tf.benchmarks.subjects import Subject, build_subject
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.inference.memory import free_memory
-from sr_gan_tf.measurement.jobs import Job
-from sr_gan_tf.measurement.memory import give_back, peak_of
-from sr_gan_tf.measurement.operations import profile
-from sr_gan_tf.measurement.product import product_subject
-from sr_gan_tf.measurement.subjects import Subject, build_subject
 
 # A round ends after so many iterations, however quick they are.
 _MOST_ITERATIONS = 200

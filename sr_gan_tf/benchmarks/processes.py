@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import psutil
 
+from sr_gan_tf.benchmarks.jobs import Job
+from sr_gan_tf.benchmarks.memory import REUSE_OF_BUFFERS
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.measurement.jobs import Job
-from sr_gan_tf.measurement.memory import REUSE_OF_BUFFERS
 
-WORKER = (sys.executable, "-m", "sr_gan_tf.measurement.worker")
+WORKER = (sys.executable, "-m", "sr_gan_tf.benchmarks.worker")
 
 
 class OtherWork:

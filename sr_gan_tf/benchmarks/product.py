@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from sr_gan_tf.measurement.jobs import Job
-from sr_gan_tf.measurement.subjects import Subject
+from sr_gan_tf.benchmarks.jobs import Job
+from sr_gan_tf.benchmarks.subjects import Subject
 
 SIDES = (1024, 2048)  # of the matrices; the quicker of the sizes is the peak
 
