@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sr_gan_tf.assembly import averaged
 from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.files import check_output, replacing
 from sr_gan_tf.networks import Generator, Network
 from sr_gan_tf.pytorch_checkpoints.pytorch import load_pytorch
+from sr_gan_tf.training.assembly import averaged
 
 
 def convert(

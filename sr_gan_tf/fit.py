@@ -10,13 +10,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from sr_gan_tf.assembly import (
-    Networks,
-    build_networks,
-    build_stage,
-    check_initial_weights,
-    load_initial_weights,
-)
 from sr_gan_tf.benchmarks.input_pipeline import profile_input
 from sr_gan_tf.config import (
     Data,
@@ -39,6 +32,13 @@ from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.runs.history import History
 from sr_gan_tf.training import callbacks as run_callbacks
 from sr_gan_tf.training.advice import slow_bfloat16, warn_of_a_cold_start, warn_of_lost_rows, warn_of_other_pictures
+from sr_gan_tf.training.assembly import (
+    Networks,
+    build_networks,
+    build_stage,
+    check_initial_weights,
+    load_initial_weights,
+)
 from sr_gan_tf.training.board import describe, finish
 from sr_gan_tf.training.session import Session
 from sr_gan_tf.training.stopping import enough_memory, needs_of, stopping
@@ -261,7 +261,7 @@ def main(argv: list[str] | None = None) -> None:
         raise InputError("no experiment given; e.g. python -m sr_gan_tf.fit experiments/quickstart.json")
     experiment = load_experiment(arguments.experiment, arguments.set)
     if arguments.dry_run:
-        from sr_gan_tf.planning import plan
+        from sr_gan_tf.training.dry_run import plan
 
         print(to_json(experiment), end="")
         print(plan(experiment), *slow_bfloat16(experiment), sep="\n")

@@ -12,7 +12,6 @@ from pathlib import Path
 import keras
 import pytest
 
-from sr_gan_tf.assembly import build_networks, build_stage, load_initial_weights
 from sr_gan_tf.config import load_experiment, parse_experiment, read_json, to_json
 from sr_gan_tf.data.catalogue import build_degradation, build_sources
 from sr_gan_tf.discriminators import DISCRIMINATORS
@@ -20,6 +19,7 @@ from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses.vgg import check_layers
 from sr_gan_tf.models import shipped_models
 from sr_gan_tf.networks import Generator
+from sr_gan_tf.training.assembly import build_networks, build_stage, load_initial_weights
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = [path for path in sorted((ROOT / "experiments").glob("**/*.json")) if path.name != "schema.json"]

@@ -181,7 +181,7 @@ def test_steps_that_are_not_finite_stop_the_run_and_name_the_last_good_checkpoin
 
 
 def test_initial_weights_of_another_scale_list_what_does_not_fit(run, tiny, tmp_path):
-    from sr_gan_tf.assembly import transfer
+    from sr_gan_tf.training.assembly import transfer
 
     source = sr_gan_tf.load(run[0].path)
     arguments = source.get_config() | {"scale": 4}
@@ -195,8 +195,8 @@ def test_initial_weights_of_another_scale_list_what_does_not_fit(run, tiny, tmp_
 
 
 def test_a_run_folder_gives_its_averaged_generator_unmerged(run, tiny, tmp_path):
-    from sr_gan_tf.assembly import averaged, build_networks, load_initial_weights
     from sr_gan_tf.convert import main as convert_main
+    from sr_gan_tf.training.assembly import averaged, build_networks, load_initial_weights
 
     _, tensors = read_checkpoint(checkpoint_files(run[0].checkpoints)[0])  # the newest
     network = averaged(run[0].path)

@@ -10,15 +10,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sr_gan_tf.assembly import build_networks, build_stage
 from sr_gan_tf.benchmarks.jobs import CATALOGUE, Job
 from sr_gan_tf.build import build
 from sr_gan_tf.config import Experiment, parse_experiment
 from sr_gan_tf.data.pipeline import training_batches
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluation.costs import graph_bytes, graph_multiply_adds
-from sr_gan_tf.graph_memory import peak_bytes, step_function
 from sr_gan_tf.networks import Generator, Network
+from sr_gan_tf.training.assembly import build_networks, build_stage
+from sr_gan_tf.training.graph_memory import peak_bytes, step_function
 
 
 @dataclasses.dataclass

@@ -17,10 +17,10 @@ from test_upscale_fuzz import _damaged, _originals
 from tiny import names_in, tiny_generator
 
 from sr_gan_tf import models
-from sr_gan_tf.assembly import _source
 from sr_gan_tf.config import parse_experiment
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.pictures.reading import read_frames
+from sr_gan_tf.training.assembly import _source
 from sr_gan_tf.upscale import main as upscale
 
 

@@ -4,14 +4,14 @@ import math
 
 import psutil
 
-from sr_gan_tf.assembly import Networks, build_networks, build_stage, check_initial_weights
 from sr_gan_tf.config import Experiment, batch_size, patch_size
 from sr_gan_tf.data.pipeline import build_degradation, build_sources
 from sr_gan_tf.data.store_writer import estimate
 from sr_gan_tf.errors import InputError, Unavailable
-from sr_gan_tf.graph_memory import peak_bytes, step_function
 from sr_gan_tf.inference.receptive_field import receptive_field
 from sr_gan_tf.networks import Network
+from sr_gan_tf.training.assembly import Networks, build_networks, build_stage, check_initial_weights
+from sr_gan_tf.training.graph_memory import peak_bytes, step_function
 
 # What allocator and kernels take beyond the tensors themselves, as measured on CPU (tests/test_planning.py).
 WORKSPACE = 1.5
