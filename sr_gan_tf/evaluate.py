@@ -18,7 +18,7 @@ from sr_gan_tf.files import check_output, try_folder, write_text, writing
 from sr_gan_tf.inference.tiling import upscale_array
 from sr_gan_tf.losses.lpips import INSTALL
 from sr_gan_tf.metrics import METRICS, Metric
-from sr_gan_tf.metrics.naturalness import Naturalness
+from sr_gan_tf.metrics.niqe import Naturalness
 from sr_gan_tf.metrics.perceptual import (
     LearnedDistance,
     PerceptualDistance,

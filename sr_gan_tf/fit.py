@@ -39,10 +39,10 @@ from sr_gan_tf.training.assembly import (
     check_initial_weights,
     load_initial_weights,
 )
-from sr_gan_tf.training.board import describe, finish
 from sr_gan_tf.training.session import Session
 from sr_gan_tf.training.stopping import enough_memory, needs_of, stopping
 from sr_gan_tf.training.summary import bicubic_row, summarise
+from sr_gan_tf.training.tensorboard import describe, finish
 from sr_gan_tf.training.validation import Chart, Validate
 
 

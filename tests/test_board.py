@@ -7,7 +7,7 @@ import psutil
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from sr_gan_tf.training.board import show_scalars
+from sr_gan_tf.training.tensorboard import show_scalars
 
 
 def test_scalars_arrive_with_their_steps(tmp_path):

@@ -9,9 +9,9 @@ import numpy as np
 
 from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.metrics.artefacts import checkerboard_ratio, detail_ratio, gmsd, mean_color, power_spectrum
-from sr_gan_tf.metrics.fidelity import luma, ms_ssim, ms_ssim_y, psnr, psnr_rgb, psnr_y, ssim, ssim_y
+from sr_gan_tf.metrics.keras_metrics import PSNR, SSIM
 from sr_gan_tf.metrics.names import protocol_name
-from sr_gan_tf.metrics.shells import PSNR, SSIM
+from sr_gan_tf.metrics.psnr_ssim import luma, ms_ssim, ms_ssim_y, psnr, psnr_rgb, psnr_y, ssim, ssim_y
 
 
 @dataclasses.dataclass(frozen=True)

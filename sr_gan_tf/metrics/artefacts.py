@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from sr_gan_tf.metrics.fidelity import cut_pair, is_grey, luma_pair, rgb_pair
+from sr_gan_tf.metrics.psnr_ssim import cut_pair, is_grey, luma_pair, rgb_pair
 
 _SIDE = 48
 _GREY = np.array([0.299, 0.587, 0.114])

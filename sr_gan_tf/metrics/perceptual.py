@@ -19,7 +19,7 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.losses.lpips import SMALLEST, load_lpips, weights_file
 from sr_gan_tf.losses.perceptual import feature_distance
 from sr_gan_tf.losses.vgg import NETWORKS, load_trunk
-from sr_gan_tf.metrics.fidelity import rgb_pair
+from sr_gan_tf.metrics.psnr_ssim import rgb_pair
 
 
 class _Distance:

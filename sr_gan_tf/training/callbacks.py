@@ -14,8 +14,8 @@ from sr_gan_tf.distribution import Crew
 from sr_gan_tf.errors import InputError, Interrupted
 from sr_gan_tf.files import writing
 from sr_gan_tf.runs.checkpoints import checkpoint_files, save_checkpoint
-from sr_gan_tf.training.board import show_scalars, showing
 from sr_gan_tf.training.session import Session
+from sr_gan_tf.training.tensorboard import show_scalars, showing
 
 
 class RunCallback(keras.callbacks.Callback):

@@ -12,10 +12,10 @@ from sr_gan_tf.files import replacing
 from sr_gan_tf.metrics import metric_named, score
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.resampling import imresize
-from sr_gan_tf.training.board import show_scalars, showing
 from sr_gan_tf.training.callbacks import RunCallback
 from sr_gan_tf.training.chart import draw_chart
 from sr_gan_tf.training.session import Session
+from sr_gan_tf.training.tensorboard import show_scalars, showing
 
 LABELS = ("LR", "bicubic", "SR", "HR")
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from sr_gan_tf.evaluation.test_sets import Pair
-from sr_gan_tf.metrics.fidelity import luma_pair
+from sr_gan_tf.metrics.psnr_ssim import luma_pair
 from sr_gan_tf.resampling import imresize
 
 ERROR_PEAK = 64  # luma levels that are drawn in the brightest colour

@@ -3,7 +3,7 @@
 Mittal, Soundararajan, Bovik 2013, "Making a completely blind image quality analyzer". Lower is more natural. The
 figure depends on the photographs to which its parameters (mean and covariance of 36 features) were fitted, so the
 metric's name carries the name of their file. Read are MATLAB files with mu_prisparam and cov_prisparam (the authors')
-and .npz files with the same two arrays (BasicSR's); `python -m sr_gan_tf.metrics.naturalness FOLDER -o niqe.npz` fits
+and .npz files with the same two arrays (BasicSR's); `python -m sr_gan_tf.metrics.niqe FOLDER -o niqe.npz` fits
 parameters to a folder of sharp photographs.
 
 The details follow the authors' code: grey values of BT.601, blocks of 96 pixels that lie wholly in the picture, two
@@ -21,7 +21,7 @@ import numpy as np
 from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.files import check_output, replacing
 from sr_gan_tf.metrics.artefacts import grey
-from sr_gan_tf.metrics.fidelity import cut_pair
+from sr_gan_tf.metrics.psnr_ssim import cut_pair
 from sr_gan_tf.pictures.reading import SUFFIXES, read_rgb
 from sr_gan_tf.resampling import imresize
 
@@ -171,7 +171,7 @@ def _fit_distribution(values: np.ndarray) -> tuple[float, float, float]:
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    parser = Parser(prog="python -m sr_gan_tf.metrics.naturalness", description="Fits NIQE parameters")
+    parser = Parser(prog="python -m sr_gan_tf.metrics.niqe", description="Fits NIQE parameters")
     parser.add_argument("folder", type=Path, help="sharp photographs, a hundred or more")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.npz")
     parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
