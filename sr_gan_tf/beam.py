@@ -39,9 +39,9 @@ except ModuleNotFoundError as missing:
 from sr_gan_tf.errors import InputError, Parser, command, one_line
 from sr_gan_tf.inference.chain import Chain, load_chain
 from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colours
+from sr_gan_tf.models import DEFAULT_MODEL
 from sr_gan_tf.pictures.encoding import FORMATS
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS, read_image, write_image
-from sr_gan_tf.upscale import DEFAULT_MODEL
 
 # (name of the result below the folder of results, path of the original)
 Work = tuple[str, str]

@@ -12,6 +12,7 @@ from sr_gan_tf.networks import Generator, Network
 from sr_gan_tf.runs.folder import RunFolder
 
 WEIGHTS = Path(__file__).parent / "weights"
+DEFAULT_MODEL = "span_x4"
 # Keras stores without compressing; whoever compresses weights gains little.
 _MOST_UNPACKED = 20
 

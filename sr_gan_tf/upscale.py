@@ -19,9 +19,9 @@ from sr_gan_tf.inference.halo import halo_argument
 from sr_gan_tf.inference.jobs import STANDARD, Naming, find_sources
 from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colours
 from sr_gan_tf.inference.pictures import Job, Treatment
+from sr_gan_tf.models import DEFAULT_MODEL
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS
 
-DEFAULT_MODEL = "span_x4"
 _DEFAULT_SETTINGS = Settings()
 
 

@@ -24,7 +24,7 @@ def _folder(variable: str, name: str) -> Path:
 
 
 # Two workers share the files out in this order: those that take longest come first, so that none is left for the end.
-LONGEST = ("test_resume.py", "test_planning.py", "test_fit.py", "test_pairs.py", "test_training.py")
+LONGEST = ("test_resume.py", "test_dry_run.py", "test_fit.py", "test_pairs.py", "test_training.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -52,7 +52,7 @@ def test_senseless_numbers_of_the_data_command(words, message, capsys):
 
 
 def script(repository, name):
-    specification = importlib.util.spec_from_file_location(name, repository / "tests" / f"{name}.py")
+    specification = importlib.util.spec_from_file_location(name, repository / "tools" / f"{name}.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module.main

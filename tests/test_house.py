@@ -6,13 +6,12 @@ import pytest
 
 # A file imports only from earlier places of this list (and from its own).
 ORDER = (
-    "version", "quiet_start", "errors", "files", "config", "build", "devices", "distribution", "strips",
-    "picture_metadata", "picture_decoding", "png_rows", "jpeg_rows", "tiff_rows",
-    "row_encoders", "images", "resampling", "layers", "networks", "generators", "discriminators", "losses", "metrics",
-    "data", "checkpoints", "runs", "history", "training", "pytorch_checkpoints", "models", "assembly", "inference",
-    "graph_memory", "planning", "costs", "picture_sets", "evaluation", "report", "measurement",
+    "version", "quiet_start", "errors", "arguments", "files", "config", "build", "devices", "distribution",
+    "pictures", "resampling", "layers", "networks", "generators", "discriminators", "losses", "metrics", "data",
+    "runs", "pytorch_checkpoints", "models", "inference", "training", "evaluation", "export_formats", "benchmarks",
+    "weights",
 )  # fmt: skip
-COMMANDS = ("weights", "fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark", "beam")
+COMMANDS = ("fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark", "beam", "app", "__main__")
 
 
 def package_files(repository):
@@ -20,7 +19,12 @@ def package_files(repository):
 
 
 def place(name: str) -> int:
-    return len(ORDER) if name not in ORDER else ORDER.index(name)
+    """The rank of a room; commands come last and import from everywhere but from each other."""
+    return len(ORDER) if name in COMMANDS else ORDER.index(name)
+
+
+def earlier(name: str, own: str) -> bool:
+    return place(name) < place(own)
 
 
 def test_imports_go_one_way(repository):
@@ -36,15 +40,18 @@ def test_imports_go_one_way(repository):
                 names = [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
             elif isinstance(node, ast.Import):
                 names = [a.name.split(".")[1] for a in node.names if a.name.startswith("sr_gan_tf.")]
-            wrong += [f"{path.name} imports {name}" for name in names if name != own and place(name) > place(own)]
+            wrong += [f"{path.name} imports {name}" for name in names if name != own and not earlier(name, own)]
     assert not wrong
 
 
 def test_every_room_is_known(repository):
     rooms = {item.name.removesuffix(".py") for item in (repository / "sr_gan_tf").iterdir() if item.suffix != ".html"}
-    rooms -= {"__init__", "__main__", "__pycache__"}
-    helpers = {room for room in rooms if any(room.startswith(f"{command}_") for command in COMMANDS)}
-    assert rooms - helpers <= {*ORDER, *COMMANDS}
+    rooms -= {"__init__", "__pycache__", "py.typed"}
+    assert rooms <= {*ORDER, *COMMANDS}
+
+
+def test_the_top_level_is_what_a_user_types(repository):
+    assert len(list((repository / "sr_gan_tf").glob("*.py"))) <= 24
 
 
 @pytest.mark.parametrize("folder", ["sr_gan_tf", "tests"])

@@ -13,7 +13,7 @@ from sr_gan_tf.networks import Network
 from sr_gan_tf.training.assembly import Networks, build_networks, build_stage, check_initial_weights
 from sr_gan_tf.training.graph_memory import peak_bytes, step_function
 
-# What allocator and kernels take beyond the tensors themselves, as measured on CPU (tests/test_planning.py).
+# What allocator and kernels take beyond the tensors themselves, as measured on CPU (tests/training/test_dry_run.py).
 WORKSPACE = 1.5
 
 

@@ -1,4 +1,4 @@
-"""`python tests/block_signals.py MODEL PHOTOS`: how large the output of each of a SPAN's blocks is over real pictures.
+"""`python tools/block_signals.py MODEL PHOTOS`: how large the output of each of a SPAN's blocks is over real pictures.
 
 For every block the mean over channels of the standard deviation over positions, on the validation photographs made
 smaller by bicubic; PHOTOS is the folder that holds them as valid/. A block whose outputs don't vary adds nothing to

@@ -11,7 +11,7 @@ from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.inference.receptive_field import receptive_field
 
-TABLE = Path(__file__).parent.parent / "docs" / "networks.md"
+TABLE = Path(__file__).parents[2] / "docs" / "networks.md"
 NETWORKS = GENERATORS | DISCRIMINATORS
 
 

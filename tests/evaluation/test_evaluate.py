@@ -14,9 +14,10 @@ import tensorflow as tf
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from sr_gan_tf.evaluate import choose_metrics, main, model_method
+from sr_gan_tf.evaluate import main
 from sr_gan_tf.evaluation.costs import parameters
 from sr_gan_tf.evaluation.figures import Method, aligned, evaluate, plain
+from sr_gan_tf.evaluation.methods import choose_metrics, model_method
 from sr_gan_tf.evaluation.test_sets import find_set, parse_degradation, sample_set
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.metrics import METRICS, luma
@@ -118,8 +119,8 @@ def test_models_beside_the_interpolations(model, pictures, tmp_path, capsys):
 def test_default_set_metrics_and_perceptual_distance(monkeypatch):
     assert sample_set(4).names == ["chelsea", "coffee"]
     said = []
-    monkeypatch.setattr("sr_gan_tf.evaluate.trunk_at_hand", lambda: None)
-    monkeypatch.setattr("sr_gan_tf.evaluate.lpips_at_hand", lambda: False)
+    monkeypatch.setattr("sr_gan_tf.evaluation.methods.trunk_at_hand", lambda: None)
+    monkeypatch.setattr("sr_gan_tf.evaluation.methods.lpips_at_hand", lambda: False)
     chosen = "".join(choose_metrics(None, report=True, say=said.append))
     assert "perceptual" not in chosen and "lpips" not in chosen
     assert all("pip install" in line for line in said)

@@ -1,4 +1,4 @@
-"""`python tests/tensorboard_picture.py RUN PICTURE.png`: what TensorBoard shows of a run, for the README.
+"""`python tools/tensorboard_picture.py RUN PICTURE.png`: what TensorBoard shows of a run, for the README.
 
 Starts TensorBoard on loopback and takes a screenshot in headless Chromium.
 """
@@ -11,7 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from browser import Browser
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from browser import Browser  # noqa: E402
 
 TAGS = "^validation/.s|^train/(discriminator_loss|real_accuracy|generator_loss)|^strip"
 

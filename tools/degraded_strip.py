@@ -1,4 +1,4 @@
-"""`python tests/degraded_strip.py PICTURE.png`: degraded pictures by bicubic, span_x4, span_x4_real; the originals.
+"""`python tools/degraded_strip.py PICTURE.png`: degraded pictures by bicubic, span_x4, span_x4_real; the originals.
 
 Three of scikit-image's photographs (CC0 and public domain) through the realistic degradations at scale 4.
 """

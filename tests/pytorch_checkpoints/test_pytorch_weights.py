@@ -16,7 +16,7 @@ from torch_files import Called, Stored, TorchPickler, stand_ins, torch_file
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.pytorch_checkpoints.pytorch import FAMILIES, load_pytorch, network_of, read_state
 
-# SharedResidual's files are in another range of pictures: tests/test_pytorch_forms.py.
+# SharedResidual's files are in another range of pictures: tests/pytorch_checkpoints/test_pytorch_forms.py.
 NAMES = sorted(file.stem for file in REFERENCE.glob("*.npz") if not file.stem.startswith("shared_residual"))
 
 

@@ -1,6 +1,6 @@
 """Every adversarial family plays 300 steps on photographs: finite numbers, and neither side wins.
 
-`python -m pytest -m long -s tests/test_adversarial_trials.py` prints the table of docs/losses.md.
+`python -m pytest -m long -s tests/losses/test_adversarial_trials.py` prints the table of docs/losses.md.
 """
 
 import keras
