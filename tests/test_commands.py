@@ -15,9 +15,17 @@ def test_the_list_of_commands(capsys, repository):
     assert main(["--help"]) == 0
     said = capsys.readouterr().out
     assert "  evaluate " in said and "figures of models beside bicubic, as table and report\n" in said
-    assert {"fit", "upscale", "compare", "convert", "export", "benchmark", "weights", "data", "losses"} <= set(
-        commands()
-    )
+    assert {
+        "fit",
+        "upscale",
+        "compare",
+        "convert",
+        "export",
+        "benchmark",
+        "weights",
+        "data",
+        "benchmarks.losses",
+    } <= set(commands())
     assert "measurement.worker" not in commands() and all(commands().values())
     assert "resumable at any step" in commands()["fit"]
 

@@ -1,4 +1,4 @@
-"""`python -m sr_gan_tf.losses`: what each loss costs a step, and what it says of a bicubic enlargement, as a table.
+"""`python -m sr_gan_tf.benchmarks.losses`: what each loss costs a step, and what it says of a bicubic enlargement, as a table.
 
 The cost is the median time of a loss's value and gradient inside a compiled graph, the losses in turn within one run,
 beside a whole training step of SRResNet x4 with the plain mean absolute error. The weight of a content loss's row is
@@ -28,7 +28,7 @@ SCALE = 4
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    parser = Parser(prog="python -m sr_gan_tf.losses", description=__doc__.splitlines()[0])
+    parser = Parser(prog="python -m sr_gan_tf.benchmarks.losses", description=__doc__.splitlines()[0])
     parser.add_argument("--batch-size", type=int, default=16, help="pictures a step (default 16)")
     parser.add_argument("--patch-size", type=int, default=96, help="HR pixels a side (default 96)")
     parser.add_argument("--repeats", type=int, default=7, help="measurements of each loss (default 7)")

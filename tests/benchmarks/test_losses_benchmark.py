@@ -1,4 +1,4 @@
-"""`python -m sr_gan_tf.losses`: a row for every loss, costs beside one training step."""
+"""`python -m sr_gan_tf.benchmarks.losses`: a row for every loss, costs beside one training step."""
 
 import pytest
 import tensorflow as tf
