@@ -61,7 +61,7 @@ def describe(network: Network) -> str:
 def _overrides(items: list[str]) -> dict[str, Any]:
     overrides = {}
     for item in items:
-        key, separator, text = item.partition("=")
+        key, _separator, text = item.partition("=")
         try:
             overrides[key] = json.loads(text)
         except json.JSONDecodeError as error:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras  # noqa: E402
-import pytest  # noqa: E402
-from hypothesis import settings  # noqa: E402
+import keras
+import pytest
+from hypothesis import settings
 
 # The short form must give the same verdict every time; `--hypothesis-profile=default` draws other examples.
 settings.register_profile("same", derandomize=True)

@@ -117,7 +117,8 @@ def refused(capsys, *argv) -> str:
     assert main(list(map(str, argv))) == 2
     err = capsys.readouterr().err
     lines = [line for line in err.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1 and "Traceback" not in err
+    assert len(lines) == 1
+    assert "Traceback" not in err
     return lines[0]
 
 
@@ -138,7 +139,8 @@ def test_mistake_in_the_experiment(experiment, tmp_path, monkeypatch, capsys, pa
     file = tmp_path / "mistaken.json"
     file.write_text(json.dumps(experiment))
     assert said in refused(capsys, file, "--run-dir", tmp_path / "run")
-    assert not list((tmp_path / "run").glob("checkpoints/*")) and not (tmp_path / "run" / "best.keras").exists()
+    assert not list((tmp_path / "run").glob("checkpoints/*"))
+    assert not (tmp_path / "run" / "best.keras").exists()
 
 
 @pytest.mark.parametrize(
@@ -188,7 +190,9 @@ def test_run_folder_of_another_experiment(finished, capsys):
         (item, item.stat().st_mtime_ns) for item in run.rglob("*") if item.is_file() and item.name != ".lock"
     )
     line = refused(capsys, file, "--run-dir", run, "--set", "seed=9", "--set", "stages.0.steps=3")
-    assert "belongs to another experiment" in line and "seed (1234 -> 9)" in line and "stages.0.steps (1 -> 3)" in line
+    assert "belongs to another experiment" in line
+    assert "seed (1234 -> 9)" in line
+    assert "stages.0.steps (1 -> 3)" in line
     line = refused(capsys, file, "--run-dir", run, "--set", "generator.config.filters=5")
     assert "generator.config.filters (4 -> 5)" in line
     after = sorted(
@@ -228,7 +232,7 @@ def test_no_disk_space(experiment, tmp_path, monkeypatch, capsys, place):
     def full(*arguments, **more):
         raise OSError(28, "No space left on device")
 
-    module, _, name = place.rpartition(".")
+    _module, _, name = place.rpartition(".")
     if name == "save_file":
         monkeypatch.setattr(place, full)
     else:
@@ -244,5 +248,6 @@ def test_no_disk_space(experiment, tmp_path, monkeypatch, capsys, place):
 @pytest.mark.skipif(importlib.util.find_spec("apache_beam") is not None, reason="Apache Beam is installed")
 def test_beam_is_missing():
     done = subprocess.run([sys.executable, "-m", "sr_gan_tf.beam", "x"], capture_output=True, text=True)
-    assert done.returncode == 2 and done.stderr.startswith("error: no module apache_beam")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no module apache_beam")
     assert done.stderr.count("\n") == 1

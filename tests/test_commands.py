@@ -14,7 +14,8 @@ from sr_gan_tf.pictures.reading import write_image
 def test_the_list_of_commands(capsys, repository):
     assert main(["--help"]) == 0
     said = capsys.readouterr().out
-    assert "  evaluate " in said and "figures of models beside bicubic, as table and report\n" in said
+    assert "  evaluate " in said
+    assert "figures of models beside bicubic, as table and report\n" in said
     assert {
         "fit",
         "upscale",
@@ -26,12 +27,13 @@ def test_the_list_of_commands(capsys, repository):
         "data",
         "benchmarks.losses",
     } <= set(commands())
-    assert "measurement.worker" not in commands() and all(commands().values())
+    assert "measurement.worker" not in commands()
+    assert all(commands().values())
     assert "resumable at any step" in commands()["fit"]
 
 
 @pytest.mark.parametrize(
-    "words, message",
+    ("words", "message"),
     [
         ([], "no command named; expected python -m sr_gan_tf.COMMAND"),
         (["evalate"], "no command 'evalate'; say python -m sr_gan_tf.COMMAND; did you mean 'evaluate'?"),
@@ -41,11 +43,13 @@ def test_the_list_of_commands(capsys, repository):
 def test_no_command(words, message, capsys):
     assert main(words) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: ") and message in error and error.count("\n") == 1
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    "words, message",
+    ("words", "message"),
     [
         (["benchmark", "x.json", "--batches", "0"], "--batches 0: expected 1 or more"),
         (["benchmark", "x.json", "--rounds", "0"], "--rounds 0: expected 1 or more"),
@@ -67,7 +71,7 @@ def script(repository, name):
 
 
 @pytest.mark.parametrize(
-    "name, words, message",
+    ("name", "words", "message"),
     [
         ("degraded_strip", ["picture.jpg"], "expected a name that ends in .png"),
         ("degraded_strip", ["there.png"], "is there already"),
@@ -85,11 +89,14 @@ def test_scripts_of_the_documents_end_in_one_line(name, words, message, reposito
     write_image(tmp_path / "other" / "valid" / "a.png", np.zeros((8, 8, 3), np.uint8))
     assert script(repository, name)(words) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: ") and message in error and error.count("\n") == 1
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["degraded_strip", "readme_strip", "block_signals"])
 def test_scripts_say_what_they_need(name, repository, capsys):
     with pytest.raises(SystemExit) as stopped:
         script(repository, name)([])
-    assert stopped.value.code == 2 and "required" in capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert "required" in capsys.readouterr().err

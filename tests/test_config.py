@@ -35,7 +35,8 @@ def test_every_experiment_file_loads(repository):
     assert len(files) >= 5
     for path in files:
         experiment = load_experiment(path)
-        assert experiment.name == path.stem and experiment.note
+        assert experiment.name == path.stem
+        assert experiment.note
 
 
 def test_published_schema_is_the_present_one(repository):
@@ -77,7 +78,9 @@ def test_all_errors_are_told_at_once():
     with pytest.raises(InputError) as caught:
         parse_experiment(raw)
     text = str(caught.value)
-    assert "scale: " in text and "stages.0.steps: " in text and "sede: unknown key; did you mean 'seed'?" in text
+    assert "scale: " in text
+    assert "stages.0.steps: " in text
+    assert "sede: unknown key; did you mean 'seed'?" in text
 
 
 def test_a_key_that_stands_twice_is_refused(tmp_path):

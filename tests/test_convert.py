@@ -35,7 +35,8 @@ def test_command(model, tmp_path, capsys):
     output = tmp_path / "out" / "metagan.keras"
     assert main([str(path), "-o", str(output), "--set", "published_attention=true"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("MetaGAN (discriminator), ") and "published_attention=true" in said
+    assert said.startswith("MetaGAN (discriminator), ")
+    assert "published_attention=true" in said
     loaded = keras.saving.load_model(output, safe_mode=True)
     assert type(loaded) is DISCRIMINATORS["MetaGAN"]
     assert_equal_to_reference(loaded(given), expected)
@@ -90,7 +91,8 @@ def test_mistakes_are_one_line(arguments, message, capsys, monkeypatch, reposito
     monkeypatch.chdir(repository)
     assert main(arguments) == 2
     error = capsys.readouterr().err
-    assert error.startswith(message) and error.count("\n") == 1
+    assert error.startswith(message)
+    assert error.count("\n") == 1
     assert not Path("out.keras").exists()
 
 
@@ -103,7 +105,8 @@ def test_a_place_that_cannot_be_written(model, tmp_path, capsys):
     (tmp_path / "text.jpg").write_text("")
     assert main([str(model[0]), "-o", str(tmp_path / "text.jpg" / "x.keras")]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: cannot write") and error.count("\n") == 1
+    assert error.startswith("error: cannot write")
+    assert error.count("\n") == 1
 
 
 def test_misspelt_argument(model, capsys):
@@ -115,4 +118,5 @@ def test_as_a_module(model):
     done = subprocess.run(
         [sys.executable, "-m", "sr_gan_tf.convert", "--help"], capture_output=True, text=True, check=True
     )
-    assert "safetensors" in done.stdout and "Warning" not in done.stderr
+    assert "safetensors" in done.stdout
+    assert "Warning" not in done.stderr

@@ -20,6 +20,7 @@ from sr_gan_tf.losses.vgg import check_layers
 from sr_gan_tf.models import shipped_models
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.training.assembly import build_networks, build_stage, load_initial_weights
+import itertools
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = [path for path in sorted((ROOT / "experiments").glob("**/*.json")) if path.name != "schema.json"]
@@ -116,7 +117,7 @@ def commands(page: Path) -> list[list[str]]:
 def experiments_of(page: Path):
     """What each command runs; one whose overrides change nothing is a mistake."""
     for path, *words in commands(page):
-        changes = [after for word, after in zip(words, words[1:], strict=False) if word == "--set"]
+        changes = [after for word, after in itertools.pairwise(words) if word == "--set"]
         experiment = load_experiment(ROOT / path, changes)
         assert not changes or experiment != load_experiment(ROOT / path), f"{page.name}: {changes} change nothing"
         yield experiment

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from browser import Browser  # noqa: E402
+from browser import Browser
 
 TAGS = "^validation/.s|^train/(discriminator_loss|real_accuracy|generator_loss)|^strip"
 

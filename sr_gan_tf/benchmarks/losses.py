@@ -1,4 +1,4 @@
-"""`python -m sr_gan_tf.benchmarks.losses`: what each loss costs a step, and what it says of a bicubic enlargement, as a table.
+"""`python -m sr_gan_tf.benchmarks.losses`: what each loss costs per step and says of a bicubic enlargement, as a table.
 
 The cost is the median time of a loss's value and gradient inside a compiled graph, the losses in turn within one run,
 beside a whole training step of SRResNet x4 with the plain mean absolute error. The weight of a content loss's row is

@@ -100,7 +100,7 @@ def run_round(call: Callable[[], object], seconds: float) -> tuple[list[float], 
     call()
     taken: list[float] = []
     processor = time.process_time()
-    while not taken or sum(taken) + taken[-1] / 2 < seconds and len(taken) < _MOST_ITERATIONS:
+    while not taken or (sum(taken) + taken[-1] / 2 < seconds and len(taken) < _MOST_ITERATIONS):
         taken.append(timed(call))
     return taken, (time.process_time() - processor) / len(taken)
 

@@ -100,7 +100,7 @@ def receptive_field(network: keras.Model) -> ReceptiveField:
 
 
 def tensor_strides(network: keras.Model) -> dict[int, Fraction]:
-    """id of each tensor on the way through a functional network -> its stride in input pixels; {} without a graph."""
+    """Id of each tensor on the way through a functional network -> its stride in input pixels; {} without a graph."""
     if not getattr(network, "inputs", None):
         return {}
     known = {id(tensor): Field() for tensor in network.inputs}

@@ -20,6 +20,7 @@ from sr_gan_tf.layers.squeeze_excitation import Excitation
 from sr_gan_tf.layers.unshuffled_convolution import UnshuffledConv2D
 
 __all__ = [
+    "ICNR",
     "BilinearEnlargement",
     "ChannelAffine",
     "ChannelPReLU",
@@ -31,7 +32,6 @@ __all__ = [
     "FewChannelsConv2D",
     "FusedBatchNormalization",
     "HardSwish",
-    "ICNR",
     "MinibatchDiscrimination",
     "MinibatchStandardDeviation",
     "MirrorToMultiple",

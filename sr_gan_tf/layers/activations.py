@@ -37,7 +37,7 @@ class HardSwish(keras.layers.Layer):
 
 @tf.custom_gradient
 def mish(x):
-    """x * n / (n + 2) with n = e^x (e^x + 2), which is tanh(log(1 + e^x)) without the logarithm."""
+    """X * n / (n + 2) with n = e^x (e^x + 2), which is tanh(log(1 + e^x)) without the logarithm."""
 
     def gradient(upstream):
         sigmoid = tf.sigmoid(x)
@@ -53,7 +53,7 @@ def mish(x):
 
 @tf.custom_gradient
 def hard_swish(x):
-    """x * relu6(x + 3) / 6."""
+    """X * relu6(x + 3) / 6."""
 
     def gradient(upstream):
         return upstream * tf.where(tf.abs(x) < 3, x / 3 + 0.5, tf.cast(x > 0, x.dtype))

@@ -17,7 +17,7 @@ from sr_gan_tf.losses.base import AdversarialLoss, as_float
 
 
 def cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
-    """mean of -label * log sigmoid(logits) - (1 - label) * log(1 - sigmoid(logits)); log 2 = 0.693 for zero logits."""
+    """Mean of -label * log sigmoid(logits) - (1 - label) * log(1 - sigmoid(logits)); log 2 = 0.693 for zero logits."""
     return tf.reduce_mean(
         tf.nn.sigmoid_cross_entropy_with_logits(tf.fill(tf.shape(logits), _like(label, logits)), logits)
     )

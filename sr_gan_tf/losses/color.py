@@ -15,7 +15,7 @@ from sr_gan_tf.losses.structural import blur
 
 
 def mean_color(hr: tf.Tensor, sr: tf.Tensor) -> tf.Tensor:
-    """mean over pictures and channels of |mean(hr) - mean(sr)|."""
+    """Mean over pictures and channels of |mean(hr) - mean(sr)|."""
     return mean_absolute_error(tf.reduce_mean(hr, axis=(1, 2)), tf.reduce_mean(sr, axis=(1, 2)))
 
 
@@ -41,13 +41,14 @@ def soft_histogram(image: tf.Tensor, bins: int) -> tf.Tensor:
 
 def color_histogram(hr: tf.Tensor, sr: tf.Tensor, bins: int = 64) -> tf.Tensor:
     """Earth mover's distance of the channels' histograms: sum over bins of |CDF(hr) - CDF(sr)| / (bins - 1), in
-    picture units; the mean over pictures and channels."""
+    picture units; the mean over pictures and channels.
+    """
     difference = soft_histogram(hr, bins) - soft_histogram(sr, bins)
     return tf.reduce_mean(tf.reduce_sum(tf.abs(tf.cumsum(difference, axis=-1)), axis=-1)) / (bins - 1)
 
 
 def low_pass_color(hr: tf.Tensor, sr: tf.Tensor, sigma: float = 3.0) -> tf.Tensor:
-    """mean |blur(hr) - blur(sr)| with a Gaussian of `sigma` pixels, cut at 3 sigma or more, mirrored at the border."""
+    """Mean |blur(hr) - blur(sr)| with a Gaussian of `sigma` pixels, cut at 3 sigma or more, mirrored at the border."""
     # The blur is linear: one blur of the difference is enough.
     return tf.reduce_mean(tf.abs(blur(hr - sr, _window(sigma), sigma, mirror=True)))
 

@@ -15,7 +15,7 @@ from sr_gan_tf.resampling import imresize_tf
 
 
 def consistency(lr: tf.Tensor, sr: tf.Tensor) -> tf.Tensor:
-    """mean |lr - downscaled(sr)|."""
+    """Mean |lr - downscaled(sr)|."""
     size = lr.shape[1:3] if lr.shape[1:3].is_fully_defined() else tf.shape(lr)[1:3]
     return mean_absolute_error(lr, imresize_tf(sr, size=size))
 

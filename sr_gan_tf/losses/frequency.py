@@ -16,7 +16,7 @@ from sr_gan_tf.losses.base import ImageLoss
 
 
 def fourier_amplitude(hr: tf.Tensor, sr: tf.Tensor, focus: float = 1.0, phase: bool = False) -> tf.Tensor:
-    """mean over frequencies, channels and pictures of w * d^2, d = | |F(hr)| - |F(sr)| | or |F(hr) - F(sr)| (`phase`).
+    """Mean over frequencies, channels and pictures of w * d^2, d = | |F(hr)| - |F(sr)| | or |F(hr) - F(sr)| (`phase`).
 
     F is the unitary transform of each channel; w = (d / max d)^focus, a constant for the gradient, the maximum over
     the channel's frequencies.
@@ -34,7 +34,7 @@ def fourier_amplitude(hr: tf.Tensor, sr: tf.Tensor, focus: float = 1.0, phase: b
 
 
 def checkerboard(hr: tf.Tensor, sr: tf.Tensor, scale: int, window: int) -> tf.Tensor:
-    """mean |p|: p is the mean of d = sr - hr over the places of one phase in a window, less that over all phases.
+    """Mean |p|: p is the mean of d = sr - hr over the places of one phase in a window, less that over all phases.
 
     A phase is (y mod scale, x mod scale); windows lie side by side, (window // scale) * scale pixels wide, the last
     ones of a side over fewer pixels.

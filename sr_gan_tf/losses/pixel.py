@@ -13,37 +13,37 @@ from sr_gan_tf.losses.base import ImageLoss
 
 
 def mean_absolute_error(hr: tf.Tensor, sr: tf.Tensor) -> tf.Tensor:
-    """mean |hr - sr|."""
+    """Mean |hr - sr|."""
     return tf.reduce_mean(tf.abs(hr - sr))
 
 
 def mean_squared_error(hr: tf.Tensor, sr: tf.Tensor) -> tf.Tensor:
-    """mean (hr - sr)^2."""
+    """Mean (hr - sr)^2."""
     return tf.reduce_mean(tf.square(hr - sr))
 
 
 def log_mean_squared_error(hr: tf.Tensor, sr: tf.Tensor, floor: float = 1e-4) -> tf.Tensor:
-    """mean over the batch of ln(1 + MSE / floor), MSE being that of one picture."""
+    """Mean over the batch of ln(1 + MSE / floor), MSE being that of one picture."""
     errors = tf.reduce_mean(tf.square(hr - sr), axis=(1, 2, 3))
     return tf.reduce_mean(tf.math.log1p(errors / floor))
 
 
 def charbonnier(hr: tf.Tensor, sr: tf.Tensor, epsilon: float = 1e-3) -> tf.Tensor:
-    """mean sqrt((hr - sr)^2 + epsilon^2) - epsilon."""
+    """Mean sqrt((hr - sr)^2 + epsilon^2) - epsilon."""
     squared = tf.square(hr - sr)
     # The subtraction multiplied out: exact for small differences, where sqrt(...) - epsilon cancels.
     return tf.reduce_mean(squared / (tf.sqrt(squared + epsilon**2) + epsilon))
 
 
 def huber(hr: tf.Tensor, sr: tf.Tensor, delta: float = 0.05) -> tf.Tensor:
-    """mean of d^2 / 2 where |d| <= delta, else delta * (|d| - delta / 2); d = hr - sr."""
+    """Mean of d^2 / 2 where |d| <= delta, else delta * (|d| - delta / 2); d = hr - sr."""
     distance = tf.abs(hr - sr)
     near = tf.minimum(distance, delta)
     return tf.reduce_mean(near * (distance - near / 2))
 
 
 def total_variation(image: tf.Tensor) -> tf.Tensor:
-    """mean |image[y+1, x] - image[y, x]| + mean |image[y, x+1] - image[y, x]|."""
+    """Mean |image[y+1, x] - image[y, x]| + mean |image[y, x+1] - image[y, x]|."""
     down = tf.abs(image[:, 1:] - image[:, :-1])
     right = tf.abs(image[:, :, 1:] - image[:, :, :-1])
     return tf.reduce_mean(down) + tf.reduce_mean(right)

@@ -109,7 +109,7 @@ def ms_ssim(hr: tf.Tensor, sr: tf.Tensor, scales: int = 5, window: int = 11, sig
 
 
 def ms_ssim_l1(hr: tf.Tensor, sr: tf.Tensor, alpha: float = 0.1) -> tf.Tensor:
-    """alpha * (1 - MS-SSIM) + (1 - alpha) * mean |hr - sr| blurred by the largest Gaussian.
+    """Alpha * (1 - MS-SSIM) + (1 - alpha) * mean |hr - sr| blurred by the largest Gaussian.
 
     MS-SSIM at a position: luminance at sigma 8 times the contrasts at sigmas 0.5, 1, 2, 4 and 8.
     """

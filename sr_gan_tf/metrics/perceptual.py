@@ -20,6 +20,7 @@ from sr_gan_tf.losses.lpips import SMALLEST, load_lpips, weights_file
 from sr_gan_tf.losses.perceptual import feature_distance
 from sr_gan_tf.losses.vgg import NETWORKS, load_trunk
 from sr_gan_tf.metrics.psnr_ssim import rgb_pair
+import itertools
 
 
 class _Distance:
@@ -114,4 +115,4 @@ def _tiles(length: int, tile: int) -> list[tuple[int, int]]:
     """Borders of equal tiles of at most `tile` pixels."""
     count = -(-length // tile)
     edges = [round(index * length / count) for index in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))

@@ -141,7 +141,7 @@ def _collected(blocks: Iterable[np.ndarray], shape: tuple, dtype: np.dtype, fold
 
 
 def _encode_bmp(file, pixels, encoding, metadata) -> None:
-    height, width, channels = pixels.shape
+    height, width, _channels = pixels.shape
     stride = -(-3 * width // 4) * 4
     dots = [round(value / 0.0254) for value in metadata.dpi or (0, 0)]
     file.write(struct.pack("<2sIHHI", b"BM", 54 + stride * height, 0, 0, 54))

@@ -75,14 +75,13 @@ def read_header(source: str | Path | bytes, max_megapixels: float = MAX_MEGAPIXE
     Raises:
         InputError: where the file is missing, empty, no picture, or larger than `max_megapixels`.
     """
-    with _opened(source, max_megapixels, name) as image:
-        with quiet(), _refusing(name or _name(source)):
-            width, height = image.size
-            # Pillow turns a TIFF itself while decoding; its header already gives the turned size.
-            if orientation(image) >= 5 and image.format != "TIFF":
-                width, height = height, width
-            pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
-            return Header(width, height, _format(image), frame_count(image), image.info.get("loop"), pages)
+    with _opened(source, max_megapixels, name) as image, quiet(), _refusing(name or _name(source)):
+        width, height = image.size
+        # Pillow turns a TIFF itself while decoding; its header already gives the turned size.
+        if orientation(image) >= 5 and image.format != "TIFF":
+            width, height = height, width
+        pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+        return Header(width, height, _format(image), frame_count(image), image.info.get("loop"), pages)
 
 
 def picture_size(path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> tuple[int, int]:

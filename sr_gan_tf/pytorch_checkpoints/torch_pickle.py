@@ -79,7 +79,7 @@ class _Tensor(NamedTuple):
     def array(self, values: np.ndarray) -> np.ndarray:
         last = self.offset + sum((size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True))
         count = int(np.prod(self.shape, dtype=object)) if self.shape else 1
-        if min((self.offset, *self.shape, *self.strides)) < 0 or count and last >= len(values) or count > len(values):
+        if min((self.offset, *self.shape, *self.strides)) < 0 or (count and last >= len(values)) or count > len(values):
             raise ValueError(f"a tensor of shape {self.shape} reaches beyond its storage of {len(values)}")
         steps = [stride * values.itemsize for stride in self.strides]
         view = np.lib.stride_tricks.as_strided(values[self.offset :], self.shape, steps, writeable=False)

@@ -98,13 +98,12 @@ class GAN(Supervised):
         picture_shape: tuple[int, int, int, int] | None = None,
         jit_compile: bool | str = "auto",
     ):
-        """
-        Args:
-            adversarial: `generator_loss(fake)` and `discriminator_loss(real, fake)` on logits; its weight is the
-                generator's, 0 where it learns from `features` instead.
-            features: losses between the discriminator's features of hr and sr.
-            penalties: on the discriminator's gradients, e.g. R1.
-            picture_shape: (batch, H, W, 3) of hr; needed by the replay buffer only.
+        """Args:
+        adversarial: `generator_loss(fake)` and `discriminator_loss(real, fake)` on logits; its weight is the
+            generator's, 0 where it learns from `features` instead.
+        features: losses between the discriminator's features of hr and sr.
+        penalties: on the discriminator's gradients, e.g. R1.
+        picture_shape: (batch, H, W, 3) of hr; needed by the replay buffer only.
         """
         super().compile(generator_optimizer, content, jit_compile)
         self.discriminator_optimizer = discriminator_optimizer

@@ -79,9 +79,11 @@ def test_peak_of_a_call():
 
 def test_times_ratios_and_lines():
     times = timing.summarise([[1.0, 2.0], [3.0, 6.0]])
-    assert (times.mean, times.median) == (3.0, 2.5) and times.p95 == pytest.approx(5.55)
+    assert (times.mean, times.median) == (3.0, 2.5)
+    assert times.p95 == pytest.approx(5.55)
     found = timing.ratio([[2.0, 2.0, 9.0], [3.0]], [[4.0], [4.0]])
-    assert (found.median, found.low, found.high) == (0.625, 0.5, 0.75) and str(found) == "0.62 (0.50-0.75)"
+    assert (found.median, found.low, found.high) == (0.625, 0.5, 0.75)
+    assert str(found) == "0.62 (0.50-0.75)"
     line = timing.fit_line([1, 2, 4], [5.0, 7.0, 11.0])
     assert (line.start, line.slope, line.explained) == pytest.approx((3, 2, 1))
     assert timing.fit_line([1, 2, 3], [1.0, 4.0, 9.0]).explained < 0.99
@@ -91,12 +93,10 @@ def test_times_ratios_and_lines():
 
 def test_shares_of_the_peak_by_hand():
     row = measured(seconds=0.5, multiply_adds=10**9, peak=16.0)  # and a second of processor time
-    assert (
-        row.gigaflops == 4.0
-        and row.share_of_peak == 0.25
-        and row.processor_share_of_peak == 0.125
-        and row.images_per_second == 4.0
-    )
+    assert row.gigaflops == 4.0
+    assert row.share_of_peak == 0.25
+    assert row.processor_share_of_peak == 0.125
+    assert row.images_per_second == 4.0
     assert measured(seconds=0.5, multiply_adds=None, peak=16.0).share_of_peak is None
     # 2 * 10^9 operations at 0.5 TFLOP/s, 8 GB at 4 TB/s; two pictures.
     said = table.floor_text(row, 0.5, 4.0)
@@ -112,7 +112,9 @@ def measured(seconds: float, multiply_adds=1, peak=None, shape=(2, 8, 8, 3), **a
 def test_several_shapes_give_a_line():
     rows = [measured(1e-3 * (1 + batch), shape=(batch, 10, 10, 3)) for batch in (1, 2, 4)]
     ((label, (_, line)),) = scaling(rows).items()
-    assert label == TINY and line.start == pytest.approx(1e-3) and line.slope == pytest.approx(1e-5)
+    assert label == TINY
+    assert line.start == pytest.approx(1e-3)
+    assert line.slope == pytest.approx(1e-5)
     assert scaling(rows[:2]) == {}
 
 
@@ -121,8 +123,11 @@ def test_networks_in_every_compiler(mode):
     for compiler in ("graph", "eager"):
         about, turn = served(job(mode, compiler=compiler), "round 0.01")
         assert about["parameters"] == sum(np.prod(w.shape) for w in job_network().trainable_weights)
-        assert about["peak_memory"] >= 0 and about["compile_seconds"] >= 0
-        assert turn["waiting"] is None and min(turn["seconds"]) > 0 and turn["processor"] > 0
+        assert about["peak_memory"] >= 0
+        assert about["compile_seconds"] >= 0
+        assert turn["waiting"] is None
+        assert min(turn["seconds"]) > 0
+        assert turn["processor"] > 0
 
 
 def job_network():
@@ -132,28 +137,36 @@ def job_network():
 def test_a_discriminator_and_an_adversarial_step():
     tiny = "PatchGAN:filters=4,num_layers=1"
     about, turn = served(job("training", (2, 16, 16, 3), tiny, precision="mixed_bfloat16"), "round 0.01")
-    assert about["multiply_adds"] > 0 and turn["seconds"]
-    label, experiment = jobs.step_experiment(tiny, (2, 16, 16, 3), None)
-    assert experiment.discriminator.class_name == "PatchGAN" and experiment.stages[0].adversarial is not None
-    assert experiment.data.batch_size == 2 and experiment.data.patch_size == 16
+    assert about["multiply_adds"] > 0
+    assert turn["seconds"]
+    _label, experiment = jobs.step_experiment(tiny, (2, 16, 16, 3), None)
+    assert experiment.discriminator.class_name == "PatchGAN"
+    assert experiment.stages[0].adversarial is not None
+    assert experiment.data.batch_size == 2
+    assert experiment.data.patch_size == 16
 
 
 def test_a_step_fed_by_its_pipeline_tells_its_waiting(repository, tmp_path):
     path = str(repository / "experiments" / "tiny.json")
     own = ["data.cache_dir=" + json.dumps(str(tmp_path)), "deterministic=false"]
     one = jobs.step_job(path, None, "graph", None, "cpu", "pretraining", own, path)
-    assert one.label == "tiny pretraining" and one.shape == (4, 32, 32, 3) and one.real_data
+    assert one.label == "tiny pretraining"
+    assert one.shape == (4, 32, 32, 3)
+    assert one.real_data
     about, turn, operations = served(one, "round 0.05", "profile")
-    assert 0 <= turn["waiting"] < 1 and about["parameters"] > 0
+    assert 0 <= turn["waiting"] < 1
+    assert about["parameters"] > 0
     kinds = operations["operations"]
-    assert {"Conv2DBackpropInput", "Conv2DBackpropFilter"} & {kind[:20] for kind in kinds} and min(kinds.values()) >= 0
+    assert {"Conv2DBackpropInput", "Conv2DBackpropFilter"} & {kind[:20] for kind in kinds}
+    assert min(kinds.values()) >= 0
 
 
 def test_what_does_not_fit_is_refused_before_it_runs():
     subject = product_subject(product_job("float32", 16, "graph", "cpu"))
     assert subject.multiply_adds == 16**3
     seconds, processor = run_round(subject.call, 1e-9)
-    assert len(seconds) == 1 and processor >= 0
+    assert len(seconds) == 1
+    assert processor >= 0
     subject.predicted_memory = 10**18
     with pytest.raises(InputError, match=r"1000000000.0 GB.*smaller --shape"):
         start(subject, job())
@@ -203,7 +216,8 @@ def test_mistakes_end_in_one_line(arguments, said, capsys, monkeypatch, reposito
     monkeypatch.chdir(repository)
     assert main(arguments) == 2
     line = capsys.readouterr().err.strip().splitlines()[-1]
-    assert line.startswith("error: ") and said in line
+    assert line.startswith("error: ")
+    assert said in line
 
 
 def test_the_command(tmp_path, capsys):
@@ -213,12 +227,16 @@ def test_the_command(tmp_path, capsys):
     arguments += ["--baseline", small, "--no-peak"]
     assert main([*arguments, *(word for path in files for word in ("-o", str(path)))]) == 0
     said = capsys.readouterr().out
-    assert "inference, 1x8x8x3, graph, float32" in said and f"time / {small}" in said
+    assert "inference, 1x8x8x3, graph, float32" in said
+    assert f"time / {small}" in said
     content = json.loads(files[0].read_text())
     first, second = content["rows"]
     assert first["time_ratio"]["low"] <= first["time_ratio"]["median"] <= first["time_ratio"]["high"]
-    assert second["time_ratio"] is None and len(second["rounds"]) == 2 and content["machine"]["tensorflow"]
-    assert files[1].read_text().count("\n| ") == 4 and files[2].read_bytes()[:4] == b"\x89PNG"
+    assert second["time_ratio"] is None
+    assert len(second["rounds"]) == 2
+    assert content["machine"]["tensorflow"]
+    assert files[1].read_text().count("\n| ") == 4
+    assert files[2].read_bytes()[:4] == b"\x89PNG"
 
 
 def test_a_process_that_fails_is_named():

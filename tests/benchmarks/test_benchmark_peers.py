@@ -37,7 +37,8 @@ def test_twins_have_our_weights(network, torch_python):
     row.run_round(0.01)
     row.close()
     weights = build_network(job(network)).trainable_weights
-    assert row.start["parameters"] == sum(weight.numpy().size for weight in weights) and row.rounds[0]
+    assert row.start["parameters"] == sum(weight.numpy().size for weight in weights)
+    assert row.rounds[0]
 
 
 @pytest.mark.parametrize("network", ["SPAN:merged=true", "SRGANDiscriminator"])

@@ -19,7 +19,8 @@ def test_every_game_is_measured():
     steps = command.discriminator_steps(hr, sr)
     assert {name.split(" ")[0] for name in steps} == {*ADVERSARIAL_LOSSES, *FEATURE_LOSSES, *PENALTIES}
     value, gradients = steps["Hinge"]()
-    assert value.shape == () and len(gradients) == 2
+    assert value.shape == ()
+    assert len(gradients) == 2
 
 
 def test_the_table(capsys, monkeypatch):
@@ -32,7 +33,8 @@ def test_the_table(capsys, monkeypatch):
     assert lines[0] == "2 pictures of 64 x 64, median of 1"
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[5:]]
     assert [row[0] for row in rows] == ["MeanAbsoluteError", "Huber", "Hinge"]
-    assert float(rows[0][4]) == 1 and 0 < float(rows[0][3]) < 0.2
+    assert float(rows[0][4]) == 1
+    assert 0 < float(rows[0][3]) < 0.2
     # Far beyond delta, Huber is the absolute error times delta.
     assert float(rows[1][4]) == pytest.approx(1e6, rel=0.05)
 
@@ -40,11 +42,15 @@ def test_the_table(capsys, monkeypatch):
 def test_weights_that_are_not_there(capsys):
     assert command.main(["--weights", "nosuch", "--batch-size", "1"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: no file nosuch; weights must be") and "where" not in error and "--set" not in error
+    assert error.startswith("error: no file nosuch; weights must be")
+    assert "where" not in error
+    assert "--set" not in error
 
 
 @pytest.mark.parametrize("wrong", [["--patch-size", "32"], ["--repeats", "0"]])
 def test_senseless_arguments(wrong, capsys):
     assert command.main(wrong) == 2
     said = capsys.readouterr().err
-    assert said.startswith("error: ") and said.count("\n") == 1 and "--help tells what it takes" in said
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert "--help tells what it takes" in said

@@ -50,7 +50,8 @@ def run(folders, **options):
 
 def test_good_data_has_no_problems_and_totals(folders):
     report = run(folders)
-    assert report.problems == {} and "no problems found" in str(report)
+    assert report.problems == {}
+    assert "no problems found" in str(report)
     assert "8 of 8 pictures good, 0.1 megapixels" in report.totals[0]
     assert "not made yet, about 0.00 GB" in report.totals[1]
 
@@ -83,7 +84,9 @@ COPIES = {
 def test_copies_in_train_and_validation(folders, copy):
     COPIES[copy](scene(5), folders / "valid/copy.png")
     (found,) = run(folders).problems["in train and validation"]
-    assert "copy." in found and "train/5.png (train)" in found and found.endswith(" mirrored") == (copy == "mirrored")
+    assert "copy." in found
+    assert "train/5.png (train)" in found
+    assert found.endswith(" mirrored") == (copy == "mirrored")
 
 
 def test_different_photographs_are_no_copies(photos, tmp_path):
@@ -105,7 +108,9 @@ def test_mismatched_pairs(folders):
     (folders / "LR/5.png").unlink()
     problems = run(folders, train=pairs).problems
     other, scale = sorted(problems["mismatched pairs"])
-    assert "3.png: LR shows something else" in other and "4.png" in scale and "pair of scale 2" in scale
+    assert "3.png: LR shows something else" in other
+    assert "4.png" in scale
+    assert "pair of scale 2" in scale
     assert "5.png" in problems["unreadable"][0]
     swapped = (source(folders / "LR", lr_path=str(folders / "train")),)
     assert any("swapped" in line for line in run(folders, train=swapped).problems["mismatched pairs"])
@@ -148,14 +153,16 @@ def test_the_command_lists_and_ends_with_one_where_there_are_problems(experiment
     assert "no problems found" in capsys.readouterr().out
     assert main(["check", experiment, "--set", 'data.train.0.config.path="nowhere"']) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: data.train.0: no folder nowhere") and error.count("\n") == 1
+    assert error.startswith("error: data.train.0: no folder nowhere")
+    assert error.count("\n") == 1
 
 
 @pytest.mark.long
 def test_the_benchmark_compares_the_three(experiment, capsys):
     assert main(["benchmark", experiment, "--batches", "10", "--rounds", "1"]) == 0
     said = capsys.readouterr().out
-    assert "a batch is 2 patches of 24 x 24, x4, Bicubic" in said and "times as fast as the training (" in said
+    assert "a batch is 2 patches of 24 x 24, x4, Bicubic" in said
+    assert "times as fast as the training (" in said
 
 
 def test_the_plain_pipeline_is_a_fair_one(experiment, folders, tmp_path):
@@ -163,7 +170,9 @@ def test_the_plain_pipeline_is_a_fair_one(experiment, folders, tmp_path):
     data = load_experiment(experiment).data
     (plain := tmp_path / "plain").mkdir()
     lr, hr = next(measure.plain_batches(data, 4, plain).as_numpy_iterator())
-    assert lr.shape == (2, 6, 6, 3) and hr.shape == (2, 24, 24, 3) and len(list(plain.iterdir())) == 8
+    assert lr.shape == (2, 6, 6, 3)
+    assert hr.shape == (2, 24, 24, 3)
+    assert len(list(plain.iterdir())) == 8
     np.testing.assert_allclose(imresize(hr[0], 0.25), lr[0], atol=0.005)
 
 
@@ -175,10 +184,13 @@ def test_profile_tells_waiting_from_working(experiment, folders):
     seen = []
     busy = measure.profile_input(batches, lambda lr, hr: seen.append(tf.linalg.expm(tf.ones((200, 200))).numpy()), 10)
     idle = measure.profile_input(batches, None, 10)
-    assert len(seen) == 15 and busy.waiting < 0.9 < idle.waiting <= 1
-    assert idle.images > busy.images > 0 and idle.peak_memory > 1e8
+    assert len(seen) == 15
+    assert busy.waiting < 0.9 < idle.waiting <= 1
+    assert idle.images > busy.images > 0
+    assert idle.peak_memory > 1e8
     assert idle.megabytes / idle.images == pytest.approx(4 * 3 * (24**2 + 6**2) / 1e6)
-    assert "images/s" in str(idle) and "of the time spent waiting" in str(busy)
+    assert "images/s" in str(idle)
+    assert "of the time spent waiting" in str(busy)
 
 
 @pytest.mark.parametrize(("gigabytes", "batches"), [(40.0, 30), pytest.param(40.0, 5000, marks=pytest.mark.long)])
@@ -196,4 +208,5 @@ def test_the_document_names_everything_and_its_example_is_valid(repository):
         assert f"`{name}`" in text, name
     example = json.loads("{" + text.split("```json\n")[1].split("```")[0] + "}")
     data = config.parse_experiment({**EXPERIMENT, **example}).data
-    assert data.train[1].weight == 1.0 and data.validation[0].class_name == "Folder"
+    assert data.train[1].weight == 1.0
+    assert data.validation[0].class_name == "Folder"

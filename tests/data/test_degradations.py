@@ -46,7 +46,9 @@ def make(name, options, scale=4):
 def test_the_same_eagerly_and_in_tf_data(name, options, hr):
     degradation = make(name, options)
     eager = degradation(hr, seed=5)
-    assert isinstance(eager, np.ndarray) and eager.dtype == np.uint8 and eager.shape == (18, 20, 3)
+    assert isinstance(eager, np.ndarray)
+    assert eager.dtype == np.uint8
+    assert eager.shape == (18, 20, 3)
     np.testing.assert_array_equal(degradation(tf.constant(hr), tf.constant(5)), eager)
     dataset = tf.data.Dataset.from_tensors(hr).map(lambda picture: degradation(picture, tf.constant(5)))
     assert dataset.element_spec.shape == (18, 20, 3)
@@ -133,14 +135,16 @@ def test_kernels_are_what_they_are_called():
     tails = kernels.plateau(21, (1.0, 1.0))
     assert tails[10, 20] > kernels.gaussian(21, (1.0, 1.0))[10, 20] * 100
     for kernel in (plain, stretched, flat, tails, kernels.sinc(21, 2.0)):
-        assert kernel.sum() == pytest.approx(1, abs=1e-5) and kernel.dtype == np.float32
+        assert kernel.sum() == pytest.approx(1, abs=1e-5)
+        assert kernel.dtype == np.float32
         np.testing.assert_allclose(kernel, kernel[::-1, ::-1], atol=1e-7)
 
 
 def test_sinc_keeps_what_lies_below_the_cutoff():
     spectrum = np.abs(np.fft.fft2(kernels.sinc(101, np.pi / 2), (256, 256)))
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(256), np.fft.fftfreq(256))) * 2 * np.pi
-    assert spectrum[frequency < 1.2].min() > 0.85 and spectrum[(frequency > 2) & (frequency < 3)].max() < 0.15
+    assert spectrum[frequency < 1.2].min() > 0.85
+    assert spectrum[(frequency > 2) & (frequency < 3)].max() < 0.15
 
 
 def test_blurring_by_fft_is_the_sum_over_taps():
@@ -156,9 +160,8 @@ def test_noise_has_the_size_it_is_given():
     grey = np.full((200, 200, 3), 0.5, np.float32)
     random = np.random.default_rng(0)
     noise = with_gaussian_noise(grey, 10.0, False, random) - grey
-    assert noise.std() * 255 == pytest.approx(10, rel=0.02) and noise[..., 0].std() == pytest.approx(
-        noise[..., 1].std(), rel=0.05
-    )
+    assert noise.std() * 255 == pytest.approx(10, rel=0.02)
+    assert noise[..., 0].std() == pytest.approx(noise[..., 1].std(), rel=0.05)
     assert abs(np.corrcoef(noise[..., 0].ravel(), noise[..., 1].ravel())[0, 1]) < 0.02
     same = with_gaussian_noise(grey, 10.0, True, random)
     assert (same[..., 0] == same[..., 2]).all()
@@ -174,9 +177,11 @@ def test_noise_has_the_size_it_is_given():
 def test_jpeg_hurts_more_at_lower_quality_and_moves_with_its_phase(hr):
     image = hr.astype(np.float32) / 255
     errors = [np.abs(through_jpeg(image, quality) - image).mean() for quality in (95, 60, 20)]
-    assert errors == sorted(errors) and errors[2] > 1.4 * errors[0]
+    assert errors == sorted(errors)
+    assert errors[2] > 1.4 * errors[0]
     moved = through_jpeg(image, 20, (3, 5))
-    assert moved.shape == image.shape and np.abs(moved - through_jpeg(image, 20)).max() > 0.02
+    assert moved.shape == image.shape
+    assert np.abs(moved - through_jpeg(image, 20)).max() > 0.02
 
 
 def test_rounds_draw_within_their_ranges():
@@ -184,9 +189,12 @@ def test_rounds_draw_within_their_ranges():
     assert {odd_size((8, 12), draws) for _ in range(100)} == {9, 11}
     assert {one.kernel(draws).shape for _ in range(50)} == {(9, 9), (11, 11)}
     factors = [one.factor(draws) for _ in range(300)]
-    assert min(factors) >= 0.5 and max(factors) <= 2 and 1.0 in factors
+    assert min(factors) >= 0.5
+    assert max(factors) <= 2
+    assert 1.0 in factors
     assert np.mean(np.array(factors) < 1) == pytest.approx(0.7, abs=0.1)
-    assert SecondRound().blur == 0.8 and Round().resize == (0.15, 1.5)
+    assert SecondRound().blur == 0.8
+    assert Round().resize == (0.15, 1.5)
 
 
 def test_a_share_of_the_crops_is_clean(hr):

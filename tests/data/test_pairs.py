@@ -1,5 +1,6 @@
 """Adversarial training works for every network: each generator against TinyDiscriminator, each discriminator against
-Compact. On one fixed batch the content loss falls by 20 %, and the discriminator tells a fixed pair apart."""
+Compact. On one fixed batch the content loss falls by 20 %, and the discriminator tells a fixed pair apart.
+"""
 
 import keras
 import numpy as np
@@ -80,7 +81,8 @@ def reach(step, aim, name: str) -> None:
 
 
 def test_every_network_is_here():
-    assert set(GENERATOR_CONFIGS) == set(GENERATORS) and set(DISCRIMINATOR_CONFIGS) == set(DISCRIMINATORS)
+    assert set(GENERATOR_CONFIGS) == set(GENERATORS)
+    assert set(DISCRIMINATOR_CONFIGS) == set(DISCRIMINATORS)
 
 
 def cases(names, short: str):

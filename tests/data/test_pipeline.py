@@ -48,9 +48,10 @@ def test_batches_have_static_shapes_and_the_unit_range(data):
         ((4, 6, 6, 3), "float32"),
         ((4, 24, 24, 3), "float32"),
     ]
-    lr, hr = next(dataset.as_numpy_iterator())
+    _lr, hr = next(dataset.as_numpy_iterator())
     np.testing.assert_allclose(np.rint(hr * 255) / 255, hr, atol=1e-7)
-    assert hr.max() <= 1 and hr.max() > 0.3
+    assert hr.max() <= 1
+    assert hr.max() > 0.3
 
 
 def test_no_thread_tunes_what_is_fixed(data):
@@ -68,7 +69,8 @@ def test_lr_belongs_to_hr(data, augmentations):
             assert (np.abs(blocks - small[:, None, :, None]).max(axis=(1, 3)) <= 1).all()
             assert np.ptp(large[..., 0]) == 0
             if not augmentations:
-                assert (np.diff(large[..., 1], axis=0) == 1).all() and (np.diff(large[..., 2], axis=1) == 1).all()
+                assert (np.diff(large[..., 1], axis=0) == 1).all()
+                assert (np.diff(large[..., 2], axis=1) == 1).all()
                 assert (large[0, 0, 1:] % 4 == 0).all()
 
 
@@ -120,7 +122,9 @@ def test_every_crop_is_possible_and_about_as_likely(data):
     counts = np.zeros((11, 15), int)
     np.add.at(counts, (places.y, places.x), 1)
     # 16 - 6 + 1 rows and 20 - 6 + 1 columns of corners on the LR grid.
-    assert places.y.max() == 10 and places.x.max() == 14 and counts.min() > 0.75 * counts.mean()
+    assert places.y.max() == 10
+    assert places.x.max() == 14
+    assert counts.min() > 0.75 * counts.mean()
 
 
 def test_flat_parts_can_be_left_out(data, tmp_path):
@@ -197,7 +201,8 @@ def test_validation_pictures_are_whole_and_read_when_asked(data, tmp_path, capsy
         pictures[2].pair()
     skipping = validation_pictures(dataclasses.replace(data, on_bad_file="skip"), 4)
     assert [picture.name[-5:] for picture in skipping] == ["0.png", "1.png", "3.png"]
-    assert "left out 1 pictures" in (said := capsys.readouterr().err) and "2.png: the file is empty" in said
+    assert "left out 1 pictures" in (said := capsys.readouterr().err)
+    assert "2.png: the file is empty" in said
     random = validation_pictures(dataclasses.replace(data, degradation=RANDOM), 4)
     np.testing.assert_array_equal(random[0].lr, random[0].lr)
 

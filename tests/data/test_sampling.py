@@ -41,17 +41,23 @@ def test_scalar_and_array_hash_agree():
 
 def test_below_is_even():
     counts = np.bincount(below(hashed(3, np.arange(70000)), 7), minlength=7)
-    assert counts.min() > 9600 and counts.max() < 10400 and len(counts) == 7
+    assert counts.min() > 9600
+    assert counts.max() < 10400
+    assert len(counts) == 7
 
 
 def test_draws_are_even():
     draws = Draws(11)
     numbers = [draws.uniform(-1.0, 3.0) for _ in range(20000)]
-    assert -1 <= min(numbers) and max(numbers) < 3 and abs(np.mean(numbers) - 1) < 0.05
+    assert min(numbers) >= -1
+    assert max(numbers) < 3
+    assert abs(np.mean(numbers) - 1) < 0.05
     counts = np.bincount([draws.integer(5) for _ in range(20000)])
-    assert len(counts) == 5 and counts.min() > 3700
+    assert len(counts) == 5
+    assert counts.min() > 3700
     names = [draws.choice(["a", "b", "c"], [0.7, 0.0, 0.3]) for _ in range(5000)]
-    assert "b" not in names and abs(names.count("a") / 5000 - 0.7) < 0.03
+    assert "b" not in names
+    assert abs(names.count("a") / 5000 - 0.7) < 0.03
 
 
 @pytest.mark.parametrize("weights", [[1.0], [1.0, 1.0, 2.0], [1.0, 1e-6], [0.2, 0.3, 0.5]])

@@ -51,7 +51,8 @@ def test_patterns_that_are_none_below_the_folder(tmp_path, pattern):
     save(tmp_path / "one" / "a.png")
     with pytest.raises(InputError, match="pattern|no file matches") as caught:
         Folder(str(tmp_path / "one"), pattern=pattern)
-    assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir()], ids=["missing", "empty"])
@@ -98,7 +99,8 @@ def test_hr_is_cropped_to_a_multiple_of_the_scale_and_squashed(tmp_path):
     save(tmp_path / "a.png", picture(23, 30))
     assert Folder(str(tmp_path))[0].read(4)[0].shape == (20, 28, 3)
     squashed = Folder(str(tmp_path), squash=(64, 48))
-    assert squashed[0].read(4)[0].shape == (64, 48, 3) and squashed.sizes(5) == [(64, 48)]
+    assert squashed[0].read(4)[0].shape == (64, 48, 3)
+    assert squashed.sizes(5) == [(64, 48)]
     with pytest.raises(InputError, match="less than the scale"):
         Folder(str(tmp_path))[0].read(40)
 
@@ -106,8 +108,10 @@ def test_hr_is_cropped_to_a_multiple_of_the_scale_and_squashed(tmp_path):
 def test_pictures_resized_by_a_factor(tmp_path):
     save(tmp_path / "a.png", picture(101, 64))
     soft, sharp, plain = (Folder(str(tmp_path), resize=factor) for factor in (1.6, 0.5, None))
-    assert soft[0].read(2)[0].shape == (162, 102, 3) and soft.sizes(1) == [(162, 103)]
-    assert sharp[0].read(1)[0].shape == (51, 32, 3) and str(sharp) == f"{tmp_path} x0.5"
+    assert soft[0].read(2)[0].shape == (162, 102, 3)
+    assert soft.sizes(1) == [(162, 103)]
+    assert sharp[0].read(1)[0].shape == (51, 32, 3)
+    assert str(sharp) == f"{tmp_path} x0.5"
     np.testing.assert_array_equal(sharp[0].read(1)[0], imresize(plain[0].read(1)[0], 0.5))
     assert len({str(source.fingerprint()) for source in (soft, sharp, plain)}) == 3
     for wrong in ({"resize": 0}, {"resize": 20}, {"resize": 2, "squash": (8, 8)}, {"resize": 2, "lr_path": "x"}):
@@ -128,10 +132,14 @@ def test_fingerprint_changes_with_the_pictures(tmp_path):
 def test_sample_photographs_are_split_by_photograph():
     splits = {name: SamplePhotographs(name) for name in ("train", "validation")}
     names = {name: {example.name for example in source.examples()} for name, source in splits.items()}
-    assert len(names["train"]) == 7 and len(names["validation"]) == 2 and not names["train"] & names["validation"]
+    assert len(names["train"]) == 7
+    assert len(names["validation"]) == 2
+    assert not names["train"] & names["validation"]
     for example in splits["validation"].examples():
         hr, lr = example.read(4)
-        assert hr.dtype == np.uint8 and min(hr.shape[:2]) >= 300 and lr is None
+        assert hr.dtype == np.uint8
+        assert min(hr.shape[:2]) >= 300
+        assert lr is None
         assert (hr[..., 0] != hr[..., 2]).any()
     with pytest.raises(InputError, match="no split 'test'"):
         SamplePhotographs("test")
@@ -164,7 +172,8 @@ KINDS = {
 def test_unusual_pictures_are_read_as_rgb(tmp_path, kind):
     KINDS[kind](tmp_path / "picture.png")
     hr, _ = Folder(str(tmp_path))[0].read(1)
-    assert hr.shape == (24, 32, 3) and hr.dtype == np.uint8
+    assert hr.shape == (24, 32, 3)
+    assert hr.dtype == np.uint8
     expected = np.repeat(picture()[..., :1], 3, axis=2) if kind in ("grey", "16-bit") else picture()
     assert np.abs(hr.astype(int) - expected).mean() < {"palette": 6, "CMYK": 4}.get(kind, 0.01)
 
@@ -213,11 +222,14 @@ def test_tfds_pictures_of_any_data_set(name, shape):
     with tfds.testing.mock_data(num_examples=4):
         source = TFDS(name)
         examples = list(source.examples())
-        assert len(source) == len(examples) == 4 and not source.has_lr
+        assert len(source) == len(examples) == 4
+        assert not source.has_lr
         hr, lr = source[2].read(1)
         np.testing.assert_array_equal(hr, examples[2].read(1)[0])
         np.testing.assert_array_equal(source[1].read(1)[0], examples[1].read(1)[0])
-        assert (shape is None or hr.shape == shape) and hr.dtype == np.uint8 and lr is None
+        assert shape is None or hr.shape == shape
+        assert hr.dtype == np.uint8
+        assert lr is None
         assert [example.name for example in source.examples(3)] == [f"TFDS {name} train[3]"]
 
 
@@ -228,7 +240,8 @@ def test_tfds_sizes_leave_damaged_records_out(tmp_path):
         def examples(self, first=0):
             return iter([Example("one", whole), Example("two", whole[:20]), Example("three", b""), Example("4", whole)])
 
-    assert Records("any").sizes(4) == [(24, 32)] * 2 and Records("any").sizes(1) == [(24, 32)]
+    assert Records("any").sizes(4) == [(24, 32)] * 2
+    assert Records("any").sizes(1) == [(24, 32)]
 
 
 @tfds_warnings
@@ -258,14 +271,17 @@ def test_tfds_pairs_splits_and_errors_of_a_prepared_data_set(tmp_path):
         disable_shuffling=True,
     )
     source = TFDS("pairs", data_dir=str(tmp_path))
-    assert len(source) == 4 and source.has_lr and source.sizes(3) == [(24, 32)] * 3
+    assert len(source) == 4
+    assert source.has_lr
+    assert source.sizes(3) == [(24, 32)] * 3
     hr, lr = source[3].read(4)
     np.testing.assert_array_equal(lr, picture(6, 8, 3))
     np.testing.assert_array_equal(hr, picture(24, 32, 13))
     with pytest.raises(InputError, match="pair of scale 4"):
         source[0].read(2)
     part = TFDS("pairs", split="train[50%:]", data_dir=str(tmp_path), use_lr=False)
-    assert len(part) == 2 and not part.has_lr
+    assert len(part) == 2
+    assert not part.has_lr
     np.testing.assert_array_equal(part[0].read(1)[0], picture(24, 32, 12))
     assert part.fingerprint() != source.fingerprint()
     with pytest.raises(InputError, match="no split 'test'"):

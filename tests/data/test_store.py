@@ -44,7 +44,8 @@ def test_crops_equal_the_whole_pictures(folder, tmp_path):
     store = make(folder, tmp_path / "cache")
     source = Folder(str(folder))
     draws = Draws(1)
-    assert len(store) == 4 and store.verify() == []
+    assert len(store) == 4
+    assert store.verify() == []
     for number in range(4):
         hr = source[number].read(4)[0]
         lr = Bicubic(4).degrade(hr, draws)
@@ -85,7 +86,8 @@ def test_tiles_are_views_and_sized_to_waste_little():
     assert estimate(Sizes([(256, 256)] * 3), Bicubic(4)).tile == 256
     assert estimate(Sizes([(480, 480)] * 3), Bicubic(3)).tile % 3 == 0
     needed = estimate(Sizes([(480, 480)] * 30), Bicubic(4))
-    assert needed.pictures == 30 and needed.megapixels == pytest.approx(6.912)
+    assert needed.pictures == 30
+    assert needed.megapixels == pytest.approx(6.912)
     assert needed.gigabytes == pytest.approx(30 * 480 * 480 * 3 * (1 + 1 / 16) / 1e9)
 
 
@@ -109,7 +111,8 @@ def test_the_key_follows_pictures_and_settings(folder):
 
 def test_the_cache_folder_is_the_experiments_or_the_users(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder(None) == tmp_path / "sr_gan_tf" and cache_folder("there/in").parts == ("there", "in")
+    assert cache_folder(None) == tmp_path / "sr_gan_tf"
+    assert cache_folder("there/in").parts == ("there", "in")
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder(None) == tmp_path / ".cache" / "sr_gan_tf"
@@ -117,7 +120,9 @@ def test_the_cache_folder_is_the_experiments_or_the_users(monkeypatch, tmp_path)
 
 def test_a_store_is_made_once_and_reports_its_size(folder, tmp_path, capsys):
     make(folder, tmp_path / "cache")
-    assert "making tiles of" in (said := capsys.readouterr().err) and "4 of 4 pictures" in said and " s\n" in said
+    assert "making tiles of" in (said := capsys.readouterr().err)
+    assert "4 of 4 pictures" in said
+    assert " s\n" in said
     make(folder, tmp_path / "cache")
     assert capsys.readouterr().err == ""
 
@@ -129,7 +134,9 @@ def test_bad_files_stop_or_are_left_out_and_listed(folder, tmp_path, capsys):
         make(folder, tmp_path / "cache")
     store = make(folder, tmp_path / "cache", on_bad_file="skip")
     said = capsys.readouterr().err
-    assert "left out 2 pictures" in said and "1.png: the file is empty" in said and "2b.png: no picture" in said
+    assert "left out 2 pictures" in said
+    assert "1.png: the file is empty" in said
+    assert "2b.png: no picture" in said
     assert [os.path.basename(name) for name in store.skipped] == ["1.png", "2b.png"]
     assert [os.path.basename(name) for name in store.names] == ["0.png", "2.png", "3.png"]
     assert store.crop(1, 0, 0, 8, 8)[0].shape == (32, 32, 3)
@@ -260,4 +267,5 @@ def test_two_processes_make_it_once(folder, tmp_path):
     children = [run_apart(lambda: make(folder, tmp_path / "cache")) for _ in range(3)]
     assert [wait(child) for child in children] == [0, 0, 0]
     stores = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
-    assert len(stores) == 1 and TileStore(stores[0]).verify() == []
+    assert len(stores) == 1
+    assert TileStore(stores[0]).verify() == []

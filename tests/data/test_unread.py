@@ -64,7 +64,9 @@ def pixels(store):
 
 
 def assert_whole(store, expected):
-    assert store.verify() == [] and store.skipped == {} and store.unread == {}
+    assert store.verify() == []
+    assert store.skipped == {}
+    assert store.unread == {}
     got, wanted = pixels(store), pixels(expected)
     assert got.keys() == wanted.keys()
     for name, pair in wanted.items():
@@ -78,21 +80,28 @@ def test_a_fault_is_the_pictures_only_until_it_can_be_read(folder, tmp_path, dis
     disk.bad["1.png"] = fault
     store = make(folder, tmp_path / "cache")
     said = capsys.readouterr().err
-    assert "left out 1 pictures" in said and "1.png" in said and ("memory" in said or os.strerror(fault) in said)
-    assert names(store) == ["0.png", "2.png", "3.png"] and list(store.unread.values()) == [1]
+    assert "left out 1 pictures" in said
+    assert "1.png" in said
+    assert "memory" in said or os.strerror(fault) in said
+    assert names(store) == ["0.png", "2.png", "3.png"]
+    assert list(store.unread.values()) == [1]
     # It fails as before: said, and nothing else is made or read.
     disk.opened.clear()
     before = (store.folder / "tiles.bin").stat().st_ino
     assert names(make(folder, tmp_path / "cache")) == ["0.png", "2.png", "3.png"]
     said = capsys.readouterr().err
-    assert "left out 1 pictures" in said and "warning" not in said and set(disk.opened) == {"1.png"}
+    assert "left out 1 pictures" in said
+    assert "warning" not in said
+    assert set(disk.opened) == {"1.png"}
     with pytest.raises(InputError, match=r"1 of .* cannot be used, the first: .*1\.png"):
         make(folder, tmp_path / "cache", "error")
     # It can be read again: it joins the others, whose tiles are those of before, also for who has them mapped.
     disk.bad.clear()
     assert_whole(make(folder, tmp_path / "cache", "error"), whole)
-    assert "warning: pictures of" in (said := capsys.readouterr().err) and "left out" not in said
-    assert (store.folder / "tiles.bin").stat().st_ino == before and store.crop(2, 0, 0, 8, 8)[0].shape == (32, 32, 3)
+    assert "warning: pictures of" in (said := capsys.readouterr().err)
+    assert "left out" not in said
+    assert (store.folder / "tiles.bin").stat().st_ino == before
+    assert store.crop(2, 0, 0, 8, 8)[0].shape == (32, 32, 3)
     make(folder, tmp_path / "cache")
     assert capsys.readouterr().err == ""
 
@@ -102,7 +111,8 @@ def test_a_fault_that_is_over_at_the_end_is_not_noticed(folder, tmp_path, disk, 
     disk.opened.clear()
     disk.bad, disk.times = {"1.png": errno.EIO, "3.png": errno.EIO}, 2  # in the estimate and while tiles are cut
     assert_whole(make(folder, tmp_path / "cache"), whole)
-    assert disk.opened.count("1.png") == 3 and "left out" not in capsys.readouterr().err
+    assert disk.opened.count("1.png") == 3
+    assert "left out" not in capsys.readouterr().err
 
 
 def test_a_fault_stops_where_no_picture_may_be_left_out(folder, tmp_path, disk, monkeypatch):
@@ -162,8 +172,10 @@ def test_what_is_wrong_with_a_picture_itself_is_not_tried_again(folder, tmp_path
     disk.bad.clear()
     disk.opened.clear()
     store = make(folder, tmp_path / "cache")
-    assert disk.opened.count("1.png") == 1 and names(store) == ["0.png", "3.png"]  # once for the estimate
-    assert [os.path.basename(name) for name in store.skipped] == ["1.png", "2.png"] and store.unread == {}
+    assert disk.opened.count("1.png") == 1
+    assert names(store) == ["0.png", "3.png"]
+    assert [os.path.basename(name) for name in store.skipped] == ["1.png", "2.png"]
+    assert store.unread == {}
 
 
 def test_a_disk_that_was_away_brings_its_pictures_back(folder, tmp_path):
@@ -177,9 +189,12 @@ def test_a_disk_that_was_away_brings_its_pictures_back(folder, tmp_path):
 
     source.examples = gone
     store = open_store(source, Bicubic(4), str(tmp_path / "cache"), "skip")
-    assert store.folder == key and len(store) == 3 and "No such file" in next(iter(store.skipped.values()))
+    assert store.folder == key
+    assert len(store) == 3
+    assert "No such file" in next(iter(store.skipped.values()))
     away.rename(folder / "1.png")
-    assert make(folder, tmp_path / "cache").folder == key and len(TileStore(key)) == 4
+    assert make(folder, tmp_path / "cache").folder == key
+    assert len(TileStore(key)) == 4
 
 
 def test_killed_while_the_pictures_come_back(folder, tmp_path, disk, monkeypatch):
@@ -205,7 +220,8 @@ def test_a_store_of_others_is_read_as_it_is(folder, tmp_path, disk, monkeypatch,
     # Nor are tiles changed that are damaged: somebody may be reading them.
     with open(store.folder / "tiles.bin", "r+b") as file:
         file.write(b"damage")
-    assert len(make(folder, tmp_path / "cache")) == 3 and "warning" not in capsys.readouterr().err
+    assert len(make(folder, tmp_path / "cache")) == 3
+    assert "warning" not in capsys.readouterr().err
 
 
 def test_a_store_that_knows_nothing_of_faults_is_read(folder, tmp_path):

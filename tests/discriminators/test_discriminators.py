@@ -110,7 +110,9 @@ class TestEveryDiscriminator:
         for size in SIZES[name]:
             logits = discriminator(picture(discriminator, size))
             assert logits.shape == discriminator.compute_output_shape((2, *size, 3))
-            assert logits.shape[0] == 2 and logits.shape[-1] == 1 and logits.dtype == tf.float32
+            assert logits.shape[0] == 2
+            assert logits.shape[-1] == 1
+            assert logits.dtype == tf.float32
 
     def test_round_trip(self, name, tmp_path):
         discriminator = stir(tiny(name))
@@ -244,7 +246,8 @@ class TestSizes:
     def test_conditional(self):
         discriminator = tiny("PatchGAN", conditional=True)
         logits = discriminator(picture(discriminator, (32, 32))).numpy()
-        assert discriminator.conditional and picture(discriminator, (32, 32)).shape[-1] == 6
+        assert discriminator.conditional
+        assert picture(discriminator, (32, 32)).shape[-1] == 6
         assert logits.shape == (2, 6, 6, 1)
 
 

@@ -80,12 +80,18 @@ def test_table_has_best_and_last_values(runs, capsys, tmp_path):
     rows = {" ".join(line.split()[:2]): line.split()[2:] for line in out.splitlines() if line}
     assert " ".join(rows["validation/ssim_y best"]) == "0.7610 at 5000 0.7710 at 15000 0.7590 at 5000"
     assert rows["validation/ssim_y last"] == ["0.7360", "0.7700", "0.7480"]
-    assert rows["discriminator_loss last"] == ["0.6500"] * 3 and "validation/bicubic" not in out
+    assert rows["discriminator_loss last"] == ["0.6500"] * 3
+    assert "validation/bicubic" not in out
     # Only what differs, and not the names.
-    assert "discriminator.config.variant" in out and '"conv"' in out and '"attention"' in out
-    assert "discriminator.class_name" in out and "learning_rate" not in out and "\nname " not in out
+    assert "discriminator.config.variant" in out
+    assert '"conv"' in out
+    assert '"attention"' in out
+    assert "discriminator.class_name" in out
+    assert "learning_rate" not in out
+    assert "\nname " not in out
     with Image.open(chart) as image:
-        assert image.width > 1000 and image.height > 500
+        assert image.width > 1000
+        assert image.height > 500
         pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
     for colour in ((0x2F, 0x6F, 0xDE), (0xE2, 0x76, 0x1B), (0x17, 0x8F, 0x5F)):  # a line of each run
         assert np.sum(np.all(np.abs(pixels.astype(int) - colour) < 12, axis=1)) > 300
@@ -142,7 +148,8 @@ def test_experiments_that_do_not_differ(tmp_path, capsys):
     assert differing_keys(read_runs([str(twin) for twin in twins])) == {}
     assert main([*map(str, twins), "-o", str(tmp_path / "chart.svg")]) == 0
     out = capsys.readouterr().out
-    assert "the experiments do not differ" in out and "b/run" in out
+    assert "the experiments do not differ" in out
+    assert "b/run" in out
     assert "<svg" in (tmp_path / "chart.svg").read_text()
 
 
@@ -150,7 +157,8 @@ def test_a_key_that_only_one_has_is_a_difference(tmp_path):
     first = write_run(tmp_path / "a", "a", (0.7,), {"class_name": "DUnet", "config": {"filters": 64}})
     second = write_run(tmp_path / "b", "b", (0.7,), {"class_name": "DUnet"})
     differing = differing_keys(read_runs([f"one={first}", f"two={second}"]))
-    assert list(differing) == ["discriminator.config.filters"] and differing["discriminator.config.filters"] == [
+    assert list(differing) == ["discriminator.config.filters"]
+    assert differing["discriminator.config.filters"] == [
         64,
         ABSENT,
     ]
@@ -165,7 +173,7 @@ def test_a_key_that_only_one_has_is_a_difference(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change, message",
+    ("change", "message"),
     [
         (lambda run: ["nowhere"], "no experiment.json"),
         (lambda run: [str(run), str(run), str(run)], "two runs are called"),
@@ -192,7 +200,9 @@ def test_a_key_that_only_one_has_is_a_difference(tmp_path):
 def test_one_line_of_error(runs, capsys, change, message):
     assert main(change(runs[0])) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: ") and message in error and error.count("\n") == 1
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
 
 
 def test_a_history_without_its_run_folder(runs, tmp_path, capsys):
@@ -200,7 +210,8 @@ def test_a_history_without_its_run_folder(runs, tmp_path, capsys):
     kept.write_bytes((runs[0] / "history.csv").read_bytes())
     assert main([str(kept), f"DUnet={runs[2] / 'history.csv'}", "-o", str(tmp_path / "chart.png")]) == 0
     rows = {" ".join(line.split()[:2]): line.split()[2:] for line in capsys.readouterr().out.splitlines()}
-    assert rows["validation/ssim_y last"] == ["0.7360", "0.7480"] and rows["conv DUnet"] == []
+    assert rows["validation/ssim_y last"] == ["0.7360", "0.7480"]
+    assert rows["conv DUnet"] == []
     assert "say nothing of their experiments" in difference_table(read_runs([str(kept)]))
     # Beside a run folder, which is alone then.
     said = difference_table(read_runs([str(kept), str(runs[1])]))
@@ -217,7 +228,7 @@ def test_values_at_steps(runs, capsys):
         ["step", "validation/ssim_y", "discriminator_loss"],
         ["conv", "4000", "-", "-"],
         ["conv", "5000", "0.7610", "0.6500"],
-        ["conv", "12000", *"0.7480 at 10000".split(), *"0.6500 at 10000".split()],
+        ["conv", "12000", *["0.7480", "at", "10000"], *["0.6500", "at", "10000"]],
     ]
     assert [line[:2] for line in lines[4:7]] == [["DUnet", "4000"], ["DUnet", "5000"], ["DUnet", "12000"]]
     assert lines[7] == []  # no run has a step 60000
@@ -228,12 +239,15 @@ def test_a_chart_is_not_overwritten_unasked(runs, tmp_path, capsys):
     (tmp_path / "chart.svg").write_text("mine")
     assert main(arguments) == 2
     said = capsys.readouterr()
-    assert "is there already; choose another name, or say --overwrite" in said.err and not said.out
+    assert "is there already; choose another name, or say --overwrite" in said.err
+    assert not said.out
     assert (tmp_path / "chart.svg").read_text() == "mine"
     assert main([str(runs[0]), "-o", "/proc/chart.svg"]) == 2
     said = capsys.readouterr()
-    assert "cannot write /proc/chart.svg" in said.err and not said.out
-    assert main([*arguments, "--overwrite"]) == 0 and "<svg" in (tmp_path / "chart.svg").read_text()
+    assert "cannot write /proc/chart.svg" in said.err
+    assert not said.out
+    assert main([*arguments, "--overwrite"]) == 0
+    assert "<svg" in (tmp_path / "chart.svg").read_text()
 
 
 def printed_tables(repository):
@@ -252,7 +266,8 @@ def test_the_tables_of_the_documents_are_printed(repository, monkeypatch, capsys
     tables = list(printed_tables(repository))
     assert len(tables) == 9
     for page, rows, words in tables:
-        assert "--at" in words and main(words) == 0
+        assert "--at" in words
+        assert main(words) == 0
         printed = [float(word) for word in re.findall(r"(?<![\w.])\d+\.\d+(?:e-\d+)?", capsys.readouterr().out)]
         for row in rows:
             for cell in row.strip("| ").split("|")[1:]:

@@ -25,7 +25,9 @@ def test_costs_by_hand():
     x = keras.layers.Conv2D(27, 1)(inputs)
     shuffled = keras.layers.Lambda(lambda y: tf.nn.depth_to_space(y, 3))(x)
     assert multiply_adds(keras.Model(inputs, shuffled), 3) == 1280 * 720 // 9 * 81
-    assert amount(1550659) == "1.55 M" and amount(146_100_000_000) == "146.1 G" and amount(None) == "-"
+    assert amount(1550659) == "1.55 M"
+    assert amount(146_100_000_000) == "146.1 G"
+    assert amount(None) == "-"
 
 
 def test_costs_of_the_published_generator():

@@ -74,7 +74,8 @@ def test_bicubic_through_the_command_has_the_published_figures(benchmarks, tmp_p
 def test_grey_pictures_count_by_their_own_values(benchmarks):
     one = find_set(f"Set14={benchmarks / 'Set14'}", 4)
     pair = one[2]
-    assert pair.name == "img003" and pair.hr.ndim == 2
+    assert pair.name == "img003"
+    assert pair.hr.ndim == 2
     bicubic = Method("bicubic", functools.partial(imresize, scale=4))
     network = Method("network", lambda lr: np.repeat(imresize(lr, 4)[..., None], 3, axis=2))
     metrics = {name: METRICS[name] for name in ("psnr_y", "ssim_y")}
@@ -97,10 +98,12 @@ def test_models_beside_the_interpolations(model, pictures, tmp_path, capsys):
         "psnr_y_crop2", "ssim_y_crop2", "ms_ssim_y_crop2", "psnr_rgb_crop2", "mean_color_crop2",
     ]  # fmt: skip
     means = data["sets"][0]["means"]
-    assert means["small"] == means["twin"] and means["small"]["psnr_y_crop2"] < means["bicubic"]["psnr_y_crop2"]
+    assert means["small"] == means["twin"]
+    assert means["small"]["psnr_y_crop2"] < means["bicubic"]["psnr_y_crop2"]
     assert means["small"]["ms_ssim_y_crop2"] is None  # no picture is large enough for five scales
     assert data["models"][2]["parameters"] == parameters(keras.models.load_model(model))
-    assert data["models"][0]["parameters"] is None and data["sets"][0]["pictures"][1]["height"] == 60
+    assert data["models"][0]["parameters"] is None
+    assert data["sets"][0]["pictures"][1]["height"] == 60
     # The saved pictures' figures, by an independent implementation with the same options.
     for one in data["sets"][0]["pictures"][:2]:
         hr = np.asarray(Image.open(pictures / f"{one['name']}.png"))[: one["height"], : one["width"]]
@@ -122,7 +125,8 @@ def test_default_set_metrics_and_perceptual_distance(monkeypatch):
     monkeypatch.setattr("sr_gan_tf.evaluation.methods.trunk_at_hand", lambda: None)
     monkeypatch.setattr("sr_gan_tf.evaluation.methods.lpips_at_hand", lambda: False)
     chosen = "".join(choose_metrics(None, report=True, say=said.append))
-    assert "perceptual" not in chosen and "lpips" not in chosen
+    assert "perceptual" not in chosen
+    assert "lpips" not in chosen
     assert all("pip install" in line for line in said)
     assert list(choose_metrics(["psnr_y", "gmsd"], say=said.append)) == ["psnr_y", "gmsd"]
     assert len(said) == 2
@@ -150,7 +154,8 @@ def test_undefined_and_infinite_figures(tmp_path):
     )
     figures = result.to_json()["sets"][0]["pictures"][0]["figures"]["bicubic"]
     assert figures == {"psnr_y_crop2": "Infinity", "ms_ssim_y_crop2": None, "detail_ratio_crop2": None}
-    assert plain(1.5) == 1.5 and plain(-math.inf) == "-Infinity"
+    assert plain(1.5) == 1.5
+    assert plain(-math.inf) == "-Infinity"
     assert result.table().splitlines()[2].split()[:4] == ["bicubic", "inf", "-", "-"]
     assert aligned([["a", "bb"], ["ccc", "d"]]) == "a    bb\nccc   d"
 
@@ -179,7 +184,7 @@ def broken(tmp_path, pictures):
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    ("arguments", "message"),
     [
         ([], "no model given"),
         (["nowhere.keras"], "nowhere.keras"),
@@ -220,7 +225,9 @@ def test_one_line_of_error(arguments, message, model, pictures, tmp_path, capsys
         arguments = [argument.replace(key, value) for argument in arguments]
     assert main(arguments) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: ") and message in error and error.count("\n") == 1
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
 
 
 def test_nothing_is_overwritten_unasked(pictures, tmp_path, capsys, monkeypatch):
@@ -282,9 +289,11 @@ def test_pictures_degraded_otherwise(tmp_path, capsys):
     write(tmp_path / "grey.png", grey)
     spec = '{"class_name": "Realistic", "config": {"clean": 1.0}}'
     one = find_set(f"one={tmp_path}", 2, degradation=parse_degradation(spec, 2))[0]
-    assert one.hr.shape == (40, 48, 3) and np.array_equal(one.lr[..., 0], imresize(grey, 0.5))
+    assert one.hr.shape == (40, 48, 3)
+    assert np.array_equal(one.lr[..., 0], imresize(grey, 0.5))
     chain = find_set(f"one={tmp_path}", 2, degradation=parse_degradation("Realistic", 2))
-    assert np.array_equal(chain[0].lr, chain[0].lr) and not np.array_equal(chain[0].lr, one.lr)
+    assert np.array_equal(chain[0].lr, chain[0].lr)
+    assert not np.array_equal(chain[0].lr, one.lr)
     arguments = ["--scale", "2", "--data", f"one={tmp_path}", "--metrics", "psnr_y", "--degradation"]
     assert main([*arguments, "Realistic"]) == 0
     assert "LR made by Realistic" in capsys.readouterr().out

@@ -114,7 +114,8 @@ def test_page_is_self_contained(page):
     text = page[0].read_text()
     assert not re.findall(r"(?:src|href)=[\"'](?!data:)", text)
     assert set(re.findall(r"https?://[\w./]+", text)) <= {"http://www.w3.org/2000/svg"}
-    assert "@import" not in text and "fetch(" not in text
+    assert "@import" not in text
+    assert "fetch(" not in text
     assert text.count("</script>") == text.count("<script")  # no name of a picture ended one
 
 
@@ -151,7 +152,8 @@ def test_tables_sort(opened, page):
     assert column(opened, "means", 0) == list(METHODS)
     opened.click("#means th:nth-child(2) button")
     down = column(opened, "means", 1)
-    assert down == sorted(down, key=float, reverse=True) and len(set(down)) == 4
+    assert down == sorted(down, key=float, reverse=True)
+    assert len(set(down)) == 4
     assert opened.run("return document.querySelector('#means th:nth-child(2)').ariaSort") == "descending"
     opened.press("#means th:nth-child(2) button", "\ue007")  # Enter
     assert column(opened, "means", 1) == down[::-1]
@@ -162,7 +164,8 @@ def test_tables_sort(opened, page):
     # Figures of each picture: of the metric that was chosen, in natural order of names.
     opened.click("#each th:nth-child(3) button")
     figures = column(opened, "each", 2)
-    assert len(figures) == 4 and figures == sorted(figures, key=float, reverse=True)
+    assert len(figures) == 4
+    assert figures == sorted(figures, key=float, reverse=True)
     choose(opened, "each-metric", "gmsd_crop2")
     figures = column(opened, "each", 2)
     expected = [picture.figures["bicubic"]["gmsd_crop2"] for picture in page[1].sets[0].pictures]
@@ -179,10 +182,12 @@ def test_zoom_is_synchronised(opened):
     opened.run("document.querySelector('#grid').scrollIntoView({block: 'center'})")
     opened.wheel("#grid .pane:nth-child(2)", -600)
     near = transforms(opened, "#grid")
-    assert len(set(near)) == 1 and near != whole
+    assert len(set(near)) == 1
+    assert near != whole
     opened.drag("#grid .pane:nth-child(1)", 40, 30)
     moved = transforms(opened, "#grid")
-    assert len(set(moved)) == 1 and moved != near
+    assert len(set(moved)) == 1
+    assert moved != near
     opened.pinch("#grid .pane:nth-child(3)", 60, 160)
     closer = transforms(opened, "#grid")
     assert len(set(closer)) == 1
@@ -195,7 +200,8 @@ def test_zoom_is_synchronised(opened):
     assert transforms(opened, "#grid") == whole
     opened.keys("2")  # the second largest error
     region = transforms(opened, "#grid")
-    assert len(set(region)) == 1 and scale(region[0]) > 1.5 * scale(whole[0])
+    assert len(set(region)) == 1
+    assert scale(region[0]) > 1.5 * scale(whole[0])
     opened.click("#crops .cell")
     assert transforms(opened, "#grid") != region
 
@@ -239,7 +245,7 @@ def test_sets_scatter_and_names(opened):
     assert len(column(opened, "means", 1)) == 4
 
 
-@pytest.mark.parametrize("width, height", [(1280, 900), (390, 800)])
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 800)])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_colours_and_sizes(opened, tmp_path, theme, width, height):
     opened.resize(width, height)
@@ -264,16 +270,20 @@ def test_budget_and_places(tmp_path):
     views, details = encode_picture(pair, outputs, 2, 30_000)
     view = details["view"]
     size = sum(len(uri) * 3 // 4 for name, uri in views["pictures"].items())
-    assert size < 1.25 * 30_000 and view["width"] * view["height"] < 400 * 600 / 2
+    assert size < 1.25 * 30_000
+    assert view["width"] * view["height"] < 400 * 600 / 2
     region = details["regions"][0]
     y, x = region["y"] + view["y"], region["x"] + view["x"]
-    assert abs(y + region["height"] / 2 - 230) < 32 and abs(x + region["width"] / 2 - 430) < 32
+    assert abs(y + region["height"] / 2 - 230) < 32
+    assert abs(x + region["width"] / 2 - 430) < 32
     assert region["errors"]["model"] > 3 * region["errors"]["bicubic"]
     whole = encode_picture(pair, outputs, 2, 10_000_000)[1]
-    assert whole["view"] == {"x": 0, "y": 0, "width": 600, "height": 400} and len(whole["regions"]) == 3
+    assert whole["view"] == {"x": 0, "y": 0, "width": 600, "height": 400}
+    assert len(whole["regions"]) == 3
     error = np.zeros((100, 100))
     error[10, 90] = 9
-    assert largest_errors(error, 2)[0][0] <= 10 and largest_errors(error, 2)[0][1] + 32 > 90
+    assert largest_errors(error, 2)[0][0] <= 10
+    assert largest_errors(error, 2)[0][1] + 32 > 90
     assert len(largest_errors(np.zeros((20, 20)), 4)) == 1  # smaller than a square
 
 

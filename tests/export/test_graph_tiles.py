@@ -31,7 +31,8 @@ def _made(name, dtype=tf.float32, tile=16, halo=None, **config):
 
 def _check_exact(name, sizes):
     enlarger, tiling, run = _made(name)
-    assert tiling.exact and not tiling.note
+    assert tiling.exact
+    assert not tiling.note
     for size in sizes:
         pictures = noise(*size, 3, seed=size[1])
         whole = enlarger.generator(pictures).numpy()
@@ -47,7 +48,8 @@ def test_tiles_equal_the_whole(name):
 def test_tiles_start_at_multiples_of_the_largest_stride(name):
     # Their exact halo more than doubles the work at any tile, so it is asked for.
     enlarger, tiling, run = _made(name, halo="exact")
-    assert tiling.alignment > 1 and tiling.exact
+    assert tiling.alignment > 1
+    assert tiling.exact
     side = tiling.tile[0] + 2 * tiling.halo
     pictures = noise(1, side + 43, 21, 3)
     assert np.abs(run(pictures) - enlarger.generator(pictures).numpy()).max() < 1e-5
@@ -75,7 +77,8 @@ def test_a_halo_one_pixel_short_shows():
 
 def test_networks_that_look_everywhere_are_blended_as_by_the_upscale_command():
     enlarger, tiling, run = _made("UNet", tile=64, normalization="instance")
-    assert not tiling.exact and "blended" in tiling.note
+    assert not tiling.exact
+    assert "blended" in tiling.note
     picture = noise(150, 201, 3)
     wanted = np.concatenate(list(enlarged_rows(enlarger, picture, tiling)))
     assert np.abs(run(picture[None])[0] - wanted).max() < 1e-5
@@ -93,7 +96,8 @@ def test_integers_are_rounded_as_by_the_upscale_command():
     for picture, one in zip(pictures, found, strict=True):
         wanted = np.concatenate(list(enlarged_rows(enlarger, picture, tiling)))
         levels = np.abs(one.astype(int) - wanted)
-        assert levels.max() <= 1 and (levels > 0).sum() <= 3
+        assert levels.max() <= 1
+        assert (levels > 0).sum() <= 3
 
 
 def test_no_pictures_and_pictures_without_pixels():
@@ -112,10 +116,11 @@ def test_tiles_are_as_large_as_a_gigabyte_allows():
 @pytest.mark.long
 def test_a_network_that_looks_far_gets_a_measured_halo_and_it_is_said():
     tiling = fixed_tiling(Enlarger(calm(tiny_generator("RRDBNet"))), tile=16)
-    assert tiling.halo < Enlarger(tiny_generator("RRDBNet")).field.halo and "--halo exact" in tiling.note
+    assert tiling.halo < Enlarger(tiny_generator("RRDBNet")).field.halo
+    assert "--halo exact" in tiling.note
 
 
-@pytest.mark.parametrize("tile, halo", [(8, None), (64, -1)])
+@pytest.mark.parametrize(("tile", "halo"), [(8, None), (64, -1)])
 def test_refused_sizes(tile, halo):
     with pytest.raises(InputError, match="expected"):
         fixed_tiling(Enlarger(tiny_generator("Compact")), tile, halo)

@@ -30,7 +30,8 @@ def _check(run, generator, sizes=((1, 24, 32), (4, 17, 19), (1, 40, 9))):
 def test_a_keras_file_is_the_merged_network(generator, tmp_path):
     [agreement] = export(generator, tmp_path / "model.keras", "keras")
     loaded = sr_gan_tf.load(agreement.path)
-    assert loaded.is_merged and agreement.difference < 1e-6
+    assert loaded.is_merged
+    assert agreement.difference < 1e-6
     assert agreement.size == agreement.path.stat().st_size
     with pytest.raises(InputError, match="is there already"):
         export(generator, tmp_path / "model.keras", "keras")
@@ -54,9 +55,11 @@ def test_litert_of_any_size_and_in_eight_bits(tmp_path):
 
 def test_the_ending_of_the_file_is_its_format(generator, tmp_path):
     [agreement] = export(generator, tmp_path / "model.keras")
-    assert agreement.format == "keras" and agreement.path.is_file()
+    assert agreement.format == "keras"
+    assert agreement.path.is_file()
     [agreement] = export(generator, tmp_path / "model.tflite", lite=Lite(side=16))
-    assert agreement.format.startswith("litert") and agreement.path.is_file()
+    assert agreement.format.startswith("litert")
+    assert agreement.path.is_file()
 
 
 def test_a_damaged_picture_to_calibrate_on_is_named(tmp_path):
@@ -75,7 +78,8 @@ def test_litert_of_every_family(name, tmp_path):
     try:
         _, run = _lite(generator, tmp_path / "any.tflite", Lite())
     except InputError as error:
-        assert name == "RRDBNet" and "--side 128" in str(error)
+        assert name == "RRDBNet"
+        assert "--side 128" in str(error)
     else:
         _check(run, generator)
 
@@ -124,7 +128,7 @@ def test_a_wrong_file_is_not_written(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    ("arguments", "message"),
     [
         (["--to", "x.png", "--format", "onnx"], "expected a name that ends in .onnx"),
         (["--to", "x.tflite", "--format", "litert", "--side", "0"], "--side 0: expected 1 or more"),
@@ -150,7 +154,8 @@ def test_mistakes_in_one_line(arguments, message, tmp_path, monkeypatch, capsys)
     tiny_generator("Compact").save("model.keras")
     assert main(["model.keras", *arguments]) == 2
     error = capsys.readouterr().err
-    assert message in error and error.count("\n") == 1
+    assert message in error
+    assert error.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
 
 

@@ -37,7 +37,8 @@ def _wanted(generator, content: bytes) -> np.ndarray:
 
 
 def _levels(found, wanted) -> int:
-    assert found.shape == wanted.shape and found.dtype == wanted.dtype
+    assert found.shape == wanted.shape
+    assert found.dtype == wanted.dtype
     return int(np.abs(found.astype(int) - wanted).max())
 
 
@@ -144,7 +145,8 @@ def test_load_takes_the_folder_of_versions(served, generator):
     picture = noise(1, 30, 41, 3)
     wanted = generator.merged().predict(picture, verbose=0)
     model = sr_gan_tf.load(served)
-    assert model.scale == 3 and model.name == "span"
+    assert model.scale == 3
+    assert model.name == "span"
     assert np.abs(model.predict(picture, verbose=0) - wanted).max() < 1e-5
     # The halo stands in its card: the upscale command cuts it into exact tiles too.
     eight = noise(70, 50, 3, dtype=np.uint8)
@@ -213,7 +215,9 @@ def test_the_warm_up_file_by_its_real_definition(served, server):
 
 def test_the_card(served):
     card = json.loads((served / "1" / "model_card.json").read_text())
-    assert card["scale"] == 3 and card["class_name"] == "SPAN" and card["config"]["merged"] is True
+    assert card["scale"] == 3
+    assert card["class_name"] == "SPAN"
+    assert card["config"]["merged"] is True
     assert card["licence"] == "CC0-1.0"
     assert card["verified"]["largest_difference"] < 1e-5
     written = {path for path in (served / "1").rglob("*") if path.is_file() and path.name != "model_card.json"}

@@ -45,7 +45,8 @@ def test_the_document_as_written(repository, folder):
 
     commands = [block for block in _blocks(repository, "sh") if "docker" not in block and "pytest" not in block]
     local = [block for block in commands if "curl" not in block]
-    assert len(local) == 2 and len(commands) == 3
+    assert len(local) == 2
+    assert len(commands) == 3
     for block in local:
         run(["bash", "-ec", block])
     programs = _blocks(repository, "python")

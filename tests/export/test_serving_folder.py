@@ -24,7 +24,8 @@ def _version(folder, content="x", number=None):
 
 def test_versions_are_added_and_never_overwritten(tmp_path):
     folder = tmp_path / "serving" / "model"
-    assert _version(folder).name == "1" and _version(folder).name == "2"
+    assert _version(folder).name == "1"
+    assert _version(folder).name == "2"
     assert _version(folder, number=20261122).name == "20261122"
     assert _version(folder).name == "20261123"
     with pytest.raises(InputError, match="never overwritten"):
@@ -36,17 +37,15 @@ def test_versions_are_added_and_never_overwritten(tmp_path):
 
 def test_a_failure_leaves_nothing(tmp_path):
     folder = tmp_path / "serving" / "model"
-    with pytest.raises(KeyboardInterrupt):
-        with new_version(folder) as (temporary, final):
-            (temporary / "saved_model.pb").write_text("half")
-            assert not final.exists()
-            raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt), new_version(folder) as (temporary, final):
+        (temporary / "saved_model.pb").write_text("half")
+        assert not final.exists()
+        raise KeyboardInterrupt
     assert not folder.exists()
     _version(folder)
-    with pytest.raises(InputError, match="meanwhile"):
-        with new_version(folder) as (temporary, final):
-            final.mkdir()
-            (final / "saved_model.pb").write_text("another's")
+    with pytest.raises(InputError, match="meanwhile"), new_version(folder) as (temporary, final):
+        final.mkdir()
+        (final / "saved_model.pb").write_text("another's")
     assert sorted(item.name for item in folder.iterdir()) == ["1", "2"]
     assert (folder / "2" / "saved_model.pb").read_text() == "another's"
 
@@ -84,9 +83,11 @@ def test_the_card_of_a_run_says_experiment_data_and_figures(tmp_path, generator)
         "step,stage,validation/psnr_y,validation/bicubic_psnr_y\n0,a,,20\n5,a,31.5,\n9,a,30.5,\n"
     )
     card = model_card(run, generator.merged())
-    assert card["experiment"]["name"] == "mine" and card["data"] == {"train": ["pictures"]}
+    assert card["experiment"]["name"] == "mine"
+    assert card["data"] == {"train": ["pictures"]}
     assert card["figures"] == {"validation/psnr_y": 31.5, "step": 5, "steps_of_the_run": 9}
-    assert card["sha256"] == sha256(run / "best.keras") and card["licence"] == "not stated"
+    assert card["sha256"] == sha256(run / "best.keras")
+    assert card["licence"] == "not stated"
 
 
 def test_the_card_of_a_run_has_the_figures_of_its_best_generator(tmp_path, generator):
@@ -109,7 +110,8 @@ def test_the_card_of_a_shipped_model_carries_its_own(tmp_path, generator, monkey
     monkeypatch.setattr("sr_gan_tf.export_formats.model_card.WEIGHTS", tmp_path)
     monkeypatch.setattr("sr_gan_tf.models.WEIGHTS", tmp_path)
     card = model_card("mine", generator.merged())
-    assert card["experiment"] == ["a.json"] and card["sha256"] == sha256(tmp_path / "mine.keras")
+    assert card["experiment"] == ["a.json"]
+    assert card["sha256"] == sha256(tmp_path / "mine.keras")
     assert {key: card[key] for key in ("data", "figures", "licence")} == {
         key: own[key] for key in ("data", "figures", "licence")
     }
@@ -139,7 +141,7 @@ class _Loaded:
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    ("arguments", "message"),
     [
         (["nothing.keras", "--to", "{to}"], "no model 'nothing.keras'"),
         (["{model}", "--to", "{file}"], "is a file; give a folder"),
@@ -163,7 +165,8 @@ def test_mistakes_end_in_one_line(arguments, message, generator, served, tmp_pat
     }
     assert main([item.format(**names) for item in arguments]) == 2
     error = capsys.readouterr().err
-    assert message in error and error.count("\n") == 1
+    assert message in error
+    assert error.count("\n") == 1
     assert not (tmp_path / "x").exists()
 
 

@@ -62,7 +62,8 @@ def test_open_gates_let_the_signal_reach_every_block():
         return [float(output.std((0, 1, 2)).mean()) for output in blocks.predict(photograph, verbose=0)]
 
     first, last = sizes(input_gain=5.0, initial_gain=2.5, initial_gate=4.0)
-    assert 0.5 < first < 3 and 0.5 < last < 3
+    assert 0.5 < first < 3
+    assert 0.5 < last < 3
     first, last = sizes(input_gain=1.0)
     assert last < 1e-3 * first
 
@@ -90,7 +91,9 @@ def test_merged(config):
     images = picture(network)
     expected = network(images).numpy()
     np.testing.assert_allclose(merged(images), expected, atol=1e-5 * max(1, np.ptp(expected)))
-    assert merged.merged() is merged and merged.is_merged and not network.is_merged
+    assert merged.merged() is merged
+    assert merged.is_merged
+    assert not network.is_merged
     assert merged.get_config() == {**network.get_config(), "merged": True, "published_graph": False}
     assert not any(isinstance(layer, Conv3XC) for layer in merged.layers)
     assert all(np.abs(gradient).max() > 0 for gradient in gradients(merged, images))

@@ -58,7 +58,9 @@ def test_stacks_by_hand(stack, size, halo, alignment):
 def test_layers_that_see_everything_are_named(layer, name):
     inputs = keras.Input((8, 8, 4))
     field = receptive_field(keras.Model(inputs, layer(inputs)))
-    assert not field.finite and field.halo is None and name in field.why
+    assert not field.finite
+    assert field.halo is None
+    assert name in field.why
 
 
 def test_branches_nested_models_and_operations():
@@ -96,6 +98,7 @@ def test_one_pixel_changes_what_the_graph_says(name):
         spoilt[0, place, place] = np.nan  # goes wherever the pixel's value counts, however little
         rows = np.flatnonzero(np.isnan(generator(spoilt, training=False).numpy()).any(axis=(0, 2, 3)))
         first, last = rows.min() // generator.scale, rows.max() // generator.scale
-        assert first >= place - field.halo and last <= place + field.halo
+        assert first >= place - field.halo
+        assert last <= place + field.halo
         reached = max(reached, place - first, last - place)
     assert reached == field.halo

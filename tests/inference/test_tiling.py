@@ -16,6 +16,7 @@ from sr_gan_tf.inference.halo import measured_halo
 from sr_gan_tf.inference.memory import bytes_per_pixel, free_memory
 from sr_gan_tf.inference.tiling import enlarged_rows, plan, spans, upscale_array
 from sr_gan_tf.networks import Generator
+import itertools
 
 _ENLARGERS: dict[str, Enlarger] = {}
 _CHANGED: dict[str, np.ndarray] = {}
@@ -46,12 +47,15 @@ def _noise(height: int, width: int, channels: int = 3, dtype=np.float32, seed: i
 @given(st.integers(1, 700), st.integers(1, 90), st.integers(0, 60), st.sampled_from([1, 2, 8, 64]))
 def test_spans_cover_an_axis_once(length, tile, halo, alignment):
     parts = spans(length, tile, halo, alignment)
-    assert parts[0].first == 0 and parts[-1].last == length
-    for part, following in zip(parts, parts[1:], strict=False):
+    assert parts[0].first == 0
+    assert parts[-1].last == length
+    for part, following in itertools.pairwise(parts):
         assert part.last == following.first
     for part in parts:
-        assert part.start % alignment == 0 and (length - part.stop) % alignment == 0
-        assert part.start <= max(0, part.first - halo) and part.stop >= min(length, part.last + halo)
+        assert part.start % alignment == 0
+        assert (length - part.stop) % alignment == 0
+        assert part.start <= max(0, part.first - halo)
+        assert part.stop >= min(length, part.last + halo)
         assert part.last > part.first
     assert len({part.stop - part.start for part in parts}) == 1
 
@@ -116,7 +120,8 @@ def test_grey_pictures_and_sample_types():
     assert np.abs(upscale_array(generator, grey)[..., 0] - np.clip(expected * 255, 0, 255)).max() <= 0.51
     assert upscale_array(generator, grey[..., 0]).shape == (80, 124)
     sixteen = upscale_array(generator, grey.astype(np.uint16) * 257)
-    assert sixteen.dtype == np.uint16 and np.abs(sixteen[..., 0] - np.clip(expected, 0, 1) * 65535).max() <= 1
+    assert sixteen.dtype == np.uint16
+    assert np.abs(sixteen[..., 0] - np.clip(expected, 0, 1) * 65535).max() <= 1
     assert colour.dtype == np.uint8
     for shape in ((3,), (4, 4, 2), (0, 4, 3)):
         with pytest.raises(InputError, match="shape"):
@@ -169,9 +174,12 @@ def test_networks_that_see_everything_are_blended_and_say_so():
     picture = np.stack([waves, waves[::-1], waves**2], axis=2).astype(np.float32)
     tiling = plan(enlarger, picture.shape)
     whole = np.concatenate(list(enlarged_rows(enlarger, picture, tiling)))
-    assert np.array_equal(whole, enlarger(picture)) and not tiling.note
+    assert np.array_equal(whole, enlarger(picture))
+    assert not tiling.note
     tiling = plan(enlarger, picture.shape, 40)
-    assert not tiling.exact and "blended" in tiling.note and "norm" in tiling.note
+    assert not tiling.exact
+    assert "blended" in tiling.note
+    assert "norm" in tiling.note
     result = np.concatenate(list(enlarged_rows(enlarger, picture, tiling)))
     assert result.shape == whole.shape
     assert 0 < np.abs(result - whole).mean() < 0.05 * whole.std()
@@ -180,7 +188,8 @@ def test_networks_that_see_everything_are_blended_and_say_so():
         assert np.abs(np.diff(result, axis=axis)).max() < 1.1 * np.abs(np.diff(whole, axis=axis)).max()
     eight = as_samples(picture, np.uint8)
     blended = np.concatenate(list(enlarged_rows(enlarger, eight, tiling)))
-    assert blended.dtype == np.uint8 and np.abs(blended / 255 - np.clip(result, 0, 1)).max() < 0.05
+    assert blended.dtype == np.uint8
+    assert np.abs(blended / 255 - np.clip(result, 0, 1)).max() < 0.05
 
 
 def test_blending_weights_add_up():
@@ -235,7 +244,8 @@ def test_tiles_follow_the_memory():
         rows = 3 * tiling.tile[0] * 6000 * 9 * 3  # of the enlarged picture, made, waiting and encoded
         assert height * width * need + rows <= megabytes * 1e6
         areas.append(height * width)
-    assert areas[0] < areas[1] / 5 and areas[1] < areas[2] / 5
+    assert areas[0] < areas[1] / 5
+    assert areas[1] < areas[2] / 5
     assert plan(enlarger, (100, 120, 3), memory=1e9).tile == (100, 120)
     for shape in ((1, 1), (1, 50000), (50000, 3), (17, 4000)):
         tiling = plan(enlarger, shape, memory=1e6)
@@ -249,7 +259,9 @@ def test_a_measured_halo_where_the_exact_one_is_dear():
     need = enlarger.bytes_per_pixel
     tiling = plan(enlarger, (500, 500, 3), memory=need * (exact * 3) ** 2)
     halo, error = measured_halo(enlarger, exact)
-    assert tiling.halo == halo < exact and 0 <= error < 0.5 and f"{halo} pixels" in tiling.note
+    assert tiling.halo == halo < exact
+    assert 0 <= error < 0.5
+    assert f"{halo} pixels" in tiling.note
     assert plan(enlarger, (500, 500, 3), halo="exact", memory=need * (exact * 3) ** 2).halo == exact
     picture = _noise(150, 150, dtype=np.uint8)
     levels = np.abs(_tiled(enlarger, picture, 40, halo).astype(int) - enlarger(picture))

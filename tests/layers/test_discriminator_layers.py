@@ -206,7 +206,8 @@ def test_depthwise_convolution_is_keras_own(kernel_size):
     for value, expected in zip(*results, strict=True):
         np.testing.assert_allclose(value, expected, atol=1e-5)
     again = keras.layers.deserialize(keras.layers.serialize(layer))
-    assert type(again) is DepthwiseConv2D and again.kernel_size == layer.kernel_size
+    assert type(again) is DepthwiseConv2D
+    assert again.kernel_size == layer.kernel_size
 
 
 def _plain_lines(table, indices, weights):

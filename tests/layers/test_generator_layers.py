@@ -29,7 +29,8 @@ def test_icnr_starts_without_a_checkerboard():
     convolution = keras.layers.Conv2D(3 * 9, 3, padding="same", kernel_initializer=ICNR(3, "he_normal"))
     images = np.random.default_rng(0).random((1, 5, 4, 2), np.float32)
     enlarged = PixelShuffle(3)(convolution(images)).numpy()
-    assert enlarged.shape == (1, 15, 12, 3) and np.std(enlarged) > 0.01
+    assert enlarged.shape == (1, 15, 12, 3)
+    assert np.std(enlarged) > 0.01
     blocks = enlarged.reshape(1, 5, 3, 4, 3, 3)
     np.testing.assert_allclose(blocks, np.broadcast_to(blocks[:, :, :1, :, :1], blocks.shape), atol=1e-6)
     with pytest.raises(ValueError, match="10 channels cannot be shuffled by 2"):
@@ -61,7 +62,8 @@ def test_mirror_and_crop(known):
 
     signature = None if known else [tf.TensorSpec((None, None, None, 1))]
     wide, cropped = tf.function(both, input_signature=signature)(tf.constant(row))
-    assert wide.shape == (1, 8, 8, 1) and cropped.shape == (1, 2, 6, 1)
+    assert wide.shape == (1, 8, 8, 1)
+    assert cropped.shape == (1, 2, 6, 1)
     np.testing.assert_array_equal(wide[0, 0, :, 0], [0, 1, 2, 2, 1, 0, 0, 1])
     np.testing.assert_array_equal(wide[0, 7], wide[0, 0])
     np.testing.assert_array_equal(cropped[0, 1, :, 0], [0, 0, 1, 1, 2, 2])

@@ -82,4 +82,5 @@ def test_convolution_layer_is_kerass():
             variable.assign(noise(*variable.shape, seed=index))
     np.testing.assert_allclose(own(noise(1, 12, 9, 4)), other(noise(1, 12, 9, 4)), rtol=1e-4, atol=1e-4)
     again = FewChannelsConv2D.from_config(own.get_config())
-    assert again.kernel_size == (9, 9) and again.padding == "same"
+    assert again.kernel_size == (9, 9)
+    assert again.padding == "same"

@@ -59,7 +59,8 @@ def test_a_few_steps_of_each_family(repository, family):
     networks = build_networks(experiment)
     before = [network.get_weights() for network in (networks.generator, networks.discriminator)]
     rows = play(experiment, networks, 1, 3, eagerly=True)
-    assert len(rows) == 3 and all(np.isfinite(list(row.values())).all() for row in rows)
+    assert len(rows) == 3
+    assert all(np.isfinite(list(row.values())).all() for row in rows)
     assert all(row["skipped_steps"] == 0 and 0 <= row["pair_share"] <= 1 for row in rows)
     for weights, network in zip(before, (networks.generator, networks.discriminator), strict=True):
         assert any((old != new).any() for old, new in zip(weights, network.get_weights(), strict=True))

@@ -59,7 +59,8 @@ def test_round_trip(name):
     assert isinstance(loss, ALL[name])
     packed = json.dumps(keras.saving.serialize_keras_object(loss))
     again = keras.saving.deserialize_keras_object(json.loads(packed))
-    assert type(again) is type(loss) and again.get_config() == loss.get_config()
+    assert type(again) is type(loss)
+    assert again.get_config() == loss.get_config()
     assert json.loads(json.dumps(loss.get_config())) == loss.get_config()
     # What an experiment file says is what the loss answers.
     for key, value in SMALL.get(name, {}).items():
@@ -71,7 +72,8 @@ def test_perfect_input(name):
     hr, sr, lr = photographs("float32")
     loss = make(name)
     value = loss(hr, hr, lr)
-    assert value.dtype == tf.float32 and value.shape == ()
+    assert value.dtype == tf.float32
+    assert value.shape == ()
     if name != "TotalVariation":
         assert abs(float(value)) < 1e-6
     assert float(loss(hr, sr, lr)) > 10 * abs(float(value)) + 1e-6 or name == "TotalVariation"
@@ -91,7 +93,8 @@ def test_gradient_by_finite_differences(name):
         loss = build(Spec(name, {"focus": 0.0}), ALL, "loss")
     direction = np.random.default_rng(2).normal(size=sr.shape)
     exact, measured = slope(lambda x: loss.compute(tf.constant(hr), x, tf.constant(lr)), sr, direction, step)
-    assert exact == pytest.approx(measured, rel=tolerance) and abs(exact) > 1e-8
+    assert exact == pytest.approx(measured, rel=tolerance)
+    assert abs(exact) > 1e-8
 
 
 def extremes():
@@ -203,7 +206,8 @@ def test_compiled_values_equal_plain_ones(names):
 def test_senseless_arguments_are_refused_in_one_line(name, config):
     with pytest.raises(InputError) as error:
         build(Spec(name, config), ALL, "stages.0.content.0")
-    assert str(error.value).startswith("stages.0.content.0") and "\n" not in str(error.value)
+    assert str(error.value).startswith("stages.0.content.0")
+    assert "\n" not in str(error.value)
 
 
 def test_the_document_has_a_line_for_each_loss(repository):

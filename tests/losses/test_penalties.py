@@ -50,7 +50,8 @@ def test_the_gradient_penalty_looks_between_the_pictures():
     share = (seen[0].numpy() - FAKE) / (REAL - FAKE)
     shares = share.reshape(3, -1).mean(axis=1)
     np.testing.assert_allclose(share.reshape(3, -1), shares[:, None] * np.ones((1, 16)), atol=1e-3)
-    assert ((shares >= 0) & (shares <= 1)).all() and len(set(shares.round(3))) == 3
+    assert ((shares >= 0) & (shares <= 1)).all()
+    assert len(set(shares.round(3))) == 3
     # The same batch draws the same places, another batch others.
     GradientPenalty()(critic, REAL, FAKE)
     np.testing.assert_array_equal(seen[0], seen[1])
@@ -75,7 +76,8 @@ def test_gradient_to_the_discriminator_by_finite_differences(name):
         value = function(kernels)
     exact = float(tf.reduce_sum(tape.gradient(value, kernels) * direction))
     measured = float(function(kernels + 1e-6 * direction) - function(kernels - 1e-6 * direction)) / 2e-6
-    assert exact == pytest.approx(measured, rel=1e-6) and abs(exact) > 1e-6
+    assert exact == pytest.approx(measured, rel=1e-6)
+    assert abs(exact) > 1e-6
 
 
 @pytest.mark.parametrize("name", PENALTIES)
@@ -86,7 +88,8 @@ def test_extreme_input_is_finite(name):
         for real, fake in [(REAL, REAL), (0 * REAL, 0 * FAKE + 1), (REAL, FAKE)]:
             with tf.GradientTape() as tape:
                 value = PENALTIES[name]()(lambda images: weight * tf.reduce_sum(images, axis=(1, 2)), real, fake)
-            assert np.isfinite(float(value)) and np.isfinite(float(tape.gradient(value, weight)))
+            assert np.isfinite(float(value))
+            assert np.isfinite(float(tape.gradient(value, weight)))
 
 
 def test_compiled_inside_a_step():
@@ -100,4 +103,6 @@ def test_compiled_inside_a_step():
         return value, tape.gradient(value, weight)
 
     value, gradient = step(REAL, FAKE)
-    assert value.dtype == tf.float32 and np.isfinite(float(value)) and float(gradient) != 0
+    assert value.dtype == tf.float32
+    assert np.isfinite(float(value))
+    assert float(gradient) != 0

@@ -126,7 +126,8 @@ def test_full_ms_ssim_and_its_gradient_are_finite(photograph, pair):
         with tf.GradientTape() as tape:
             tape.watch(sr)
             value = loss(hr, sr)
-        assert math.isfinite(float(value)) and 0 <= float(value) <= 1
+        assert math.isfinite(float(value))
+        assert 0 <= float(value) <= 1
         assert np.isfinite(tape.gradient(value, sr).numpy()).all()
 
 

@@ -80,7 +80,8 @@ def test_a_keras_file_and_a_larger_network_are_read_too(vgg19, tmp_path):
     expected = read_convolutions(path, "vgg19")
     model.save(tmp_path / "whole.keras")
     found = read_convolutions(tmp_path / "whole.keras", "vgg19")
-    assert expected.keys() == found.keys() and len(expected) == 16
+    assert expected.keys() == found.keys()
+    assert len(expected) == 16
     for name in expected:
         np.testing.assert_array_equal(found[name][0], expected[name][0])
         np.testing.assert_array_equal(found[name][1], expected[name][1])
@@ -102,7 +103,8 @@ def old_file(path, network, change=None):
 def test_the_published_layout(tmp_path):
     found = read_convolutions(old_file(tmp_path / "old.h5", "vgg16"), "vgg16")
     assert list(found) == [name for name in layer_names("vgg16") if "conv" in name]
-    assert found["block4_conv1"][0].shape == (3, 3, 256, 512) and found["block4_conv1"][1][0] == 0.25
+    assert found["block4_conv1"][0].shape == (3, 3, 256, 512)
+    assert found["block4_conv1"][1][0] == 0.25
 
 
 def test_bad_files_are_refused(tmp_path):
@@ -137,7 +139,8 @@ def test_without_a_network_the_error_names_file_folder_and_remedy(home):
     key, _, value = words[words.index("--set") + 1].partition("=")
     assert key == "stages.1.content.0.config"
     loss = build(Spec("VGGFeatures", json.loads(value)), CONTENT_LOSSES, "stages.1.content.0")
-    assert loss.layers == {"block5_conv3": 0.5, "block2_conv2": 1.0} and loss.distance == "mse"
+    assert loss.layers == {"block5_conv3": 0.5, "block2_conv2": 1.0}
+    assert loss.distance == "mse"
 
 
 def test_a_placed_file_is_used_and_a_wrong_one_is_left_alone(home, monkeypatch):
@@ -153,7 +156,8 @@ def test_a_placed_file_is_used_and_a_wrong_one_is_left_alone(home, monkeypatch):
 
 def test_a_download_arrives_whole_or_not_at_all(home, monkeypatch):
     def fetch(name, origin, cache_dir, cache_subdir, file_hash):
-        assert origin.endswith("/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5") and file_hash
+        assert origin.endswith("/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5")
+        assert file_hash
         part = home / cache_subdir / name
         part.parent.mkdir()
         return str(old_file(part, "vgg16"))

@@ -145,7 +145,8 @@ def test_ms_ssim_agrees_with_tensorflow_and_survives_the_negative():
     assert ms_ssim_y(hr, sr, 0) == pytest.approx(float(tf.image.ssim_multiscale(y_hr, y_sr, 255)[0]), abs=2e-5)
     assert ms_ssim(luma(hr), luma(hr)) == pytest.approx(1)
     assert ms_ssim(luma(hr), 255 - luma(hr)) == 0
-    assert math.isnan(ms_ssim(luma(hr)[:160], luma(sr)[:160])) and ms_ssim(luma(hr)[:161], luma(sr)[:161]) > 0
+    assert math.isnan(ms_ssim(luma(hr)[:160], luma(sr)[:160]))
+    assert ms_ssim(luma(hr)[:161], luma(sr)[:161]) > 0
 
 
 def test_spectral_ratios():
@@ -165,7 +166,8 @@ def test_spectral_ratios():
     assert detail_ratio(quiet, loud, 0) == pytest.approx(4, rel=0.01)
     assert detail_ratio(quiet.T, loud.T, 0) == pytest.approx(4, rel=0.01)
     assert checkerboard_ratio(quiet, loud, 0, 8) == pytest.approx(4, rel=0.01)
-    assert math.isnan(checkerboard_ratio(hr, hr, 4, 5)) and math.isnan(detail_ratio(hr[:50], hr[:50], 4))
+    assert math.isnan(checkerboard_ratio(hr, hr, 4, 5))
+    assert math.isnan(detail_ratio(hr[:50], hr[:50], 4))
 
 
 def test_mean_color_and_gmsd():
@@ -199,13 +201,14 @@ def test_names_carry_the_protocol():
     assert figures["psnr_y_crop4"] == psnr_y(hr, hr[..., ::-1], 4)
     assert list(measure(hr, hr, 4, ["gmsd"], crop=0)) == ["gmsd_crop0"]
     everything = measure(photograph(180), photograph(180), 2, METRICS)
-    assert all(math.isfinite(value) for value in everything.values()) and len(everything) == len(METRICS)
+    assert all(math.isfinite(value) for value in everything.values())
+    assert len(everything) == len(METRICS)
     with pytest.raises(InputError, match="no metric 'psnr'; did you mean 'psnr_y'"):
         measure(hr, hr, 4, ["psnr"])
 
 
 @pytest.mark.parametrize(
-    "sr, crop, message",
+    ("sr", "crop", "message"),
     [
         (np.zeros((30, 31, 3), np.uint8), 4, "SR has 31x30 pixels, HR has 30x30"),
         (np.zeros((30, 30, 3), np.float32), 4, "SR is float32"),

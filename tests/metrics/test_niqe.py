@@ -64,7 +64,8 @@ def test_files_that_hold_no_parameters(tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError, match=said) as caught:
             Naturalness(tmp_path / name)
-        assert "pickle" not in str(caught.value) and "\n" not in str(caught.value)
+        assert "pickle" not in str(caught.value)
+        assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="no file nosuch.mat"):
         Naturalness("nosuch.mat")
     np.save(tmp_path / "one.npy", np.ones(3))
@@ -77,7 +78,8 @@ def test_shape_of_a_distribution_is_found():
     values = RANDOM.normal(0, 2, (400, 400))
     shape, left, right = _fit_distribution(values)
     assert shape == pytest.approx(2, abs=0.05)  # a Gaussian; its scale is sigma * sqrt(2)
-    assert left == pytest.approx(2 * 2**0.5, rel=0.02) and right == pytest.approx(left, rel=0.02)
+    assert left == pytest.approx(2 * 2**0.5, rel=0.02)
+    assert right == pytest.approx(left, rel=0.02)
     shape, left, right = _fit_distribution(np.where(values < 0, values * 3, values))
     assert left == pytest.approx(3 * right, rel=0.03)
     assert math.isnan(_fit_distribution(np.ones((8, 8)))[0])

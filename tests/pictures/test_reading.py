@@ -44,7 +44,9 @@ def test_rgb_in_every_format(cat, tmp_path, suffix):
     options = {"webp": {"lossless": True}, "jpg": {"quality": 95, "subsampling": 0}, "avif": {"quality": 95}}
     path = _save(Image.fromarray(cat), tmp_path / f"cat.{suffix}", **options.get(suffix, {}))
     picture = read_image(path)
-    assert picture.pixels.shape == cat.shape and picture.pixels.dtype == np.uint8 and picture.alpha is None
+    assert picture.pixels.shape == cat.shape
+    assert picture.pixels.dtype == np.uint8
+    assert picture.alpha is None
     error = np.abs(picture.pixels.astype(int) - cat).mean()
     assert error == 0 if suffix in ("png", "bmp", "tif", "webp") else error < 8
     assert np.array_equal(read_rgb(path), picture.pixels)
@@ -79,7 +81,8 @@ def test_palette_with_transparency_has_alpha(cat, tmp_path):
     path = _save(image, tmp_path / "cat.png", transparency=3)
     picture = read_image(path)
     hidden = np.asarray(image) == 3
-    assert hidden.any() and np.array_equal(picture.alpha == 0, hidden)
+    assert hidden.any()
+    assert np.array_equal(picture.alpha == 0, hidden)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -134,7 +137,8 @@ def test_metadata_is_read(cat, tmp_path):
         metadata = read_image(_save(Image.fromarray(cat), tmp_path / f"cat.{suffix}", **options)).metadata
         block = Image.Exif()
         block.load(metadata.exif)
-        assert metadata.icc_profile == profile and block[0x010F] == "Camera"
+        assert metadata.icc_profile == profile
+        assert block[0x010F] == "Camera"
         assert metadata.dpi == pytest.approx((300, 150), rel=0.01)
 
 
@@ -152,7 +156,8 @@ def test_animation_frames(cat, tmp_path):
 def test_named_by_content_not_by_suffix(cat, tmp_path):
     path = tmp_path / "really_a_png.jpg"
     _save(Image.fromarray(cat), path, format="PNG")
-    assert read_image(path).format == "PNG" and np.array_equal(read_rgb(path), cat)
+    assert read_image(path).format == "PNG"
+    assert np.array_equal(read_rgb(path), cat)
 
 
 def _png_header(width: int, height: int) -> bytes:
@@ -175,7 +180,8 @@ def test_unusable_files_are_named(tmp_path, content, expected):
     for reader in (read_rgb, read_image, picture_size):
         with pytest.raises(InputError, match=expected) as caught:
             reader(path)
-        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
 def test_missing_file_and_folder(tmp_path):

@@ -63,7 +63,8 @@ def test_alpha_is_kept_or_laid_over_white(cat, tmp_path, suffix):
     write_image(path, cat, alpha, quality=100)
     picture = read_image(path)
     if suffix in ("jpg", "bmp"):
-        assert picture.alpha is None and picture.pixels[:29].min() > 250
+        assert picture.alpha is None
+        assert picture.pixels[:29].min() > 250
         assert np.abs(picture.pixels[32:].astype(int) - cat[32:]).mean() < 2
     else:
         assert np.abs(picture.alpha.astype(int) - alpha).max() <= 2
@@ -81,7 +82,8 @@ def test_blocks_of_any_height_give_the_same_file(deep, format, dtype, small, mon
         file = io.BytesIO()
         encode(file, np.split(pixels, cuts), pixels.shape, pixels.dtype, encoding)
         picture = read_image(file.getvalue())
-        assert np.array_equal(picture.pixels, pixels[..., :3]) and np.array_equal(picture.alpha, pixels[..., 3])
+        assert np.array_equal(picture.pixels, pixels[..., :3])
+        assert np.array_equal(picture.alpha, pixels[..., 3])
         files.append(file.getvalue())
     if format == "TIFF":
         assert files[0] == files[1]
@@ -100,13 +102,15 @@ def test_metadata_is_carried_over(cat, tmp_path, suffix):
     path = tmp_path / f"out.{suffix}"
     write_image(path, cat, metadata=before)
     after = read_image(path).metadata
-    assert after.icc_profile == profile and b'PixelXDimension="360"' in after.xmp
+    assert after.icc_profile == profile
+    assert b'PixelXDimension="360"' in after.xmp
     assert after.iptc == (iptc if suffix in ("png", "jpg", "tif") else None)
     if suffix in ("png", "jpg", "tif"):
         assert after.dpi == pytest.approx((300, 300), rel=1e-3)
     block = Image.Exif()
     block.load(after.exif)
-    assert block[0x010F] == "Camera" and block[0x0131] == "sr_gan_tf span_x4 x4"
+    assert block[0x010F] == "Camera"
+    assert block[0x0131] == "sr_gan_tf span_x4 x4"
     details = block.get_ifd(0x8769)
     assert (details[0xA002], details[0xA003], details[0x9003]) == (360, 240, "2020:01:02 03:04:05")
     assert block.get_ifd(0x8825)[1] == "N"

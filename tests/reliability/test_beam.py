@@ -49,7 +49,8 @@ def test_every_picture_once(folders, capsys):
     assert "3 written, 2 in" in capsys.readouterr().out
     assert names_in(folders / "out") == ["dead_letters.jsonl", "one.png", "sub/two.png", "three.jpg"]
     with Image.open(folders / "out" / "sub" / "two.png") as two, Image.open(folders / "out" / "one.png") as one:
-        assert two.mode == "LA" and one.size == two.size == (48, 40)
+        assert two.mode == "LA"
+        assert one.size == two.size == (48, 40)
         enlarged = np.asarray(one)
     np.testing.assert_array_equal(enlarged, upscale(np.asarray(picture), model=str(folders / "tiny.keras")))
     assert {letter["original"].rsplit("/")[-1] for letter in letters(folders)} == {"bad.png", "cut.png"}
@@ -77,8 +78,10 @@ def test_what_the_machine_has_no_memory_for(monkeypatch, error, said):
 
     monkeypatch.setattr(beam.Enlarger, "_enlarged", enlarged)
     large, small = beam.Enlarger().run_inference([("large", "in/large"), ("small", "in/small")], None)
-    assert large.example == ("large", "in/large") and large.inference.startswith(said)
-    assert "\n" not in large.inference and small.inference == b"whole"
+    assert large.example == ("large", "in/large")
+    assert large.inference.startswith(said)
+    assert "\n" not in large.inference
+    assert small.inference == b"whole"
 
 
 def test_two_of_one_name(folders):
@@ -88,7 +91,8 @@ def test_two_of_one_name(folders):
     assert run(folders, "--format", "webp") == 0
     assert names_in(folders / "out") == ["dead_letters.jsonl", "one.webp"]
     (letter,) = letters(folders)
-    assert letter["original"].endswith("one.png") and "would replace that of" in letter["error"]
+    assert letter["original"].endswith("one.png")
+    assert "would replace that of" in letter["error"]
 
 
 def test_repeated_work_leaves_one_result(folders):
@@ -137,4 +141,5 @@ def test_ten_thousand_small_pictures(folders, capsys):
     with capsys.disabled():
         print(f"\n{said.strip()}; {seconds:.0f} s, {count / seconds:.0f} pictures a second")
     assert "9990 written, 10 in" in said
-    assert len(names_in(folders / "out")) == 9991 and len(letters(folders)) == 10
+    assert len(names_in(folders / "out")) == 9991
+    assert len(letters(folders)) == 10

@@ -53,7 +53,8 @@ def test_stages_to_come_may_be_changed_and_added(trial, tmp_path):
     trial.experiment["note"] = "longer"
     assert "going on" not in trial.fit(run)[1]
     assert History(run / "history.csv").steps[-1] == 10
-    assert settings(run)["stages"][2]["name"] == "third" and settings(run)["note"] == "longer"
+    assert settings(run)["stages"][2]["name"] == "third"
+    assert settings(run)["note"] == "longer"
     trial.experiment["stages"][1] = second | {"steps": 5}
     assert "stages.1.steps (4 -> 5)" in trial.refused(run)
 
@@ -71,11 +72,11 @@ def test_a_stage_that_ends_early_keeps_its_values_to_itself(trial, tmp_path):
     history = History(tmp_path / "run" / "history.csv")
     rates = {stage: history.series("generator_learning_rate", stage) for stage in ("pretraining", "second")}
     assert rates["pretraining"][0][-1] < 60  # it did end early
-    assert set(rates["pretraining"][1]) == {0.5} and rates["second"][1] == pytest.approx(
-        [1e-3] * len(rates["second"][1])
-    )
+    assert set(rates["pretraining"][1]) == {0.5}
+    assert rates["second"][1] == pytest.approx([1e-3] * len(rates["second"][1]))
     ended = rates["pretraining"][0][-1]
-    assert ended % 6 == 0 and history.series("validation/psnr_y", "pretraining")[0][-1] == ended
+    assert ended % 6 == 0
+    assert history.series("validation/psnr_y", "pretraining")[0][-1] == ended
 
 
 @pytest.mark.long
@@ -105,10 +106,12 @@ def test_other_validation_pictures_are_said_and_choose_anew(trial, tmp_path):
     )
     before = (run / "best.keras").read_bytes()
     code, said = trial.fit(run)
-    assert code == 0 and "the validation pictures are not those with which this run began; from step 4 on" in said
+    assert code == 0
+    assert "the validation pictures are not those with which this run began; from step 4 on" in said
     history = History(run / "history.csv")
     steps, values = history.series("validation/bicubic_psnr_y")
-    assert steps == [0, 4] and values[1] < values[0] - 5
+    assert steps == [0, 4]
+    assert values[1] < values[0] - 5
     assert (run / "best.keras").read_bytes() != before
 
 
@@ -119,7 +122,8 @@ def test_a_lost_history_is_said(trial, tmp_path):
     later(trial)
     (run / "history.csv").write_text("")
     code, said = trial.fit(run)
-    assert code == 0 and "has 0 rows up to step 4, where 5 were written" in said
+    assert code == 0
+    assert "has 0 rows up to step 4, where 5 were written" in said
 
 
 @pytest.mark.long
@@ -132,7 +136,8 @@ def test_asked_to_stop_before_the_first_step(trial, tmp_path, monkeypatch):
 
     monkeypatch.setattr(fit, "training_batches", slowly)
     code, said = trial.fit(tmp_path / "run")
-    assert code == 130 and "stopped: between two steps" in said
+    assert code == 130
+    assert "stopped: between two steps" in said
     monkeypatch.undo()
     trial.goes_on(tmp_path / "run")
 

@@ -215,7 +215,8 @@ def test_asked_to_stop_while_the_workers_agree():
 
     callback = callbacks.Agree(session, types.SimpleNamespace(agree=agree))
     callback.on_train_batch_end(0)
-    assert session.stop_requested and not session.stopping
+    assert session.stop_requested
+    assert not session.stopping
     callback.on_train_batch_end(1)
     assert session.stopping
 

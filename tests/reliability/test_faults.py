@@ -55,7 +55,8 @@ def test_told_twice_to_stop(trial, tmp_path):
 
     trial.at_step(5, twice)
     code, said = trial.fit(tmp_path / "run")
-    assert code == 130 and "stopped: at once; the last checkpoint stands" in said
+    assert code == 130
+    assert "stopped: at once; the last checkpoint stands" in said
     trial.goes_on(tmp_path / "run")
 
 
@@ -143,7 +144,8 @@ def test_damaged_checkpoint(stopped, seed):
     newest, _ = checkpoint_files(run / "checkpoints")
     newest.write_bytes(damage(newest.read_bytes(), np.random.default_rng(seed)))
     said = trial.goes_on(run)
-    assert f"warning: {newest} is damaged" in said and "trying the checkpoint before it" in said
+    assert f"warning: {newest} is damaged" in said
+    assert "trying the checkpoint before it" in said
     for path in checkpoint_files(run / "checkpoints"):
         path.write_bytes(path.read_bytes()[:-1])
     line = trial.refused(run)
@@ -172,7 +174,8 @@ def test_two_processes_on_one_run_folder(trial, tmp_path):
 
     trial.at_step(5, second)
     assert trial.fit(run)[0] == 0
-    assert said[0].returncode == 2 and "in use by another training" in said[0].stderr
+    assert said[0].returncode == 2
+    assert "in use by another training" in said[0].stderr
     trial.goes_on(run)
 
 
@@ -188,9 +191,11 @@ def test_training_picture_deleted_or_replaced(trial, tmp_path):
 
     trial.at_step(2, meddle)
     code, said = trial.fit(run)
-    assert code == 0 and said.count("warning: the training pictures are not those with which this run began") == 1
+    assert code == 0
+    assert said.count("warning: the training pictures are not those with which this run began") == 1
     history = (run / "history.csv").read_text().splitlines()
-    assert history[:10] == expected[:10] and len(history) == len(expected)  # rows of steps 0 to 8
+    assert history[:10] == expected[:10]
+    assert len(history) == len(expected)
 
 
 @pytest.mark.long
@@ -200,7 +205,9 @@ def test_resumed_with_other_pictures(trial, tmp_path):
     assert trial.fit(run)[0] == 130
     (trial.photos / "coffee.png").unlink()
     code, said = trial.fit(run)
-    assert code == 0 and "warning: the training pictures are not those" in said and "from step 5 on" in said
+    assert code == 0
+    assert "warning: the training pictures are not those" in said
+    assert "from step 5 on" in said
 
 
 @pytest.mark.long
@@ -253,6 +260,7 @@ def test_nan_in_the_weights(trial, tmp_path):
         np.full(trainer.generator.trainable_variables[0].shape, np.nan)))  # fmt: skip
     line = trial.refused(run)
     good = checkpoint_files(run / "checkpoints")[0]
-    assert "4 steps in a row were not finite" in line and f"the last good checkpoint is {good}" in line
+    assert "4 steps in a row were not finite" in line
+    assert f"the last good checkpoint is {good}" in line
     assert good.name == "step_000000002.safetensors"
     trial.goes_on(run)

@@ -69,5 +69,6 @@ def test_a_port_that_another_process_uses(monkeypatch):
         ended = subprocess.run(
             [sys.executable, "-c", TRIAL, json.dumps(EXPERIMENT)], capture_output=True, text=True, timeout=120
         )
-    assert ended.returncode == 2 and "Traceback" not in ended.stderr
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
     assert ended.stderr.count("error: TF_CONFIG: worker 0 cannot begin at 127.0.0.1:") == 1

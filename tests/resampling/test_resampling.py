@@ -119,7 +119,8 @@ def test_integers_are_rounded_between_the_passes_vertical_first():
 
 def test_types_shapes_and_large_pictures():
     deep = RANDOM.integers(0, 65536, (12, 8), np.uint16)
-    assert imresize(deep, 2).dtype == np.uint16 and imresize(deep, 2).max() > 255
+    assert imresize(deep, 2).dtype == np.uint16
+    assert imresize(deep, 2).max() > 255
     np.testing.assert_array_equal(imresize_tf(deep[..., None], 2)[..., 0], imresize(deep, 2))
     real = SMALL.astype(np.float32) / 255
     assert imresize(real, 2).dtype == np.float32
@@ -145,7 +146,7 @@ def test_gradient_is_the_transpose():
 
 @pytest.mark.parametrize("resize", [imresize, imresize_tf])
 @pytest.mark.parametrize(
-    "arguments, message",
+    ("arguments", "message"),
     [
         (dict(scale=2, kernel="cubic"), "no kernel 'cubic'; expected one of bicubic"),
         (dict(scale=2, border="mirror"), "no border 'mirror'"),

@@ -24,7 +24,8 @@ def test_round_trip_keeps_values_shapes_and_notes(tmp_path):
     state = make_state(0)
     restore(state, tensors)
     assert notes == {"stage": 1, "best": 0.1}
-    assert np.array_equal(state["network"][0], np.full((2, 3), 5)) and int(state["counters"][0]) == 5
+    assert np.array_equal(state["network"][0], np.full((2, 3), 5))
+    assert int(state["counters"][0]) == 5
 
 
 def test_only_the_last_two_are_kept(tmp_path):
@@ -64,7 +65,8 @@ def test_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, damage):
     said = []
     notes, _ = read_newest(tmp_path, warn=said.append)
     assert notes == {"step": 1}
-    assert len(said) == 1 and "step_000000002.safetensors is damaged" in said[0]
+    assert len(said) == 1
+    assert "step_000000002.safetensors is damaged" in said[0]
 
 
 def test_never_a_silent_fresh_start(tmp_path):
@@ -100,13 +102,16 @@ def test_history_goes_back_to_a_step_and_writes_the_same_file(tmp_path):
     again.add(2, "first", {"psnr": 30.0})
     again.write()
     assert (tmp_path / "history.csv").read_text() == whole
-    assert again.row(1) == {"loss": 0.25, "psnr": 30.0} and len(again) == 2
+    assert again.row(1) == {"loss": 0.25, "psnr": 30.0}
+    assert len(again) == 2
     assert again.series("loss", "second") == ([], [])
     again.forget_after(1)
     assert again.columns() == ["step", "stage", "loss"]
     again.add(3, "second", {"psnr": float("nan")})
-    assert again.columns() == ["step", "stage", "loss"] and len(again) == 2
-    assert again.last("loss") == 0.5 and np.isnan(again.last("psnr"))
+    assert again.columns() == ["step", "stage", "loss"]
+    assert len(again) == 2
+    assert again.last("loss") == 0.5
+    assert np.isnan(again.last("psnr"))
 
 
 @pytest.mark.parametrize("text", ["a,b\n1,2\n", "step,stage,loss\nx,first,1\n", "step,stage,loss\n1,first,high\n"])

@@ -19,7 +19,8 @@ def test_bfloat16_on_a_machine_that_emulates_it(experiment, monkeypatch):
     monkeypatch.setattr(advice, "has_fast_bfloat16", lambda: False)
     assert advice.slow_bfloat16(experiment) == []
     (line,) = advice.slow_bfloat16(half)
-    assert line.startswith("warning: ") and "--set 'precision=\"float32\"'" in line
+    assert line.startswith("warning: ")
+    assert "--set 'precision=\"float32\"'" in line
     monkeypatch.setattr(advice, "has_fast_bfloat16", lambda: True)
     assert advice.slow_bfloat16(half) == []
 
@@ -39,4 +40,5 @@ def test_a_cold_start(experiment):
     advice.warn_of_a_cold_start(dataclasses.replace(stage, initial_weights="span_x4"), 0, said.append)
     assert said == []
     advice.warn_of_a_cold_start(stage, 0, said.append)
-    assert len(said) == 1 and "starts its GAN from an untrained generator" in said[0]
+    assert len(said) == 1
+    assert "starts its GAN from an untrained generator" in said[0]

@@ -35,7 +35,8 @@ def test_a_chart_is_let_go(history, tmp_path, monkeypatch):
     finally:
         gc.enable()
     # Matplotlib's caches keep the last one.
-    assert len(made) == 3 and [figure() for figure in made[:2]] == [None] * 2
+    assert len(made) == 3
+    assert [figure() for figure in made[:2]] == [None] * 2
     with Image.open(tmp_path / "losses.png") as image:
         assert image.width > 500
 

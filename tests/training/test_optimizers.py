@@ -44,4 +44,5 @@ def test_adam_takes_one_operation_a_variable():
     optimizer.build(variables)
     graph = tf.function(lambda: optimizer.apply([tf.ones(3)] * 2, variables)).get_concrete_function().graph
     kinds = [operation.type for operation in graph.get_operations()]
-    assert kinds.count("ResourceApplyAdam") == 2 and "Sqrt" not in kinds
+    assert kinds.count("ResourceApplyAdam") == 2
+    assert "Sqrt" not in kinds

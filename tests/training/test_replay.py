@@ -37,7 +37,10 @@ def test_half_of_each_batch_comes_from_the_history(compiled):
             assert int(layer.filled.numpy()) == 2 * (step + 1)
         else:
             old = set(mixed) - newest
-            assert len(old) == 2 and old <= before and old <= seen and len(set(mixed) & newest) == 2
+            assert len(old) == 2
+            assert old <= before
+            assert old <= seen
+            assert len(set(mixed) & newest) == 2
             # The pictures that went out made place for those that are not in the batch.
             assert after == (before - old) | (newest - set(mixed))
             returned += old
@@ -55,7 +58,8 @@ def test_it_is_deterministic_and_a_checkpoint_goes_on():
     rest = [one(batch(step)).numpy() for step in range(5, 9)]
     np.testing.assert_array_equal(rest, [two(batch(step)).numpy() for step in range(5, 9)])
     assert any((other(batch(step)).numpy() != image).any() for step, image in zip(range(5, 9), rest, strict=True))
-    assert not one.trainable_variables and len(one.variables) == 3
+    assert not one.trainable_variables
+    assert len(one.variables) == 3
 
 
 def test_odd_batches_and_a_batch_of_one():

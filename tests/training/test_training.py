@@ -131,12 +131,14 @@ def test_non_finite_data_change_nothing_and_are_counted(batch):
     lr, hr = batch
     before = [v.numpy() for v in trainer.generator.trainable_variables]
     logs = floats(trainer.train_step((lr, hr * float("nan"))))
-    assert logs["skipped_steps"] == 1 and logs["skipped_in_a_row"] == 1
+    assert logs["skipped_steps"] == 1
+    assert logs["skipped_in_a_row"] == 1
     for variable, old in zip(trainer.generator.trainable_variables, before, strict=True):
         np.testing.assert_array_equal(variable, old)
     assert int(trainer.generator_optimizer.iterations) == 0
     logs = floats(trainer.train_step(batch))
-    assert logs["skipped_steps"] == 1 and logs["skipped_in_a_row"] == 0
+    assert logs["skipped_steps"] == 1
+    assert logs["skipped_in_a_row"] == 0
 
 
 def test_non_finite_weights_are_noticed(batch):
@@ -150,7 +152,7 @@ def test_non_finite_weights_are_noticed(batch):
 def test_discriminator_rests_above_the_accuracy_bound(batch):
     trainer = make_gan(stabilisers={"accuracy_bound": 0.6})
     # Real pictures are brighter than the generator's first ones: a brightness detector is right on all.
-    first, *_, last = [layer for layer in trainer.discriminator.layers if layer.weights]
+    first, *_, _last = [layer for layer in trainer.discriminator.layers if layer.weights]
     first.set_weights([np.ones_like(w) * (w.ndim == 4) for w in first.get_weights()])
     trainer.train_step(batch)
     before = [v.numpy() for v in trainer.discriminator.trainable_variables]
@@ -171,7 +173,8 @@ def test_update_ratios(batch):
     assert [floats(trainer.train_step(batch))["discriminator_updated"] for _ in range(4)] == [1, 0, 1, 0]
     trainer = make_gan(optimizer=ADAM, stabilisers={"discriminator_steps": 3})
     trainer.train_step(batch)
-    assert int(trainer.discriminator_optimizer.iterations) == 3 and int(trainer.generator_optimizer.iterations) == 1
+    assert int(trainer.discriminator_optimizer.iterations) == 3
+    assert int(trainer.generator_optimizer.iterations) == 1
 
 
 def test_instance_noise_decays_and_reaches_the_discriminator_only(batch):
@@ -272,7 +275,8 @@ def test_weights_without_a_gradient_stay_as_they_are():
     logs = floats(trainer.train_step((hr[:, ::2, ::2], hr)))
     pairs = zip(before, discriminator.trainable_variables, strict=True)
     idle = [variable.path for value, variable in pairs if np.array_equal(value, variable.numpy())]
-    assert logs["skipped_steps"] == 0 and 0 < len(idle) < len(before)
+    assert logs["skipped_steps"] == 0
+    assert 0 < len(idle) < len(before)
     assert all("attention" in path for path in idle), idle
 
 

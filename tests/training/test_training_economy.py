@@ -30,7 +30,8 @@ def test_the_discriminator_is_asked_no_more_often_than_needed(batch, family, mon
     )
     trainer.train_step(batch)
     # Once about hr, once about sr, whoever needs the answers.
-    assert len(seen) == 2 and len(painted) == 1
+    assert len(seen) == 2
+    assert len(painted) == 1
     seen.clear()
     trainer.stabilisers = Stabilisers(discriminator_steps=2)
     trainer.train_step(batch)

@@ -62,7 +62,8 @@ def test_the_best_is_the_highest_the_lowest_or_the_nearest_to_one(metric, values
     for index, value in enumerate(values):
         judge.set_model(types.SimpleNamespace(shown=lambda index=index: index))
         judge._judge({metric: value})
-    assert saved[-1] == best and metric in validation.metrics_of(experiment)
+    assert saved[-1] == best
+    assert metric in validation.metrics_of(experiment)
 
 
 def test_a_metric_that_is_never_defined_leaves_a_dash(tmp_path):
@@ -73,7 +74,8 @@ def test_a_metric_that_is_never_defined_leaves_a_dash(tmp_path):
     folder = types.SimpleNamespace(best=tmp_path, chart=tmp_path)
     session = Session(experiment, folder, History(tmp_path / "history.csv"))
     figures = summary.bicubic_row(session, [small], ["key"])
-    assert figures["psnr_y"] > 20 and np.isnan(figures["ms_ssim_y"])
+    assert figures["psnr_y"] > 20
+    assert np.isnan(figures["ms_ssim_y"])
     assert "ms_ssim" not in (tmp_path / "history.csv").read_text()
     session.history.add(7, "only", {"validation/psnr_y": 30.0, "validation/ms_ssim_y": float("nan")})
     said = []

@@ -44,7 +44,9 @@ def test_wrong_options(model, photo, capsys, options, expected, tmp_path, monkey
     models = [] if "--model" in options else ["--model", model]
     assert main([photo, *models, *(option.replace("{model}", model) for option in options)]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("error: ") and said.count("\n") == 1 and re.search(expected, said)
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert re.search(expected, said)
     assert names_in(tmp_path) == ["cat.png"]
 
 
@@ -61,7 +63,9 @@ def test_names_of_originals(model, photo, tmp_path, monkeypatch, capsys):
     for name, expected in (("", "an empty name"), ("z" * 300 + ".png", "File name too long")):
         assert main([name, "--model", model]) == 2
         said = capsys.readouterr().err
-        assert said.startswith("error: ") and said.count("\n") == 1 and expected in said
+        assert said.startswith("error: ")
+        assert said.count("\n") == 1
+        assert expected in said
     assert names_in(tmp_path) == ["cat.png"]
 
 
@@ -69,7 +73,8 @@ def test_a_pictures_name_is_no_folders(model, photo, cat, tmp_path, capsys):
     write_image(tmp_path / "dog.png", cat[:8, :8])
     both, target = [photo, str(tmp_path / "dog.png")], tmp_path / "c.png"
     assert main([*both, "-o", str(target), "--model", model]) == 2
-    assert "one name for 2 pictures" in capsys.readouterr().err and not target.exists()
+    assert "one name for 2 pictures" in capsys.readouterr().err
+    assert not target.exists()
     # A folder's name may end like a picture's if it says that it is one.
     for _ in range(2):
         assert main([*both, "-o", f"{target}/", "--model", model, "--overwrite"]) == 0
@@ -119,11 +124,13 @@ def test_pil_images(network, cat, mode):
     same = {"P": "RGB", "CMYK": "RGB", "1": "RGB"}.get(mode)
     array = np.asarray(image.convert(same) if same else image)
     result = upscale(image, model=network)
-    assert result.shape[:2] == (16, 16) and np.array_equal(result, upscale(array, model=network))
+    assert result.shape[:2] == (16, 16)
+    assert np.array_equal(result, upscale(array, model=network))
 
 
 def test_floats_may_leave_their_range(network):
     edge = np.zeros((16, 16, 3), np.float32)
     edge[:, 8:] = 1
     result = upscale(edge, model=network)
-    assert result.dtype == np.float32 and (result.min() < 0 or result.max() > 1)
+    assert result.dtype == np.float32
+    assert result.min() < 0 or result.max() > 1

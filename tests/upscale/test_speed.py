@@ -11,7 +11,8 @@ def test_rows_and_ratios(model, capsys):
     assert main(["--model", model, "--size", "32x24", "--rounds", "1"]) == 0
     said = capsys.readouterr().out
     times = dict(re.findall(r"^(.*\S)\s+([\d.]+) s$", said, re.MULTILINE))
-    assert {f"network, {kind}" for kind in ("float32", "bfloat16")} < set(times) and len(times) == 6
+    assert {f"network, {kind}" for kind in ("float32", "bfloat16")} < set(times)
+    assert len(times) == 6
     ratios = re.findall(r"^(.+) / (.+): ([\d.]+)$", said, re.MULTILINE)
     assert len(ratios) == 5
 
@@ -34,7 +35,9 @@ def test_medians_of_turns_leave_the_first_out():
 def test_wrong_options_end_in_one_line(model, capsys, options, expected):
     assert main(["--model", model, "--size", "8x8", *options]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("error: ") and said.count("\n") == 1 and expected in said
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert expected in said
 
 
 def test_photographs_of_any_size():

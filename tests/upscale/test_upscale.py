@@ -21,7 +21,8 @@ def test_a_file_becomes_what_the_network_makes_of_it(network, model, photo, cat,
     assert "1 written" in capsys.readouterr().out
     assert main([photo, "--model", model, "--tile", "16"]) == 0
     beside = read_image(tmp_path / "cat_tiny_x2_x2.png").pixels
-    assert np.abs(beside.astype(int) - expected).max() <= 1 and (beside != expected).sum() <= beside.size / 100_000
+    assert np.abs(beside.astype(int) - expected).max() <= 1
+    assert (beside != expected).sum() <= beside.size / 100_000
     assert names_in(tmp_path) == ["cat.png", "cat_tiny_x2_x2.png", "out.png"]
 
 
@@ -30,7 +31,8 @@ def test_arrays_of_every_kind(network, cat):
     assert np.array_equal(upscale(cat, model=network), expected)
     assert upscale(cat[..., 0], model=network).shape == (160, 220)
     float_result = upscale(cat.astype(np.float32) / 255, model=network)
-    assert float_result.dtype == np.float32 and np.abs(np.clip(float_result * 255, 0, 255) - expected).max() <= 0.51
+    assert float_result.dtype == np.float32
+    assert np.abs(np.clip(float_result * 255, 0, 255) - expected).max() <= 0.51
     alpha = np.full(cat.shape[:2], 255, np.uint8)
     assert np.array_equal(
         upscale(np.dstack([cat, alpha]), model=network), np.dstack([expected, alpha.repeat(2, 0).repeat(2, 1)])
@@ -45,7 +47,8 @@ def test_one_compilation_for_many_pictures(cat, tmp_path):
     for index in range(5):
         write_image(tmp_path / f"{index}.png", cat[index:, : 100 - 9 * index])
     written = upscale(tmp_path, tmp_path / "out", model=generator)
-    assert len(written) == 5 and enlarger_of(generator).traces == 1
+    assert len(written) == 5
+    assert enlarger_of(generator).traces == 1
     for index in range(3):
         upscale(cat[index:], model=generator)
     assert enlarger_of(generator).traces == 1
@@ -78,7 +81,8 @@ def test_sixteen_bits_stay_sixteen_bits(network, model, tmp_path):
     for suffix in ("png", "tif"):
         assert main([str(tmp_path / "deep.png"), "-o", str(tmp_path / f"out.{suffix}"), "--model", model]) == 0
         pixels = read_image(tmp_path / f"out.{suffix}").pixels
-        assert pixels.dtype == np.uint16 and np.array_equal(pixels, upscale_array(network, ramp))
+        assert pixels.dtype == np.uint16
+        assert np.array_equal(pixels, upscale_array(network, ramp))
         assert len(np.unique(pixels)) > 256
 
 
@@ -108,15 +112,18 @@ def test_orientation_and_metadata(model, cat, tmp_path):
         with Image.open(target) as image:
             assert image.size == (160, 220)  # turned by 90 degrees
             block = image.getexif()
-            assert block.get(0x0112, 1) == 1 and block[0x010F] == "Camera"
-            assert "tiny_x2 x2" in block[0x0131] and image.info["icc_profile"] == options["icc_profile"]
+            assert block.get(0x0112, 1) == 1
+            assert block[0x010F] == "Camera"
+            assert "tiny_x2 x2" in block[0x0131]
+            assert image.info["icc_profile"] == options["icc_profile"]
             ifd = block.get_ifd(0x8769)
             assert (ifd[0xA002], ifd[0xA003]) == (160, 220)
             if suffix != "webp":
                 assert tuple(round(value) for value in image.info["dpi"]) == (300, 300)
         assert main([str(tmp_path / "cat.jpg"), "-o", str(target), "--model", model, "--strip", "--overwrite"]) == 0
         with Image.open(target) as image:
-            assert image.size == (160, 220) and not {"icc_profile", "exif"} & set(image.info)
+            assert image.size == (160, 220)
+            assert not {"icc_profile", "exif"} & set(image.info)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +161,8 @@ def test_seamless_textures(network, cat):
     assert cat.shape[0] > field.halo
     around = upscale_array(network, np.tile(cat, (3, 3, 1)))[160:320, 220:440]
     result = upscale(cat, model=network, settings=Settings(seamless=True))
-    assert np.abs(result.astype(int) - around).max() <= 1 and (result != around).sum() <= result.size / 100_000
+    assert np.abs(result.astype(int) - around).max() <= 1
+    assert (result != around).sum() <= result.size / 100_000
     assert (result != upscale(cat, model=network)).any()
     small = upscale(cat, model=network, settings=Settings(seamless=True, scale=1.5))
     expected = imresize(np.tile(around, (3, 3, 1)), 0.75)[120:240, 165:330]
@@ -170,7 +178,8 @@ def test_passes_and_chains(network, model, photo, cat, tmp_path):
         assert main([photo, "-o", target, "--model", model, "--overwrite", *options]) == 0
         expected = np.clip(second(first).numpy()[0], 0, 1) * 255
         result = read_image(target).pixels
-        assert result.shape == expected.shape and np.abs(result - expected).max() < 0.52
+        assert result.shape == expected.shape
+        assert np.abs(result - expected).max() < 0.52
 
 
 def test_interpolated_weights(network, model, photo, tmp_path, capsys):
@@ -202,7 +211,8 @@ def test_colours_are_matched(cat):
     def shift(picture):
         return np.abs(imresize(picture, 1 / 16).astype(int) - imresize(cat, 1 / 8).astype(int)).mean()
 
-    assert shift(plain) > 8 and shift(matched) < 1
+    assert shift(plain) > 8
+    assert shift(matched) < 1
     detail = (plain.astype(int) - imresize(imresize(plain, 1 / 4), 4)).std()
     kept = (matched.astype(int) - imresize(imresize(matched, 1 / 4), 4)).std()
     assert 0.9 < kept / detail < 1.1
@@ -213,7 +223,8 @@ def test_ensemble_and_precision(network, model, photo, cat, tmp_path, capsys):
     assert main([photo, "-o", target, "--model", model, "--ensemble"]) == 0
     result = read_image(target).pixels.astype(int)
     flipped = upscale(np.ascontiguousarray(cat[:, ::-1]), model=network, ensemble=True)
-    assert np.abs(result - flipped[:, ::-1]).max() <= 1 and (result != upscale_array(network, cat)).any()
+    assert np.abs(result - flipped[:, ::-1]).max() <= 1
+    assert (result != upscale_array(network, cat)).any()
     assert main([photo, "-o", target, "--model", model, "--precision", "bfloat16", "--overwrite", "--dry-run"]) == 0
     assert "bfloat16" in capsys.readouterr().out
     assert main([photo, "-o", target, "--model", model, "--precision", "bfloat16", "--overwrite"]) == 0

@@ -33,8 +33,11 @@ def test_a_folder_keeps_its_structure_and_survives_a_bad_file(model, cat, tmp_pa
     assert main([str(folder), "-o", str(out), "--model", model]) == 1
     assert names_in(out) == ["a.jpg", "sub/b.png", "sub/deep/c.webp"]
     said = capsys.readouterr()
-    assert "3 written" in said.out and "1 failed" in said.out
-    assert said.err.count("error: ") == 1 and "bad.png" in said.err and "Traceback" not in said.err
+    assert "3 written" in said.out
+    assert "1 failed" in said.out
+    assert said.err.count("error: ") == 1
+    assert "bad.png" in said.err
+    assert "Traceback" not in said.err
     # Again: what exists is skipped, or stands in the way, or is replaced.
     assert main([str(folder), "-o", str(out), "--model", model, "--skip-existing"]) == 1
     assert "3 skipped" in capsys.readouterr().out
@@ -100,7 +103,9 @@ def test_wrong_options_end_in_one_line(model, photo, capsys, options, expected, 
     status = main([photo, *models, *options])
     said = capsys.readouterr()
     if status != 0:
-        assert status == 2 and said.err.count("\n") == 1 and said.err.startswith("error: ")
+        assert status == 2
+        assert said.err.count("\n") == 1
+        assert said.err.startswith("error: ")
         pytest.importorskip("re").search(expected, said.err) or pytest.fail(said.err)
     else:
         assert options[0] == "-o"
@@ -118,14 +123,16 @@ def test_results_do_not_collide_or_leave_the_folder(model, cat, tmp_path, capsys
         write_image(tmp_path / "in" / name if (tmp_path / "in").mkdir(exist_ok=True) is None else name, cat[:9, :9])
     out = tmp_path / "out"
     assert main([str(tmp_path / "in"), "-o", str(out), "--format", "png", "--model", model]) == 1
-    assert "would replace" in capsys.readouterr().err and names_in(out) == ["a.png"]
+    assert "would replace" in capsys.readouterr().err
+    assert names_in(out) == ["a.png"]
     # A link inside the folder of results must not lead the next ones away.
     (tmp_path / "in" / "sub").mkdir()
     write_image(tmp_path / "in" / "sub" / "b.png", cat[:9, :9])
     (tmp_path / "elsewhere").mkdir()
     (out / "sub").symlink_to(tmp_path / "elsewhere")
     assert main([str(tmp_path / "in"), "-o", str(out), "--name", "{stem}_{suffix}", "--model", model]) == 1
-    assert "outside" in capsys.readouterr().err and not list((tmp_path / "elsewhere").iterdir())
+    assert "outside" in capsys.readouterr().err
+    assert not list((tmp_path / "elsewhere").iterdir())
     # A picture is not replaced by its own enlargement.
     assert main([str(tmp_path / "in" / "a.png"), "-o", str(tmp_path / "in"), "--overwrite", "--model", model]) == 2
     assert "its own enlargement" in capsys.readouterr().err
@@ -155,7 +162,8 @@ def test_standard_input_and_output(network, model, photo, cat, tmp_path, monkeyp
         assert np.array_equal(picture.pixels, upscale_array(network, cat))
     monkeypatch.setattr(sys, "stdin", _Pipe(b"rubbish"))
     assert main(["-", "-o", str(tmp_path / "x.png"), "--model", model]) == 2
-    assert "standard input" in capfd.readouterr().err and not (tmp_path / "x.png").exists()
+    assert "standard input" in capfd.readouterr().err
+    assert not (tmp_path / "x.png").exists()
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png", "avif"])
@@ -182,7 +190,8 @@ def test_animation_with_transparency(model, tmp_path):
     for suffix in ("gif", "webp"):
         assert main([str(tmp_path / "a.gif"), "-o", str(tmp_path / f"b.{suffix}"), "--model", model]) == 0
         for index, frame in enumerate(read_frames(tmp_path / f"b.{suffix}")):
-            assert frame.alpha[20, 20 + 6 * index] == 255 and frame.alpha[1, 1] == 0
+            assert frame.alpha[20, 20 + 6 * index] == 255
+            assert frame.alpha[1, 1] == 0
 
 
 def test_a_still_format_takes_the_first_frame_and_says_so(model, cat, tmp_path, capsys):
@@ -201,7 +210,9 @@ def test_pages_of_a_tiff_are_counted(model, cat, tmp_path, capsys):
 def test_comparison(model, photo, tmp_path):
     assert main([photo, "-o", str(tmp_path / "out.png"), "--model", model, "--compare"]) == 0
     strip = read_image(tmp_path / "out_compare.png").pixels
-    assert strip.shape[0] > 300 and strip.shape[1] > 1000 and strip.std() > 20
+    assert strip.shape[0] > 300
+    assert strip.shape[1] > 1000
+    assert strip.std() > 20
     tiny = Image.fromarray(np.zeros((1, 1, 3), np.uint8))
     tiny.save(tmp_path / "dot.png")
     assert main([str(tmp_path / "dot.png"), "-o", str(tmp_path / "dots.png"), "--model", model, "--compare"]) == 0
@@ -215,7 +226,8 @@ def test_absurd_sizes_are_refused_before_any_work(model, photo, tmp_path, capsys
         (["--width", "2000000"], "a.png", "megapixels"),
     ):
         assert main([photo, "-o", str(tmp_path / target), "--model", model, *options]) == 2
-        assert expected in capsys.readouterr().err and not (tmp_path / target).exists()
+        assert expected in capsys.readouterr().err
+        assert not (tmp_path / target).exists()
     assert names_in(tmp_path) == ["cat.png"]
 
 
@@ -226,7 +238,8 @@ def test_nothing_is_left_of_a_write_that_fails(model, photo, tmp_path, monkeypat
 
     monkeypatch.setattr("sr_gan_tf.inference.pictures.encode", full)
     assert main([photo, "-o", str(tmp_path / "out.png"), "--model", model, "--tile", "16"]) == 2
-    assert "No space left" in capsys.readouterr().err and names_in(tmp_path) == ["cat.png"]
+    assert "No space left" in capsys.readouterr().err
+    assert names_in(tmp_path) == ["cat.png"]
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "bmp"])
@@ -238,7 +251,10 @@ def test_a_full_disk(model, photo, tmp_path, capsys, suffix):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     said = capsys.readouterr().err
-    assert status == 2 and said.startswith("error: ") and said.count("\n") == 1 and "unexpected" not in said
+    assert status == 2
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert "unexpected" not in said
     assert names_in(tmp_path) == ["cat.png"]
 
 

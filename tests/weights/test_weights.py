@@ -50,15 +50,19 @@ def published(folder, tmp_path):
 def test_a_published_network_loads_by_its_name_and_verifies(published, folder, capsys):
     network = sr_gan_tf.load("small")
     card = cards.read_card("small")
-    assert (card.scale, card.steps) == (4, 7) == (network.scale, 7) and card.parameters == network.count_params()
+    assert (card.scale, card.steps) == (4, 7) == (network.scale, 7)
+    assert card.parameters == network.count_params()
     assert set(card.figures["Two"]) == {"bicubic", "small"}
     assert card.figures["Two"]["small"]["psnr_y_crop4"] > 10
     assert abs(card.bfloat16_loss_db) < 1
     assert main(["verify", published]) == 0
     assert "small: as its card says" in capsys.readouterr().out
-    assert main(["list"]) == 0 and main(["show", "small"]) == 0
+    assert main(["list"]) == 0
+    assert main(["show", "small"]) == 0
     said = capsys.readouterr().out
-    assert "a trial" in said and "psnr_y_crop4" in said and card.command in said
+    assert "a trial" in said
+    assert "psnr_y_crop4" in said
+    assert card.command in said
 
 
 def test_verify_finds_other_figures_and_other_files(published, folder, capsys):
@@ -69,7 +73,8 @@ def test_verify_finds_other_figures_and_other_files(published, folder, capsys):
     assert "small, Two: psnr_y_crop4 is" in capsys.readouterr().out
     assert main(["measure", "small", published, f"--beside=twin={folder / 'small.keras'}"]) == 0
     again = cards.read_card("small")
-    assert again.figures["Two"]["twin"] == again.figures["Two"]["small"] and again.steps == ABOUT["steps"]
+    assert again.figures["Two"]["twin"] == again.figures["Two"]["small"]
+    assert again.steps == ABOUT["steps"]
     assert main(["verify", published]) == 0
     with (folder / "small.keras").open("ab") as file:
         file.write(b"x")
@@ -89,7 +94,8 @@ def test_mistakes_end_in_one_line(folder, arguments, message, capsys, tmp_path, 
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     error = capsys.readouterr().err
-    assert message in error and error.count("\n") == 1
+    assert message in error
+    assert error.count("\n") == 1
 
 
 def test_cards_with_unknown_keys_are_refused(folder, tmp_path, capsys):
@@ -102,37 +108,43 @@ def test_cards_that_lack_keys_are_refused(folder, tmp_path, capsys):
     (tmp_path / "short.json").write_text('{"name": "short", "data": "none", "licence": "MIT", "limits": ""}')
     assert main(["publish", "x.keras", str(tmp_path / "short.json")]) == 2
     error = capsys.readouterr().err
-    assert "short.json: it lacks experiments, steps, hours; a card needs them all" in error and "init" not in error
+    assert "short.json: it lacks experiments, steps, hours; a card needs them all" in error
+    assert "init" not in error
 
 
 def test_a_folder_without_photographs(tmp_path, capsys):
     assert main(["photographs", str(tmp_path / "nosuch")]) == 2
     said = capsys.readouterr()
-    assert "nosuch holds neither train/ nor valid/" in said.err and not said.out
+    assert "nosuch holds neither train/ nor valid/" in said.err
+    assert not said.out
 
 
 def test_rebuilt_photographs_are_checked(photos, tmp_path, capsys):
     some = tmp_path / "photos"
     shutil.copytree(photos / "valid", some / "valid")
     problems = cards.check_photographs(some)
-    assert len(problems) == 606 and all("missing" in line for line in problems)
+    assert len(problems) == 606
+    assert all("missing" in line for line in problems)
     one = next((some / "valid").iterdir())
     one.write_bytes(one.read_bytes()[:-1])
     shutil.copy(one, some / "valid" / "another.webp")
     problems = cards.check_photographs(some)
-    assert len(problems) == 608 and sum("other content" in line for line in problems) == 1
+    assert len(problems) == 608
+    assert sum("other content" in line for line in problems) == 1
     assert main(["photographs", str(some)]) == 1
 
 
 @pytest.mark.parametrize("name", sorted(cards.cards()))
 def test_every_shipped_network_is_what_its_card_says(name, repository):
     card = cards.read_card(name)
-    assert sha256(card.weights) == card.sha256 and card.weights.stat().st_size < 2.5e6
+    assert sha256(card.weights) == card.sha256
+    assert card.weights.stat().st_size < 2.5e6
     assert all((repository / experiment).is_file() for experiment in card.experiments)
     network = sr_gan_tf.load(name)
     picture = data.chelsea()[None, 100:132, 100:140].astype(np.float32) / 255
     enlarged = network.predict(picture, verbose=0)
-    assert enlarged.shape == (1, 32 * card.scale, 40 * card.scale, 3) and enlarged.dtype == np.float32
+    assert enlarged.shape == (1, 32 * card.scale, 40 * card.scale, 3)
+    assert enlarged.dtype == np.float32
     # Its average over each enlarged pixel is near the pixel.
     back = enlarged[0].reshape(32, card.scale, 40, card.scale, 3).mean((1, 3))
     assert np.abs(back - picture[0]).mean() < 0.02
@@ -146,8 +158,10 @@ def test_the_adversarial_network_is_perceptually_nearer_and_has_no_grid():
         gan, plain = (cards.read_card(model).figures[name][model] for model in ("span_x4_gan", "span_x4"))
         # AlexNet took no part in its training.
         assert gan["lpips_alexnet_crop4"] < 0.75 * plain["lpips_alexnet_crop4"]
-        assert 0.7 < gan["detail_ratio_crop4"] < detail and gan["checkerboard_ratio_crop4"] < 1.2
-        assert gan["mean_color_crop4"] < 1 and gan["psnr_y_crop4"] > 28.4 - 3 * (name == "Set14")
+        assert 0.7 < gan["detail_ratio_crop4"] < detail
+        assert gan["checkerboard_ratio_crop4"] < 1.2
+        assert gan["mean_color_crop4"] < 1
+        assert gan["psnr_y_crop4"] > 28.4 - 3 * (name == "Set14")
 
 
 @pytest.mark.long
