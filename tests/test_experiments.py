@@ -4,6 +4,7 @@ The short form builds them with few blocks and channels and the trunk that pip i
 """
 
 import inspect
+import itertools
 import json
 import re
 import shlex
@@ -20,7 +21,6 @@ from sr_gan_tf.losses.vgg import check_layers
 from sr_gan_tf.models import shipped_models
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.training.assembly import build_networks, build_stage, load_initial_weights
-import itertools
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = [path for path in sorted((ROOT / "experiments").glob("**/*.json")) if path.name != "schema.json"]

@@ -8,6 +8,7 @@ them: distances measured with it on BSD100 are tainted.
 """
 
 import importlib.util
+import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,6 @@ from sr_gan_tf.losses.lpips import SMALLEST, load_lpips, weights_file
 from sr_gan_tf.losses.perceptual import feature_distance
 from sr_gan_tf.losses.vgg import NETWORKS, load_trunk
 from sr_gan_tf.metrics.psnr_ssim import rgb_pair
-import itertools
 
 
 class _Distance:

@@ -1,5 +1,7 @@
 """Tiles: equal to the whole picture where the network allows it, blended where it does not, within memory."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -16,7 +18,6 @@ from sr_gan_tf.inference.halo import measured_halo
 from sr_gan_tf.inference.memory import bytes_per_pixel, free_memory
 from sr_gan_tf.inference.tiling import enlarged_rows, plan, spans, upscale_array
 from sr_gan_tf.networks import Generator
-import itertools
 
 _ENLARGERS: dict[str, Enlarger] = {}
 _CHANGED: dict[str, np.ndarray] = {}
