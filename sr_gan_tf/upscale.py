@@ -1,119 +1,18 @@
 """`python -m sr_gan_tf.upscale`: pictures enlarged by trained networks; `upscale()` does the same from Python."""
 
 import argparse
-import contextlib
 import dataclasses
-import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
-import keras
-import numpy as np
-from PIL import Image
-
-from sr_gan_tf.errors import InputError, Parser, command
-from sr_gan_tf.inference.batch import Files, Summary, job_tilings, plan_jobs, progress, run_jobs
-from sr_gan_tf.inference.chain import Chain, load_chain
+from sr_gan_tf.errors import Parser, command
+from sr_gan_tf.inference.batch import Files
 from sr_gan_tf.inference.halo import halo_argument
-from sr_gan_tf.inference.jobs import STANDARD, Naming, find_sources
-from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colours
-from sr_gan_tf.inference.pictures import Job, Treatment
+from sr_gan_tf.inference.jobs import Naming
+from sr_gan_tf.inference.passes import Settings
+from sr_gan_tf.inference.upscaling import upscale as upscale
+from sr_gan_tf.inference.upscaling import upscale_files
 from sr_gan_tf.models import DEFAULT_MODEL
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS
-
-_DEFAULT_SETTINGS = Settings()
-
-
-def upscale(
-    source: np.ndarray | Image.Image | str | Path | Sequence[str | Path],
-    output: str | Path | None = None,
-    model: str | Path | keras.Model | Sequence = DEFAULT_MODEL,
-    settings: Settings = _DEFAULT_SETTINGS,
-    files: Files | None = None,
-    passes: int = 1,
-    precision: str = "auto",
-    ensemble: bool = False,
-) -> np.ndarray | list[str]:
-    """Enlarges a picture in memory, or picture files.
-
-    Args:
-        source: uint8, uint16 or float32 in [0, 1], (H, W) or (H, W, 1 to 4; the second or fourth channel is alpha);
-            a PIL image (its present frame, not turned as its EXIF says); or files, folders and patterns.
-        output: a file or folder, only for sources that are files.
-        model: a shipped name, run folder, `.keras` file, SavedModel, or a loaded model; several make a chain.
-        settings: final size, colours, edges, tiles.
-        files: names, formats, metadata, only for sources that are files; `output` goes before its naming's.
-        passes: how often the network, or chain, is gone through.
-        precision: "auto", "float32" or "bfloat16".
-        ensemble: mean over the eight flips and turns of the picture; eight times the work.
-
-    Returns:
-        The enlarged array of the same type, or the names of the written files. float32 is neither rounded nor
-        clipped: where the network overshoots, values lie a little outside [0, 1].
-
-    Raises:
-        InputError: for anything that cannot be used; of several files, after all others are done.
-        TypeError: for a source of another kind.
-    """
-    source = _as_array(source) if isinstance(source, Image.Image) else source
-    if isinstance(source, np.ndarray) and (output is not None or files is not None):
-        raise InputError(
-            "output and files are for pictures in files; an array's enlargement is returned, "
-            "sr_gan_tf.pictures.reading.write_image writes it"
-        )
-    inputs = source if isinstance(source, np.ndarray) else _names(source)
-    models = [model] if isinstance(model, (str, Path, keras.Model)) else list(model)
-    chain = load_chain(models, passes, precision, ensemble)
-    if isinstance(inputs, np.ndarray):
-        return _upscale_array(inputs, chain, settings)
-    files = files or Files()
-    if output is not None:
-        files = dataclasses.replace(files, naming=dataclasses.replace(files.naming, output=str(output)))
-    treatment = Treatment(chain, settings, files.max_megapixels, files.strip, files.compare)
-    sources = find_sources(inputs, files.naming.output)
-    summary = Summary()
-    with progress() as bar:
-        jobs = list(plan_jobs(sources, treatment, files, summary))
-        run_jobs(jobs, treatment, files, summary, bar)
-    if summary.failed:
-        raise InputError("; ".join(summary.failed.values()))
-    return summary.written
-
-
-def _as_array(image: Image.Image) -> np.ndarray:
-    if image.mode not in ("L", "LA", "RGB", "RGBA", "I;16", "I", "F"):
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    return np.asarray(image)
-
-
-def _names(source: str | Path | Iterable[str | Path]) -> list[str]:
-    names = [source] if isinstance(source, (str, Path)) else source
-    if isinstance(names, Iterable):
-        names = list(names)
-    for item in names if isinstance(names, list) else [source]:
-        if not isinstance(item, (str, Path)):
-            raise TypeError(
-                f"source: a {type(item).__name__} names no file; expected an array, a PIL image, or names of files; "
-                "arrays are enlarged one by one"
-            )
-    return [str(name) for name in names]
-
-
-def _upscale_array(image: np.ndarray, chain: Chain, settings: Settings) -> np.ndarray:
-    if image.ndim not in (2, 3) or (image.ndim == 3 and not 1 <= image.shape[2] <= 4) or not image.size:
-        raise InputError(f"an array of shape {image.shape} is no picture; expected (H, W) or (H, W, 1 to 4)")
-    if image.dtype not in (np.uint8, np.uint16, np.float32):
-        raise InputError(f"an array of {image.dtype} is no picture; expected uint8, uint16, or float32 in [0, 1]")
-    samples = image[..., None] if image.ndim == 2 else image
-    alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None
-    pixels = samples if alpha is None else samples[..., :-1]
-    enlargement = enlarge(visible_colours(pixels, alpha), chain, settings)
-    result = np.concatenate(list(enlargement.blocks))
-    if alpha is not None:
-        behind = enlarge_alpha(alpha, enlargement.shape[1::-1], settings.seamless, None)
-        result = np.concatenate([result, behind[..., None]], axis=2)
-    return result[..., 0] if image.ndim == 2 else result
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -171,70 +70,16 @@ def main(argv: list[str] | None = None) -> int:
         options.max_megapixels,
         options.workers,
     )
-    sources = find_sources(options.inputs, options.output)
-    chain = load_chain(options.model or [DEFAULT_MODEL], options.passes, options.precision, options.ensemble)
-    treatment = Treatment(chain, settings, files.max_megapixels, files.strip, files.compare)
-    summary = Summary()
-    say = sys.stderr if options.output == STANDARD else sys.stdout
-    jobs = list(plan_jobs(sources, treatment, files, summary))
-    alone = len(sources) - summary.left_out == 1
-    if options.dry_run:
-        _describe(jobs, treatment, summary.left_out, say)
-    else:
-        with _terminated_as_interrupted(), progress() as bar:
-            run_jobs(jobs, treatment, files, summary, bar)
-        for note in dict.fromkeys(_notes(jobs, treatment, summary.left_out)):
-            print(f"note: {note}", file=sys.stderr)
-        if not alone or not summary.failed:
-            print(summary, file=say)
-    if summary.failed and alone:
-        raise InputError(next(iter(summary.failed.values())))
-    for problem in summary.failed.values():
-        print(f"error: {problem}", file=sys.stderr)
-    return 1 if summary.failed else 0
-
-
-def _notes(jobs: Sequence[Job], treatment: Treatment, left_out: int) -> Iterator[str]:
-    if left_out:
-        yield f"{left_out} left out, by their names results of an earlier run; name them one by one to enlarge them"
-    for job in jobs:
-        if job.note:
-            yield f"{job.name}: {job.note}"
-        for tiling in job_tilings(job, treatment):
-            if tiling.note:
-                yield tiling.note
-
-
-def _describe(jobs: Sequence[Job], treatment: Treatment, left_out: int, say) -> None:
-    chain = treatment.chain
-    print(f"{chain.name}: x{chain.scale}, {chain.precision}", file=say)
-    for job in jobs:
-        tiles = ", then ".join(
-            f"tiles of {item.tile[1]}x{item.tile[0]} + {item.halo}" for item in job_tilings(job, treatment)
-        )
-        size = f"{job.header.width}x{job.header.height} -> {job.size[0]}x{job.size[1]}"
-        frames = f", {job.frames} frames" if job.frames > 1 else ""
-        print(f"{job.name} -> {job.target}: {size} {job.encoding.format}{frames}, {tiles}", file=say)
-    for note in dict.fromkeys(_notes(jobs, treatment, left_out)):
-        print(f"note: {note}", file=say)
-
-
-@contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends like Ctrl-C, so that no temporary file is left."""
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not in the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return upscale_files(
+        options.inputs,
+        options.model or [DEFAULT_MODEL],
+        settings,
+        files,
+        options.passes,
+        options.precision,
+        options.ensemble,
+        options.dry_run,
+    )
 
 
 if __name__ == "__main__":

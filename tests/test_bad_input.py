@@ -247,7 +247,7 @@ def test_no_disk_space(experiment, tmp_path, monkeypatch, capsys, place):
 
 @pytest.mark.skipif(importlib.util.find_spec("apache_beam") is not None, reason="Apache Beam is installed")
 def test_beam_is_missing():
-    done = subprocess.run([sys.executable, "-m", "sr_gan_tf.beam", "x"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "sr_gan_tf.beam", "x", "-o", "y"], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("error: no module apache_beam")
     assert done.stderr.count("\n") == 1

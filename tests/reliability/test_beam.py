@@ -18,6 +18,7 @@ pytest.importorskip("apache_beam", reason="Apache Beam lives in an environment o
 pytestmark = pytest.mark.filterwarnings("default")
 
 from sr_gan_tf import beam  # noqa: E402
+from sr_gan_tf.inference import beam_pipeline  # noqa: E402
 from sr_gan_tf.upscale import upscale  # noqa: E402
 
 
@@ -76,8 +77,8 @@ def test_what_the_machine_has_no_memory_for(monkeypatch, error, said):
             raise error
         return b"whole"
 
-    monkeypatch.setattr(beam.Enlarger, "_enlarged", enlarged)
-    large, small = beam.Enlarger().run_inference([("large", "in/large"), ("small", "in/small")], None)
+    monkeypatch.setattr(beam_pipeline.Enlarger, "_enlarged", enlarged)
+    large, small = beam_pipeline.Enlarger().run_inference([("large", "in/large"), ("small", "in/small")], None)
     assert large.example == ("large", "in/large")
     assert large.inference.startswith(said)
     assert "\n" not in large.inference
@@ -99,7 +100,7 @@ def test_repeated_work_leaves_one_result(folders):
     """An engine that repeats a piece of work writes the same file again, whole at each moment."""
     target = str(folders / "out" / "sub" / "one.bin")
     for content in (b"first", b"second"):
-        beam.write_once(target, content)
+        beam_pipeline.write_once(target, content)
         assert Path(target).read_bytes() == content
     assert names_in(folders / "out") == ["sub/one.bin"]
 
@@ -120,7 +121,7 @@ def test_mistakes(folders, capsys):
     ],
 )
 def test_fixed_part(pattern, expected):
-    assert beam.fixed_part(pattern) == expected
+    assert beam_pipeline.fixed_part(pattern) == expected
 
 
 @pytest.mark.long
