@@ -26,6 +26,8 @@ from sr_gan_tf.data.store import FORMAT, Layout, TileStore
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.resampling import imresize_tf
+from sr_gan_tf.training.assembly import build_networks, build_stage
+from sr_gan_tf.training.run import on_device, stage_data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +93,20 @@ def profile_input(
         waiting=sum(waits) / seconds,
         peak_memory=peak_memory(),
     )
+
+
+def profile_data(experiment: config.Experiment, count: int = 50) -> str:
+    """Each stage's input pipeline feeding its real train step: images/s, MB/s, waiting share, peak memory."""
+    networks = build_networks(experiment)
+    lines = []
+    for index, stage in enumerate(experiment.stages):
+        trainer = build_stage(experiment, index, networks)
+        step = tf.function(
+            lambda lr, hr, trainer=trainer: trainer.train_step((lr, hr)), jit_compile=trainer.jit_compile
+        )
+        batches = on_device(training_batches(stage_data(experiment, stage), experiment.scale, experiment.seed))
+        lines.append(f"stage {stage.name}: {profile_input(batches, step, count)}")
+    return "\n".join(lines)
 
 
 def peak_memory() -> int:

@@ -9,9 +9,9 @@ import pytest
 
 from sr_gan_tf.config import load_experiment
 from sr_gan_tf.data.pipeline import training_batches
-from sr_gan_tf.fit import stage_data
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES
 from sr_gan_tf.training.assembly import build_networks, build_stage
+from sr_gan_tf.training.run import stage_data
 
 WASSERSTEIN = [
     "stages.1.adversarial.weight=0.001",

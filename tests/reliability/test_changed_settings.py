@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from trials import ADAM
 
-from sr_gan_tf import fit
 from sr_gan_tf.runs.history import History
+from sr_gan_tf.training import run as training
 
 
 def later(trial, **changes) -> None:
@@ -134,7 +134,7 @@ def test_asked_to_stop_before_the_first_step(trial, tmp_path, monkeypatch):
         os.kill(os.getpid(), signal.SIGTERM)
         raise AssertionError("went on after the signal")
 
-    monkeypatch.setattr(fit, "training_batches", slowly)
+    monkeypatch.setattr(training, "training_batches", slowly)
     code, said = trial.fit(tmp_path / "run")
     assert code == 130
     assert "stopped: between two steps" in said

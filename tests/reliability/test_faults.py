@@ -14,9 +14,9 @@ import pytest
 import tensorflow as tf
 from trials import Trial, damage
 
-from sr_gan_tf import fit
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.runs.checkpoints import checkpoint_files, read_checkpoint, save_checkpoint
+from sr_gan_tf.training import run as training
 
 SIGNALS = [(number, step) for number in (signal.SIGINT, signal.SIGTERM) for step in range(1, 8)]
 
@@ -232,7 +232,7 @@ def test_clock_is_set(trial, tmp_path, seconds):
 @pytest.mark.long
 def test_nan_in_a_batch(trial, tmp_path, monkeypatch):
     """The step is left out and counted, and leaves no trace in the statistics either."""
-    original = fit.training_batches
+    original = training.training_batches
 
     @tf.autograph.experimental.do_not_convert
     def spoil(number, pair):
@@ -241,7 +241,7 @@ def test_nan_in_a_batch(trial, tmp_path, monkeypatch):
     def poisoned(*arguments):
         return original(*arguments).enumerate().map(spoil)
 
-    monkeypatch.setattr(fit, "training_batches", poisoned)
+    monkeypatch.setattr(training, "training_batches", poisoned)
     run = tmp_path / "run"
     assert trial.fit(run)[0] == 0
     last = (run / "history.csv").read_text().splitlines()

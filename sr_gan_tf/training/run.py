@@ -1,0 +1,208 @@
+"""`fit(experiment)`: trains all stages of an experiment in a run folder, resumable at any step."""
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from sr_gan_tf.config import Data, Experiment, Stage, batch_size, patch_size
+from sr_gan_tf.data.overlap import refuse_shared_pictures
+from sr_gan_tf.data.pipeline import picture_keys, training_batches, validation_pictures
+from sr_gan_tf.data.sampler import Sampler
+from sr_gan_tf.distribution import Crew
+from sr_gan_tf.inference.tiling import upscale_array
+from sr_gan_tf.runs.checkpoints import read_newest, restore
+from sr_gan_tf.runs.folder import RunFolder
+from sr_gan_tf.runs.history import History
+from sr_gan_tf.training import callbacks as run_callbacks
+from sr_gan_tf.training.advice import slow_bfloat16, warn_of_a_cold_start, warn_of_lost_rows, warn_of_other_pictures
+from sr_gan_tf.training.assembly import (
+    Networks,
+    build_networks,
+    build_stage,
+    check_initial_weights,
+    load_initial_weights,
+)
+from sr_gan_tf.training.session import Session
+from sr_gan_tf.training.stopping import enough_memory, needs_of, stopping
+from sr_gan_tf.training.summary import bicubic_row, summarise
+from sr_gan_tf.training.tensorboard import describe, finish
+from sr_gan_tf.training.validation import Chart, Validate
+
+
+def fit(
+    experiment: Experiment,
+    run_dir: str | Path | None = None,
+    profile: tuple[int, int] | None = None,
+    say: Callable[[str], None] = print,
+) -> RunFolder:
+    """Trains until the last stage is done; started again on the same folder it goes on where it was.
+
+    Args:
+        experiment: what `load_experiment` gives.
+        run_dir: default `runs/<name>`.
+        profile: first and last step of a profiler trace.
+        say: receives lines for the user.
+
+    Raises:
+        InputError: for anything the user can mend; the run folder stays usable.
+        Interrupted: stopped by a signal, after saving.
+    """
+    crew = Crew(experiment)
+    if experiment.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    with enough_memory("the networks of the experiment; make them smaller"), crew.talking(), crew.building():
+        networks = build_networks(experiment)
+        # All stages are built once before anything is written: a mistake in the last one shows now.
+        for index in range(len(experiment.stages)):
+            build_stage(experiment, index, networks)
+    refuse_shared_pictures(experiment.data, experiment.scale)
+    folder = RunFolder(run_dir or Path("runs") / experiment.name)
+    if not crew.is_chief:
+        _follow(experiment, folder, networks, crew)
+        crew.leave()
+        return folder
+    with folder.claim(experiment):
+        session = Session(experiment, folder, History(folder.history))
+        with stopping(session, crew.workers > 1):
+            _train(session, networks, crew, profile, say)
+    crew.leave()
+    return folder
+
+
+def _train(session: Session, networks: Networks, crew: Crew, profile: tuple[int, int] | None, say) -> None:
+    """What the chief does in the folder that it has claimed."""
+    experiment = session.experiment
+    pictures = validation_pictures(experiment.data, experiment.scale)
+    if experiment.data.validation and not pictures:
+        say("warning: no validation picture can be read; the run goes on without validation")
+    saved = _recall(session, say)
+    _check_coming_stages(session, networks)
+    crew.check_same(experiment, session.step)
+    session.writer = tf.summary.create_file_writer(str(session.folder.logs))
+    for line in slow_bfloat16(experiment):
+        say(line)
+    if saved is None:
+        describe(session, networks.generator if crew.strategy is None else networks.generator.copy())
+    keys = picture_keys(experiment.data, experiment.scale, "validation")
+    baseline = bicubic_row(session, pictures, keys)
+    while session.stage_index < len(experiment.stages):
+        _run_stage(session, networks, crew, saved, pictures, profile, say)
+        saved = None
+        session.next_stage()
+    summarise(session, baseline, say)
+    finish(session)
+
+
+def _follow(experiment: Experiment, folder: RunFolder, networks: Networks, crew: Crew) -> None:
+    """What a worker that is not the chief does: the same steps from the same checkpoint, and no writing."""
+    session = Session(experiment, folder, History(folder.history))
+    saved = _recall(session, _silently)
+    crew.check_same(experiment, session.step)
+    with stopping(session, together=True):
+        while session.stage_index < len(experiment.stages):
+            _run_stage(session, networks, crew, saved, (), None, _silently)
+            saved = None
+            session.next_stage()
+
+
+def _silently(text: str) -> None:
+    """The chief says it."""
+
+
+def _recall(session: Session, say) -> dict[str, np.ndarray] | None:
+    """The newest checkpoint's tensors; the session goes back to its step."""
+    newest = read_newest(session.folder.checkpoints, warn=lambda text: print(text, file=sys.stderr))
+    if newest is None:
+        session.history.forget_after(0)
+        return None
+    notes, tensors = newest
+    session.recall(notes)
+    session.history.forget_after(session.step)
+    warn_of_lost_rows(session, notes)
+    say(f"going on at step {session.step} of {session.folder.path}")
+    return tensors
+
+
+def _check_coming_stages(session: Session, networks: Networks) -> None:
+    """What a later stage needs is looked for now, not when the stages before it are trained."""
+    experiment, index = session.experiment, session.stage_index
+    for coming in range(index + 1, len(experiment.stages)):
+        check_initial_weights(experiment, coming, networks)
+    later = max(experiment.stages[index:], key=lambda stage: patch_size(experiment, stage))
+    if patch_size(experiment, later) > session.patch_size:
+        Sampler(stage_data(experiment, later), experiment.scale, experiment.seed)
+
+
+def _run_stage(
+    session: Session,
+    networks: Networks,
+    crew: Crew,
+    saved: dict | None,
+    pictures: Sequence,
+    profile: tuple[int, int] | None,
+    say: Callable[[str], None],
+) -> None:
+    experiment, stage = session.experiment, session.stage
+    with enough_memory(needs_of(session)), crew.talking(), crew.building():
+        if saved is None:
+            load_initial_weights(experiment, session.stage_index, networks, say)
+        trainer = build_stage(experiment, session.stage_index, networks)
+    if saved is None:
+        trainer.total_step.assign(session.first_step)
+        warn_of_a_cold_start(stage, session.stage_index, say)
+    else:
+        restore(trainer.state(), saved)
+    if session.at_stage_end:
+        return
+
+    def batches(size: int, shard: tuple[int, int]) -> tf.data.Dataset:
+        data = dataclasses.replace(stage_data(experiment, stage), batch_size=size)
+        return training_batches(data, experiment.scale, experiment.seed, session.sample, shard)
+
+    keys = picture_keys(experiment.data, experiment.scale, "train")
+    if session.pictures not in (None, keys):
+        warn_of_other_pictures("training", session.step)
+    session.pictures = keys
+    progress = run_callbacks.Progress(session, crew.is_chief)
+    # Closed whatever happens, so that an error line doesn't hang on the bar's.
+    with contextlib.closing(progress), enough_memory(needs_of(session)), crew.talking():
+        trainer.fit(
+            on_device(crew.batches(batches, session.batch_size)),
+            steps_per_epoch=stage.steps - session.stage_step,
+            epochs=1,
+            shuffle=False,
+            verbose=0,
+            callbacks=_callbacks(session, crew, progress, pictures, profile),
+        )
+
+
+def stage_data(experiment: Experiment, stage: Stage) -> Data:
+    """The data settings with the stage's own patch and batch size."""
+    return dataclasses.replace(
+        experiment.data, patch_size=patch_size(experiment, stage), batch_size=batch_size(experiment, stage)
+    )
+
+
+def on_device(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Where there is a GPU, the coming batches are copied to it while it works on the present one."""
+    if not tf.config.list_logical_devices("GPU") or not isinstance(batches, tf.data.Dataset):
+        return batches
+    return batches.apply(tf.data.experimental.prefetch_to_device("/GPU:0", buffer_size=2))
+
+
+def _callbacks(session: Session, crew: Crew, progress, pictures: Sequence, profile) -> list:
+    chosen = [run_callbacks.Count(session), progress, run_callbacks.Guard(session)]
+    if crew.is_chief:
+        # A validation may end the stage, whose last steps are then to be logged.
+        chosen += [Validate(session, pictures, upscale_array), run_callbacks.Log(session), Chart(session, pictures)]
+    if crew.is_chief and session.experiment.histograms:
+        chosen.append(run_callbacks.Histograms(session))
+    if profile is not None:
+        chosen.append(run_callbacks.Profile(session, *profile))
+    # The checkpoint comes last, so that it saves what the others remember.
+    return [*chosen, run_callbacks.Agree(session, crew), run_callbacks.Checkpoint(session, crew.is_chief)]
