@@ -76,7 +76,7 @@ class Generator(Network):
 
     scale: int
 
-    def merged(self) -> "Generator":
+    def for_inference(self) -> "Generator":
         """The network to be used for inference: itself, unless training uses a larger equivalent graph."""
         return self
 

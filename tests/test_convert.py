@@ -10,10 +10,10 @@ import pytest
 from references import assert_equal_to_reference, reference
 from safetensors.numpy import save_file
 
-from sr_gan_tf import convert as convert_module
 from sr_gan_tf.convert import convert, main
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.export_formats import conversion
 from sr_gan_tf.models import load
 
 
@@ -71,7 +71,7 @@ def test_nothing_half_written(model, monkeypatch):
             Path(filepath).write_bytes(b"half")
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(convert_module, "load_pytorch", lambda *_: Broken())
+    monkeypatch.setattr(conversion, "load_pytorch", lambda *_: Broken())
     with pytest.raises(InputError, match="no space left"):
         convert(path)
     assert [item.name for item in path.parent.iterdir()] == [path.name]
@@ -98,7 +98,7 @@ def test_mistakes_are_one_line(arguments, message, capsys, monkeypatch, reposito
 
 def test_a_run_folder_takes_no_arguments(tmp_path, capsys):
     assert main([str(tmp_path), "-o", str(tmp_path / "b.keras"), "--set", "num_blocks=3"]) == 2
-    assert "--set num_blocks: a run folder says all of its network" in capsys.readouterr().err
+    assert "--set num_blocks: a run folder describes its network completely" in capsys.readouterr().err
 
 
 def test_a_place_that_cannot_be_written(model, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""The same networks in PyTorch, in the same turns: tests/peers/torch_worker.py, by another environment's Python."""
+"""The same networks in PyTorch, in the same turns: pytorch/torch_worker.py, run by another environment's Python."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from sr_gan_tf.errors import InputError
 KINDS = ("eager", "channels_last", "compiled")
 # Names and arguments of the networks that are written there.
 TWINS = {"SRResNet": {}, "SPAN": {"merged": True}, "RRDBNet": {}, "SRGANDiscriminator": {}}
-_SCRIPT = Path(__file__).parents[2] / "tests" / "peers" / "torch_worker.py"
+_SCRIPT = Path(__file__).parent / "pytorch" / "torch_worker.py"
 _PREFIX = "PyTorch "
 
 
@@ -28,9 +28,7 @@ def twins(job: Job, python: str) -> list[tuple[Job, list[str]]]:
             ":".join([name, *(f"{key}={str(value).lower()}" for key, value in config.items())])
             for name, config in TWINS.items()
         )
-        raise InputError(f"--peers: {job.label} is not written in PyTorch here; expected {known}")
-    if not _SCRIPT.is_file():
-        raise InputError(f"--peers: no file {_SCRIPT}; run it from the repository")
+        raise InputError(f"--peers: {job.label} has no PyTorch counterpart here; expected {known}")
     return [
         (dataclasses.replace(job, label=_PREFIX + job.label, compiler=kind), [python, str(_SCRIPT), kind])
         for kind in KINDS

@@ -67,7 +67,7 @@ def build_network(job: Job) -> Network:
 def _network(job: Job) -> Subject:
     network = build_network(job)
     if job.mode == "inference" and isinstance(network, Generator):
-        network = network.merged()
+        network = network.for_inference()
     variables = network.trainable_variables
     function = forward(network) if job.mode == "inference" else forward_and_backward(network)
     pictures = tf.constant(np.random.default_rng(0).random(job.shape, np.float32))

@@ -77,7 +77,7 @@ def peers(python: str, width: int, height: int) -> Iterator[dict[str, Callable[[
     """SPAN in PyTorch, each way in a process of its own, which waits while it is not its turn."""
     # Without these PyTorch gives its large buffers back to the system at every step and pays for it dearly.
     reuse = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
-    script = Path(__file__).parents[2] / "tests" / "peers" / "torch_span.py"
+    script = Path(__file__).parent / "pytorch" / "torch_span.py"
     started = {}
     try:
         for kind in _TORCH_KINDS:

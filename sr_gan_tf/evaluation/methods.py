@@ -67,7 +67,7 @@ def interpolations(scale: int) -> list[Method]:
 
 def model_method(name: str, model, scale: int, source: str = "") -> Method:
     """A loaded generator in its form for inference."""
-    model = model.merged() if isinstance(model, Generator) else model
+    model = model.for_inference() if isinstance(model, Generator) else model
     return Method(name, functools.partial(_enlarge, model), source, parameters(model), multiply_adds(model, scale))
 
 

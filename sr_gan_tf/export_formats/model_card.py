@@ -91,4 +91,4 @@ def exportable(model: keras.Model, source: str | Path) -> Generator:
     """
     if not isinstance(model, Generator):
         raise InputError(f"{source} was exported already; give the .keras file, run folder or name it came from")
-    return model.merged()
+    return model.for_inference()

@@ -26,7 +26,7 @@ class SPAN(Generator):
         scale: enlargement, 1 or more.
         filters: channels of the body; published with 48, 52 and 32.
         num_blocks: attention blocks; published with 6.
-        merged: plain 3x3 convolutions (426,288 parameters instead of 1,840,488 at x4); `merged()` converts.
+        merged: plain 3x3 convolutions (426,288 parameters instead of 1,840,488 at x4); `for_inference()` converts.
         published_graph: train through the published chain of convolutions; same function, a third as fast.
         input_mean: subtracted from the LR picture's channels, in [0, 1] units.
         input_gain: then multiplied; published with 255, and with 1 and no mean. The gates open with
@@ -122,7 +122,7 @@ class SPAN(Generator):
         self.scale = scale
         self.filters = filters
         self.num_blocks = num_blocks
-        self.is_merged = merged
+        self.merged = merged
         self.published_graph = published_graph
         self.input_mean = input_mean
         self.input_gain = input_gain
@@ -131,13 +131,9 @@ class SPAN(Generator):
         self.initial_gate = initial_gate
         self.nearest_skip = nearest_skip
 
-    def get_config(self) -> dict:
-        # `merged` is the method here.
-        return {**super().get_config(), "merged": self.is_merged}
-
-    def merged(self) -> "SPAN":
+    def for_inference(self) -> "SPAN":
         """The same network with plain 3x3 convolutions; outputs agree to 1e-5. Itself, if it is merged already."""
-        if self.is_merged:
+        if self.merged:
             return self
         network = SPAN(**{**self.get_config(), "merged": True, "published_graph": False})
         for layer in self.layers:

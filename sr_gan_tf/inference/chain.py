@@ -123,7 +123,7 @@ def named_network(model: str | Path | keras.Model) -> tuple[str, keras.Model]:
 
 
 def _merged(network: keras.Model) -> keras.Model:
-    return network.merged() if isinstance(network, Generator) else network
+    return network.for_inference() if isinstance(network, Generator) else network
 
 
 def _stem(model: str | Path) -> str:

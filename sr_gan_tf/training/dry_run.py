@@ -60,7 +60,7 @@ def _network_line(role: str, network: Network) -> str:
     field = receptive_field(network)
     sees = f"{field.size} x {field.size} pixels" if field.finite else f"the whole picture ({field.why})"
     text = f"{role}: {type(network).__name__}, {trainable:,} trainable parameters, {other:,} others; sees {sees}"
-    merged = network.merged() if role == "generator" else network
+    merged = network.for_inference() if role == "generator" else network
     if merged is not network:
         text += f"; merged for inference: {sum(math.prod(weight.shape) for weight in merged.weights):,}"
     return text

@@ -145,4 +145,4 @@ def strip(lr: np.ndarray, sr: np.ndarray, hr: np.ndarray, scale: int) -> np.ndar
 def save_generator(generator: Generator, path) -> None:
     """The generator in its form for inference as a `.keras` file, whole or not at all."""
     with replacing(path) as temporary:
-        generator.merged().save(temporary)
+        generator.for_inference().save(temporary)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sr_gan_tf.benchmark import _parser, main, plan_jobs
+from sr_gan_tf.benchmark import main
 from sr_gan_tf.benchmarks import jobs, table, timing
 from sr_gan_tf.benchmarks.memory import peak_of
+from sr_gan_tf.benchmarks.planning import plan_jobs
 from sr_gan_tf.benchmarks.processes import Row
 from sr_gan_tf.benchmarks.product import product_job, product_subject
 from sr_gan_tf.benchmarks.results import scaling
@@ -178,8 +179,8 @@ def test_names_and_shapes():
     spec = jobs.parse_network("MetaGAN:mixer=conv,filters=[16,16,32,32],dropout=0.1")[1]
     assert spec.config == {"mixer": "conv", "filters": [16, 16, 32, 32], "dropout": 0.1}
     assert jobs.parse_shape("[2, 512,512,3]") == (2, 512, 512, 3)
-    options = _parser().parse_args(["--mode", "step", "--networks", "SPAN:scale=2@4,64,64,3", "SRResNet"])
-    assert [(job.label, job.shape) for job in plan_jobs(options)] == [
+    rows = plan_jobs(["SPAN:scale=2@4,64,64,3", "SRResNet"], mode="step")
+    assert [(job.label, job.shape) for job in rows] == [
         ("SPAN:scale=2", (4, 64, 64, 3)),
         ("SRResNet", (16, 96, 96, 3)),
     ]
@@ -199,7 +200,7 @@ def test_names_and_shapes():
         (["--device", "gpu:99"], "TensorFlow sees"),
         (["--device", "tpu"], "expected auto, cpu, gpu"),
         (["--baseline", "SPAN"], "no row 'SPAN'"),
-        (["--data", "experiments/tiny.json"], "--mode step only"),
+        (["--data", "experiments/tiny.json"], "has no effect without --mode step"),
         (["--mode", "step", "--networks", "SRResNet", "--shape", "1,8,16,3"], "square RGB patches"),
         (["--mode", "step", "--networks", "experiments/tiny.json", "--stage", "adverserial"], "'adversarial'"),
         (["-o", "table.txt"], "expected a name that ends in .json, .md"),
@@ -209,7 +210,7 @@ def test_names_and_shapes():
         (["--rounds", "0"], "positive"),
         (["--profile", "-1"], "--profile -1: expected 0 or more"),
         (["--floor", "989"], "TFLOP/s and TB/s"),
-        (["--peers", "python", "--networks", "SPAN"], "is not written in PyTorch here"),
+        (["--peers", "python", "--networks", "SPAN"], "has no PyTorch counterpart here"),
     ],
 )
 def test_mistakes_end_in_one_line(arguments, said, capsys, monkeypatch, repository):

@@ -2,9 +2,12 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
+import setuptools
 
+from sr_gan_tf.benchmarks import peers
 from sr_gan_tf.benchmarks.jobs import Job, parse_network, step_job
 from sr_gan_tf.benchmarks.peers import comparisons, twins
 from sr_gan_tf.benchmarks.processes import Row
@@ -25,7 +28,7 @@ def torch_python() -> str:
     python = os.environ.get("SR_GAN_TF_TORCH")
     if python is None or subprocess.run([python, "-c", "import torch"], capture_output=True).returncode:
         pytest.skip(
-            "SR_GAN_TF_TORCH names no Python with torch: pip install torch==2.13.0 in an environment of its own"
+            "SR_GAN_TF_TORCH names no Python with torch: pip install torch==2.14.1 in an environment of its own"
         )
     return python
 
@@ -64,3 +67,13 @@ def test_the_quickest_twin_counts():
     rows += [measured(one, seconds) for (one, _), seconds in zip(twins(own, "p"), (4.0, 3.0, 2.0), strict=True)]
     (line,) = comparisons(rows)
     assert line == "SRResNet, inference, float32: 0.50 (0.50-0.50) of the time of PyTorch's quickest (compiled)"
+
+
+def test_an_installed_package_has_the_scripts(repository):
+    """`--peers` starts files beside its own module, and setup.cfg packs their folder."""
+    (_, command), *_rest = twins(job("SRResNet"), "python")
+    script = Path(command[1])
+    assert script.is_file()
+    assert script.is_relative_to(Path(peers.__file__).parent)
+    packages = setuptools.find_packages(str(repository), include=["sr_gan_tf*"])
+    assert "sr_gan_tf.benchmarks.pytorch" in packages

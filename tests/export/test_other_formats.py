@@ -30,7 +30,7 @@ def _check(run, generator, sizes=((1, 24, 32), (4, 17, 19), (1, 40, 9))):
 def test_a_keras_file_is_the_merged_network(generator, tmp_path):
     [agreement] = export(generator, tmp_path / "model.keras", "keras")
     loaded = sr_gan_tf.load(agreement.path)
-    assert loaded.is_merged
+    assert loaded.merged
     assert agreement.difference < 1e-6
     assert agreement.size == agreement.path.stat().st_size
     with pytest.raises(InputError, match="is there already"):

@@ -45,7 +45,7 @@ def _levels(found, wanted) -> int:
 def test_tensors_of_three_sizes_and_batches_of_one_and_four(server, generator):
     for count, height, width in SIZES:
         pictures = noise(count, height, width, 3, dtype=np.uint8, seed=height)
-        wanted = generator.merged().predict(pictures / np.float32(255), verbose=0)
+        wanted = generator.for_inference().predict(pictures / np.float32(255), verbose=0)
         assert np.abs(server.run("float", {"images": pictures / np.float32(255)})["outputs"] - wanted).max() < 1e-5
         outputs = server.run("serving_default", {"images": pictures})["outputs"]
         assert _levels(outputs, as_samples(wanted, np.uint8)) <= 1
@@ -112,7 +112,7 @@ def test_predict_requests_and_rest_bodies_give_the_same(server, generator):
 
 def test_as_a_keras_layer(served, generator):
     picture = COLOUR[None, :20, :20]
-    wanted = generator.merged().predict(picture / np.float32(255), verbose=0)
+    wanted = generator.for_inference().predict(picture / np.float32(255), verbose=0)
     layer = keras.layers.TFSMLayer(served / "1", call_endpoint="serving_default")
     assert _levels(layer(picture)["outputs"].numpy(), as_samples(wanted, np.uint8)) <= 1
 
@@ -131,7 +131,7 @@ def test_the_saved_model_cli(served, generator, tmp_path):
     np.save(tmp_path / "images.npy", picture)
     common = ("run", "--dir", served / "1", "--tag_set", "serve", "--outdir", tmp_path, "--overwrite")
     run(*common, "--signature_def", "serving_default", "--inputs", f"images={tmp_path / 'images.npy'}")
-    wanted = generator.merged().predict(picture / np.float32(255), verbose=0)
+    wanted = generator.for_inference().predict(picture / np.float32(255), verbose=0)
     assert _levels(np.load(tmp_path / "outputs.npy"), as_samples(wanted, np.uint8)) <= 1
     run(*common, "--signature_def", "float", "--input_exprs", "images=[[[[0.5,0.5,0.5]]]]")
     assert np.load(tmp_path / "outputs.npy").shape == (1, 3, 3, 3)
@@ -143,7 +143,7 @@ def test_the_saved_model_cli(served, generator, tmp_path):
 
 def test_load_takes_the_folder_of_versions(served, generator):
     picture = noise(1, 30, 41, 3)
-    wanted = generator.merged().predict(picture, verbose=0)
+    wanted = generator.for_inference().predict(picture, verbose=0)
     model = sr_gan_tf.load(served)
     assert model.scale == 3
     assert model.name == "span"
@@ -160,7 +160,7 @@ def test_load_takes_a_version(served):
 
 @pytest.mark.parametrize("kind", ["keras", pytest.param("SavedModel", marks=pytest.mark.long)])
 def test_predict_on_differing_sizes_is_traced_a_few_times(kind, served, generator, monkeypatch):
-    model = generator.merged() if kind == "keras" else sr_gan_tf.load(served)
+    model = generator.for_inference() if kind == "keras" else sr_gan_tf.load(served)
     traces = []
     call = type(model).call
     monkeypatch.setattr(

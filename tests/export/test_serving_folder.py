@@ -82,7 +82,7 @@ def test_the_card_of_a_run_says_experiment_data_and_figures(tmp_path, generator)
     (run / "history.csv").write_text(
         "step,stage,validation/psnr_y,validation/bicubic_psnr_y\n0,a,,20\n5,a,31.5,\n9,a,30.5,\n"
     )
-    card = model_card(run, generator.merged())
+    card = model_card(run, generator.for_inference())
     assert card["experiment"]["name"] == "mine"
     assert card["data"] == {"train": ["pictures"]}
     assert card["figures"] == {"validation/psnr_y": 31.5, "step": 5, "steps_of_the_run": 9}
@@ -97,7 +97,7 @@ def test_the_card_of_a_run_has_the_figures_of_its_best_generator(tmp_path, gener
     (run / "experiment.json").write_text(json.dumps({"name": "mine", "best_metric": "detail_ratio"}))
     rows = ["5,first,33,1.0", "9,second,32,0.4", "12,second,30,0.9", "15,second,31,1.3"]
     (run / "history.csv").write_text("\n".join(["step,stage,validation/psnr_y,validation/detail_ratio", *rows]) + "\n")
-    figures = model_card(run, generator.merged())["figures"]
+    figures = model_card(run, generator.for_inference())["figures"]
     assert figures == {
         "validation/psnr_y": 30, "validation/detail_ratio": 0.9, "step": 12, "steps_of_the_run": 15,
     }  # fmt: skip
@@ -109,7 +109,7 @@ def test_the_card_of_a_shipped_model_carries_its_own(tmp_path, generator, monkey
     (tmp_path / "mine.json").write_text(json.dumps(own))
     monkeypatch.setattr("sr_gan_tf.export_formats.model_card.WEIGHTS", tmp_path)
     monkeypatch.setattr("sr_gan_tf.models.WEIGHTS", tmp_path)
-    card = model_card("mine", generator.merged())
+    card = model_card("mine", generator.for_inference())
     assert card["experiment"] == ["a.json"]
     assert card["sha256"] == sha256(tmp_path / "mine.keras")
     assert {key: card[key] for key in ("data", "figures", "licence")} == {
@@ -118,7 +118,7 @@ def test_the_card_of_a_shipped_model_carries_its_own(tmp_path, generator, monkey
 
 
 def test_a_mismatch_stops_the_export(generator, tmp_path, monkeypatch):
-    merged = generator.merged()
+    merged = generator.for_inference()
     monkeypatch.setattr(saved_model.verification, "reference", lambda model, pictures: model(pictures).numpy() + 1e-4)
     monkeypatch.setattr(saved_model.Served, "write", lambda self, folder: merged)
     monkeypatch.setattr(saved_model.tf.saved_model, "load", lambda folder: _Loaded(merged))
@@ -171,4 +171,4 @@ def test_mistakes_end_in_one_line(arguments, message, generator, served, tmp_pat
 
 
 def test_only_generators_are_exported(generator):
-    assert exportable(generator, "x").is_merged
+    assert exportable(generator, "x").merged

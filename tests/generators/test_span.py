@@ -87,20 +87,20 @@ def test_borders_alone():
 @pytest.mark.parametrize("config", [{}, {"scale": 2}, {"scale": 3, "nearest_skip": True}, {"published_graph": True}])
 def test_merged(config):
     network = stir(span(**config))
-    merged = network.merged()
+    merged = network.for_inference()
     images = picture(network)
     expected = network(images).numpy()
     np.testing.assert_allclose(merged(images), expected, atol=1e-5 * max(1, np.ptp(expected)))
-    assert merged.merged() is merged
-    assert merged.is_merged
-    assert not network.is_merged
+    assert merged.for_inference() is merged
+    assert merged.merged
+    assert not network.merged
     assert merged.get_config() == {**network.get_config(), "merged": True, "published_graph": False}
     assert not any(isinstance(layer, Conv3XC) for layer in merged.layers)
     assert all(np.abs(gradient).max() > 0 for gradient in gradients(merged, images))
 
 
 def test_merged_from_the_start_is_a_network_of_its_own():
-    assert SPAN(merged=True, filters=8).count_params() == SPAN(filters=8).merged().count_params()
+    assert SPAN(merged=True, filters=8).count_params() == SPAN(filters=8).for_inference().count_params()
     with pytest.raises(ValueError, match="published_graph"):
         SPAN(merged=True, published_graph=True)
 

@@ -13,7 +13,7 @@ from sr_gan_tf.pytorch_checkpoints.pytorch import network_of
 def test_merged_span_equals_the_reference(name):
     """All other files, and SPAN's training form, are compared in tests/pytorch_checkpoints/test_pytorch_weights.py."""
     state, images, expected = reference(name)
-    assert_equal_to_reference(network_of(state, name).merged()(images), expected)
+    assert_equal_to_reference(network_of(state, name).for_inference()(images), expected)
 
 
 def test_shared_residual_equals_both_references():
@@ -62,7 +62,7 @@ def test_older_names_of_rrdbnet(form):
 def test_span_from_merged_convolutions_alone():
     """Files for inference hold `eval_conv` only; those for training may hold both."""
     state, images, expected = reference("span_c8_x4")
-    merged = network_of(state, "span").merged()
+    merged = network_of(state, "span").for_inference()
     plain = dict(state)
     for layer in merged.layers:
         if layer.name in ("first", "body") or layer.name[-5:-1] == "conv":
@@ -72,11 +72,11 @@ def test_span_from_merged_convolutions_alone():
             plain = {key: value for key, value in plain.items() if not key.startswith(f"{source}.")}
             plain |= {f"{source}.eval_conv.weight": kernel.transpose(3, 2, 0, 1), f"{source}.eval_conv.bias": bias}
     generator = network_of(plain, "span")
-    assert generator.is_merged
+    assert generator.merged
     assert generator.count_params() == merged.count_params()
     assert_equal_to_reference(generator(images), expected)
     both = state | {key: value for key, value in plain.items() if "eval_conv" in key}
-    assert not network_of(both, "span").is_merged
+    assert not network_of(both, "span").merged
 
 
 @pytest.mark.parametrize("activation", ["relu", "prelu"])

@@ -1,6 +1,6 @@
 """SPAN (arXiv:2311.12770), merged, in PyTorch: how long one picture takes. Run by sr_gan_tf.benchmarks.upscaling.
 
-    python tests/peers/torch_span.py WIDTH HEIGHT eager|channels_last|compiled
+    python sr_gan_tf/benchmarks/pytorch/torch_span.py WIDTH HEIGHT eager|channels_last|compiled
 
 Prints `ready` after warming up, then for every line on standard input the seconds of one forward pass. The weights
 are random: they do not change the time.
@@ -15,6 +15,8 @@ from torch.nn import functional
 
 
 class Block(nn.Module):
+    """SPAN's attention block; gives its output and its first activation."""
+
     def __init__(self, filters: int):
         super().__init__()
         self.first, self.second, self.third = (nn.Conv2d(filters, filters, 3, padding=1) for _ in range(3))

@@ -36,6 +36,8 @@ class SRResNet(nn.Module):
 
 
 class Gated(nn.Module):
+    """SPAN's attention block."""
+
     def __init__(self, filters: int):
         super().__init__()
         self.first, self.second, self.third = (conv(filters, filters) for _ in range(3))
@@ -66,6 +68,8 @@ class SPAN(nn.Module):
 
 
 class DenseBlock(nn.Module):
+    """RRDBNet's dense block."""
+
     def __init__(self, filters: int, growth: int):
         super().__init__()
         self.convs = nn.ModuleList(conv(filters + index * growth, growth) for index in range(4))

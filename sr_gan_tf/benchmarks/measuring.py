@@ -1,0 +1,132 @@
+"""Measures rows in turns, round by round, and prints their table."""
+
+import contextlib
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+
+from sr_gan_tf.benchmarks import table
+from sr_gan_tf.benchmarks.jobs import Job
+from sr_gan_tf.benchmarks.peers import comparisons, twins
+from sr_gan_tf.benchmarks.processes import WORKER, OtherWork, Row
+from sr_gan_tf.benchmarks.product import SIDES, product_job
+from sr_gan_tf.benchmarks.results import scaling
+from sr_gan_tf.benchmarks.timing import ratio, summarise
+
+
+def benchmark(
+    jobs: Sequence[Job],
+    rounds: int = 3,
+    round_seconds: float = 2.0,
+    baseline: str | None = None,
+    peak: bool = True,
+    operations: int = 0,
+    peers: str | None = None,
+    say: Callable[[str], None] = print,
+) -> list[table.Measured]:
+    """Measures the jobs in turns and prints their table.
+
+    Args:
+        jobs: the rows.
+        rounds: how often each row has its turn.
+        round_seconds: about how long a turn lasts; at least one iteration.
+        baseline: label of the row that others of the same mode, shape, compiler and precision are compared with.
+        peak: whether matrix products are measured in the same turns, for the share of the peak.
+        operations: so many of the costliest kinds of operation are listed for each row.
+        peers: the Python of an environment with PyTorch, whose rows are then measured beside ours.
+        say: receives lines for the user.
+
+    Raises:
+        InputError: a job that cannot be run.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def enter(job: Job, program: Sequence[str] = WORKER) -> Row:
+            row = Row(job, program)
+            stack.callback(row.close)
+            return row
+
+        wanted = [(job, WORKER) for job in jobs]
+        if peers:
+            wanted = [pair for job in jobs for pair in ((job, WORKER), *twins(job, peers))]
+        rows = []
+        for number, (job, program) in enumerate(wanted, start=1):
+            print(f"{number}/{len(wanted)} {job.label}, {job.mode}, {job.compiler}: compiling", file=sys.stderr)
+            rows.append(enter(job, program))
+        products = [enter(job) for job in _products(jobs)] if peak else []
+        other_work = OtherWork()
+        for number in range(1, rounds + 1):
+            print(f"round {number}/{rounds}", file=sys.stderr)
+            for row in (*rows, *products):
+                row.run_round(round_seconds if row in rows else 0.5)
+        busy = other_work.share()
+        measured = _figures(rows, products, baseline)
+        _say_table(measured, baseline, say)
+        if busy is not None:
+            say(f"meanwhile other processes used {busy:.0%} of the machine's processor time")
+        for row in rows if operations and not peers else ():
+            say(f"\n{row.job.label}, {row.job.precision}: milliseconds of an iteration, summed over threads")
+            say(_operations(row.profile(), operations))
+    return measured
+
+
+def _products(jobs: Sequence[Job]) -> list[Job]:
+    kinds = dict.fromkeys((job.precision, job.device) for job in jobs)
+    compiler = {"cpu": "graph"}
+    return [
+        product_job(precision, side, compiler.get(device, "xla"), device)
+        for precision, device in kinds
+        for side in SIDES
+    ]
+
+
+def _figures(rows: Sequence[Row], products: Sequence[Row], baseline: str | None) -> list[table.Measured]:
+    peaks: dict[tuple[str, str], tuple[float, float]] = {}
+    for row in products:
+        key, work = (row.job.precision, row.job.device), 2 * row.start["multiply_adds"] / 1e9
+        reached = work / summarise(row.rounds).median, work / statistics.median(row.processor)
+        peaks[key] = tuple(map(max, peaks.get(key, (0.0, 0.0)), reached))
+    measured = []
+    for row in rows:
+        base = next((other for other in rows if other.job.label == baseline and _alike(other.job, row.job)), None)
+        memories = [one.start["peak_memory"] for one in (row, base) if one is not None]
+        compared = base is not None and base is not row
+        peak, peak_processor = peaks.get((row.job.precision, row.job.device), (None, None))
+        measured.append(
+            table.Measured(
+                job=row.job,
+                times=summarise(row.rounds),
+                start=row.start,
+                rounds=row.rounds,
+                processor=statistics.median(row.processor),
+                peak=peak,
+                peak_processor=peak_processor,
+                waiting=statistics.fmean(row.waiting) if row.waiting else None,
+                time_ratio=ratio(row.rounds, base.rounds) if compared else None,
+                memory_ratio=memories[0] / memories[1] if compared and all(memories) else None,
+            )
+        )
+    return measured
+
+
+def _alike(first: Job, second: Job) -> bool:
+    return all(getattr(first, key) == getattr(second, key) for key in ("mode", "shape", "compiler", "precision"))
+
+
+def _say_table(measured: Sequence[table.Measured], baseline: str | None, say: Callable[[str], None]) -> None:
+    shared, columns = table.common(table.cells(measured, baseline))
+    say(shared)
+    say(table.as_text(columns))
+    peaks = {row.job.precision: row.peak for row in measured if row.peak}
+    if peaks:
+        say("matrix-product peak: " + ", ".join(f"{name} {value:,.0f} GFLOP/s" for name, value in peaks.items()))
+    for line in comparisons(measured):
+        say(line)
+    for label, (rows, line) in scaling(measured).items():
+        say(table.line_text(label, "pixel", line) + f" ({len(rows)} shapes)")
+
+
+def _operations(milliseconds: dict[str, float], count: int) -> str:
+    total = sum(milliseconds.values())
+    lines = [f"{value:9.1f}  {value / total:5.1%}  {kind}" for kind, value in list(milliseconds.items())[:count]]
+    return "\n".join([*lines, f"{total:9.1f}  all"])

@@ -1,0 +1,89 @@
+"""A whole benchmark: checks what was asked for, measures, prints, and writes the results."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sr_gan_tf.benchmarks import table
+from sr_gan_tf.benchmarks.measuring import benchmark
+from sr_gan_tf.benchmarks.planning import plan_jobs
+from sr_gan_tf.benchmarks.results import SUFFIXES, write_results
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.files import check_output, try_folder
+
+
+def run(
+    networks: Sequence[str] = (),
+    shape: Sequence[str] = (),
+    mode: str = "inference",
+    compiler: str | None = None,
+    precision: str | None = None,
+    device: str = "auto",
+    data: str | None = None,
+    stage: str | None = None,
+    overrides: Sequence[str] = (),
+    rounds: int = 3,
+    round_seconds: float = 2.0,
+    baseline: str | None = None,
+    peak: bool = True,
+    profile: int = 0,
+    floor: str | None = None,
+    peers: str | None = None,
+    output: Sequence[str | Path] = (),
+    overwrite: bool = False,
+    asked: str = "",
+    say: Callable[[str], None] = print,
+) -> list[table.Measured]:
+    """Runs the command `python -m sr_gan_tf.benchmark`; the arguments are its options.
+
+    Args:
+        networks, shape, mode, compiler, precision, device, data, stage, overrides: see `planning.plan_jobs`.
+        rounds: number of turns per row, 1 or more.
+        round_seconds: approximate length of a turn, in seconds.
+        baseline: label of the row that the others are compared with; default: DUnet if it is measured.
+        peak: whether matrix products are measured in the same turns.
+        profile: number of operations to list per row, the costliest first.
+        floor: `TFLOPS,TBYTES` of another machine, for which lower bounds on the times are printed.
+        peers: the Python of an environment with PyTorch, whose rows are then measured in the same turns.
+        output: files for the results.
+        overwrite: whether existing files may be replaced.
+        asked: the command line, recorded in the results.
+        say: receives lines for the user.
+
+    Returns:
+        The measured rows.
+
+    Raises:
+        InputError: an option cannot be used, or a row cannot be measured.
+    """
+    paths, bounds = [Path(name) for name in output], _floor(floor)
+    for path in paths:
+        check_output(path, SUFFIXES, overwrite, "-o")
+        try_folder(path)
+    if rounds < 1 or not round_seconds > 0:
+        raise InputError("--rounds, --round-seconds: expected positive numbers")
+    if profile < 0:
+        raise InputError(f"--profile {profile}: expected 0 or more kinds of operation")
+    jobs = plan_jobs(networks, shape, mode, compiler, precision, device, data, stage, overrides)
+    labels = list(dict.fromkeys(job.label for job in jobs))
+    baseline = baseline or ("DUnet" if "DUnet" in labels and len(labels) > 1 else None)
+    if baseline is not None and baseline not in labels:
+        raise InputError(f"--baseline: no row {baseline!r}; the rows are {', '.join(labels)}")
+    about = table.machine()
+    say(f"{about['processor']}, {about['cores']} cores; TensorFlow {about['tensorflow']}, Keras {about['keras']}")
+    measured = benchmark(jobs, rounds, round_seconds, baseline, peak, profile, peers, say)
+    for row in measured if bounds else ():
+        if row.start.get("product_bytes") and row.start["multiply_adds"]:
+            say(table.floor_text(row, *bounds))
+    for path in paths:
+        write_results(measured, baseline, asked, path)
+    return measured
+
+
+def _floor(text: str | None) -> list[float]:
+    try:
+        figures = [float(part) for part in text.split(",")] if text else []
+    except ValueError:
+        figures = [0.0]
+    if text and (len(figures) != 2 or not all(figure > 0 for figure in figures)):
+        raise InputError(f"--floor {text}: expected two positive numbers, TFLOP/s and TB/s, e.g. 989,3.35")
+    return figures
