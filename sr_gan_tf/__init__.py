@@ -1,13 +1,35 @@
 """Super-resolution GANs for Keras 3 on TensorFlow: `load` a trained generator, then `model.predict(images)`."""
 
-from sr_gan_tf.quiet_start import import_tensorflow
+import importlib
+from typing import TYPE_CHECKING, Any
 
-import_tensorflow()
+from sr_gan_tf.quiet_start import import_tensorflow, is_dispatcher
+from sr_gan_tf.version import __version__
 
-# Importing the catalogues registers every network, so that saved files load.
-from sr_gan_tf import discriminators as discriminators  # noqa: E402
-from sr_gan_tf import generators as generators  # noqa: E402
-from sr_gan_tf.models import load, shipped_models  # noqa: E402
-from sr_gan_tf.version import __version__  # noqa: E402
+if TYPE_CHECKING:
+    from sr_gan_tf.models import load, shipped_models
 
 __all__ = ["__version__", "load", "shipped_models"]
+
+# Public names, and the modules that hold them.
+_NAMES = {"load": "sr_gan_tf.models", "shipped_models": "sr_gan_tf.models"}
+
+
+def start() -> None:
+    """Imports TensorFlow quietly, and the catalogues: that registers every network, so that saved files load."""
+    import_tensorflow()
+    importlib.import_module("sr_gan_tf.discriminators")
+    importlib.import_module("sr_gan_tf.generators")
+    globals().update({name: getattr(importlib.import_module(module), name) for name, module in _NAMES.items()})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        start()
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+# `python -m sr_gan_tf --help` answers at once; a command that it runs calls `start` first.
+if not is_dispatcher():
+    start()

@@ -1,17 +1,22 @@
-"""`python -m sr_gan_tf`: the commands of this package, a line each; `python -m sr_gan_tf.COMMAND --help` says more."""
+"""`python -m sr_gan_tf COMMAND ...` and `sr-gan-tf COMMAND ...`: runs one of the package's commands, or lists them.
+
+The list, and any mistake before a command starts, are answered without importing TensorFlow, which takes seconds.
+"""
 
 import ast
+import importlib
 import re
 import sys
 from pathlib import Path
 
 from sr_gan_tf.errors import InputError, command, suggest
+from sr_gan_tf.quiet_start import is_dispatcher
 
 _PACKAGE = Path(__file__).parent
 
 
 def commands() -> dict[str, str]:
-    """Name below `sr_gan_tf.` to what the first sentence of the module's docstring says; no module is imported."""
+    """Returns each command's name and the first sentence of its module's docstring; no module is imported."""
     found = {}
     for path in sorted(_PACKAGE.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
@@ -23,20 +28,31 @@ def commands() -> dict[str, str]:
     return found
 
 
+def _program() -> str:
+    """What the user typed: the console script's name, or the module."""
+    return "python -m sr_gan_tf" if Path(sys.argv[0]).suffix == ".py" or not is_dispatcher() else "sr-gan-tf"
+
+
 @command
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     known = commands()
+    program = _program()
     if words and words[0] in ("-h", "--help"):
         width = max(map(len, known))
-        print("usage: python -m sr_gan_tf.COMMAND ...; --help after a command says more\n")
+        print(f"usage: {program} COMMAND ...\n\n{program} COMMAND --help describes a command's options.\n")
         print("\n".join(f"  {name.ljust(width)}  {text}" for name, text in known.items()))
-        return
+        return 0
     if not words:
-        raise InputError("no command named; expected python -m sr_gan_tf.COMMAND, which --help lists")
-    if words[0] in known:
-        raise InputError(f"{words[0]} is a module of its own; say python -m sr_gan_tf.{words[0]}")
-    raise InputError(f"no command {words[0]!r}; say python -m sr_gan_tf.COMMAND{suggest(words[0], known)}")
+        raise InputError(f"no command given; expected {program} COMMAND; see {program} --help")
+    name = words[0]
+    if name.startswith("-"):
+        raise InputError(f"{name}: expected the command before its options, as in {program} COMMAND {name}")
+    if name not in known:
+        raise InputError(f"no command {name!r}; expected {program} COMMAND{suggest(name, known)}")
+    module = f"sr_gan_tf.{name}.__main__" if (_PACKAGE / name).is_dir() else f"sr_gan_tf.{name}"
+    importlib.import_module("sr_gan_tf").start()
+    return importlib.import_module(module).main(words[1:])
 
 
 if __name__ == "__main__":

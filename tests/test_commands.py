@@ -1,6 +1,8 @@
 """`python -m sr_gan_tf` lists the commands; the scripts that documents name end in one line, too."""
 
 import importlib.util
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -27,7 +29,7 @@ def test_the_list_of_commands(capsys, repository):
         "data",
         "benchmarks.losses",
     } <= set(commands())
-    assert "measurement.worker" not in commands()
+    assert "benchmarks.worker" not in commands()
     assert all(commands().values())
     assert "resumable at any step" in commands()["fit"]
 
@@ -35,9 +37,11 @@ def test_the_list_of_commands(capsys, repository):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "no command named; expected python -m sr_gan_tf.COMMAND"),
-        (["evalate"], "no command 'evalate'; say python -m sr_gan_tf.COMMAND; did you mean 'evaluate'?"),
-        (["fit", "x.json"], "say python -m sr_gan_tf.fit"),
+        ([], "no command given; expected python -m sr_gan_tf COMMAND; see python -m sr_gan_tf --help"),
+        (["evalate"], "no command 'evalate'; expected python -m sr_gan_tf COMMAND; did you mean 'evaluate'?"),
+        (["--dry-run", "fit"], "--dry-run: expected the command before its options"),
+        (["fit", "x.json"], "x.json"),
+        (["weights", "show", "span_x5"], "span_x5"),
     ],
 )
 def test_no_command(words, message, capsys):
@@ -46,6 +50,36 @@ def test_no_command(words, message, capsys):
     assert error.startswith("error: ")
     assert message in error
     assert error.count("\n") == 1
+
+
+def run(*words, cwd):
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def test_the_list_and_mistakes_come_without_tensorflow(tmp_path, repository):
+    """Blocking the import would also catch a slow start that this machine hides."""
+    (tmp_path / "tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
+    (tmp_path / "keras.py").write_text("raise SystemExit('Keras was imported')")
+    (tmp_path / "sr_gan_tf").symlink_to(repository / "sr_gan_tf")
+    help_ = run("-m", "sr_gan_tf", "--help", cwd=tmp_path)
+    assert help_.returncode == 0, help_.stderr
+    assert help_.stdout.startswith("usage: python -m sr_gan_tf COMMAND ...\n")
+    wrong = run("-W", "error", "-m", "sr_gan_tf", "ft", cwd=tmp_path)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr == "error: no command 'ft'; expected python -m sr_gan_tf COMMAND; did you mean 'fit'?\n"
+    script = tmp_path / "sr-gan-tf"  # as pip writes it
+    script.write_text("import sys\nfrom sr_gan_tf.__main__ import main\nsys.exit(main())\n")
+    wrong = run("sr-gan-tf", "ft", cwd=tmp_path)
+    assert wrong.stderr == "error: no command 'ft'; expected sr-gan-tf COMMAND; did you mean 'fit'?\n"
+
+
+def test_the_dispatcher_runs_a_command(tmp_path, repository):
+    (tmp_path / "sr_gan_tf").symlink_to(repository / "sr_gan_tf")
+    done = run("-m", "sr_gan_tf", "fit", "nothing.json", "--set", "seed=1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "nothing.json" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
