@@ -17,6 +17,7 @@ from sr_gan_tf.config import load_experiment, parse_experiment, read_json, to_js
 from sr_gan_tf.data.catalogue import build_degradation, build_sources
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.generators import GENERATORS
+from sr_gan_tf.losses.package_weights import INSTALL_LPIPS, lpips_file
 from sr_gan_tf.losses.vgg import check_layers
 from sr_gan_tf.models import shipped_models
 from sr_gan_tf.networks import Generator
@@ -48,6 +49,8 @@ def with_trunk_at_hand(raw: dict) -> dict:
                 check_layers(config["network"], config["layers"])
                 layers = {re.sub("([345])_conv4", r"\1_conv3", name): value for name, value in config["layers"].items()}
                 config.update(network="vgg16", weights="hed", layers=layers)
+            if config.get("weights") == "lpips" and lpips_file("vgg16") is None:
+                pytest.skip(INSTALL_LPIPS)
     return raw
 
 

@@ -19,7 +19,7 @@ from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import Parser, command
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
-from sr_gan_tf.losses.lpips import weights_file
+from sr_gan_tf.losses.package_weights import dists_file, lpips_file
 from sr_gan_tf.losses.vgg import layer_names, load_trunk
 from sr_gan_tf.resampling import imresize
 
@@ -83,7 +83,7 @@ def content_losses(network: str, weights: str, patch: int) -> dict:
         if name == "MSSSIM":
             scales = max(n for n in range(1, 6) if constructor(scales=n).smallest_size <= patch)
             losses[f"{name} ({scales} scales)"] = constructor(scales=scales)
-        elif name == "LPIPS" and weights_file("vgg16") is None:
+        elif (name in ("LPIPS", "DISTS") and lpips_file("vgg16") is None) or (name == "DISTS" and dists_file() is None):
             continue
         elif name == "VGGFeatures":
             deepest = layer_names(network)[-2]

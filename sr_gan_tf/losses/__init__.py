@@ -1,8 +1,10 @@
 """Losses and their catalogues: the names that an experiment file may use."""
 
 from sr_gan_tf.losses.adversarial import BinaryCrossentropy, Hinge, LeastSquares, RelativisticAverage, Wasserstein
+from sr_gan_tf.losses.artifacts import LDL
 from sr_gan_tf.losses.color import ColorHistogram, LowPassColor, MeanColor
 from sr_gan_tf.losses.consistency import Consistency
+from sr_gan_tf.losses.dists import DISTS
 from sr_gan_tf.losses.features import FeatureMatching, PairwiseFeatureMatching
 from sr_gan_tf.losses.frequency import Checkerboard, FourierAmplitude
 from sr_gan_tf.losses.lpips import LPIPS
@@ -17,6 +19,7 @@ from sr_gan_tf.losses.pixel import (
     TotalVariation,
 )
 from sr_gan_tf.losses.structural import MSSSIM, MSSSIML1, SSIM
+from sr_gan_tf.losses.wavelet import Wavelet
 
 CONTENT_LOSSES = {
     "MeanAbsoluteError": MeanAbsoluteError,
@@ -30,6 +33,7 @@ CONTENT_LOSSES = {
     "VGGFeatures": VGGFeatures,
     "GramStyle": GramStyle,
     "LPIPS": LPIPS,
+    "DISTS": DISTS,
     "TotalVariation": TotalVariation,
     "MeanColor": MeanColor,
     "ColorHistogram": ColorHistogram,
@@ -37,6 +41,8 @@ CONTENT_LOSSES = {
     "FourierAmplitude": FourierAmplitude,
     "Checkerboard": Checkerboard,
     "Consistency": Consistency,
+    "LDL": LDL,
+    "Wavelet": Wavelet,
 }
 
 ADVERSARIAL_LOSSES = {

@@ -42,14 +42,21 @@ class ImageLoss(Configured):
 
     # Fewest HR pixels a side that the loss can be computed on; training checks the patch before step 0.
     smallest_size = 1
-    # What else than a larger patch mends pictures that are too small.
+    # What else than a larger patch helps where pictures are too small.
     smallest_size_remedy = ""
+    # Whether `compute` also takes the averaged generator's pictures, one more pass of the generator per step.
+    needs_average = False
 
-    def __call__(self, hr: tf.Tensor, sr: tf.Tensor, lr: tf.Tensor | None = None) -> tf.Tensor:
+    def __call__(
+        self, hr: tf.Tensor, sr: tf.Tensor, lr: tf.Tensor | None = None, average: tf.Tensor | None = None
+    ) -> tf.Tensor:
         hr, sr = tf.cast(hr, tf.float32), tf.cast(sr, tf.float32)
         check_same_shape(hr, sr, type(self).__name__)
         check_size(hr, self.smallest_size, type(self).__name__, self.smallest_size_remedy)
-        return self.compute(hr, sr, None if lr is None else tf.cast(lr, tf.float32))
+        lr = None if lr is None else tf.cast(lr, tf.float32)
+        if not self.needs_average:
+            return self.compute(hr, sr, lr)
+        return self.compute(hr, sr, lr, None if average is None else tf.cast(average, tf.float32))
 
     def compute(self, hr: tf.Tensor, sr: tf.Tensor, lr: tf.Tensor | None) -> tf.Tensor:
         raise NotImplementedError

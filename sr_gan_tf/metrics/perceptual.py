@@ -17,7 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.losses.lpips import SMALLEST, load_lpips, weights_file
+from sr_gan_tf.losses.lpips import SMALLEST, load_lpips
+from sr_gan_tf.losses.package_weights import lpips_file
 from sr_gan_tf.losses.perceptual import feature_distance
 from sr_gan_tf.losses.vgg import NETWORKS, load_trunk
 from sr_gan_tf.metrics.psnr_ssim import rgb_pair
@@ -91,7 +92,7 @@ class PerceptualDistance(_Distance):
 
 def lpips_at_hand() -> bool:
     """Whether the weights of LPIPS are installed."""
-    return weights_file("alexnet") is not None
+    return lpips_file("alexnet") is not None
 
 
 def trunk_at_hand() -> tuple[str, str] | None:

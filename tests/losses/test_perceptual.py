@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.losses import MeanAbsoluteError
-from sr_gan_tf.losses.perceptual import GramStyle, VGGFeatures, content_values, feature_distance, gram_matrix
+from sr_gan_tf.losses.perceptual import GramStyle, VGGFeatures, feature_distance, gram_matrix
+from sr_gan_tf.losses.trunk_loss import content_values
 from sr_gan_tf.losses.vgg import load_trunk
 from sr_gan_tf.resampling import imresize
 
