@@ -167,6 +167,12 @@ class Crew:
         return tf.function(lambda own: self.strategy.experimental_local_results(self.strategy.run(gather, (own,)))[0])
 
 
+def replicas() -> int:
+    """Replicas that share the present step; 1 outside of one."""
+    context = tf.distribute.get_replica_context()
+    return 1 if context is None else context.num_replicas_in_sync
+
+
 def mean(values):
     """Means over the replicas of tensors (any nest of them), inside a train step; gradients pass through.
 

@@ -81,6 +81,8 @@ class Hinge(AdversarialLoss):
 class Wasserstein(AdversarialLoss):
     """Difference of the mean outputs; use it with the penalty `GradientPenalty`, or it has no bound."""
 
+    guess = None
+
     def generator_loss(self, fake_logits, real_logits=None):
         return -tf.reduce_mean(as_float(fake_logits))
 
@@ -97,6 +99,7 @@ class RelativisticAverage(AdversarialLoss):
     """
 
     needs_real = True
+    guess = None
 
     def generator_loss(self, fake_logits, real_logits=None):
         if real_logits is None:

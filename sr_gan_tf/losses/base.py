@@ -70,8 +70,10 @@ class AdversarialLoss(Configured):
 
     # True where the generator's loss compares with the logits of real pictures.
     needs_real = False
-    # Between what the loss asks of real and of generated pictures: an answer beyond it counts as right.
-    guess = 0.0
+    # The logit between what the loss asks of real and of generated pictures: an answer beyond it counts as correct.
+    # None where the loss leaves the logits' offset free: there the discriminator's accuracy is the share of pairs in
+    # which the real picture gets the higher logit.
+    guess: float | None = 0.0
 
     def generator_loss(self, fake_logits: tf.Tensor, real_logits: tf.Tensor | None = None) -> tf.Tensor:
         raise NotImplementedError

@@ -4,8 +4,11 @@ R1: Mescheder et al. 2018, arXiv:1801.04406. Gradient penalty: Gulrajani et al. 
 logits counts as its mean, so that one logit is the paper's case.
 
 Both leave their weights (gamma = 10, lambda = 10) to the experiment; since the discriminator's loss here is the mean of
-its two terms where the papers sum, the same balance needs half of them. Batch normalisation mixes the pictures of a
+its two terms where the papers sum, the same balance needs half of them. Batch normalization mixes the pictures of a
 batch, and with them their gradients: use discriminators without it.
+
+A conditional discriminator's LR channels are not part of the gradient: they say which picture is asked about, and it is
+the discriminator's answer as a function of the picture that the penalties keep smooth.
 """
 
 import keras
@@ -13,15 +16,19 @@ import tensorflow as tf
 
 from sr_gan_tf.losses.base import Penalty, as_float
 
+PICTURE_CHANNELS = 3
+
 
 def squared_gradient_norm(discriminator, images: tf.Tensor) -> tf.Tensor:
-    """||d D(x) / d x||^2 of each picture, (N,)."""
+    """||d D(x) / d x||^2 of each picture, (N,); x is the first three channels of `images` (N, H, W, C)."""
+    pictures, condition = images[..., :PICTURE_CHANNELS], images[..., PICTURE_CHANNELS:]
     with tf.GradientTape() as tape:
-        tape.watch(images)
-        logits = tf.cast(discriminator(images), images.dtype)
+        tape.watch(pictures)
+        logits = discriminator(tf.concat([pictures, tf.stop_gradient(condition)], axis=-1))
         # A sum over pictures: each picture's gradient depends on its own logits only.
-        score = tf.reduce_sum(tf.reduce_mean(tf.reshape(logits, (tf.shape(images)[0], -1)), axis=1))
-    return tf.reduce_sum(tf.square(tape.gradient(score, images)), axis=(1, 2, 3))
+        logits = tf.reshape(tf.cast(logits, images.dtype), (tf.shape(images)[0], -1))
+        score = tf.reduce_sum(tf.reduce_mean(logits, axis=1))
+    return tf.reduce_sum(tf.square(tape.gradient(score, pictures)), axis=(1, 2, 3))
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")

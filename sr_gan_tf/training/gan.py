@@ -15,6 +15,7 @@ import tensorflow as tf
 from sr_gan_tf import distribution
 from sr_gan_tf.networks import Discriminator, Generator
 from sr_gan_tf.training.historical import HistoricalAverage
+from sr_gan_tf.training.optimizers import current_rate, follow
 from sr_gan_tf.training.replay import ReplayBuffer
 from sr_gan_tf.training.supervised import Supervised
 from sr_gan_tf.training.terms import Logs, WeightedLoss, constant, weigh
@@ -112,10 +113,16 @@ class GAN(Supervised):
         self.penalties = list(penalties)
         self.stabilisers = stabilisers or Stabilisers()
         discriminator_optimizer.build(self.discriminator.trainable_variables)
+        follow(discriminator_optimizer, self.stage_step)
         self.feature_model = self.discriminator.feature_model() if self.features else None
         self.replay = None
         if self.stabilisers.replay_buffer:
-            self.replay = ReplayBuffer(self.stabilisers.replay_buffer, picture_shape[1:])
+            condition_shape = None
+            if self.discriminator.conditional:
+                condition_shape = (*(side // self.generator.scale for side in picture_shape[1:3]), 3)
+            self.replay = ReplayBuffer(
+                self.stabilisers.replay_buffer, picture_shape[1:], condition_shape=condition_shape
+            )
             self.replay.build(picture_shape)
         self.histories = {}
         if self.stabilisers.historical_averaging:
@@ -136,25 +143,17 @@ class GAN(Supervised):
         logs["generator_loss"] = loss
         finite = self.update(self.generator, self.generator_optimizer, tape, loss, logs, "generator")
 
-        fake = tf.stop_gradient(sr)
+        fake, fake_lr = tf.stop_gradient(sr), lr
         if self.replay is not None:
-            fake = self.replay(fake)
+            fake, fake_lr = self.replay(fake, lr) if self.discriminator.conditional else (self.replay(fake), lr)
         for number in range(self.stabilisers.discriminator_steps):
             if number > 0 or not self._verdict_stands:
                 judging, verdict = tf.GradientTape(), None
             with judging:
                 self._watch(judging, self.discriminator)
-                loss = self.discriminator_terms(lr, hr, fake, logs, verdict)
+                loss, views = self.discriminator_terms(lr, hr, fake, fake_lr, logs, verdict)
                 loss += self._historical_term("discriminator", logs)
-            finite &= self.update(
-                self.discriminator,
-                self.discriminator_optimizer,
-                judging,
-                loss,
-                logs,
-                "discriminator",
-                also=self._discriminator_turn(logs),
-            )
+            finite &= self._update_discriminator(judging, loss, views, logs)
         for history in self.histories.values():
             history.update()
         self.end_step(finite, logs)
@@ -181,13 +180,16 @@ class GAN(Supervised):
             total += weigh(term, term.loss(real_features, fake_features), self.stage_step, logs)
         return total, Verdict(fake, real, list(zip(judge.non_trainable_variables, state, strict=False)))
 
-    def discriminator_terms(self, lr, hr, fake, logs: Logs, verdict: Verdict | None = None) -> tf.Tensor:
-        """Mean of the real and the fake term, plus the penalties; both -log(0.5) = 0.693 for a guess.
+    def discriminator_terms(self, lr, hr, fake, fake_lr, logs: Logs, verdict: Verdict | None = None):
+        """Mean of the real and the fake term, both -log(0.5) = 0.693 for a guess, and the (real, fake) views.
 
         Args:
+            lr, hr: the batch.
+            fake, fake_lr: generated pictures, and the LR pictures that they were made from.
+            logs: takes the terms, the mean logits and the accuracy.
             verdict: what it said about these very pictures since its last update.
         """
-        real_view, fake_view = self._view(hr, lr), self._view(fake, lr)
+        real_view, fake_view = self._view(hr, lr), self._view(fake, fake_lr)
         for variable, value in verdict.state if verdict else ():
             variable.assign(value)
         asked = verdict is not None and verdict.real is not None
@@ -196,10 +198,47 @@ class GAN(Supervised):
         real_term, fake_term = self.adversarial.loss.discriminator_loss(real, fake)
         logs["discriminator_real"], logs["discriminator_fake"] = real_term, fake_term
         logs["real_logits"], logs["fake_logits"] = tf.reduce_mean(real), tf.reduce_mean(fake)
-        logs["real_accuracy"] = tf.reduce_mean(tf.cast(real > self.adversarial.loss.guess, tf.float32))
-        logs["fake_accuracy"] = tf.reduce_mean(tf.cast(fake < self.adversarial.loss.guess, tf.float32))
-        logs["pair_share"] = tf.reduce_mean(tf.cast(_per_picture(real) > _per_picture(fake), tf.float32))
+        logs["pair_share"] = _share(_per_picture(real) > _per_picture(fake))
+        guess = self.adversarial.loss.guess
+        logs["real_accuracy"] = logs["pair_share"] if guess is None else _share(real > guess)
+        logs["fake_accuracy"] = logs["pair_share"] if guess is None else _share(fake < guess)
         total = logs["discriminator_loss"] = 0.5 * (real_term + fake_term)
+        return total, (real_view, fake_view)
+
+    def _update_discriminator(self, tape: tf.GradientTape, loss, views, logs: Logs) -> tf.Tensor:
+        """One update with the penalties, or nothing of both at a step on which the discriminator rests.
+
+        Returns:
+            Whether loss and gradients were finite.
+        """
+        turn = self._discriminator_turn(logs)
+
+        def learn(also=True) -> tuple[tf.Tensor, Logs]:
+            terms: Logs = {}
+            with tape:
+                self._watch(tape, self.discriminator)
+                total = loss + self._penalties(*views, terms)
+            optimizer = self.discriminator_optimizer
+            return self.update(self.discriminator, optimizer, tape, total, terms, "discriminator", also), terms
+
+        def rest() -> tuple[tf.Tensor, Logs]:
+            names = [f"{term.name}{suffix}" for term in self.penalties for suffix in ("", ".weighted")]
+            terms = {name: tf.constant(0.0) for name in [*names, "discriminator_gradient_norm"]}
+            return tf.math.is_finite(loss), terms | {
+                "discriminator_learning_rate": current_rate(self.discriminator_optimizer)
+            }
+
+        if not self._may_rest or distribution.replicas() > 1:
+            # What crosses between replicas (the mean of the gradients) must not stand inside a condition.
+            finite, terms = learn(turn)
+        else:
+            finite, terms = tf.cond(turn, learn, rest)
+        logs |= terms
+        return finite
+
+    def _penalties(self, real_view, fake_view, logs: Logs) -> tf.Tensor:
+        """Weighted sum of the penalties on the discriminator's gradients."""
+        total = tf.constant(0.0)
         for term in self.penalties:
             judge = lambda pictures: self._judge(self.discriminator, pictures)  # noqa: E731
             total += weigh(term, term.loss(judge, real_view, fake_view), self.stage_step, logs)
@@ -240,6 +279,10 @@ class GAN(Supervised):
             pictures = tf.concat([pictures, enlarged], axis=-1)  # (N, H, W, 6)
         return pictures
 
+    @property
+    def _may_rest(self) -> bool:
+        return self.stabilisers.discriminator_every > 1 or self.stabilisers.accuracy_bound is not None
+
     def _discriminator_turn(self, logs: Logs) -> tf.Tensor:
         turn = tf.equal(self.stage_step % self.stabilisers.discriminator_every, 0)
         if self.stabilisers.accuracy_bound is not None:
@@ -270,6 +313,10 @@ def _as_list(outputs) -> list:
 
 def _float32(logits):
     return tf.cast(logits, tf.float32)
+
+
+def _share(answers):
+    return tf.reduce_mean(tf.cast(answers, tf.float32))
 
 
 def _per_picture(logits):

@@ -82,6 +82,43 @@ def build_schedule(value: float | Spec, where: str) -> Callable[[tf.Tensor], tf.
     return lambda step: tf.constant(value, tf.float32)
 
 
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class ByStageStep(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule over the stage's steps, whatever its optimizer counts.
+
+    A discriminator that is updated twice per step, every other step, or not at all for a while keeps to the rates of
+    the generator's steps.
+
+    Args:
+        schedule: step to learning rate.
+        step: the trainer's counter of the stage's steps.
+    """
+
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, step: keras.Variable):
+        self.schedule = schedule
+        self.step = step
+
+    def __call__(self, iterations):
+        return self.schedule(tf.convert_to_tensor(self.step))
+
+    def get_config(self) -> dict:
+        return {"schedule": keras.optimizers.schedules.serialize(self.schedule)}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None):
+        """The plain schedule: whoever loads it has no step yet."""
+        return keras.optimizers.schedules.deserialize(config["schedule"], custom_objects)
+
+
+def follow(optimizer: keras.optimizers.Optimizer, step: keras.Variable) -> None:
+    """Makes a schedule in the optimizer count the stage's steps instead of the optimizer's updates."""
+    rate = optimizer._learning_rate
+    if isinstance(rate, ByStageStep):
+        rate = rate.schedule
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        optimizer._learning_rate = ByStageStep(rate, step)
+
+
 def current_rate(optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
     """The learning rate of the coming update, schedule included."""
     return tf.cast(tf.convert_to_tensor(optimizer.learning_rate), tf.float32)

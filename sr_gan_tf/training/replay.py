@@ -1,8 +1,8 @@
-"""ReplayBuffer: a history of generated pictures, half of each batch of fakes is drawn from it.
+"""ReplayBuffer: a history of generated pictures; half of each batch of fakes is drawn from it.
 
-Shrivastava et al. 2017, arXiv:1612.07828: the discriminator that sees only the newest generator forgets what it knew
-of older ones. Half of the batch is the newest pictures; the other half comes out of the history, where newest pictures
-take their places. Until the history is full, pictures are put in and the batch passes as it is.
+Shrivastava et al. 2017, arXiv:1612.07828: a discriminator that sees only the newest generator forgets what it knew of
+older ones. Half of the batch is the newest pictures; the other half comes out of the history, where newest pictures
+take their places. Until the history is full, pictures are put in and the batch passes unchanged.
 """
 
 import keras
@@ -11,18 +11,28 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class ReplayBuffer(keras.layers.Layer):
-    """(N, H, W, C) newest pictures to (N, H, W, C), half of them (rounded down) from the history.
+    """(N, H, W, C) newest pictures to (N, H, W, C), half of them from the history.
 
+    Half of an odd batch is rounded up and down in turn, so that a batch of one comes from the history every other time.
     Runs inside the graph, under XLA too, and its whole state is non-trainable weights: a checkpoint holds the history,
-    and the choice of pictures depends on the seed and the number of batches only.
+    and the choice of pictures depends only on the seed and the number of batches.
 
     Args:
-        capacity: pictures kept, at least half a batch.
+        capacity: pictures kept, at least half a batch, rounded up.
         image_shape: (H, W, C) of a picture; memory is capacity * H * W * C * 4 bytes.
         seed: of the random choice.
+        condition_shape: (h, w, c) of the LR picture that is kept with each picture, for a conditional discriminator.
+        name: name of the layer.
     """
 
-    def __init__(self, capacity: int, image_shape: tuple[int, int, int], seed: int = 1234, name: str = "replay_buffer"):
+    def __init__(
+        self,
+        capacity: int,
+        image_shape: tuple[int, int, int],
+        seed: int = 1234,
+        condition_shape: tuple[int, int, int] | None = None,
+        name: str = "replay_buffer",
+    ):
         # The history keeps pictures as they were, whatever the precision policy.
         super().__init__(trainable=False, dtype="float32", name=name)
         if capacity < 1:
@@ -30,35 +40,51 @@ class ReplayBuffer(keras.layers.Layer):
         self.capacity = capacity
         self.image_shape = tuple(image_shape)
         self.seed = seed
+        self.condition_shape = None if condition_shape is None else tuple(condition_shape)
 
     def build(self, input_shape):
         batch = input_shape[0]
-        if batch is not None and self.capacity < batch // 2:
+        if batch is not None and self.capacity < (batch + 1) // 2:
             raise ValueError(f"a replay buffer of {self.capacity} pictures cannot give half of a batch of {batch}")
         # Replicas of a distribution strategy share one history: the first one's.
         self.history = self._state((self.capacity, *self.image_shape), "float32", "history")
+        self.conditions = None
+        if self.condition_shape is not None:
+            self.conditions = self._state((self.capacity, *self.condition_shape), "float32", "conditions")
         self.filled = self._state((), "int32", "filled")
         self.calls = self._state((), "int32", "calls")
         super().build(input_shape)
 
-    def call(self, images):
-        half = tf.shape(images)[0] // 2
-        history, filled, calls = (tf.convert_to_tensor(v) for v in (self.history, self.filled, self.calls))
+    def call(self, images, conditions=None):
+        """Returns the mixed pictures; with `condition_shape`, (pictures, conditions) that belong together."""
+        count = tf.shape(images)[0]
+        most = (count + 1) // 2  # a constant for XLA; in an odd batch one place fewer is used every other time
+        filled, calls = tf.convert_to_tensor(self.filled), tf.convert_to_tensor(self.calls)
+        half = (count + 1 - calls % 2) // 2
+        is_used = tf.range(most) < half  # (N/2,)
         full = filled >= self.capacity
         # Batch and history are shuffled by sorting random numbers.
         seed = tf.stack([tf.constant(self.seed, tf.int32), calls])
         order = tf.argsort(tf.random.stateless_uniform(tf.shape(images)[:1], seed))  # (N,)
-        chosen = tf.argsort(tf.random.stateless_uniform((self.capacity,), seed + 1))[:half]  # (N/2,)
-        places = tf.where(full, chosen, (filled + tf.range(half)) % self.capacity)  # (N/2,)
-        entering, staying = tf.gather(images, order[:half]), tf.gather(images, order[half:])
-        leaving = tf.gather(history, places)
+        chosen = tf.argsort(tf.random.stateless_uniform((self.capacity,), seed + 1))[:most]  # (N/2,)
+        places = tf.where(full, chosen, (filled + tf.range(most)) % self.capacity)  # (N/2,)
         # A diverged step's pictures pass, so that the step is seen and skipped, but are not remembered.
         finite = tf.reduce_all(tf.math.is_finite(images))
-        entering, full = tf.where(finite, entering, leaving), full & finite
-        self.history.assign(tf.tensor_scatter_nd_update(history, places[:, None], entering))
+        exchanged = [(self.history, images)]
+        if self.conditions is not None:
+            exchanged.append((self.conditions, conditions))
+        mixed = []
+        for variable, batch in exchanged:
+            history = tf.convert_to_tensor(variable)
+            newest, staying = tf.gather(batch, order[:most]), tf.gather(batch, order[most:])
+            kept = tf.gather(history, places)
+            goes_in = _each(is_used & finite, batch)
+            variable.assign(tf.tensor_scatter_nd_update(history, places[:, None], tf.where(goes_in, newest, kept)))
+            leaving = tf.where(_each(is_used, batch), kept, newest)
+            mixed.append(tf.stop_gradient(tf.where(full & finite, tf.concat([leaving, staying], axis=0), batch)))
         self.filled.assign(tf.minimum(filled + tf.where(finite, half, 0), self.capacity))
         self.calls.assign(calls + 1)
-        return tf.stop_gradient(tf.where(full, tf.concat([leaving, staying], axis=0), images))
+        return mixed[0] if self.conditions is None else tuple(mixed)
 
     def _state(self, shape: tuple[int, ...], dtype: str, name: str) -> keras.Variable:
         return self.add_weight(
@@ -75,5 +101,11 @@ class ReplayBuffer(keras.layers.Layer):
             "capacity": self.capacity,
             "image_shape": list(self.image_shape),
             "seed": self.seed,
+            "condition_shape": None if self.condition_shape is None else list(self.condition_shape),
             "name": self.name,
         }
+
+
+def _each(flags: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+    """(N,) flags in the rank of a batch."""
+    return tf.reshape(flags, [-1] + [1] * (len(batch.shape) - 1))

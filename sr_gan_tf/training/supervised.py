@@ -14,7 +14,7 @@ from sr_gan_tf import distribution
 from sr_gan_tf.layers.spectral_norm import advance_power_iterations
 from sr_gan_tf.losses.trunk_loss import content_values
 from sr_gan_tf.networks import Generator
-from sr_gan_tf.training.optimizers import current_rate
+from sr_gan_tf.training.optimizers import current_rate, follow
 from sr_gan_tf.training.terms import Logs, WeightedLoss, weigh
 
 
@@ -69,6 +69,7 @@ class Supervised(keras.Model):
         self.content = list(content)
         # Slots must exist before a checkpoint loads into them.
         generator_optimizer.build(self.generator.trainable_variables)
+        follow(generator_optimizer, self.stage_step)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: all parts are built. Keras's own averages a batch of pictures over the replicas first."""

@@ -62,13 +62,39 @@ def test_it_is_deterministic_and_a_checkpoint_goes_on():
     assert len(one.variables) == 3
 
 
-def test_odd_batches_and_a_batch_of_one():
-    layer = buffer(capacity=2, size=5)
-    for step in range(3):
-        mixed = layer(batch(step, 5)).numpy().ravel()
-    assert len(set(mixed) & set(batch(2, 5).numpy().ravel())) == 3
-    single = buffer(capacity=1, size=1)
-    assert float(single(batch(7, 1))[0, 0, 0, 0]) == 7
+@pytest.mark.parametrize("compiled", [False, True])
+def test_half_of_an_odd_batch_is_rounded_up_and_down_in_turn(compiled):
+    layer = buffer(capacity=3, size=5)
+    call = tf.function(lambda images: layer(images), jit_compile=compiled)
+    kept = []
+    for step in range(6):
+        mixed = call(batch(step, 5)).numpy().ravel()
+        kept.append(len(set(mixed) & set(batch(step, 5).numpy().ravel())))
+    assert kept == [5, 3, 2, 3, 2, 3]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_batch_of_any_size_fills_the_history_and_draws_half_from_it(size):
+    layer = buffer(capacity=10, size=size)
+    old = 0
+    for step in range(120):
+        mixed = layer(batch(step, size)).numpy().ravel()
+        old += size - len(set(mixed) & set(batch(step, size).numpy().ravel()))
+    assert int(layer.filled.numpy()) == 10
+    # Until ten are kept nothing comes out.
+    assert old == pytest.approx(0.5 * (120 * size - 20), abs=size)
+
+
+def test_conditions_stay_with_their_pictures():
+    layer = ReplayBuffer(5, (1, 1, 1), condition_shape=(1, 1, 1))
+    layer.build((3, 1, 1, 1))
+    stale = 0
+    for step in range(12):
+        images, conditions = layer(batch(step, 3), 100 + batch(step, 3))
+        np.testing.assert_array_equal(conditions, 100 + images)
+        stale += len(set(images.numpy().ravel()) - set(batch(step, 3).numpy().ravel()))
+    assert stale > 6
+    assert ReplayBuffer.from_config(layer.get_config()).condition_shape == (1, 1, 1)
 
 
 def test_diverged_pictures_are_not_remembered():
