@@ -35,6 +35,7 @@ def _program() -> str:
 
 @command
 def main(argv: list[str] | None = None) -> int:
+    """Runs the command with the words of `argv`, by default those of the process."""
     words = sys.argv[1:] if argv is None else argv
     known = commands()
     program = _program()

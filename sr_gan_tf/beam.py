@@ -15,6 +15,7 @@ from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS
 
 @command
 def main(argv: list[str] | None = None) -> None:
+    """Runs the command with the words of `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.beam", description=__doc__.split(":")[1].split("\n")[0])
     parser.add_argument("pattern", help="originals, e.g. 'gs://bucket/photos/**' or '/photos/*.jpg'")
     parser.add_argument("-o", "--output", required=True, help="folder of results")

@@ -14,6 +14,7 @@ from sr_gan_tf.errors import Parser, command
 
 @command
 def main(argv: list[str] | None = None) -> None:
+    """Runs the command with the words of `argv`, by default those of the process."""
     options = _parser().parse_args(argv)
     asked = " ".join(["python -m sr_gan_tf.benchmark", *map(_quoted, sys.argv[1:] if argv is None else argv)])
     run(**vars(options), asked=asked)

@@ -232,6 +232,7 @@ def _title(column: str) -> str:
 
 @command
 def main(argv: list[str] | None = None) -> None:
+    """Runs the command with the words of `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.compare", description=__doc__)
     parser.add_argument(
         "runs", nargs="+", metavar="RUN", help="run folders (or a history.csv), LABEL=FOLDER, seeds LABEL=A,B"

@@ -13,6 +13,7 @@ from sr_gan_tf.export_formats.conversion import convert, describe
 
 @command
 def main(argv: list[str] | None = None) -> None:
+    """Runs the command with the words of `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.convert", description=__doc__)
     add = parser.add_argument
     add("model", help="a .safetensors file, a file of torch.save (.pth, .pt), or a run folder")

@@ -23,6 +23,7 @@ _STANDARD_OUTPUT = Path("-")
 
 @command
 def main(argv: list[str] | None = None) -> None:
+    """Runs the command with the words of `argv`, by default those of the process."""
     arguments = _parser().parse_args(argv)
     if arguments.scale is not None and not 1 <= arguments.scale <= 16:
         raise InputError(f"--scale {arguments.scale}: expected 1 to 16")

@@ -13,6 +13,7 @@ from sr_gan_tf.inference.halo import halo_argument
 
 @command
 def main(argv: list[str] | None = None) -> None:
+    """Runs the command with the words of `argv`, by default those of the process."""
     arguments = _parser().parse_args(argv)
     agreements = export(
         arguments.model,

@@ -20,6 +20,7 @@ def _steps(text: str) -> tuple[int, int]:
 
 @command
 def main(argv: list[str] | None = None) -> None:
+    """Runs the command with the words of `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.fit", description=__doc__)
     parser.add_argument("experiment", nargs="?", help="experiment file, e.g. experiments/quickstart.json")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="e.g. stages.0.steps=100")

@@ -56,6 +56,7 @@ def _arguments() -> argparse.ArgumentParser:
 
 @command
 def main(argv: list[str] | None = None) -> int:
+    """Runs the command with the words of `argv`, by default those of the process."""
     options = _arguments().parse_args(argv)
     settings = Settings(
         **{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)}  # same names

@@ -97,7 +97,7 @@ class Browser:
         self.post(f"/element/{self.find(selector)[ELEMENT]}/click", {})
 
     def press(self, selector, keys):
-        """Types keys into an element; `\\ue012` and `\\ue014` are the arrows left and right."""
+        r"""Types keys into an element; `\ue012` and `\ue014` are the arrows left and right."""
         self.post(f"/element/{self.find(selector)[ELEMENT]}/value", {"text": keys})
 
     def keys(self, text):

@@ -120,6 +120,7 @@ def choices(option: str, text: str, known: Sequence[str]) -> list[str]:
 
 
 def is_experiment(text: str) -> bool:
+    """Whether `text` names an experiment file, not a network."""
     return text.endswith(".json")
 
 

@@ -28,6 +28,7 @@ SCALE = 4
 
 @command
 def main(argv: list[str] | None = None) -> None:
+    """Runs the command with the words of `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.benchmarks.losses", description=__doc__.splitlines()[0])
     parser.add_argument("--batch-size", type=int, default=16, help="pictures a step (default 16)")
     parser.add_argument("--patch-size", type=int, default=96, help="HR pixels a side (default 96)")

@@ -55,7 +55,7 @@ class Row:
         self.processor: list[float] = []
         self.waiting: list[float] = []
         environment = {**os.environ, **REUSE_OF_BUFFERS, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        self._said = tempfile.TemporaryFile("w+", errors="replace")
+        self._said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed by close()
         self._process = subprocess.Popen(
             list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True, env=environment
         )

@@ -36,7 +36,15 @@ def run(
     """Runs the command `python -m sr_gan_tf.benchmark`; the arguments are its options.
 
     Args:
-        networks, shape, mode, compiler, precision, device, data, stage, overrides: see `planning.plan_jobs`.
+        networks: see `planning.plan_jobs`.
+        shape: see `planning.plan_jobs`.
+        mode: see `planning.plan_jobs`.
+        compiler: see `planning.plan_jobs`.
+        precision: see `planning.plan_jobs`.
+        device: see `planning.plan_jobs`.
+        data: see `planning.plan_jobs`.
+        stage: see `planning.plan_jobs`.
+        overrides: see `planning.plan_jobs`.
         rounds: number of turns per row, 1 or more.
         round_seconds: approximate length of a turn, in seconds.
         baseline: label of the row that the others are compared with; default: DUnet if it is measured.

@@ -130,6 +130,7 @@ def _ratios(seconds: dict[str, float]) -> Iterator[tuple[str, str, float]]:
 
 @command
 def main(argv: list[str] | None = None) -> int:
+    """Runs the command with the words of `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.benchmarks.upscaling", description=__doc__.split(":", 1)[1])
     parser.add_argument("--model", default="span_x4", help="name, run folder or .keras file")
     parser.add_argument("--size", default="640x360", help="WIDTHxHEIGHT of the original")

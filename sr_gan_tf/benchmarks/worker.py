@@ -127,6 +127,7 @@ def serve(job: Job, lines, answer: Callable[[dict], None]) -> None:
 
 
 def main() -> None:
+    """Reads a job from standard input, then answers one line per request."""
     # The answers' own stream: whatever TensorFlow prints goes to standard error.
     out, sys.stdout = sys.stdout, sys.stderr
 

@@ -14,6 +14,7 @@ from sr_gan_tf.errors import InputError, Parser, command
 
 @command
 def main(argv: list[str] | None = None) -> int:
+    """Runs the command with the words of `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.data", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="list unreadable, mismatched, small and doubly used pictures")

@@ -16,6 +16,7 @@ DEGRADATIONS = {
 
 
 def build_degradation(data: config.Data, scale: int) -> Degradation:
+    """The degradation that `data.degradation` describes, at the experiment's scale."""
     return build(data.degradation, DEGRADATIONS, "data.degradation", scale=scale)
 
 

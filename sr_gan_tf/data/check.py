@@ -1,5 +1,4 @@
-"""Looks at every picture of an experiment before a training does: what is unreadable, mismatched, too small, or in
-both train and validation.
+"""Checks every picture of an experiment: unreadable, mismatched, too small, or in both train and validation.
 
 Two pictures count as the same when the fine structure of their 24x24 grey miniatures correlates, as they are or
 mirrored. That survives another format, size, brightness or compression, or a border of 1 % cut off (correlation from

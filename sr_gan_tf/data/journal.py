@@ -147,6 +147,7 @@ def _write_synced(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
+    """Makes the names in `folder` survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -159,7 +160,7 @@ def locked(root: Path, name: str) -> Iterator[None]:
     """One writer a store; the kernel lets the lock go when its process ends, however it ends."""
     try:
         root.mkdir(parents=True, exist_ok=True)
-        file = open(root / f"{name}.lock", "w")
+        file = open(root / f"{name}.lock", "w")  # noqa: SIM115 - closed by the with below
     except OSError as error:
         raise InputError(f"cannot write to {root} ({error.strerror}); set data.cache_dir to another folder") from error
     with file:

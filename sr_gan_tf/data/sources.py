@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -248,7 +248,7 @@ class SamplePhotographs(Source):
             tissue) or `validation` (a cat, a cup of coffee); no scene is in both.
     """
 
-    _FILES = {
+    _FILES: ClassVar = {
         "train": (
             "astronaut.png", "hubble_deep_field.jpg", "ihc.png", "motorcycle_left.png", "motorcycle_right.png",
             "retina.jpg", "rocket.jpg",

@@ -80,6 +80,7 @@ def _file_of(source: str | Path) -> Path | None:
 
 
 def to_text(card: dict) -> str:
+    """The card as it is written to a file."""
     return json.dumps(card, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,6 +1,7 @@
-"""Compact, the plain stack of convolutions of Real-ESRGAN's small models (SRVGGNetCompact; Wang et al. 2021,
-arXiv:2107.10833): everything happens at the size of the LR picture, the network adds to its nearest-neighbour
-enlargement. The sum is made in float32 under every precision policy.
+"""Compact, the plain stack of convolutions of Real-ESRGAN's small models (SRVGGNetCompact).
+
+Wang et al. 2021, arXiv:2107.10833. All layers work at the size of the LR picture; the network's output is added to the
+nearest-neighbor enlargement. The sum is made in float32 under every precision policy.
 """
 
 from typing import Literal

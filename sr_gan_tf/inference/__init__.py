@@ -1,0 +1,1 @@
+"""Enlarges pictures: receptive fields, exact tiling, chains of networks, batches of files."""

@@ -205,7 +205,8 @@ class _opened:
 
     def __init__(self, target: str):
         self.target = target
-        self.inner = tempfile.NamedTemporaryFile() if target == STANDARD else atomic_file(target)
+        # Entered and left with this object.
+        self.inner = tempfile.NamedTemporaryFile() if target == STANDARD else atomic_file(target)  # noqa: SIM115
 
     def __enter__(self):
         return self.inner.__enter__()

@@ -151,9 +151,7 @@ def _is_whole(shape: tuple[int, ...], tile: tuple[int, int], halo: int, alignmen
 def _best_tile(
     shape: tuple[int, ...], halo: int, alignment: int, memory: float, bytes_a_pixel: float, bytes_a_row: float
 ) -> tuple[tuple[int, int], float]:
-    """Height and width of the tiles that fit in so much memory, and the work they make for each of the picture's
-    pixels, which is as small as can be.
-    """
+    """Height and width of the tiles that fit in `memory` with the least work, and that work per pixel."""
     height, width = shape[:2]
     margin = -(-halo // alignment) * alignment
     best, least = (_SMALLEST_TILE, _SMALLEST_TILE), math.inf

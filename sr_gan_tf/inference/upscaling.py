@@ -128,9 +128,12 @@ def upscale_files(
 
     Args:
         inputs: files, folders, patterns, or `-` for standard input.
-        models: as in `load_chain`, like `passes`, `precision` and `ensemble`.
+        models: as in `load_chain`.
         settings: final size, colors, edges, tiles.
         files: names, formats, metadata.
+        passes: as in `load_chain`.
+        precision: as in `load_chain`.
+        ensemble: as in `load_chain`.
         dry_run: print what would be done, and do nothing.
 
     Returns:

@@ -71,7 +71,8 @@ def sample(images, rows, columns, groups: int):
 
     Args:
         images: (N, H, W, C).
-        rows, columns: places, (N, H', W', groups) float32; group g moves channels g*C/groups to (g+1)*C/groups.
+        rows: vertical places, (N, H', W', groups) float32; group g moves channels g*C/groups to (g+1)*C/groups.
+        columns: horizontal places, like `rows`.
         groups: number of groups.
 
     Returns:

@@ -68,8 +68,9 @@ class MinibatchDiscrimination(_BatchStatistics):
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class MinibatchStandardDeviation(_BatchStatistics):
-    """(N, C) to (N, C + 1), or (N, H, W, C) to (N, H, W, C + 1): the mean over all features of the standard
-    deviation over the batch, one number for the whole batch.
+    """Appends one channel: the standard deviation over the batch, averaged over all features to one number.
+
+    (N, C) to (N, C + 1), or (N, H, W, C) to (N, H, W, C + 1).
     """
 
     def __init__(self, name: str | None = None):

@@ -40,8 +40,9 @@ def soft_histogram(image: tf.Tensor, bins: int) -> tf.Tensor:
 
 
 def color_histogram(hr: tf.Tensor, sr: tf.Tensor, bins: int = 64) -> tf.Tensor:
-    """Earth mover's distance of the channels' histograms: sum over bins of |CDF(hr) - CDF(sr)| / (bins - 1), in
-    picture units; the mean over pictures and channels.
+    """Earth mover's distance between the channels' histograms, averaged over pictures and channels.
+
+    Sum over bins of |CDF(hr) - CDF(sr)| / (bins - 1), in picture units.
     """
     difference = soft_histogram(hr, bins) - soft_histogram(sr, bins)
     return tf.reduce_mean(tf.reduce_sum(tf.abs(tf.cumsum(difference, axis=-1)), axis=-1)) / (bins - 1)

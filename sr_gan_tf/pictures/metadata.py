@@ -1,6 +1,6 @@
-"""What a picture file says beside its pixels: ICC profile, EXIF, XMP, IPTC and resolution.
+r"""What a picture file says beside its pixels: ICC profile, EXIF, XMP, IPTC and resolution.
 
-EXIF is kept as Pillow's own bytes (with the `Exif\\0\\0` prefix), IPTC as the raw IIM record, so that each format's
+EXIF is kept as Pillow's own bytes (with the `Exif\0\0` prefix), IPTC as the raw IIM record, so that each format's
 writer can put them where that format keeps them. GIF and BMP have no room for them; WebP and AVIF none for IPTC.
 """
 

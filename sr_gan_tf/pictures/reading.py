@@ -198,7 +198,8 @@ def _opened(source: str | Path | bytes, max_megapixels: float, name: str) -> Ite
     try:
         # A file object, not its path: given a path, Pillow maps an uncompressed TIFF and scrambles a turned one.
         with naming_faults(where):
-            file = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
+            # Closed by the `with` below.
+            file = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")  # noqa: SIM115
     except OSError as error:
         raise InputError(f"cannot read {where}: {error.strerror or one_line(error)}; give a picture file") from error
     with file:

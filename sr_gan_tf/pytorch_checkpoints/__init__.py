@@ -1,0 +1,1 @@
+"""Reads PyTorch checkpoints without PyTorch, and converts their weights."""

@@ -108,7 +108,7 @@ class _Noted(dict):
         return super().__getitem__(key)
 
     def get(self, key, default=None):
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401 - __getitem__ takes note
 
 
 def _read_safetensors(path: Path) -> dict:

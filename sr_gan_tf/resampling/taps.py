@@ -131,6 +131,7 @@ def support_of(ratio, kernel: str, antialias: bool, xp):
 
 @functools.lru_cache(maxsize=64)
 def cached_taps(in_length: int, out_length: int, ratio: float, kernel: str, antialias: bool, border: str):
+    """Index and weights of `taps_of` in float64, without columns that are all zero; shared, so never changed."""
     taps = math.ceil(float(support_of(ratio, kernel, antialias, np))) + 2
     index, weights = taps_of(in_length, out_length, ratio, kernel, antialias, border, np, taps)
     index = index.astype(np.int64)
@@ -139,6 +140,7 @@ def cached_taps(in_length: int, out_length: int, ratio: float, kernel: str, anti
 
 
 def dense(index: np.ndarray, weights: np.ndarray, columns: int) -> np.ndarray:
+    """The taps as a matrix, (outputs, `columns`)."""
     matrix = np.zeros((len(index), columns))
     np.add.at(matrix, (np.arange(len(index))[:, None], index), weights)
     return matrix

@@ -28,7 +28,8 @@ def save_checkpoint(folder: Path, step: int, state: Mapping[str, Sequence], note
         folder: created if missing.
         step: total generator updates so far.
         state: variables by part, as `Supervised.state()` gives them.
-        notes: JSON-serialisable; comes back from `read_checkpoint`.
+        notes: JSON-serializable; comes back from `read_checkpoint`.
+        keep: number of checkpoints left in the folder, 1 or more.
     """
     tensors = {
         f"{part}/{index:05d}": np.asarray(variable, order="C")

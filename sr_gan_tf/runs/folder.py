@@ -52,7 +52,7 @@ class RunFolder:
                 raise InputError(f"{self.path} is a file; give a folder with --run-dir")
             self.path.mkdir(parents=True, exist_ok=True)
             self._refuse_strangers()  # before anything is written among them
-            lock = open(self.path / ".lock", "a")
+            lock = open(self.path / ".lock", "a")  # noqa: SIM115 - closed by the with below
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,1 @@
+"""Train steps, callbacks and validation, and the loop that runs an experiment."""

@@ -99,12 +99,19 @@ class GAN(Supervised):
         picture_shape: tuple[int, int, int, int] | None = None,
         jit_compile: bool | str = "auto",
     ):
-        """Args:
-        adversarial: `generator_loss(fake)` and `discriminator_loss(real, fake)` on logits; its weight is the
-            generator's, 0 where it learns from `features` instead.
-        features: losses between the discriminator's features of hr and sr.
-        penalties: on the discriminator's gradients, e.g. R1.
-        picture_shape: (batch, H, W, 3) of hr; needed by the replay buffer only.
+        """Sets what a step minimizes, and with which optimizers.
+
+        Args:
+            generator_optimizer: any Keras optimizer; gradient clipping and schedules live in it.
+            discriminator_optimizer: likewise.
+            content: weighted losses between hr and sr.
+            adversarial: `generator_loss(fake)` and `discriminator_loss(real, fake)` on logits; its weight is the
+                generator's, 0 where it learns from `features` instead.
+            features: losses between the discriminator's features of hr and sr.
+            penalties: on the discriminator's gradients, e.g. R1.
+            stabilisers: what keeps the two networks in balance; default: nothing.
+            picture_shape: (batch, H, W, 3) of hr; needed by the replay buffer only.
+            jit_compile: as for `Supervised`.
         """
         super().compile(generator_optimizer, content, jit_compile)
         self.discriminator_optimizer = discriminator_optimizer
@@ -184,10 +191,12 @@ class GAN(Supervised):
         """Mean of the real and the fake term, both -log(0.5) = 0.693 for a guess, and the (real, fake) views.
 
         Args:
-            lr, hr: the batch.
-            fake, fake_lr: generated pictures, and the LR pictures that they were made from.
-            logs: takes the terms, the mean logits and the accuracy.
-            verdict: what it said about these very pictures since its last update.
+            lr: (N, H, W, 3), the condition of a conditional discriminator.
+            hr: (N, H*scale, W*scale, 3), the real pictures.
+            fake: generated pictures, of the shape of `hr`.
+            fake_lr: the LR pictures that they were made from.
+            logs: receives each term, the mean logits and the accuracies.
+            verdict: what the discriminator answered for these pictures since its last update, to save a second pass.
         """
         real_view, fake_view = self._view(hr, lr), self._view(fake, fake_lr)
         for variable, value in verdict.state if verdict else ():
@@ -253,7 +262,9 @@ class GAN(Supervised):
         """All outputs of `judge`, which keeps its state, and the state that an update would give it.
 
         Args:
-            state: the one to begin with; empty: its own.
+            judge: the discriminator, or its model of features.
+            pictures: (N, H, W, C).
+            state: the state to begin with; empty: its own.
         """
         if not self._uses_batch_statistics:
             return _as_list(judge(pictures, training=False)), ()

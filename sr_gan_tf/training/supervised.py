@@ -56,10 +56,12 @@ class Supervised(keras.Model):
         content: Sequence[WeightedLoss],
         jit_compile: bool | str = "auto",
     ):
-        """Args:
-        generator_optimizer: any Keras optimizer; gradient clipping and schedules live in it.
-        content: weighted losses between hr and sr.
-        jit_compile: XLA on or off; `"auto"` is on for a GPU and off for a CPU, where oneDNN is faster.
+        """Sets what a step minimizes, and with which optimizer.
+
+        Args:
+            generator_optimizer: any Keras optimizer; gradient clipping and schedules live in it.
+            content: weighted losses between hr and sr.
+            jit_compile: XLA on or off; `"auto"` is on for a GPU and off for a CPU, where oneDNN is faster.
         """
         if jit_compile == "auto":
             jit_compile = bool(tf.config.list_physical_devices("GPU"))

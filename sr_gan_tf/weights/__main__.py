@@ -15,6 +15,7 @@ from sr_gan_tf.weights.cards import Card, read_card
 
 @command
 def main(argv: list[str] | None = None) -> int:
+    """Runs the command with the words of `argv`, by default those of the process."""
     arguments = _parser().parse_args(argv)
     if arguments.command == "list":
         for card in cards.cards().values():

@@ -94,7 +94,7 @@ def test_names_and_specs_of_the_experiment():
     assert built[1].get_config() == {"probability": 0.5, "alpha": 0.4}
     assert built[0].get_config() == {}
     assert make() == []
-    with pytest.raises(InputError, match="data.augmentations.1.*did you mean 'flip'"):
+    with pytest.raises(InputError, match=r"data.augmentations.1.*did you mean 'flip'"):
         make("turn", "flipp")
     with pytest.raises(InputError, match="alpha"):
         make(config.Spec("mixup", {"alpha": -1.0}))

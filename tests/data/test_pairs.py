@@ -1,5 +1,7 @@
-"""Adversarial training works for every network: each generator against TinyDiscriminator, each discriminator against
-Compact. On one fixed batch the content loss falls by 20 %, and the discriminator tells a fixed pair apart.
+"""Adversarial training works for every network.
+
+Each generator is trained against TinyDiscriminator, each discriminator against Compact. On one fixed batch the content
+loss falls by 20 %, and the discriminator tells a fixed pair apart.
 """
 
 import keras

@@ -197,7 +197,7 @@ def test_validation_pictures_are_whole_and_read_when_asked(data, tmp_path, capsy
     np.testing.assert_array_equal(pictures[1].lr, imresize(hr, size=(21, 26)))
     assert pictures[1].name.endswith("1.png")
     (tmp_path / "one" / "2.png").write_bytes(b"")
-    with pytest.raises(InputError, match="2.png"):
+    with pytest.raises(InputError, match=r"2.png"):
         pictures[2].pair()
     skipping = validation_pictures(dataclasses.replace(data, on_bad_file="skip"), 4)
     assert [picture.name[-5:] for picture in skipping] == ["0.png", "1.png", "3.png"]

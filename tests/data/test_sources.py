@@ -49,7 +49,7 @@ def test_folder_takes_a_glob_and_a_single_file(tmp_path):
 @pytest.mark.parametrize("pattern", ["/photos/*.png", "**.png", "../*.png", "."])
 def test_patterns_that_are_none_below_the_folder(tmp_path, pattern):
     save(tmp_path / "one" / "a.png")
-    with pytest.raises(InputError, match="pattern|no file matches") as caught:
+    with pytest.raises(InputError, match=r"pattern|no file matches") as caught:
         Folder(str(tmp_path / "one"), pattern=pattern)
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -286,7 +286,7 @@ def test_tfds_pairs_splits_and_errors_of_a_prepared_data_set(tmp_path):
     assert part.fingerprint() != source.fingerprint()
     with pytest.raises(InputError, match="no split 'test'"):
         len(TFDS("pairs", split="test", data_dir=str(tmp_path)))
-    with pytest.raises(InputError, match="no image feature 'image'; set config.feature to one of (lr, hr|hr, lr)"):
+    with pytest.raises(InputError, match=r"no image feature 'image'; set config.feature to one of (lr, hr|hr, lr)"):
         TFDS("pairs", feature="image", data_dir=str(tmp_path))[0]
     with pytest.raises(InputError, match="no data set 'pairz'"):
         len(TFDS("pairz", data_dir=str(tmp_path)))
@@ -296,5 +296,5 @@ def test_a_source_is_named_by_its_place_in_the_experiment():
     spec = config.Source(class_name="SamplePhotographs", config={"split": "train"})
     assert [source.where for source in build_sources([spec, spec], "data.train", 2)] == ["data.train.0", "data.train.1"]
     assert build_sources([spec], "data.train", 2, 3)[0].where == "data.train.3"
-    with pytest.raises(InputError, match="data.train.3"):
+    with pytest.raises(InputError, match=r"data.train.3"):
         build_sources([config.Source(class_name="Folder", config={"path": "nowhere", "lr": 1})], "data.train", 2, 3)

@@ -140,7 +140,7 @@ def test_bad_files_stop_or_are_left_out_and_listed(folder, tmp_path, capsys):
     assert [os.path.basename(name) for name in store.skipped] == ["1.png", "2b.png"]
     assert [os.path.basename(name) for name in store.names] == ["0.png", "2.png", "3.png"]
     assert store.crop(1, 0, 0, 8, 8)[0].shape == (32, 32, 3)
-    with pytest.raises(InputError, match="2 of .* pictures cannot be used, the first: "):
+    with pytest.raises(InputError, match=r"2 of .* pictures cannot be used, the first: "):
         make(folder, tmp_path / "cache")
 
 
@@ -153,10 +153,10 @@ def test_only_bad_files_are_an_error(tmp_path):
 
 def test_no_room_and_no_permission_are_said(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
-    with pytest.raises(InputError, match="need 0.0 GB.*set data.cache_dir"):
+    with pytest.raises(InputError, match=r"need 0.0 GB.*set data.cache_dir"):
         make(folder, tmp_path / "cache")
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="set data.cache_dir"):
+    with pytest.raises(InputError, match=r"set data.cache_dir"):
         make(folder, tmp_path / "file" / "cache")
 
 
@@ -169,7 +169,7 @@ def test_a_disk_that_fills_up_keeps_what_is_done(folder, tmp_path, monkeypatch):
         add(self, entry, records)
 
     monkeypatch.setattr(journal.Journal, "add", full)
-    with pytest.raises(InputError, match="no room left in .*what is done is kept"):
+    with pytest.raises(InputError, match=r"no room left in .*what is done is kept"):
         make(folder, tmp_path / "cache")
     monkeypatch.setattr(journal.Journal, "add", add)
     prepared = []

@@ -150,16 +150,16 @@ def test_a_fault_in_the_middle_of_a_file_and_of_memory_later_on(folder, tmp_path
         path = tmp_path / f"a.{suffix}"
         Image.fromarray(np.random.default_rng(1).integers(0, 256, (90, 90, 3), np.uint8)).save(path)
         with monkeypatch.context() as patch:
-            patch.setattr(images, "open", lambda *arguments: Failing(open(*arguments)), raising=False)
+            patch.setattr(images, "open", lambda *arguments: Failing(open(*arguments)), raising=False)  # noqa: SIM115
             with pytest.raises(images.Unreadable, match=rf"cannot read .*a\.{suffix}: Input/output error"):
                 images.read_image(path)
     with monkeypatch.context() as patch:
         patch.setattr(sources, "to_uint8", lambda pixels: np.empty(2**55))
-        with pytest.raises(images.Unreadable, match="0.png: not enough memory"):
+        with pytest.raises(images.Unreadable, match=r"0.png: not enough memory"):
             Folder(str(folder))[0].read(4)
     with monkeypatch.context() as patch:
         patch.setattr(store_writer, "cut", lambda *arguments: np.empty(2**55))
-        with pytest.raises(InputError, match="no usable picture: .*0.png: not enough memory"):
+        with pytest.raises(InputError, match=r"no usable picture: .*0.png: not enough memory"):
             make(folder, tmp_path / "cache")
     assert len(make(folder, tmp_path / "cache")) == 4
 

@@ -254,7 +254,7 @@ class TestSizes:
 class TestMetaGAN:
     @pytest.mark.parametrize("excitation", ["SSE", "both"])
     def test_excitation_is_checked(self, excitation):
-        with pytest.raises(ValueError, match="excitation: .* is not known"):
+        with pytest.raises(ValueError, match=r"excitation: .* is not known"):
             tiny("MetaGAN", excitation=excitation)
 
     def test_published_attention_leaves_queries_keys_and_values_alone(self):

@@ -28,7 +28,8 @@ def test_every_kind_is_decoded_as_by_the_upscale_command(decode):
     for kind, content in files().items():
         eight, sixteen, status = (item.numpy() for item in decode(content))
         found = sixteen if "16 bits" in kind else eight
-        assert status == b"" and (eight.size == 0) != (sixteen.size == 0), kind
+        assert status == b"", kind
+        assert (eight.size == 0) != (sixteen.size == 0), kind
         np.testing.assert_array_equal(found, _samples(content), err_msg=kind)
 
 

@@ -64,7 +64,7 @@ def test_the_ending_of_the_file_is_its_format(generator, tmp_path):
 
 def test_a_damaged_picture_to_calibrate_on_is_named(tmp_path):
     (tmp_path / "damaged.png").write_bytes(b"no picture")
-    with pytest.raises(InputError, match="damaged.png"):
+    with pytest.raises(InputError, match=r"damaged.png"):
         export(calm(tiny_generator("Compact")), tmp_path / "x.tflite", lite=Lite("int8", side=16, calibration=tmp_path))
 
 
@@ -122,7 +122,7 @@ def _check_onnx(name, folder):
 def test_a_wrong_file_is_not_written(tmp_path, monkeypatch):
     generator = calm(tiny_generator("Compact"))
     monkeypatch.setattr(litert, "runner", lambda path: lambda pictures: generator.predict(pictures, verbose=0) + 0.001)
-    with pytest.raises(InputError, match="differ from the model's by 0.001"):
+    with pytest.raises(InputError, match=r"differ from the model's by 0.001"):
         export(generator, tmp_path / "x.tflite", "litert", lite=Lite(side=32))
     assert not list(tmp_path.iterdir())
 

@@ -37,13 +37,13 @@ def test_versions_are_added_and_never_overwritten(tmp_path):
 
 def test_a_failure_leaves_nothing(tmp_path):
     folder = tmp_path / "serving" / "model"
-    with pytest.raises(KeyboardInterrupt), new_version(folder) as (temporary, final):
+    with pytest.raises(KeyboardInterrupt), new_version(folder) as (temporary, final):  # noqa: PT012 - what fails is the block
         (temporary / "saved_model.pb").write_text("half")
         assert not final.exists()
         raise KeyboardInterrupt
     assert not folder.exists()
     _version(folder)
-    with pytest.raises(InputError, match="meanwhile"), new_version(folder) as (temporary, final):
+    with pytest.raises(InputError, match="meanwhile"), new_version(folder) as (_, final):  # noqa: PT012
         final.mkdir()
         (final / "saved_model.pb").write_text("another's")
     assert sorted(item.name for item in folder.iterdir()) == ["1", "2"]
@@ -122,7 +122,7 @@ def test_a_mismatch_stops_the_export(generator, tmp_path, monkeypatch):
     monkeypatch.setattr(saved_model.verification, "reference", lambda model, pictures: model(pictures).numpy() + 1e-4)
     monkeypatch.setattr(saved_model.Served, "write", lambda self, folder: merged)
     monkeypatch.setattr(saved_model.tf.saved_model, "load", lambda folder: _Loaded(merged))
-    with pytest.raises(InputError, match="differ from the model's by 0.0001"):
+    with pytest.raises(InputError, match=r"differ from the model's by 0.0001"):
         export(generator, tmp_path / "model")
     monkeypatch.setattr(saved_model.verification, "reference", lambda model, pictures: model(pictures).numpy())
     monkeypatch.setattr(saved_model.tf.saved_model, "load", lambda folder: _Loaded(merged, wrong_levels=2))

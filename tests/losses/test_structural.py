@@ -134,6 +134,6 @@ def test_full_ms_ssim_and_its_gradient_are_finite(photograph, pair):
 def test_too_small_for_five_scales_names_the_smallest_size():
     small = np.zeros((1, 160, 300, 3), "float32")
     with pytest.raises(
-        InputError, match="MSSSIM needs pictures of at least 161 x 161 pixels, found 160 x 300; .*fewer"
+        InputError, match=r"MSSSIM needs pictures of at least 161 x 161 pixels, found 160 x 300; .*fewer"
     ):
         MSSSIM()(small, small)

@@ -66,11 +66,11 @@ def test_files_that_hold_no_parameters(tmp_path):
             Naturalness(tmp_path / name)
         assert "pickle" not in str(caught.value)
         assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match="no file nosuch.mat"):
+    with pytest.raises(InputError, match=r"no file nosuch.mat"):
         Naturalness("nosuch.mat")
     np.save(tmp_path / "one.npy", np.ones(3))
     (tmp_path / "one.npy").rename(tmp_path / "one.npz")
-    with pytest.raises(InputError, match="no whole .npz"):
+    with pytest.raises(InputError, match=r"no whole .npz"):
         Naturalness(tmp_path / "one.npz")
 
 

@@ -205,5 +205,5 @@ def test_truncated_files_are_refused(cat, tmp_path, suffix):
 def test_truncated_sixteen_bit_png(deep, tmp_path):
     path = tmp_path / "deep.png"
     path.write_bytes(imagecodecs.png_encode(deep)[:-2000])
-    with pytest.raises(InputError, match="deep.png"):
+    with pytest.raises(InputError, match=r"deep.png"):
         read_image(path)

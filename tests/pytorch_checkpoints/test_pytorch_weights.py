@@ -209,7 +209,7 @@ class TestRefused:
         key = next(key for key in reversed(state) if key not in family.keys and not key.endswith("_tracked"))
         with pytest.raises(InputError, match=f"looks like {family.class_name}"):
             network_of({name: value for name, value in state.items() if name != key}, "file")
-        with pytest.raises(InputError, match="has weights that it does not: attention.weight;"):
+        with pytest.raises(InputError, match=r"has weights that it does not: attention.weight;"):
             network_of({**state, "attention.weight": state[key]}, "file")
 
     def test_wrong_shapes_and_values(self):

@@ -75,7 +75,8 @@ def test_full_disk(trial, mount, kilobytes):
     code, said = trial.fit(run)
     if code:
         lines = [line for line in said.splitlines() if line.startswith("error: ")]
-        assert code == 2 and len(lines) == 1 and "no space left to write" in lines[0], said
+        assert (code, len(lines)) == (2, 1), said
+        assert "no space left to write" in lines[0], said
     disk.change("size=50m")
     trial.goes_on(run)
 

@@ -1,6 +1,7 @@
 """A small training in this process, ways to let something happen at one of its steps, and damage to files."""
 
 import json
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image
@@ -20,7 +21,7 @@ class Trial:
     """
 
     # By experiment: deterministic runs on the same pictures are equal, wherever these lie.
-    undisturbed_histories: dict[str, str] = {}
+    undisturbed_histories: ClassVar[dict[str, str]] = {}
 
     def __init__(self, folder, monkeypatch, capsys):
         self.folder, self.monkeypatch, self.capsys = folder, monkeypatch, capsys
@@ -64,7 +65,7 @@ class Trial:
         """The one error line of a command that must fail."""
         code, said = self.fit(run, *more)
         lines = [line for line in said.splitlines() if line.startswith("error: ")]
-        assert code == 2 and len(lines) == 1, said
+        assert (code, len(lines)) == (2, 1), said
         return lines[0]
 
     def undisturbed(self) -> str:

@@ -110,7 +110,7 @@ def test_a_validation_picture_that_is_trained_on_is_refused(tmp_path):
         refuse_shared_pictures(sources([train], valid), 2)
     (valid / "another_name.png").unlink()
     os.symlink(train / "0.png", valid / "link.png")
-    with pytest.raises(InputError, match="link.png"):
+    with pytest.raises(InputError, match=r"link.png"):
         refuse_shared_pictures(sources([train], valid), 2)
     with pytest.raises(InputError, match="trained on too"):
         refuse_shared_pictures(sources([valid, train], train), 2)

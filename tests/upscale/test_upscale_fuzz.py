@@ -92,7 +92,7 @@ def _run(folder, model: str, count: int, capsys, seed: int) -> None:
         (source / f"{index:04d}.{suffixes[generator.integers(len(suffixes))]}").write_bytes(content)
     start = time.monotonic()
     for format in ("png", "webp", "tif"):
-        status = main([str(source), "-o", str(target / format), "--format", format, "--model", model] + _LIMITS)
+        status = main([str(source), "-o", str(target / format), "--format", format, "--model", model, *_LIMITS])
         said = capsys.readouterr()
         assert status == 1
         assert "Traceback" not in said.err

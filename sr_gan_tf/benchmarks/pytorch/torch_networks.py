@@ -6,6 +6,7 @@ from torch.nn import functional
 
 
 def conv(inputs: int, outputs: int, side: int = 3, stride: int = 1) -> nn.Conv2d:
+    """A convolution with padding that keeps the size at stride 1."""
     return nn.Conv2d(inputs, outputs, side, stride, padding=side // 2)
 
 

@@ -1,6 +1,8 @@
-"""A row of the benchmark in PyTorch: started with `eager`, `channels_last` or `compiled`, it answers the lines that
-sr_gan_tf.benchmarks.worker answers. Networks by their name in our catalogues; a step is the one of ours: mean
-absolute error, Adam, the average of the weights, and for a discriminator the adversarial step against SRResNet x4.
+"""Measures one row of the benchmark in PyTorch.
+
+Started with `eager`, `channels_last` or `compiled`, it answers the lines that sr_gan_tf.benchmarks.worker answers.
+Networks go by their names in our catalogues. A training step is the same as ours: mean absolute error, Adam, the
+average of the weights, and for a discriminator the adversarial step against SRResNet x4.
 """
 
 import json
@@ -103,6 +105,7 @@ class Update:
 
 
 def main() -> None:
+    """Reads a job from standard input, then answers one line per request."""
     job, kind = json.loads(sys.stdin.readline()), sys.argv[1]
     call, parameters = build_call(job, kind)
     begin = time.perf_counter()
