@@ -188,16 +188,7 @@ class GAN(Supervised):
         return total, Verdict(fake, real, list(zip(judge.non_trainable_variables, state, strict=False)))
 
     def discriminator_terms(self, lr, hr, fake, fake_lr, logs: Logs, verdict: Verdict | None = None):
-        """Mean of the real and the fake term, both -log(0.5) = 0.693 for a guess, and the (real, fake) views.
-
-        Args:
-            lr: (N, H, W, 3), the condition of a conditional discriminator.
-            hr: (N, H*scale, W*scale, 3), the real pictures.
-            fake: generated pictures, of the shape of `hr`.
-            fake_lr: the LR pictures that they were made from.
-            logs: receives each term, the mean logits and the accuracies.
-            verdict: what the discriminator answered for these pictures since its last update, to save a second pass.
-        """
+        """Mean of the real and the fake term, both -log(0.5) = 0.693 for a guess, and the (real, fake) views."""
         real_view, fake_view = self._view(hr, lr), self._view(fake, fake_lr)
         for variable, value in verdict.state if verdict else ():
             variable.assign(value)
@@ -233,9 +224,8 @@ class GAN(Supervised):
         def rest() -> tuple[tf.Tensor, Logs]:
             names = [f"{term.name}{suffix}" for term in self.penalties for suffix in ("", ".weighted")]
             terms = {name: tf.constant(0.0) for name in [*names, "discriminator_gradient_norm"]}
-            return tf.math.is_finite(loss), terms | {
-                "discriminator_learning_rate": current_rate(self.discriminator_optimizer)
-            }
+            terms["discriminator_learning_rate"] = current_rate(self.discriminator_optimizer)
+            return tf.math.is_finite(loss), terms
 
         if not self._may_rest or distribution.replicas() > 1:
             # What crosses between replicas (the mean of the gradients) must not stand inside a condition.
@@ -259,13 +249,7 @@ class GAN(Supervised):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def _look(self, judge, pictures, state: Sequence[tf.Tensor] = ()) -> tuple[list, Sequence[tf.Tensor]]:
-        """All outputs of `judge`, which keeps its state, and the state that an update would give it.
-
-        Args:
-            judge: the discriminator, or its model of features.
-            pictures: (N, H, W, C).
-            state: the state to begin with; empty: its own.
-        """
+        """All outputs of `judge`, which keeps its state (or begins with `state`), and the state after an update."""
         if not self._uses_batch_statistics:
             return _as_list(judge(pictures, training=False)), ()
         outputs, state = judge.stateless_call(
