@@ -59,12 +59,6 @@ class Data:
     validation_limit: int | None = Field(default=None, gt=0, description="at most so many validation pictures")
 
 
-MetricName = Literal[
-    "psnr_y", "ssim_y", "ms_ssim_y", "psnr_rgb", "psnr_yfloat", "ssim_yfloat", "gmsd", "mean_color", "detail_ratio",
-    "checkerboard_ratio",
-]  # fmt: skip
-
-
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class Balance:
     """What keeps generator and discriminator in step; all off by default."""
@@ -123,8 +117,10 @@ class Experiment:
     checkpoint_every: int = Field(default=1000, gt=0)
     sample_every: int | None = Field(default=None, gt=0, description="picture strips; default: at each validation")
     log_every: int = Field(default=50, gt=0)
-    validation_metrics: tuple[MetricName, ...] = Field(default=("psnr_y", "ssim_y"), min_length=1)
-    best_metric: MetricName = Field(default="psnr_y", description="it chooses best.keras")
+    validation_metrics: tuple[str, ...] = Field(
+        default=("psnr_y", "ssim_y"), min_length=1, description="names of metrics or of groups, see docs/evaluation.md"
+    )
+    best_metric: str = Field(default="psnr_y", description="the metric that chooses best.keras")
     patience: int | None = Field(
         default=None, gt=0, description="validations without a better one before the stage ends"
     )

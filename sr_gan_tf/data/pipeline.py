@@ -115,10 +115,14 @@ class ValidationPicture:
     degradation: Degradation
 
     def pair(self) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 (lr, hr): LR of the source, or made from the whole of HR."""
-        hr, lr = self.source[self.index].read(self.degradation.scale)
+        """uint8 (lr, hr), hr (H, W) where its file has one channel; LR of the source, or made from the whole of HR."""
+        example = self.source[self.index]
+        hr, lr = example.read(self.degradation.scale)
         # A random degradation treats the same picture alike at every validation.
-        return self.degradation.degrade(hr, Draws(self.index)) if lr is None else lr, hr
+        lr = self.degradation.degrade(hr, Draws(self.index)) if lr is None else lr
+        # Decoded once more only where it may be grey.
+        grey = (hr[..., 0] == hr[..., 1]).all() and (hr[..., 0] == hr[..., 2]).all() and example.is_grey()
+        return lr, hr[..., 0] if grey else hr
 
     @property
     def lr(self) -> np.ndarray:

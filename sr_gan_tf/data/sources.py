@@ -33,6 +33,10 @@ class Example:
     squash: tuple[int, int] | None = None
     resize: float | None = None
 
+    def is_grey(self) -> bool:
+        """Whether the file of HR has one channel: by the published protocol its values are its luma then."""
+        return read_image(self.hr, name=self.name if isinstance(self.hr, bytes) else "").pixels.shape[2] == 1
+
     def read(self, scale: int) -> tuple[np.ndarray, np.ndarray | None]:
         """(HR, LR or None), uint8 (H, W, 3); HR is cropped to a multiple of the scale.
 

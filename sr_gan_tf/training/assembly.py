@@ -22,6 +22,7 @@ from sr_gan_tf.training.gan import GAN, Stabilisers
 from sr_gan_tf.training.optimizers import build_optimizer, build_schedule
 from sr_gan_tf.training.supervised import Supervised
 from sr_gan_tf.training.terms import WeightedLoss
+from sr_gan_tf.training.validation import load_metrics
 
 
 @dataclasses.dataclass
@@ -44,6 +45,7 @@ def build_networks(experiment: Experiment) -> Networks:
     keras.config.set_dtype_policy(experiment.precision)
     keras.utils.set_random_seed(experiment.seed)
     check_sizes(experiment)
+    load_metrics(experiment)
     generator = build(experiment.generator, GENERATORS, "generator", scale=experiment.scale)
     discriminator = None
     adversarial = [stage for stage in experiment.stages if stage.adversarial is not None]

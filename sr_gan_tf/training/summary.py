@@ -8,7 +8,7 @@ from sr_gan_tf.metrics import metric_named
 from sr_gan_tf.resampling import imresize
 from sr_gan_tf.training.advice import warn_of_other_pictures
 from sr_gan_tf.training.session import Session
-from sr_gan_tf.training.validation import measure, metrics_of
+from sr_gan_tf.training.validation import means, metrics_of
 
 
 def bicubic_row(session: Session, pictures: Sequence, keys: list[str]) -> dict[str, float]:
@@ -34,7 +34,7 @@ def bicubic_row(session: Session, pictures: Sequence, keys: list[str]) -> dict[s
     before = {name: history.last(column) for name, column in names.items()}
     if len(history) and not changed:
         return before
-    values = measure(pictures, lambda lr: imresize(lr, scale=scale), scale, list(names))
+    values = means(pictures, lambda lr: imresize(lr, scale=scale), scale, list(names))
     best = session.experiment.best_metric
     if math.isnan(values[best]):
         raise InputError(

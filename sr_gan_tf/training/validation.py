@@ -8,8 +8,9 @@ import tensorflow as tf
 from PIL import Image, ImageDraw
 
 from sr_gan_tf.config import Experiment
+from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import replacing
-from sr_gan_tf.metrics import metric_named, score
+from sr_gan_tf.metrics import expand, measure, metric_named, score
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.resampling import imresize
 from sr_gan_tf.training.callbacks import RunCallback
@@ -38,23 +39,23 @@ class Validate(RunCallback):
         session, experiment = self.session, self.session.experiment
         if self.pictures and session.due(experiment.validate_every):
             generator = self.model.shown()
-            means = measure(
+            found = means(
                 self.pictures, lambda lr: self.enlarge(generator, lr), experiment.scale, metrics_of(experiment)
             )
-            values = {f"validation/{name}": value for name, value in means.items()}
+            values = {f"validation/{name}": value for name, value in found.items()}
             session.history.add(session.step, session.stage.name, values)
             session.history.write()
             show_scalars(self.session, values)
-            self._judge(means)
+            self._judge(found)
         if not self.pictures and session.at_stage_end:
             save_generator(self.model.shown(), session.folder.best)
         if self.pictures and session.due(experiment.sample_every or experiment.validate_every):
             self._strips()
 
-    def _judge(self, means: dict[str, float]) -> None:
+    def _judge(self, figures: dict[str, float]) -> None:
         session = self.session
         metric = session.experiment.best_metric
-        reached = score(metric, means[metric])
+        reached = score(metric, figures[metric])
         if session.best is None or reached > session.best:
             session.best, session.since_best = reached, 0
             save_generator(self.model.shown(), session.folder.best)
@@ -97,31 +98,55 @@ class Chart(RunCallback):
 
 
 def metrics_of(experiment: Experiment) -> list[str]:
-    """The metrics of the validation; the one that chooses the best generator is always among them."""
-    return list(dict.fromkeys([*experiment.validation_metrics, experiment.best_metric]))
+    """The metrics of the validation; the one that chooses the best generator is always among them.
+
+    Raises:
+        InputError: one of them doesn't exist.
+    """
+    names = []
+    for place, listed in (
+        ("validation_metrics", experiment.validation_metrics),
+        ("best_metric", [experiment.best_metric]),
+    ):
+        for name in expand(listed) if place == "validation_metrics" else listed:
+            try:
+                metric_named(name)
+            except InputError as error:
+                raise InputError(f"{place}: {error}") from error
+            names.append(name)
+    return list(dict.fromkeys(names))
 
 
-def measure(pictures: Sequence, enlarge: Callable, scale: int, names: Sequence[str]) -> dict[str, float]:
-    """Means over the pictures (items with `pair()`) of the named METRICS, with `scale` pixels cut from each border.
+def load_metrics(experiment: Experiment) -> None:
+    """Loads the networks that judge, so that a missing one shows before the first step.
+
+    Raises:
+        InputError: a metric doesn't exist, or what it needs isn't installed.
+    """
+    for name in metrics_of(experiment):
+        load = metric_named(name).load
+        try:
+            load = load and load()
+        except InputError as error:
+            raise type(error)(f"metric {name!r}: {error}") from error
+
+
+def means(pictures: Sequence, enlarge: Callable, scale: int, names: Sequence[str]) -> dict[str, float]:
+    """Means over the pictures (items with `pair()`) of the named metrics, with `scale` pixels cut from each border.
 
     A metric that isn't defined for a picture (nan: too small for it) leaves that picture out.
     """
     rows = []
     for picture in pictures:
         lr, hr = picture.pair()
-        sr = enlarge(lr)
-        if (hr == hr[..., :1]).all():
-            hr = hr[..., 0]  # the values of a grey picture are its luma, by the published protocol
-        if min(hr.shape[:2]) <= 2 * scale:  # nothing is left between the borders
-            rows.append([math.nan] * len(names))
-            continue
-        rows.append([metric_named(name).function(hr, sr, scale, scale) for name in names])
+        rows.append(list(measure(hr, enlarge(lr), scale, names).values()))
     columns = zip(names, np.array(rows, np.float64).T, strict=True)
     return {name: float(np.nanmean(column)) if not np.isnan(column).all() else math.nan for name, column in columns}
 
 
 def center(lr: np.ndarray, hr: np.ndarray, scale: int, side: int = 160) -> tuple[np.ndarray, np.ndarray]:
-    """The middle of a pair, about `side` HR pixels."""
+    """The middle of a pair, about `side` HR pixels, in color."""
+    hr = np.repeat(hr[..., None], 3, axis=2) if hr.ndim == 2 else hr
     side = max(side // scale, 1)
     top, left = (max(length - side, 0) // 2 for length in lr.shape[:2])
     lr = lr[top : top + side, left : left + side]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluation.costs import parameters
 from sr_gan_tf.evaluation.figures import Evaluation, evaluate
-from sr_gan_tf.evaluation.methods import choose_metrics, interpolations, model_method
+from sr_gan_tf.evaluation.methods import interpolations, model_method
+from sr_gan_tf.evaluation.metric_choice import choose_metrics
 from sr_gan_tf.evaluation.test_sets import PictureSet, find_set
 from sr_gan_tf.files import replacing, sha256
 from sr_gan_tf.inference.chain import in_precision, named_network

@@ -8,19 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sr_gan_tf.compare import (
-    ABSENT,
-    Run,
-    _bicubic,
-    best,
-    choose_columns,
-    difference_table,
-    differing_keys,
-    main,
-    read_runs,
-    table,
-)
+from sr_gan_tf.compare import main
 from sr_gan_tf.config import parse_experiment, to_json
+from sr_gan_tf.evaluation.run_chart import _bicubic
+from sr_gan_tf.evaluation.run_histories import Run, read_runs
+from sr_gan_tf.evaluation.run_tables import ABSENT, best, choose_columns, difference_table, differing_keys, table
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES
 from sr_gan_tf.runs.history import History
 from sr_gan_tf.training.chart import GUESSES, guesses
@@ -212,12 +204,12 @@ def test_a_history_without_its_run_folder(runs, tmp_path, capsys):
     rows = {" ".join(line.split()[:2]): line.split()[2:] for line in capsys.readouterr().out.splitlines()}
     assert rows["validation/ssim_y last"] == ["0.7360", "0.7480"]
     assert rows["conv DUnet"] == []
-    assert "say nothing of their experiments" in difference_table(read_runs([str(kept)]))
+    assert "say nothing about their experiments" in difference_table(read_runs([str(kept)]))
     # Beside a run folder, which is alone then.
     said = difference_table(read_runs([str(kept), str(runs[1])]))
-    assert said == "no experiment is known of conv: a history alone says nothing of it"
+    assert said == "no experiment is known for conv: a history alone says nothing about it"
     said = difference_table(read_runs([str(kept), f"one={runs[1]}", f"two={runs[1]}"]))
-    assert said.startswith("those of one, two do not differ\nno experiment is known of conv")
+    assert said.startswith("those of one, two do not differ\nno experiment is known for conv")
 
 
 def test_values_at_steps(runs, capsys):

@@ -17,7 +17,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from sr_gan_tf.evaluate import main
 from sr_gan_tf.evaluation.costs import parameters
 from sr_gan_tf.evaluation.figures import Method, aligned, evaluate, plain
-from sr_gan_tf.evaluation.methods import choose_metrics, model_method
+from sr_gan_tf.evaluation.methods import model_method
+from sr_gan_tf.evaluation.metric_choice import choose_metrics
 from sr_gan_tf.evaluation.test_sets import find_set, parse_degradation, sample_set
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.metrics import METRICS, luma
@@ -122,14 +123,16 @@ def test_models_beside_the_interpolations(model, pictures, tmp_path, capsys):
 def test_default_set_metrics_and_perceptual_distance(monkeypatch):
     assert sample_set(4).names == ["chelsea", "coffee"]
     said = []
-    monkeypatch.setattr("sr_gan_tf.evaluation.methods.trunk_at_hand", lambda: None)
-    monkeypatch.setattr("sr_gan_tf.evaluation.methods.lpips_at_hand", lambda: False)
+    monkeypatch.setattr("sr_gan_tf.evaluation.metric_choice.trunk_at_hand", lambda: None)
+    monkeypatch.setattr("sr_gan_tf.evaluation.metric_choice.lpips_at_hand", lambda: False)
+    monkeypatch.setattr("sr_gan_tf.evaluation.metric_choice.dists_at_hand", lambda: False)
     chosen = "".join(choose_metrics(None, report=True, say=said.append))
     assert "perceptual" not in chosen
     assert "lpips" not in chosen
+    assert "dists" not in chosen
     assert all("pip install" in line for line in said)
     assert list(choose_metrics(["psnr_y", "gmsd"], say=said.append)) == ["psnr_y", "gmsd"]
-    assert len(said) == 2
+    assert len(said) == 3
 
 
 def test_perceptual_distance_names_its_trunk():
@@ -188,7 +191,7 @@ def broken(tmp_path, pictures):
     [
         ([], "no model given"),
         (["nowhere.keras"], "nowhere.keras"),
-        (["MODEL", "--scale", "4"], "small is of scale 2"),
+        (["MODEL", "--scale", "4"], "small has scale 2"),
         (["--scale", "0"], "expected 1 to 16"),
         (["--scale", "2", "--crop", "-1"], "expected 0 or more"),
         (["--scale", "2", "--data", "set"], "expected NAME=FOLDER"),
@@ -237,7 +240,9 @@ def test_nothing_is_overwritten_unasked(pictures, tmp_path, capsys, monkeypatch)
     assert main([*arguments, *outputs]) == 0
     names = ("a.csv", "a.json", "a.html", "saved/mine/bicubic/grey.png")
     before = {name: (tmp_path / name).stat().st_mtime_ns for name in names}
-    monkeypatch.setattr("sr_gan_tf.evaluate.evaluate", lambda *_: pytest.fail("measured before it was refused"))
+    monkeypatch.setattr(
+        "sr_gan_tf.evaluation.measuring.evaluate", lambda *_: pytest.fail("measured before it was refused")
+    )
     for option, value in zip(outputs[::2], outputs[1::2], strict=True):
         assert main([*arguments, option, value]) == 2
         assert "is there already; choose another name, or say --overwrite" in capsys.readouterr().err
@@ -284,12 +289,12 @@ def test_measuring_costs_less_than_a_third_of_predicting(benchmarks):
 
 
 def test_pictures_degraded_otherwise(tmp_path, capsys):
-    """LR by any degradation, the same at each reading; a grey picture becomes one of three equal channels."""
+    """LR by any degradation, the same at each reading; a grey picture is measured as one."""
     grey = np.random.default_rng(0).integers(0, 255, (40, 48), np.uint8)
     write(tmp_path / "grey.png", grey)
     spec = '{"class_name": "Realistic", "config": {"clean": 1.0}}'
     one = find_set(f"one={tmp_path}", 2, degradation=parse_degradation(spec, 2))[0]
-    assert one.hr.shape == (40, 48, 3)
+    assert one.hr.shape == (40, 48)
     assert np.array_equal(one.lr[..., 0], imresize(grey, 0.5))
     chain = find_set(f"one={tmp_path}", 2, degradation=parse_degradation("Realistic", 2))
     assert np.array_equal(chain[0].lr, chain[0].lr)

@@ -13,7 +13,7 @@ from sr_gan_tf.evaluation.figures import Method, evaluate
 from sr_gan_tf.evaluation.report import Report
 from sr_gan_tf.evaluation.report.pictures import encode_picture, largest_errors
 from sr_gan_tf.evaluation.test_sets import Pair, find_set
-from sr_gan_tf.metrics import METRICS
+from sr_gan_tf.metrics import GROUPS, METRICS
 from sr_gan_tf.resampling import imresize
 
 # Contrast of some texts with the card they stand on, by WCAG's formula.
@@ -43,7 +43,7 @@ def picture(height, width, block=4):
     return imresize(coarse, size=(height, width))
 
 
-def make_report(folder, sets, metrics=("psnr_y", "ms_ssim_y", "gmsd")):
+def make_report(folder, sets, metrics=("psnr_y", "ms_ssim_y", "gmsd", *GROUPS["spectrum"])):
     """The page, and its evaluation, of pictures by set and name."""
     for set_name, pictures in sets.items():
         (folder / set_name).mkdir(parents=True)
@@ -243,6 +243,24 @@ def test_sets_scatter_and_names(opened):
     assert column(opened, "each", 0) == ["other"]
     assert "1 of 1" in opened.run("return document.getElementById('which').innerText")
     assert len(column(opened, "means", 1)) == 4
+
+
+def test_spectrum_shows_each_method_as_a_small_chart(opened, page):
+    labels = opened.run("return [...document.querySelectorAll('#spectrum svg')].map(s => s.getAttribute('aria-label'))")
+    means = page[1].sets[0]
+    for name, label in zip(METHODS, labels, strict=True):
+        figures = [means.mean(name, f"{column}_crop2") for column in GROUPS["spectrum"]]
+        assert label == f"{name}: " + ", ".join(
+            f".{band}-.{band + 1}: {value:.2f}" for band, value in enumerate(figures, start=1)
+        )
+    # A bar of bicubic is as high as its figure; the dashed line is 1.
+    bars = opened.run(
+        "const chart = document.querySelectorAll('#spectrum svg')[1];"
+        "const one = 118 - chart.querySelector('.one').getAttribute('y1');"
+        "return [...chart.querySelectorAll('.band')].map(band => Number(band.getAttribute('height')) / one)"
+    )
+    expected = [min(means.mean("bicubic", f"{column}_crop2"), 1.4) for column in GROUPS["spectrum"]]
+    assert bars == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 800)])

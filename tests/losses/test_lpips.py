@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError, Unavailable
-from sr_gan_tf.evaluation.methods import choose_metrics
+from sr_gan_tf.evaluation.metric_choice import choose_metrics
 from sr_gan_tf.losses import package_weights
 from sr_gan_tf.losses.lpips import LPIPS, load_lpips
 from sr_gan_tf.losses.perceptual import GramStyle, VGGFeatures

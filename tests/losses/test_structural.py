@@ -37,7 +37,7 @@ def test_ssim_agrees_with_tf_image_and_scikit_image(photograph):
 def test_ms_ssim_agrees_with_tf_image(photograph, size):
     # 161 is odd at every scale, where both average the last row with itself.
     hr, sr = (tf.constant(image[:, :size, :size]) for image in photograph)
-    reference = tf.image.ssim_multiscale(hr, sr, max_val=1.0, power_factors=structural.SCALE_WEIGHTS)[0]
+    reference = tf.image.ssim_multiscale(hr, sr, max_val=1.0, power_factors=structural.MS_SSIM_WEIGHTS)[0]
     ours = float(ms_ssim(hr, sr))
     assert ours == pytest.approx(float(reference), abs=1e-5)
     assert 0.8 < ours < 1
@@ -46,7 +46,7 @@ def test_ms_ssim_agrees_with_tf_image(photograph, size):
 
 def test_ms_ssim_of_three_scales_agrees_with_tf_image(photograph):
     hr, sr = photograph
-    weights = np.array(structural.SCALE_WEIGHTS[:3]) / sum(structural.SCALE_WEIGHTS[:3])
+    weights = np.array(structural.MS_SSIM_WEIGHTS[:3]) / sum(structural.MS_SSIM_WEIGHTS[:3])
     reference = tf.image.ssim_multiscale(hr, sr, max_val=1.0, power_factors=tuple(weights))[0]
     assert float(ms_ssim(hr, sr, scales=3)) == pytest.approx(float(reference), abs=1e-5)
 

@@ -13,11 +13,14 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.metrics import (
+    GROUPS,
     METRICS,
     PSNR,
     SSIM,
     checkerboard_ratio,
     detail_ratio,
+    expand,
+    flat_noise,
     gmsd,
     luma,
     mean_color,
@@ -200,7 +203,7 @@ def test_names_carry_the_protocol():
     assert list(figures) == ["psnr_y_crop4", "ssim_yfloat_crop4", "mean_color_crop4"]
     assert figures["psnr_y_crop4"] == psnr_y(hr, hr[..., ::-1], 4)
     assert list(measure(hr, hr, 4, ["gmsd"], crop=0)) == ["gmsd_crop0"]
-    everything = measure(photograph(180), photograph(180), 2, METRICS)
+    everything = measure(textured(3, 200), textured(4, 200), 2, METRICS)
     assert all(math.isfinite(value) for value in everything.values())
     assert len(everything) == len(METRICS)
     with pytest.raises(InputError, match="no metric 'psnr'; did you mean 'psnr_y'"):
@@ -243,3 +246,52 @@ def test_keras_shells_equal_the_functions():
         assert again.get_config() == metric.get_config()
     with pytest.raises(ValueError, match="no channels 'luma'"):
         PSNR(4, "luma")
+
+
+def textured(seed=3, size=160):
+    """Noise over a coarse structure, with a flat corner."""
+    random = np.random.default_rng(seed)
+    coarse = imresize(random.integers(0, 256, (size // 8, size // 8, 3), np.uint8), size=(size, size))
+    picture = np.clip(coarse + random.normal(0, 8, (size, size, 3)), 0, 255).astype(np.uint8)
+    picture[:48, :48] = 120
+    return picture
+
+
+def test_flat_noise_is_the_noise_in_flat_places_in_grey_levels():
+    hr = textured()
+    for deviation in (0.0, 2.0, 6.0):
+        sr = hr.copy()
+        noise = np.random.default_rng(1).normal(0, deviation, (48, 48, 1))
+        sr[:48, :48] = np.clip(np.round(120 + noise), 0, 255)
+        expected = deviation * math.sqrt(1 - 1 / 25)  # the 5 x 5 mean takes its share along
+        assert flat_noise(hr, sr, 4) == pytest.approx(expected, abs=0.35)
+    # Noise elsewhere does not count, and smoothing below HR's own grain counts below zero.
+    elsewhere = hr.copy()
+    elsewhere[60:, 60:] = np.random.default_rng(2).integers(0, 256, elsewhere[60:, 60:].shape)
+    assert flat_noise(hr, elsewhere, 4) == 0
+    grain = np.full((64, 64, 3), 100, np.uint8) + np.random.default_rng(4).integers(0, 3, (64, 64, 1), np.uint8)
+    assert flat_noise(grain, np.full_like(grain, 101), 0) == pytest.approx(-np.std(grain), abs=0.1)
+    assert math.isnan(flat_noise(photograph(64), photograph(64), 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "frequency"), [("spectrum_10", 7 / 48), ("spectrum_20", 12 / 48), ("spectrum_40", 22 / 48)]
+)
+def test_each_band_sees_its_own_frequencies(name, frequency):
+    hr = textured(size=192)
+    wave = 30 * np.cos(2 * np.pi * frequency * np.arange(192))
+    sr = np.clip(hr + wave[:, None], 0, 255).astype(np.uint8)
+    flat = {one: METRICS[one].function(hr, hr, 4, 4) for one in GROUPS["spectrum"]}
+    assert flat == dict.fromkeys(GROUPS["spectrum"], 1.0)
+    figures = {one: METRICS[one].function(hr, sr, 4, 4) for one in GROUPS["spectrum"]}
+    assert max(figures, key=figures.get) == name
+    assert figures[name] > 1.5
+    blurred = imresize(imresize(hr, 0.25), 4)
+    bands = [METRICS[one].function(hr, blurred, 4, 4) for one in GROUPS["spectrum"]]
+    assert bands[1] < bands[0] < 1
+    assert bands[3] < 0.1
+
+
+def test_groups_stand_for_their_members():
+    assert expand(["psnr_y", "spectrum", "psnr_y"]) == ["psnr_y", *GROUPS["spectrum"]]
+    assert set(expand(GROUPS)) <= set(METRICS)

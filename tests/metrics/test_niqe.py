@@ -9,7 +9,7 @@ from scipy.io import savemat
 
 from sr_gan_tf.data.sources import SamplePhotographs
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.evaluation.methods import choose_metrics
+from sr_gan_tf.evaluation.metric_choice import choose_metrics
 from sr_gan_tf.metrics.niqe import Naturalness, _fit_distribution
 from sr_gan_tf.metrics.niqe import main as naturalness
 from sr_gan_tf.resampling import imresize

