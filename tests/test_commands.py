@@ -17,7 +17,7 @@ def test_the_list_of_commands(capsys, repository):
     assert main(["--help"]) == 0
     said = capsys.readouterr().out
     assert "  evaluate " in said
-    assert "figures of models beside bicubic, as table and report\n" in said
+    assert "figures of models and bicubic, as table and report\n" in said
     assert {
         "fit",
         "upscale",
