@@ -8,6 +8,7 @@ the constructor's signature is their schema (build.py). This file knows no netwo
 import dataclasses
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -148,7 +149,7 @@ def json_schema() -> dict:
     return schema
 
 
-def load_experiment(path: str | Path, overrides: list[str] = ()) -> Experiment:
+def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """Reads an experiment file and applies `KEY=JSON` overrides, e.g. `stages.0.steps=100`.
 
     Raises:
@@ -259,7 +260,7 @@ def _check_finite(value: Any, where: str, path: str = "") -> None:
         _check_finite(item, where, f"{path}.{key}" if path else str(key))
 
 
-def _describe(item: dict) -> str:
+def _describe(item: Mapping[str, Any]) -> str:
     """One pydantic error as `path: what was expected, found what`."""
     path = ".".join(str(part) for part in item["loc"])
     if item["type"] == "missing":

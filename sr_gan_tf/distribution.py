@@ -21,6 +21,7 @@ import socket
 import time
 import types
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import keras
 import numpy as np
@@ -108,7 +109,7 @@ class Crew:
         """Each flag that any worker raised; every worker must call this at the same moment."""
         if self.workers == 1:
             return list(flags)
-        return [bool(flag) for flag in self._gather(flags).any(axis=0)]
+        return [bool(raised) for raised in np.any(self._gather(flags), axis=0).reshape(-1)]
 
     def check_same(self, experiment: Experiment, step: int) -> None:
         """Raises InputError where the workers have different experiments or checkpoints."""
@@ -160,11 +161,12 @@ class Crew:
     @functools.cached_property
     def _everyone(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """Once traced, for it is asked for at each step."""
+        strategy = cast(tf.distribute.Strategy, self.strategy)
 
         def gather(own):
             return tf.distribute.get_replica_context().all_gather(tf.identity(own), axis=0)
 
-        return tf.function(lambda own: self.strategy.experimental_local_results(self.strategy.run(gather, (own,)))[0])
+        return tf.function(lambda own: strategy.experimental_local_results(strategy.run(gather, (own,)))[0])
 
 
 def replicas() -> int:

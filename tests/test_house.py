@@ -33,6 +33,8 @@ def test_imports_go_one_way(repository):
         own = path.relative_to(repository / "sr_gan_tf").parts[0].removesuffix(".py")
         if own == "__init__":
             continue
+        if path.name == "__main__.py":
+            own = "__main__"  # the command of a room may import from later rooms, as every command
         for node in ast.walk(ast.parse(path.read_text())):
             names = []
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("sr_gan_tf"):

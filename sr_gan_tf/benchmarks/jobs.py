@@ -9,6 +9,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from sr_gan_tf.config import Experiment, Spec, load_experiment, parse_experiment, to_json
 from sr_gan_tf.discriminators import DISCRIMINATORS
@@ -173,11 +174,16 @@ def step_experiment(
         if shape[1] != shape[2] or shape[3] != 3:
             raise InputError(f"--shape {shape}: a step takes square RGB patches, e.g. {','.join(map(str, STEP_SHAPE))}")
         sizes = {"batch_size": shape[0], "patch_size": shape[1]}
+    own = (source or experiment).data
     return label, dataclasses.replace(
         experiment,
-        data=dataclasses.replace((source or experiment).data, **sizes),
+        data=dataclasses.replace(
+            own,
+            batch_size=sizes.get("batch_size", own.batch_size),
+            patch_size=sizes.get("patch_size", own.patch_size),
+        ),
         stages=(dataclasses.replace(chosen, patch_size=None, batch_size=None),),
-        precision=precision or experiment.precision,
+        precision=cast(Any, precision) or experiment.precision,
     )
 
 

@@ -9,6 +9,7 @@ start, not where to end.
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -80,7 +81,7 @@ def content_losses(network: str, weights: str, patch: int) -> dict:
     load_trunk(network, weights)
     trunk = {"network": network, "weights": weights}
     losses = {}
-    for name, constructor in CONTENT_LOSSES.items():
+    for name, constructor in cast(dict[str, Any], CONTENT_LOSSES).items():
         if name == "MSSSIM":
             scales = max(n for n in range(1, 6) if constructor(scales=n).smallest_size <= patch)
             losses[f"{name} ({scales} scales)"] = constructor(scales=scales)
@@ -151,7 +152,7 @@ def discriminator_steps(hr: tf.Tensor, sr: tf.Tensor) -> dict[str, Callable]:
 
 def measure(steps: dict[str, Callable], repeats: int) -> dict[str, float]:
     """Median seconds of each step, in turn, the first calls (compilation) left out."""
-    seconds = {name: [] for name in steps}
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
     for repeat in range(repeats + 1):
         for name, step in steps.items():
             begin = time.perf_counter()

@@ -46,7 +46,7 @@ def benchmark(
             stack.callback(row.close)
             return row
 
-        wanted = [(job, WORKER) for job in jobs]
+        wanted: list[tuple[Job, Sequence[str]]] = [(job, WORKER) for job in jobs]
         if peers:
             wanted = [pair for job in jobs for pair in ((job, WORKER), *twins(job, peers))]
         rows = []
@@ -102,7 +102,7 @@ def _figures(rows: Sequence[Row], products: Sequence[Row], baseline: str | None)
                 peak=peak,
                 peak_processor=peak_processor,
                 waiting=statistics.fmean(row.waiting) if row.waiting else None,
-                time_ratio=ratio(row.rounds, base.rounds) if compared else None,
+                time_ratio=ratio(row.rounds, base.rounds) if compared and base else None,
                 memory_ratio=memories[0] / memories[1] if compared and all(memories) else None,
             )
         )
@@ -120,8 +120,8 @@ def _say_table(measured: Sequence[table.Measured], baseline: str | None, say: Ca
     peaks = {row.job.precision: row.peak for row in measured if row.peak}
     if peaks:
         say("matrix-product peak: " + ", ".join(f"{name} {value:,.0f} GFLOP/s" for name, value in peaks.items()))
-    for line in comparisons(measured):
-        say(line)
+    for text in comparisons(measured):
+        say(text)
     for label, (rows, line) in scaling(measured).items():
         say(table.line_text(label, "pixel", line) + f" ({len(rows)} shapes)")
 

@@ -30,6 +30,7 @@ def profile(call: Callable[[], object], calls: int = 3) -> dict[str, float]:
         kinds = {key: _OPERATION.match(metadata.name) for key, metadata in plane.event_metadata.items()}
         for line in plane.lines:
             for event in line.events:
-                if kinds[event.metadata_id]:
-                    picoseconds[kinds[event.metadata_id][1]] += event.duration_ps
+                kind = kinds[event.metadata_id]
+                if kind:
+                    picoseconds[kind[1]] += event.duration_ps
     return {kind: total / 1e9 / calls for kind, total in picoseconds.most_common()}

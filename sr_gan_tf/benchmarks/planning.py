@@ -54,8 +54,8 @@ def plan_jobs(
     device = _device(device)
     compilers = choices("--compiler", compiler or ("graph" if device == "cpu" else "xla"), COMPILERS)
     modes = choices("--mode", mode, MODES)
-    precisions = choices("--precision", precision, PRECISIONS) if precision else [None]
-    shapes = [parse_shape(text) for text in shape] or [None]
+    precisions: Sequence[str | None] = choices("--precision", precision, PRECISIONS) if precision else [None]
+    shapes: list[tuple[int, ...] | None] = [parse_shape(text) for text in shape] or [None]
     names = networks or ([data] if data else list(PUBLISHED))
     if (data or stage) and modes != ["step"]:
         option = "data" if data else "stage"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from typing import IO, cast
 
 import psutil
 
@@ -59,6 +60,7 @@ class Row:
         self._process = subprocess.Popen(
             list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True, env=environment
         )
+        self._input, self._output = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
         try:
             self.start = self._ask(job.to_json())
         except BaseException:
@@ -84,11 +86,11 @@ class Row:
 
     def _ask(self, line: str) -> dict:
         try:
-            self._process.stdin.write(line + "\n")
-            self._process.stdin.flush()
+            self._input.write(line + "\n")
+            self._input.flush()
         except BrokenPipeError:
             pass
-        text = self._process.stdout.readline()
+        text = self._output.readline()
         if not text:
             self._process.wait()
             self._said.seek(0)

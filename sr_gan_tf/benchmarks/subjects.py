@@ -5,6 +5,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ import tensorflow as tf
 
 from sr_gan_tf.benchmarks.jobs import CATALOGUE, Job
 from sr_gan_tf.build import build
-from sr_gan_tf.config import Experiment, parse_experiment
+from sr_gan_tf.config import Experiment, Spec, parse_experiment
 from sr_gan_tf.data.pipeline import training_batches
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluation.costs import graph_bytes, graph_multiply_adds
@@ -56,7 +57,7 @@ def build_network(job: Job) -> Network:
     Raises:
         InputError: for arguments or a size that don't fit it.
     """
-    network = build(job.network, CATALOGUE, "--networks", image_size=job.shape[1])
+    network = build(cast(Spec, job.network), CATALOGUE, "--networks", image_size=job.shape[1])
     channels = network.inputs[0].shape[-1]
     if job.shape[3] != channels:
         raise InputError(f"--shape {_text(job.shape)}: {job.label} takes {channels} channels, found {job.shape[3]}")

@@ -5,6 +5,7 @@ what counts are the medians and the ratios of one run.
 """
 
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, cast
 
 import keras
 import numpy as np
@@ -89,9 +91,9 @@ def peers(python: str, width: int, height: int) -> Iterator[dict[str, Callable[[
                 env={**os.environ, **reuse},
             )
         for kind, process in started.items():
-            if process.stdout.readline().strip() != "ready":
+            if cast(IO[str], process.stdout).readline().strip() != "ready":
                 raise InputError(f"{python} cannot run {script} ({kind}); give the Python of an environment with torch")
-        yield {f"PyTorch {kind}": lambda process=process: _ask(process) for kind, process in started.items()}
+        yield {f"PyTorch {kind}": functools.partial(_ask, process) for kind, process in started.items()}
     finally:
         for process in started.values():
             process.kill()
@@ -99,9 +101,10 @@ def peers(python: str, width: int, height: int) -> Iterator[dict[str, Callable[[
 
 
 def _ask(process: subprocess.Popen) -> float:
-    process.stdin.write("\n")
-    process.stdin.flush()
-    return float(process.stdout.readline())
+    given, answers = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
+    given.write("\n")
+    given.flush()
+    return float(answers.readline())
 
 
 def in_turns(measures: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:

@@ -37,9 +37,9 @@ def main(argv: list[str] | None = None) -> int:
         return _memory(arguments.gigabytes, arguments.batches)
     experiment = load_experiment(arguments.experiment, arguments.set)
     if arguments.command == "benchmark":
-        from sr_gan_tf.data import measure
+        from sr_gan_tf.benchmarks import input_pipeline
 
-        print(measure.benchmark(experiment, arguments.batches, arguments.rounds))
+        print(input_pipeline.benchmark(experiment, arguments.batches, arguments.rounds))
         return 0
     from sr_gan_tf.data.check import check as look
 
@@ -50,12 +50,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _memory(gigabytes: float, batches: int) -> int:
-    from sr_gan_tf.data import measure
+    import tensorflow as tf
 
-    # TensorFlow has started when it has run something.
-    measure.tf.reduce_sum(measure.tf.ones((64, 64)) @ measure.tf.ones((64, 64))).numpy()
+    from sr_gan_tf.benchmarks import input_pipeline
+
+    # TensorFlow has started only after it has run something.
+    tf.reduce_sum(tf.ones((64, 64)) @ tf.ones((64, 64))).numpy()
     with tempfile.TemporaryDirectory() as folder:
-        print(measure.memory(Path(folder), gigabytes, batches))
+        print(input_pipeline.memory(Path(folder), gigabytes, batches))
     return 0
 
 

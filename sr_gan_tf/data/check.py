@@ -65,7 +65,8 @@ def check(data: config.Data, scale: int, patch_size: int | None = None) -> Repor
     Raises:
         InputError: for sources that cannot be listed at all.
     """
-    report, seen = Report(), {}
+    report = Report()
+    seen: dict[str, list[_Seen]] = {}
     degradation = build_degradation(data, scale)
     for role, specs in (("train", data.train), ("validation", data.validation)):
         seen[role] = []
@@ -130,15 +131,19 @@ def _too_small(report: Report, pictures: list[_Seen], patch: int) -> None:
             report.add("too small", f"{picture.name}: {width}x{height} pixels, the patch is {patch}")
 
 
+def _stack(pictures: list[_Seen]) -> np.ndarray:
+    return np.stack([picture.structure for picture in pictures if picture.structure is not None]).astype(np.float32)
+
+
 def _duplicates(report: Report, train: list[_Seen], validation: list[_Seen]) -> None:
     train = [picture for picture in train if picture.structure is not None]
     validation = [picture for picture in validation if picture.structure is not None]
     if not train or not validation:
         return
-    structures = np.stack([picture.structure for picture in validation]).astype(np.float32)
+    structures = _stack(validation)
     mirrored = structures.reshape(-1, _SIDE, _SIDE)[:, :, ::-1].reshape(structures.shape)
     for start in range(0, len(train), _CHUNK):
-        chunk = np.stack([picture.structure for picture in train[start : start + _CHUNK]]).astype(np.float32)
+        chunk = _stack(train[start : start + _CHUNK])
         for what, wanted in (("", structures), (" mirrored", mirrored)):
             for own, other in np.argwhere(wanted @ chunk.T > _SAME):
                 line = f"{validation[own].name} (validation) is {train[start + other].name} (train){what}"

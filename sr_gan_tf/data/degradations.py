@@ -50,7 +50,9 @@ class Degradation:
         names = inspect.signature(type(self).__init__).parameters
         values = {name: getattr(self, name) for name in names if name != "self"}
         return {
-            name: dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+            name: dataclasses.asdict(value)
+            if dataclasses.is_dataclass(value) and not isinstance(value, type)
+            else value
             for name, value in values.items()
         }
 

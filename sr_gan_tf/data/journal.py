@@ -86,7 +86,7 @@ class Journal:
     @property
     def unread(self) -> dict[str, int]:
         """Names of the pictures at which the disk or the memory has failed so far, and their numbers in the source."""
-        result = {}
+        result: dict[str, int] = {}
         for number, entry in enumerate(self.entries):
             result.pop(entry["name"], None)
             if "unread" in entry:
@@ -95,7 +95,7 @@ class Journal:
 
     def add(self, entry: dict, records: np.ndarray | None) -> None:
         if records is not None:
-            self._tiles.write(records)
+            self._tiles.write(records.data)
             self._unsynced += records.nbytes
         self._waiting.append(entry)
         self.entries.append(entry)

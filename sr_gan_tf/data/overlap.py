@@ -31,9 +31,9 @@ def refuse_shared_pictures(data: config.Data, scale: int) -> None:
     digests: dict[Path, str] = {}
     for source in validation:
         for path in _files([source]):
-            for other in trained.get(path.stat().st_size, ()):
-                if path.samefile(other) or _digest(path, digests) == _digest(other, digests):
-                    _refuse(str(path), source, str(other))
+            for known in trained.get(path.stat().st_size, ()):
+                if path.samefile(known) or _digest(path, digests) == _digest(known, digests):
+                    _refuse(str(path), source, str(known))
 
 
 def _one_holds_the_other(source: Source, other: Source) -> bool:
@@ -52,11 +52,12 @@ def _refuse(picture: str, source: Source, other: str) -> None:
 
 
 def _files(sources: list[Source]) -> list[Path]:
-    files = []
+    files: list[Path] = []
     for source in sources:
         if isinstance(source, TFDS) or not len(source) or not isinstance(source[0].hr, Path):
             continue  # pictures inside another file; listing them would read all of it
-        files += [path for index in range(len(source)) if (path := source[index].hr).is_file()]
+        pictures = (source[index].hr for index in range(len(source)))
+        files += [path for path in pictures if isinstance(path, Path) and path.is_file()]
     return files
 
 

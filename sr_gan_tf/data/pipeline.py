@@ -140,7 +140,8 @@ def validation_pictures(data: config.Data, scale: int) -> Sequence[ValidationPic
 
     With `on_bad_file` "skip" each is read once to see that it can be; those that can't are listed and left out.
     """
-    degradation, pictures = build_degradation(data, scale), []
+    degradation = build_degradation(data, scale)
+    pictures: list = []
     for source in build_sources(data.validation, "data.validation", scale):
         wanted = len(source) if data.validation_limit is None else data.validation_limit - len(pictures)
         numbers = range(min(len(source), wanted)) if data.on_bad_file == "error" else _readable(source, scale, wanted)
@@ -158,7 +159,8 @@ def _readable(source: Source, scale: int, wanted: int) -> list[int]:
             return str(error)
         return None
 
-    numbers, reasons = [], []
+    numbers: list[int] = []
+    reasons: list[str] = []
     for number, reason in enumerate(in_order(problem, source.examples(), os.cpu_count() or 1)):
         if len(numbers) == wanted:
             break

@@ -5,7 +5,7 @@ a resumed run starts at its first sample and sees what the undisturbed run would
 each picture is drawn as often as disjoint patches fit in it, in an order shuffled over the whole source.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -77,7 +77,8 @@ class Sampler:
 
     def nothing(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Black pictures of a batch's shapes."""
-        return tuple(np.zeros((count, side, side, 3), np.uint8) for side in (self.patch // self.scale, self.patch))
+        lr, hr = (np.zeros((count, side, side, 3), np.uint8) for side in (self.patch // self.scale, self.patch))
+        return lr, hr
 
     def places(self, index: np.ndarray) -> Places:
         """Where the crops of these samples lie."""
@@ -106,7 +107,7 @@ class Sampler:
         low, tiles = self.patch // self.scale, self.stores[store]
         if tiles.layout.has_lr:
             hr, lr = tiles.crop(picture, y, x, low, low)
-            return lr, hr
+            return cast(np.ndarray, lr), hr
         draws = Draws(self.seed, _DEGRADE, index)
         margin = self.degradation.margin // self.scale
         around = self._around(tiles, picture, y - margin, x - margin, low + 2 * margin)

@@ -17,14 +17,14 @@ _BLOCK = 1024  # samples over which the sources' shares are exact
 
 def hashed(*words) -> np.ndarray:
     """uint64 hash of integers (arrays broadcast): equal words give equal hashes on every machine."""
-    state = np.uint64(0)
+    state: np.ndarray | np.uint64 = np.uint64(0)
     with np.errstate(over="ignore"):
         for word in words:
             state = _finalise(np.bitwise_xor(state, np.asarray(word).astype(np.uint64)))
-    return state
+    return np.asarray(state)
 
 
-def _finalise(state: np.ndarray) -> np.ndarray:
+def _finalise(state):
     state = state + np.uint64(_GOLDEN)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(_FIRST)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(_SECOND)
@@ -48,12 +48,12 @@ def below(hashes: np.ndarray, limits) -> np.ndarray:
 def permuted(index: np.ndarray, size: int, *key) -> np.ndarray:
     """Where a permutation of range(size), chosen by the key, sends each index; the key may differ by index."""
     index = np.asarray(index).astype(np.uint64)
-    key = np.broadcast_to(hashed(size, *key), index.shape)
+    keys = np.broadcast_to(hashed(size, *key), index.shape)
     half = max(1, ((size - 1).bit_length() + 1) // 2)
-    result = _feistel(index, half, key)
+    result = _feistel(index, half, keys)
     outside = np.flatnonzero(result >= size)
     while len(outside):
-        result[outside] = _feistel(result[outside], half, key[outside])
+        result[outside] = _feistel(result[outside], half, keys[outside])
         outside = outside[result[outside] >= size]
     return result.astype(np.int64)
 

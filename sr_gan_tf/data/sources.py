@@ -265,7 +265,7 @@ class SamplePhotographs(Source):
             raise InputError(f"SamplePhotographs has no split {split!r}; expected train or validation")
         self.split = split
         # Found without importing it: scikit-image takes a second to import.
-        folder = Path(importlib.util.find_spec("skimage").origin).parent / "data"
+        folder = Path(str(importlib.util.find_spec("skimage").origin)).parent / "data"  # type: ignore[union-attr]
         self._files = [folder / name for name in self._FILES[split]]
 
     def __str__(self) -> str:

@@ -51,7 +51,7 @@ def cut(hr: np.ndarray, lr: np.ndarray | None, layout: Layout) -> np.ndarray:
     for number in range(rows * columns):
         row, column = divmod(number, columns)
         for target, picture, side in ((big, hr, layout.tile), (small, lr, layout.small)):
-            if picture is not None:
+            if picture is not None and target is not None:
                 part = picture[row * side : (row + 1) * side, column * side : (column + 1) * side]
                 target[number, : part.shape[0], : part.shape[1]] = part
     return records
@@ -120,10 +120,9 @@ class TileStore:
             self.details, self._checksums = arrays["details"], arrays["checksums"]
         tiles = -(-self.heights // layout.tile) * -(-self.widths // layout.tile)
         self.firsts = np.concatenate([[0], np.cumsum(tiles)])
+        self._records: np.ndarray = np.zeros((0, layout.record), np.uint8)
         if size:
             self._records = np.memmap(folder / "tiles.bin", np.uint8, "r", shape=(about["tiles"], layout.record))
-        else:
-            self._records = np.zeros((0, layout.record), np.uint8)
         self._hr, self._lr = views(np.asarray(self._records), layout)
 
     def __len__(self) -> int:
@@ -146,7 +145,7 @@ class TileStore:
                 left, right = max(x, column * side), min(x + width, (column + 1) * side)
                 record = self.firsts[picture] + row * columns + column
                 for factor, target, tiles in ((1, lr, self._lr), (scale, hr, self._hr)):
-                    if target is not None:
+                    if target is not None and tiles is not None:
                         up, beside = row * side * factor, column * side * factor
                         target[
                             (top - y) * factor : (bottom - y) * factor, (left - x) * factor : (right - x) * factor
@@ -163,5 +162,5 @@ class TileStore:
         return [
             names[number]
             for number in range(len(self))
-            if zlib.crc32(self._records[self.firsts[number] : self.firsts[number + 1]]) != self._checksums[number]
+            if zlib.crc32(self._records[self.firsts[number] : self.firsts[number + 1]].data) != self._checksums[number]
         ]

@@ -14,6 +14,7 @@ import errno
 import hashlib
 import itertools
 import json
+import math
 import os
 import re
 import shutil
@@ -158,7 +159,7 @@ def estimate(source: Source, degradation: Degradation) -> Estimate:
     layouts = [Layout(side, scale, _stores_lr(source, degradation)) for side in _SIDES if side % scale == 0]
 
     def size(layout: Layout) -> int:
-        return sum(layout.record * np.prod(layout.grid(height, width)) for height, width in sizes)
+        return sum(layout.record * math.prod(layout.grid(height, width)) for height, width in sizes)
 
     # Among nearly equal ones the largest: fewer tiles to put together, longer reads.
     least = min(size(layout) for layout in layouts)
@@ -259,7 +260,7 @@ def _prepare(example: Example, degradation: Degradation, layout: Layout) -> tupl
                 "name": example.name,
                 "height": hr.shape[0],
                 "width": hr.shape[1],
-                "crc": zlib.crc32(records),
+                "crc": zlib.crc32(records.data),
                 "details": [round(float(value), 3) for value in details(hr, layout)],
             }
             return entry, records

@@ -45,7 +45,8 @@ class TFDS(Source):
     ):
         self.name, self.split, self.data_dir = name, split, data_dir
         self.feature, self.use_lr, self.squash = feature, use_lr, squash
-        self._position, self._iterator = 0, None
+        self._position = 0
+        self._iterator: Iterator[Example] | None = None
 
     def __str__(self) -> str:
         return f"TFDS {self.name} {self.split}"
@@ -69,7 +70,7 @@ class TFDS(Source):
         return self._records(first)
 
     @property
-    def has_lr(self) -> bool:
+    def has_lr(self) -> bool:  # type: ignore[override]
         return self._features[1] is not None
 
     def fingerprint(self) -> list:
@@ -91,7 +92,7 @@ class TFDS(Source):
         return result
 
     @property
-    def is_here(self) -> bool:
+    def is_here(self) -> bool:  # type: ignore[override]
         return self._found.is_prepared()
 
     @functools.cached_property
@@ -120,7 +121,7 @@ class TFDS(Source):
         tfds, features = _tfds(), self._builder.info.features
         images = [key for key, feature in features.items() if isinstance(feature, tfds.features.Image)]
         hr = self.feature or ("hr" if "hr" in images else images[0] if len(images) == 1 else None)
-        if hr not in images:
+        if hr is None or hr not in images:
             remedy = f"set config.feature to one of {', '.join(images)}" if images else "use a data set of pictures"
             raise InputError(f"{self.where}: {self.name} has no image feature {self.feature or ''!r}; {remedy}")
         uses_lr = self.use_lr and not self.squash and hr == "hr" and "lr" in images

@@ -41,7 +41,8 @@ def graph_multiply_adds(function) -> int | None:
     the convolution. What nothing depends on is not run and does not count. None where the graph hides a shape.
     """
     counts = [_count(operation) for operation in _products(function.graph)]
-    return None if not counts or None in counts else sum(counts)
+    known = [count for count in counts if count is not None]
+    return sum(known) if known and len(known) == len(counts) else None
 
 
 def graph_bytes(function) -> int | None:

@@ -25,7 +25,7 @@ def load_methods(arguments: Sequence[str], scale: int | None) -> tuple[list[Meth
     Raises:
         InputError: a model can't be loaded, scales differ, or there is neither a model nor a scale.
     """
-    models = {}
+    models: dict[str, tuple[Generator, str]] = {}
     for argument in arguments:
         label, place = _label(argument)
         models[_free_name(label, models)] = (load(place), place)

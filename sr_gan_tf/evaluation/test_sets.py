@@ -6,7 +6,7 @@ Unlike the training data, a grey picture stays grey here, since its values count
 import dataclasses
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -78,7 +78,7 @@ class PictureSet:
         name, hr = self.names[index], _read(hr_file)
         height, width = (length // self.scale * self.scale for length in hr.shape[:2])
         if not height or not width:
-            raise InputError(f"{hr_file}: {hr.shape[1]}x{hr.shape[0]} pixels are less than the scale {self.scale}")
+            raise InputError(f"{name}: {hr.shape[1]}x{hr.shape[0]} pixels are less than the scale {self.scale}")
         hr = hr[:height, :width]
         if lr_file is None and self.degradation is not None:
             colours = np.repeat(hr[..., None], 3, axis=2) if hr.ndim == 2 else hr
@@ -89,7 +89,7 @@ class PictureSet:
         wanted = (height // self.scale, width // self.scale)
         if lr.shape[:2] != wanted:
             raise InputError(
-                f"{lr_file} has {lr.shape[1]}x{lr.shape[0]} pixels; at scale {self.scale} the HR picture {hr_file} "
+                f"{lr_file!s} has {lr.shape[1]}x{lr.shape[0]} pixels; at scale {self.scale} the HR picture {hr_file!s} "
                 f"needs {wanted[1]}x{wanted[0]}; give the right --scale or folder, or --lr made"
             )
         if hr.ndim == 3 and lr.ndim == 2:
@@ -151,7 +151,8 @@ def parse_degradation(text: str, scale: int) -> Degradation:
     Raises:
         InputError: it is neither.
     """
-    where, spec = f"--degradation {text}", {"class_name": text}
+    where = f"--degradation {text}"
+    spec: dict[str, Any] = {"class_name": text}
     if text.lstrip().startswith("{"):
         try:
             spec = json.loads(text)

@@ -43,9 +43,9 @@ def fixed_tiling(enlarger: Enlarger, tile: int | None = None, halo: int | str | 
     reach, note = OVERLAP if field.halo is None else field.halo, ""
     if isinstance(halo, int):
         reach = halo
-        if field.finite and reach < field.halo:
+        if field.halo is not None and reach < field.halo:
             note = f"a halo of {reach} pixels is less than the {field.halo} that the network looks: tiles may show"
-    elif field.finite and halo is None and _work(enlarger, reach, tile) > _LARGEST_WORK:
+    elif field.halo is not None and halo is None and _work(enlarger, reach, tile) > _LARGEST_WORK:
         reach, error = measured_halo(enlarger, field.halo)
         if reach < field.halo:
             note = (

@@ -11,7 +11,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import keras
 import numpy as np
@@ -23,7 +23,8 @@ from sr_gan_tf.export_formats.network import network_function
 from sr_gan_tf.files import replacing
 from sr_gan_tf.pictures.reading import read_rgb
 
-QUANTIZATIONS = ("float32", "dynamic", "int8")
+Quantization = Literal["float32", "dynamic", "int8"]
+QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 _CALIBRATION_SIDE = 64
 # Of the 8-bit files, an error that shows a broken conversion and not its grain, in dB.
 _LEAST_PSNR = {"dynamic": 30.0, "int8": 20.0}
@@ -40,7 +41,7 @@ class Lite:
         calibration: pictures, in a folder; default: photographs of scikit-image.
     """
 
-    quantization: Literal["float32", "dynamic", "int8"] = "float32"
+    quantization: Quantization = "float32"
     side: int | None = None
     calibration: str | Path | None = None
 
@@ -138,11 +139,14 @@ def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
         interpreter = tf.lite.Interpreter(model_path=str(path))
     given, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
 
+    ready = False
+
     def run(pictures: np.ndarray) -> np.ndarray:
-        if tuple(interpreter.get_input_details()[0]["shape"][1:3]) != pictures.shape[1:3] or not run.ready:
+        nonlocal ready
+        if tuple(interpreter.get_input_details()[0]["shape"][1:3]) != pictures.shape[1:3] or not ready:
             interpreter.resize_tensor_input(given["index"], (1, *pictures.shape[1:]))
             interpreter.allocate_tensors()
-            run.ready = True
+            ready = True
         outputs = []
         for picture in pictures:
             values = picture[None]
@@ -158,7 +162,6 @@ def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
             outputs.append(output)
         return np.concatenate(outputs)
 
-    run.ready = False
     return run
 
 

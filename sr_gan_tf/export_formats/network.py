@@ -1,14 +1,14 @@
 """A generator as one TensorFlow function, for the converters that start from a graph."""
 
-from collections.abc import Callable
-
 import keras
 import tensorflow as tf
 
 INPUT, OUTPUT = "images", "outputs"
 
 
-def network_function(generator: keras.Model, shape: tuple[int | None, int | None, int | None]) -> Callable:
+def network_function(
+    generator: keras.Model, shape: tuple[int | None, int | None, int | None]
+) -> tf.types.experimental.PolymorphicFunction:
     """(N, H, W, 3) float32 to {"outputs": (N, scale*H, scale*W, 3)}, with what is None in `shape` left open."""
 
     def network(images):

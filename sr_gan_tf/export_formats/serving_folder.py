@@ -96,7 +96,7 @@ def write_warmup(version: Path, name: str) -> None:
     picture = np.full((1, 32, 32, 3), 128, np.uint8)
     file = io.BytesIO()
     Image.fromarray(picture[0]).save(file, "PNG")
-    requests = [
+    requests: list[tuple[str, dict[str, np.ndarray]]] = [
         ("serving_default", {"images": picture}),
         ("float", {"images": picture.astype(np.float32) / 255}),
         ("encoded", {"image_bytes": np.array([file.getvalue()])}),

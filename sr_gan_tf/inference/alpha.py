@@ -17,9 +17,10 @@ def extended_colours(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     while levels[-1][1].min() == 0:
         sums, counts = levels[-1]
         sums, counts = _halved(sums), _halved(counts[..., None])[..., 0]
-        seen = counts > 0
+        any_seen = counts > 0
         # Averages, not sums: a square of one visible pixel counts as much as a full one.
-        levels.append((np.where(seen[..., None], sums / np.maximum(counts, 1)[..., None], 0), seen.astype(np.float32)))
+        means = np.where(any_seen[..., None], sums / np.maximum(counts, 1)[..., None], 0)
+        levels.append((means, any_seen.astype(np.float32)))
     filled = levels.pop()[0]
     while levels:
         colours, seen = levels.pop()

@@ -24,14 +24,13 @@ def read_ahead(items: Iterable[Item], read: Callable[[Item], Result]) -> Iterato
     """Each item with the future of `read(item)`; the next one is read while the caller works on this one."""
     items = iter(items)
     with ThreadPoolExecutor(1, thread_name_prefix="reader") as executor:
-        item = next(items, _END)
-        future = None if item is _END else executor.submit(read, item)
-        while item is not _END:
-            following = next(items, _END)
+        waiting: deque[tuple[Item, Future[Result]]] = deque()
+        for item in items:
             # Two pictures are held at most: the one at work and the next.
-            after = None if following is _END else executor.submit(read, following)
-            yield item, future
-            item, future = following, after
+            waiting.append((item, executor.submit(read, item)))
+            if len(waiting) == 2:
+                yield waiting.popleft()
+        yield from waiting
 
 
 class Writers:

@@ -2,12 +2,14 @@
 
 import contextlib
 import dataclasses
+import functools
 import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -41,7 +43,7 @@ class Files:
 
     naming: Naming = _DEFAULT_NAMING
     quality: int = 95
-    compression: str = "fast"
+    compression: Literal["fast", "small"] = "fast"
     skip_existing: bool = False
     strip: bool = False
     compare: bool = False
@@ -99,7 +101,7 @@ def _read_original(source: Source, name: str, treatment: Treatment, files: Files
     data = sys.stdin.buffer.read() if source.path == STANDARD else None
     header = read_header(source.path if data is None else data, files.max_megapixels)
     width, height = treatment.settings.final_size(header.width, header.height, treatment.chain.scale)
-    values = {
+    values: dict[str, str | int] = {
         "model": treatment.chain.name,
         "scale": f"{width / header.width:.3g}",
         "width": width,
@@ -110,7 +112,8 @@ def _read_original(source: Source, name: str, treatment: Treatment, files: Files
 
 def plan_jobs(sources: Iterable[Source], treatment: Treatment, files: Files, summary: Summary) -> Iterator[Job]:
     """Reads the headers and decides on names, formats and sizes; what cannot be done is noted and left out."""
-    naming, taken = files.naming, {}
+    naming = files.naming
+    taken: dict[str, str] = {}
     originals: list[_Original] = []
     names: dict[Source, str] = {}
     sources = list(sources)
@@ -174,14 +177,15 @@ def run_jobs(jobs: list[Job], treatment: Treatment, files: Files, summary: Summa
             except Exception as error:
                 summary.failed[job.name] = _failure(job, error)
 
+    def advance(job: Job, part: float) -> None:
+        bar.update(part * job.work / 1e6)
+
     with Writers(files.workers) as writers:
         for job, read in read_ahead(jobs, lambda job: read_job(job, treatment)):
             bar.set_description_str(Path(job.name).name[-30:])
             try:
                 frames = read.result()
-                future = run_job(
-                    job, frames, treatment, writers, lambda part, job=job: bar.update(part * job.work / 1e6)
-                )
+                future = run_job(job, frames, treatment, writers, functools.partial(advance, job))
                 writing.append((job, future))
             except Exception as error:
                 summary.failed[job.name] = _failure(job, error)

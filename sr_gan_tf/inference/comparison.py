@@ -98,7 +98,7 @@ def _detailed(pixels: np.ndarray, side: int, count: int) -> list[tuple[int, int]
     half = window // 2
     strength = strength[half : strength.shape[0] - (window - half) + 1, half : strength.shape[1] - (window - half) + 1]
     strength = strength.copy()
-    places = []
+    places: list[tuple[int, int]] = []
     while len(places) < count and strength.size and strength.max() > -1:
         row, column = np.unravel_index(int(strength.argmax()), strength.shape)
         limit = [length - side for length in pixels.shape[:2]]

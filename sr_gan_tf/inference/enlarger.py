@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import DTypeLike
 
 from sr_gan_tf.inference.memory import bytes_per_pixel
 from sr_gan_tf.inference.receptive_field import ReceptiveField, receptive_field
@@ -41,12 +42,13 @@ class Enlarger:
 
     def _mean_of_symmetries(self, window: np.ndarray) -> np.ndarray:
         """Mean over the eight symmetries of the square, each undone behind the network."""
-        total = 0.0
+        height, width, channels = window.shape
+        total = np.zeros((height * self.scale, width * self.scale, channels), np.float32)
         for turned in (False, True):
             for rows, columns in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
                 x = window.swapaxes(0, 1) if turned else window
                 x = self._run(np.ascontiguousarray(x[::rows, ::columns]), rounded=False)[::rows, ::columns]
-                total = total + (x.swapaxes(0, 1) if turned else x)
+                total += x.swapaxes(0, 1) if turned else x
         return total / np.float32(8)
 
     def _run(self, window: np.ndarray, rounded: bool) -> np.ndarray:
@@ -85,7 +87,7 @@ def enlarger_of(generator: keras.Model) -> Enlarger:
     return vars(generator)["_enlarger"]
 
 
-def as_samples(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def as_samples(values: np.ndarray, dtype: DTypeLike) -> np.ndarray:
     """float32 on [0, 1] rounded and clipped to uint8 or uint16; floats as they are."""
     dtype = np.dtype(dtype)
     if dtype.kind == "f":

@@ -139,9 +139,8 @@ class Naming:
             values: the template's fields but `stem` and `suffix`.
             original_format: the original's, e.g. "JPEG"; one that cannot be written becomes PNG.
         """
-        if one_file:
+        if one_file and self.output is not None:
             return self.output
-        inside = self.output is not None
         path, name = _path(source), self.name(source, values)
         if self.format is not None:
             suffix = f".{self.format.lower().lstrip('.')}"
@@ -150,10 +149,10 @@ class Naming:
         else:
             suffix = _SUFFIX_OF.get(original_format, ".png")
         _check_length(f"{name}{suffix}", f"the result of {path}")
-        root = Path(self.output) if inside else path.parent
-        folder = root / source.below if inside else root
+        root = path.parent if self.output is None else Path(self.output)
+        folder = root if self.output is None else root / source.below
         target = folder / f"{name}{suffix}"
-        if inside and not target.parent.resolve().is_relative_to(root.resolve()):
+        if self.output is not None and not target.parent.resolve().is_relative_to(root.resolve()):
             raise InputError(f"{target} would lie outside {root}; remove the link in {folder}")
         if target.resolve() == path.resolve():
             raise InputError(f"{path} would be replaced by its own enlargement; give -o or --name")

@@ -19,6 +19,7 @@ from sr_gan_tf.inference.enlarger import Enlarger
 from sr_gan_tf.inference.tiling import Tiling, enlarged_rows, plan
 from sr_gan_tf.pictures.encoding import scratch_array, to_uint8
 from sr_gan_tf.resampling import imresize_rows
+from sr_gan_tf.resampling.taps import Border
 
 # Colours are matched below this frequency: the standard deviation of a Gaussian, in pixels of the original.
 _COLOUR_BLUR = 8.0
@@ -127,11 +128,12 @@ def enlarge(
             # 16 bits in between: a second network sees what the first one drew, not its rounding.
             image = image if image.dtype != np.uint8 else image.astype(np.uint16) * 257
             image = _kept(rows(enlarger, image, stage), image, enlarger.scale, folder)
+        result: Iterator[np.ndarray]
         if first and pixels.dtype == np.uint8:
             result = (to_uint8(block) for block in rows(chain.enlargers[-1], image, len(first)))
         else:
             result = rows(chain.enlargers[-1], image, len(first))
-        border = "wrap" if settings.seamless else "replicate"
+        border: Border = "wrap" if settings.seamless else "replicate"
         if settings.match_color:
             result = _matched(result, pixels, chain.scale, folder, settings.seamless)
         if size != (width * chain.scale, height * chain.scale):
@@ -147,7 +149,7 @@ def enlarge_alpha(alpha: np.ndarray, size: tuple[int, int], seamless: bool, fold
     """(H, W) transparency at another (width, height), by bicubic interpolation: a network would draw into it."""
     result = scratch_array((size[1], size[0], 1), alpha.dtype, folder)
     row = 0
-    border = "wrap" if seamless else "replicate"
+    border: Border = "wrap" if seamless else "replicate"
     for block in imresize_rows(alpha[..., None], size[::-1], _bands(size, 1, alpha.dtype), border=border):
         result[row : row + len(block)] = block
         row += len(block)
@@ -162,9 +164,10 @@ def visible_colours(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
 def _kept(blocks: Iterator[np.ndarray], image: np.ndarray, scale: int, folder: str | Path | None) -> np.ndarray:
     """The whole picture that the blocks make up, in a scratch file."""
     height, width, channels = image.shape
-    result, row = None, 0
+    result: np.ndarray = np.empty(0)
+    row = 0
     for block in blocks:
-        if result is None:
+        if row == 0:
             result = scratch_array((height * scale, width * scale, channels), block.dtype, folder)
         result[row : row + len(block)] = block
         row += len(block)
@@ -215,8 +218,8 @@ def _matched(
         image.astype(np.float32) - shrunk, (_COLOUR_BLUR, _COLOUR_BLUR, 0), mode="wrap" if seamless else "nearest"
     )
     size = (width * scale, height * scale)
-    bands = _bands(size, channels, np.float32)
-    border = "wrap" if seamless else "replicate"
+    bands = _bands(size, channels, np.dtype(np.float32))
+    border: Border = "wrap" if seamless else "replicate"
     corrections = imresize_rows(difference, size[::-1], bands, "bilinear", border)
     for (first, last), correction in zip(bands, corrections, strict=True):
         values = whole[first:last] + correction

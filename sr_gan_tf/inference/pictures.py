@@ -5,9 +5,10 @@ import io
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -122,7 +123,7 @@ def read_job(job: Job, treatment: Treatment) -> Iterator[Picture]:
         if job.frames > 1:
             yield from frames
         else:
-            frames.close()
+            cast(Generator, frames).close()
 
     return all_frames()
 

@@ -95,7 +95,7 @@ def receptive_field(network: keras.Model) -> ReceptiveField:
     size = math.floor(field.last - field.first) + 1
     # Input pixels y0 to y1 - 1 give outputs from y0 / stride to y1 / stride - 1,
     # which see input pixels from y0 + first to y1 - stride + last.
-    halo = max(0, math.floor(-field.first), 1 + math.floor(field.last - min(field.stride, 1)))
+    halo = max(0, math.floor(-field.first), 1 + math.floor(field.last - min(field.stride, Fraction(1))))
     return ReceptiveField(True, size, halo, alignment)
 
 
@@ -153,12 +153,12 @@ def _through(operation, node, fields: list[Field], strides: set[Fraction]) -> li
     return [field] * len(node.outputs)
 
 
-def _fraction(value: float) -> Fraction:
+def _fraction(value: float | Fraction) -> Fraction:
     """1/3 and the like, as a layer may give them in floating point."""
     return Fraction(value).limit_denominator(4096)
 
 
-def _footprint(layer, node) -> tuple[float, float, float] | str:
+def _footprint(layer, node) -> tuple[float | Fraction, float | Fraction, float | Fraction] | str:
     """(first, last, stride) of a layer on its input, or the name of what makes it look everywhere."""
     own = getattr(layer, "footprint", None)
     if own is not None:
@@ -220,7 +220,7 @@ def _window(kernel, strides, dilation, padding) -> tuple[float, float, float] | 
     return first, last, strides[0]
 
 
-def _transposed(layer) -> tuple[float, float, float] | str:
+def _transposed(layer) -> tuple[Fraction, Fraction, Fraction] | str:
     """Output o = i * stride + tap - before: i runs from (o + before - kernel + 1) / stride to (o + before) / stride."""
     kernel, strides = _pair(layer.kernel_size), _pair(layer.strides)
     if strides[0] != strides[1]:

@@ -124,9 +124,9 @@ def plan(
     if isinstance(halo, int):
         reach = halo
         chosen, work = best(reach)
-        if field.finite and reach < field.halo:
+        if field.halo is not None and reach < field.halo:
             note = f"a halo of {reach} pixels is less than the {field.halo} that the network looks: tiles may show"
-    elif field.finite and halo is None and work > _LARGEST_WORK:
+    elif field.halo is not None and halo is None and work > _LARGEST_WORK:
         reach, error = measured_halo(enlarger, field.halo)
         chosen, work = best(reach)
         if reach < field.halo:

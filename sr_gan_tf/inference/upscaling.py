@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 import keras
 import numpy as np
@@ -30,7 +30,7 @@ def upscale(
     settings: Settings = _DEFAULT_SETTINGS,
     files: Files | None = None,
     passes: int = 1,
-    precision: str = "auto",
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
     ensemble: bool = False,
 ) -> np.ndarray | list[str]:
     """Enlarges a picture in memory, or picture files.
@@ -120,7 +120,7 @@ def upscale_files(
     settings: Settings,
     files: Files,
     passes: int = 1,
-    precision: str = "auto",
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
     ensemble: bool = False,
     dry_run: bool = False,
 ) -> int:

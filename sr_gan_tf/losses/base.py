@@ -7,6 +7,7 @@ checkpoint. They are registered under a package name of their own: the metric SS
 """
 
 import inspect
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -58,8 +59,8 @@ class ImageLoss(Configured):
             return self.compute(hr, sr, lr)
         return self.compute(hr, sr, lr, None if average is None else tf.cast(average, tf.float32))
 
-    def compute(self, hr: tf.Tensor, sr: tf.Tensor, lr: tf.Tensor | None) -> tf.Tensor:
-        raise NotImplementedError
+    # Its signature depends on `needs_average`.
+    compute: Callable[..., tf.Tensor]
 
 
 class AdversarialLoss(Configured):

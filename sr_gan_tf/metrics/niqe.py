@@ -183,7 +183,7 @@ def main(argv: list[str] | None = None) -> None:
         raise InputError(f"no pictures in {arguments.folder}; give a folder of sharp photographs")
     mean, covariance = fit_parameters(read_rgb(path) for path in files)
     with replacing(arguments.output) as temporary:
-        np.savez(temporary, **dict(zip(_KEYS, (mean, covariance), strict=True)))
+        np.savez(temporary, allow_pickle=False, **dict(zip(_KEYS, (mean, covariance), strict=True)))
     print(f"{arguments.output}: fitted to {len(files)} photographs")
 
 

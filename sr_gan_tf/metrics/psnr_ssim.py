@@ -123,7 +123,8 @@ def luma_pair(hr: np.ndarray, sr: np.ndarray, crop: int, rounded: bool = True) -
 def rgb_pair(hr: np.ndarray, sr: np.ndarray, crop: int) -> tuple[np.ndarray, np.ndarray]:
     """Both pictures as (H, W, 3) without their borders."""
     pair = cut_pair(hr, sr, crop)
-    return tuple(np.repeat(one.reshape(*one.shape[:2], 1), 3, axis=-1) if is_grey(one) else one for one in pair)
+    hr, sr = (np.repeat(one.reshape(*one.shape[:2], 1), 3, axis=-1) if is_grey(one) else one for one in pair)
+    return hr, sr
 
 
 def cut_pair(hr: np.ndarray, sr: np.ndarray, crop: int) -> tuple[np.ndarray, np.ndarray]:

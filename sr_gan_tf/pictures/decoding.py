@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import imagecodecs
 import numpy as np
@@ -86,7 +87,7 @@ def _deep_samples(image: Image.Image, source: str | Path | bytes, where: str) ->
     """(H, W[, C]) uint16 where the file holds 16 bits a sample, None where Pillow keeps all there is."""
     if image.format == "PNG" and frame_count(image) == 1:
         return _deep_png(source)
-    if image.format == "TIFF" and set(image.tag_v2.get(258, (1,))) == {16}:
+    if image.format == "TIFF" and set(cast(TiffImagePlugin.TiffImageFile, image).tag_v2.get(258, (1,))) == {16}:
         return _deep_tiff(source, where)
     return None
 
@@ -101,7 +102,7 @@ def _deep_png(source: str | Path | bytes) -> np.ndarray | None:
 
 def _deep_tiff(source: str | Path | bytes, where: str) -> np.ndarray:
     with tifffile.TiffFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
-        page = file.pages[0]
+        page = cast(tifffile.TiffPage, file.pages[0])
         samples = page.asarray()
         if samples.dtype != np.uint16:
             raise InputError(f"{where}: TIFF with samples of type {samples.dtype}; convert it to 8 or 16 bits a sample")
@@ -121,11 +122,14 @@ def _to_rgb(image: Image.Image, metadata: Metadata) -> Image.Image:
     """CMYK and Lab to sRGB: by the embedded profile where there is a usable one, else by the plain formula."""
     standard = ImageCms.createProfile("sRGB")
     try:
+        profile = None
         if image.mode == "LAB":
-            return ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), standard, outputMode="RGB")
-        if metadata.icc_profile:
+            profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+        elif metadata.icc_profile:
             profile = ImageCms.ImageCmsProfile(io.BytesIO(metadata.icc_profile))
-            return ImageCms.profileToProfile(image, profile, standard, outputMode="RGB")
+        if profile is not None:
+            converted = ImageCms.profileToProfile(image, profile, standard, outputMode="RGB")
+            return cast(Image.Image, converted)  # None only for a conversion in place
     except (ImageCms.PyCMSError, OSError, ValueError):
         # A damaged profile must not cost the picture.
         pass

@@ -5,6 +5,7 @@ BMP and GIF need all rows at once: they are collected in an unlinked, memory-map
 """
 
 import dataclasses
+import itertools
 import math
 import os
 import struct
@@ -133,10 +134,9 @@ def _collected(blocks: Iterable[np.ndarray], shape: tuple, dtype: np.dtype, fold
         return first
     pixels = scratch_array(shape, dtype, folder)
     row = 0
-    while first is not None:
-        pixels[row : row + len(first)] = first
-        row += len(first)
-        first = next(blocks, None)
+    for block in itertools.chain([first], blocks):
+        pixels[row : row + len(block)] = block
+        row += len(block)
     return pixels
 
 

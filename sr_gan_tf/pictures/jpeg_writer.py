@@ -36,7 +36,7 @@ def encode_jpeg(
             subsampling=subsampling,
             optimize=False,
         )
-        tables, scan = _parts(data)
+        tables, scan = _parts(bytes(data))
         if index == 0:
             _write_head(file, tables, height, rows // unit * across, metadata)
         else:

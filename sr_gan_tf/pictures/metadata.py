@@ -6,6 +6,7 @@ writer can put them where that format keeps them. GIF and BMP have no room for t
 
 import dataclasses
 import re
+from typing import Any
 
 from PIL import Image, TiffImagePlugin
 
@@ -76,7 +77,9 @@ def exif_directories(exif: bytes | None) -> dict:
     block = Image.Exif()
     try:
         block.load(exif)
-        result = {"Image": {tag: value for tag in _TEXTS if isinstance(value := block.get(tag), str) and value}}
+        result: dict[str, Any] = {
+            "Image": {tag: value for tag in _TEXTS if isinstance(value := block.get(tag), str) and value}
+        }
         for group, tag in (("Exif", _EXIF_IFD), ("GPS", _GPS_IFD)):
             entries = block.get_ifd(tag)
             directory = TiffImagePlugin.ImageFileDirectory_v2()

@@ -53,7 +53,7 @@ def encode_png(
         rows = np.ascontiguousarray(block, dtype=">u2" if deep else np.uint8).reshape(len(block), -1).view(np.uint8)
         filtered = _filtered(rows, above, channels * dtype.itemsize, small)
         above = rows[-1:].copy()
-        packed = packer.compress(filtered)
+        packed = packer.compress(filtered.data)
         if packed:
             chunk(b"IDAT", packed)
     chunk(b"IDAT", packer.flush())

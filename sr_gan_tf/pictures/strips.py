@@ -7,7 +7,8 @@ import numpy as np
 
 def strips(blocks: Iterable[np.ndarray], rows: int) -> Iterator[np.ndarray]:
     """Blocks (any rows, W, C) as strips of `rows` rows; the last one may be lower. Each is valid until the next."""
-    held, filled = None, 0
+    held: np.ndarray | None = None
+    filled = 0
     for block in blocks:
         if held is None:
             held = np.empty((rows, *block.shape[1:]), block.dtype)
@@ -19,5 +20,5 @@ def strips(blocks: Iterable[np.ndarray], rows: int) -> Iterator[np.ndarray]:
             if filled == rows:
                 yield held
                 filled = 0
-    if filled:
+    if held is not None and filled:
         yield held[:filled]

@@ -64,7 +64,7 @@ def _packed(strip: np.ndarray, small: bool) -> bytes:
     differences = strip.copy()
     differences[:, 1:] -= strip[:, :-1]
     values = differences.astype(differences.dtype.newbyteorder("<"), copy=False)
-    return zlib.compress(values, 9) if small else isal_zlib.compress(values, 1)
+    return zlib.compress(values.data, 9) if small else isal_zlib.compress(values.data, 1)
 
 
 def _append_directories(file: IO[bytes], directories: dict[int, TiffImagePlugin.ImageFileDirectory_v2]) -> None:

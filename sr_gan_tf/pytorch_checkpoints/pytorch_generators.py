@@ -4,6 +4,8 @@ Each function takes the state, {key: array}, and returns the constructor's argum
 variable: array}; the paths are those of `network.weights`.
 """
 
+from typing import Any
+
 import numpy as np
 
 from sr_gan_tf.pytorch_checkpoints.layouts import Family, State, batch_norm_weights, conv, conv_weights
@@ -12,7 +14,7 @@ from sr_gan_tf.pytorch_checkpoints.layouts import Family, State, batch_norm_weig
 def span(state: State) -> tuple[dict, State]:
     """SPAN in its training form, or with merged convolutions (`eval_conv`) alone; `no_norm` marks no input range."""
     scale = _scale_of(state["upsampler.0.weight"])
-    config = {
+    config: dict[str, Any] = {
         "scale": scale,
         "filters": len(state["conv_cat.bias"]),
         "num_blocks": _count(state, ("block_{}.c1_r.sk.weight", "block_{}.c1_r.eval_conv.weight"), first=1),
@@ -20,7 +22,7 @@ def span(state: State) -> tuple[dict, State]:
     }
     if "no_norm" in state:
         _ = state["no_norm"]
-        config |= {"input_mean": [0.0, 0.0, 0.0], "input_gain": 1.0}
+        config.update(input_mean=[0.0, 0.0, 0.0], input_gain=1.0)
     convolution = _merged_conv3xc if config["merged"] else _conv3xc
     weights = convolution(state, "conv_1", "first") | convolution(state, "conv_2", "body")
     for block in range(1, config["num_blocks"] + 1):

@@ -110,6 +110,7 @@ class _RebuildParameter(_Callable):
 
 class _StorageType(_Callable):
     __slots__ = ("dtype",)
+    dtype: np.dtype
 
     def __init__(self, dtype):
         object.__setattr__(self, "dtype", np.dtype(dtype))

@@ -44,7 +44,7 @@ def imresize(
     if image.ndim not in (2, 3) or not image.size:
         raise ValueError(f"imresize takes (H, W), (H, W, C) or (N, H, W, C) pictures, got shape {image.shape}")
     axes = axes_of(image.shape[:2], scale, size, kernel, border)
-    for axis in order_of(axes):
+    for axis in order_of(axes) or (0, 1):
         length, ratio = axes[axis]
         taps = cached_taps(image.shape[axis], length, ratio, kernel, antialias, border)
         turned = np.ascontiguousarray(np.swapaxes(image, 0, axis))

@@ -130,7 +130,9 @@ def support_of(ratio, kernel: str, antialias: bool, xp):
 
 
 @functools.lru_cache(maxsize=64)
-def cached_taps(in_length: int, out_length: int, ratio: float, kernel: str, antialias: bool, border: str):
+def cached_taps(
+    in_length: int, out_length: int, ratio: float, kernel: str, antialias: bool, border: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Index and weights of `taps_of` in float64, without columns that are all zero; shared, so never changed."""
     taps = math.ceil(float(support_of(ratio, kernel, antialias, np))) + 2
     index, weights = taps_of(in_length, out_length, ratio, kernel, antialias, border, np, taps)

@@ -6,7 +6,7 @@ runs/<name>/  experiment.json  checkpoints/  best.keras  logs/  samples/  histor
 import contextlib
 import dataclasses
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sr_gan_tf.config import Experiment, load_experiment, to_json
@@ -124,12 +124,12 @@ def differences(first: dict[str, object], second: dict[str, object]) -> list[str
 def flatten(value: object, path: str = "") -> dict[str, object]:
     """Nested JSON data as one dictionary of dotted paths."""
     if isinstance(value, dict):
-        items = value.items()
+        items: Iterable[tuple[object, object]] = value.items()
     elif isinstance(value, (list, tuple)):
         items = enumerate(value)
     else:
         return {path: value}
-    flat = {}
+    flat: dict[str, object] = {}
     for key, item in items:
         flat |= flatten(item, f"{path}.{key}" if path else str(key))
     return flat

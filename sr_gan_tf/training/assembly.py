@@ -3,13 +3,14 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import keras
 import numpy as np
 
 from sr_gan_tf import distribution
 from sr_gan_tf.build import build
-from sr_gan_tf.config import Experiment, Term, batch_size, patch_size
+from sr_gan_tf.config import Experiment, Spec, Term, batch_size, patch_size
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.generators import GENERATORS
@@ -53,7 +54,9 @@ def build_networks(experiment: Experiment) -> Networks:
         raise InputError(f"discriminator: missing, but the stage {adversarial[0].name!r} is adversarial; add one")
     if adversarial:
         sizes = {patch_size(experiment, stage) for stage in adversarial}
-        discriminator = build(experiment.discriminator, DISCRIMINATORS, "discriminator", image_size=min(sizes))
+        discriminator = build(
+            cast(Spec, experiment.discriminator), DISCRIMINATORS, "discriminator", image_size=min(sizes)
+        )
         check_discriminator(discriminator, sizes)
     networks = Networks(generator, generator.copy(), discriminator)
     if experiment.distribution is not None:
@@ -134,9 +137,15 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
         trainer.compile(generator_optimizer, content, jit_compile=jit_compile)
         return trainer
     trainer = GAN(
-        networks.generator, networks.discriminator, networks.average, experiment.ema_decay, seed=experiment.seed
+        networks.generator,
+        cast(Discriminator, networks.discriminator),
+        networks.average,
+        experiment.ema_decay,
+        seed=experiment.seed,
     )
-    discriminator_optimizer = build_optimizer(stage.discriminator_optimizer, f"{where}.discriminator_optimizer")
+    discriminator_optimizer = build_optimizer(
+        cast(Spec, stage.discriminator_optimizer), f"{where}.discriminator_optimizer"
+    )
     if distribute:
         distribution.prepare_optimizer(discriminator_optimizer)
     side = patch_size(experiment, stage)
@@ -171,7 +180,7 @@ def check_initial_weights(experiment: Experiment, index: int, networks: Networks
         (stage.discriminator_initial_weights, networks.discriminator),
     ):
         if source is not None:
-            matching(_source(source), target, source)
+            matching(_source(source), cast(Network, target), source)
 
 
 def load_initial_weights(experiment: Experiment, index: int, networks: Networks, say=print) -> None:
@@ -183,7 +192,7 @@ def load_initial_weights(experiment: Experiment, index: int, networks: Networks,
         say(f"generator: {report}")
     if stage.discriminator_initial_weights is not None:
         source = stage.discriminator_initial_weights
-        say(f"discriminator: {transfer(_source(source), networks.discriminator, source)}")
+        say(f"discriminator: {transfer(_source(source), cast(Network, networks.discriminator), source)}")
 
 
 def transfer(source: Network, target: Network, where: str) -> str:

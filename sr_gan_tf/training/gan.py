@@ -87,7 +87,7 @@ class GAN(Supervised):
             getattr(layer, "seed_generator", None) is not None for layer in discriminator._flatten_layers()
         )
 
-    def compile(
+    def compile(  # type: ignore[override]
         self,
         generator_optimizer: keras.optimizers.Optimizer,
         discriminator_optimizer: keras.optimizers.Optimizer,
@@ -124,12 +124,11 @@ class GAN(Supervised):
         self.feature_model = self.discriminator.feature_model() if self.features else None
         self.replay = None
         if self.stabilisers.replay_buffer:
-            condition_shape = None
-            if self.discriminator.conditional:
-                condition_shape = (*(side // self.generator.scale for side in picture_shape[1:3]), 3)
-            self.replay = ReplayBuffer(
-                self.stabilisers.replay_buffer, picture_shape[1:], condition_shape=condition_shape
-            )
+            if picture_shape is None:
+                raise ValueError("a replay buffer needs picture_shape: (batch, H, W, 3)")
+            low = [side // self.generator.scale for side in picture_shape[1:3]]
+            condition = (low[0], low[1], 3) if self.discriminator.conditional else None
+            self.replay = ReplayBuffer(self.stabilisers.replay_buffer, picture_shape[1:], condition_shape=condition)
             self.replay.build(picture_shape)
         self.histories = {}
         if self.stabilisers.historical_averaging:
@@ -155,7 +154,7 @@ class GAN(Supervised):
             fake, fake_lr = self.replay(fake, lr) if self.discriminator.conditional else (self.replay(fake), lr)
         for number in range(self.stabilisers.discriminator_steps):
             if number > 0 or not self._verdict_stands:
-                judging, verdict = tf.GradientTape(), None
+                judging, verdict = tf.GradientTape(), None  # type: ignore[assignment]
             with judging:
                 self._watch(judging, self.discriminator)
                 loss, views = self.discriminator_terms(lr, hr, fake, fake_lr, logs, verdict)
@@ -176,7 +175,8 @@ class GAN(Supervised):
         total = self._historical_term("generator", logs)
         judge = self.feature_model or self.discriminator
         (*fake_features, fake), state = self._look(judge, self._view(sr, lr))
-        real_features, real, detached = [], None, None
+        real_features: list = []
+        real = detached = None
         if self.features or self.adversarial.loss.needs_real:
             (*real_features, real), state = self._look(judge, self._view(hr, lr), state)
             detached = tf.stop_gradient(_float32(real))
@@ -192,8 +192,8 @@ class GAN(Supervised):
         real_view, fake_view = self._view(hr, lr), self._view(fake, fake_lr)
         for variable, value in verdict.state if verdict else ():
             variable.assign(value)
-        asked = verdict is not None and verdict.real is not None
-        real = _float32(verdict.real if asked else self.discriminator(real_view, training=True))
+        known = verdict.real if verdict else None
+        real = _float32(known if known is not None else self.discriminator(real_view, training=True))
         fake = _float32(verdict.fake if verdict else self.discriminator(fake_view, training=True))
         real_term, fake_term = self.adversarial.loss.discriminator_loss(real, fake)
         logs["discriminator_real"], logs["discriminator_fake"] = real_term, fake_term
@@ -217,7 +217,7 @@ class GAN(Supervised):
             terms: Logs = {}
             with tape:
                 self._watch(tape, self.discriminator)
-                total = loss + self._penalties(*views, terms)
+                total = loss + self._penalties(views, terms)
             optimizer = self.discriminator_optimizer
             return self.update(self.discriminator, optimizer, tape, total, terms, "discriminator", also), terms
 
@@ -235,12 +235,12 @@ class GAN(Supervised):
         logs |= terms
         return finite
 
-    def _penalties(self, real_view, fake_view, logs: Logs) -> tf.Tensor:
+    def _penalties(self, views, logs: Logs) -> tf.Tensor:
         """Weighted sum of the penalties on the discriminator's gradients."""
         total = tf.constant(0.0)
         for term in self.penalties:
             judge = lambda pictures: self._judge(self.discriminator, pictures)  # noqa: E731
-            total += weigh(term, term.loss(judge, real_view, fake_view), self.stage_step, logs)
+            total += weigh(term, term.loss(judge, *views), self.stage_step, logs)
         return total
 
     def _judge(self, judge, pictures):

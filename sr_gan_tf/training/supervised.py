@@ -78,7 +78,7 @@ class Supervised(keras.Model):
 
     def make_train_function(self, force: bool = False):
         """Keras's own, with the time that the step waited for its batch among the logs (`data_wait`, seconds)."""
-        if self.train_function is not None and not force:
+        if getattr(self, "train_function", None) is not None and not force:
             return
         strategy = self.distribute_strategy
 

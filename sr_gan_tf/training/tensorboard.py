@@ -17,9 +17,15 @@ from sr_gan_tf.runs.folder import flatten
 from sr_gan_tf.training.session import Session
 
 
+def _writer(session: Session) -> tf.summary.SummaryWriter:
+    if session.writer is None:
+        raise RuntimeError("the session has no writer; open one before its first step")
+    return session.writer
+
+
 def showing(session: Session) -> contextlib.AbstractContextManager:
     """What `tf.summary` writes within goes to the run's TensorBoard, at its present step."""
-    return session.writer.as_default(step=np.asarray(session.step, np.int64))
+    return _writer(session).as_default(step=np.asarray(session.step, np.int64))
 
 
 def show_scalars(session: Session, values: dict[str, float]) -> None:
@@ -39,7 +45,7 @@ def describe(session: Session, generator: Generator) -> None:
     with showing(session):
         tf.summary.text("experiment", f"```json\n{to_json(session.experiment)}```")
         tf.summary.graph(graph)
-    session.writer.flush()
+    _writer(session).flush()
 
 
 def finish(session: Session) -> None:
@@ -54,4 +60,4 @@ def finish(session: Session) -> None:
     with showing(session):
         hparams.hparams(values, trial_id=session.experiment.name)
     show_scalars(session, {name.replace("validation/", "final/", 1): value for name, value in last.items()})
-    session.writer.close()
+    _writer(session).close()

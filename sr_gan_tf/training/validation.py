@@ -67,7 +67,8 @@ class Validate(RunCallback):
     def _strips(self) -> None:
         strips, generator = [], self.model.shown()
         for picture in list(self.pictures)[:4]:
-            lr, hr = center(*picture.pair(), self.session.experiment.scale)
+            lr, hr = picture.pair()
+            lr, hr = center(lr, hr, self.session.experiment.scale)
             strips.append(strip(lr, self.enlarge(generator, lr), hr, self.session.experiment.scale))
         width = max(image.shape[1] for image in strips)
         rows = [np.pad(image, ((0, 4), (0, width - image.shape[1]), (0, 0))) for image in strips]

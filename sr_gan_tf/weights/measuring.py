@@ -61,7 +61,7 @@ def measure_again(about: Card, data: Sequence[str], beside: Sequence[str] = ()) 
         about,
         sha256=sha256(about.weights),
         scale=network.scale,
-        parameters=parameters(network),
+        parameters=parameters(network) or 0,
         figures=_figures(result),
         command=command,
         bfloat16_loss_db=round(max(losses), 4) if losses else None,

@@ -30,7 +30,7 @@ def encode_picture(
     errors = {name: _luma_error(pair.hr, sr) for name, sr in outputs.items()}
     models = [name for name in outputs if name not in ("nearest", "bicubic")] or ["bicubic"]
     worst = np.mean([errors[name] for name in models], axis=0, dtype=np.float32)
-    regions = largest_errors(worst, scale)
+    regions = largest_errors(np.asarray(worst), scale)
     # What is encoded at full size: HR and every method but nearest.
     area = budget / (_BYTES_PER_PIXEL * len(outputs))
     for _ in range(4):
