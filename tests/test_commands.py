@@ -97,6 +97,11 @@ def test_senseless_numbers_of_the_data_command(words, message, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_the_memory_of_a_store_is_measured(capsys):
+    assert data(["memory", "--gigabytes", "0.01", "--batches", "2"]) == 0
+    assert capsys.readouterr().out.startswith("2 batches of ")
+
+
 def script(repository, name):
     specification = importlib.util.spec_from_file_location(name, repository / "tools" / f"{name}.py")
     module = importlib.util.module_from_spec(specification)

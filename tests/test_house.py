@@ -72,3 +72,10 @@ def test_no_catalogue_name_is_missing_from_the_documents(repository):
     assert not [name for name in (*GENERATORS, *DISCRIMINATORS) if f"`{name}`" not in networks]
     for catalogue in (CONTENT_LOSSES, ADVERSARIAL_LOSSES, FEATURE_LOSSES, PENALTIES):
         assert not [name for name in catalogue if f"`{name}`" not in losses]
+
+
+def test_the_version_is_the_same_everywhere(repository):
+    from sr_gan_tf.version import __version__
+
+    assert f"\nversion: {__version__}\n" in (repository / "CITATION.cff").read_text()
+    assert f"\n## [{__version__}]" in (repository / "CHANGELOG.md").read_text()
