@@ -89,7 +89,7 @@ def evaluate_models(
             print(text(), end="")
         elif path:
             write_text(path, text())
-    if page:
+    if page and report:
         page.write(report, result)
         say(f"report: {report} ({report.stat().st_size / 1e6:.1f} MB)")
     return result

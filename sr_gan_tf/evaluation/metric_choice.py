@@ -67,7 +67,8 @@ def _learned_distance(name: str, optional: bool, say: Callable[[str], None]) -> 
         install = f"{INSTALL_LPIPS}; {INSTALL_DISTS}" if name == "dists" else INSTALL_LPIPS
         say(f"without {metric.title}, whose weights are not installed: {install}")
         return {}
-    metric.load()
+    if metric.load is not None:
+        metric.load()
     return {_COLUMNS[name]: metric}
 
 

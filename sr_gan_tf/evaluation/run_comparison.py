@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluation.run_chart import FORMATS, draw

@@ -4,6 +4,7 @@ import bisect
 import json
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.evaluation.figures import aligned
@@ -101,7 +102,7 @@ def differing_keys(runs: Sequence[Run]) -> dict[str, list[object]]:
 ABSENT = object()
 
 
-def _differing(values: Sequence[object], path: str) -> dict[str, list[object]]:
+def _differing(values: Sequence[Any], path: str) -> dict[str, list[object]]:
     if all(value == values[0] for value in values):
         return {}
     if all(isinstance(value, dict) for value in values):
@@ -112,7 +113,7 @@ def _differing(values: Sequence[object], path: str) -> dict[str, list[object]]:
         children = [(i, [value[i] if i < len(value) else ABSENT for value in values]) for i in range(longest)]
     else:
         return {path: list(values)}
-    found = {}
+    found: dict[str, list[object]] = {}
     for key, parts in children:
         found |= _differing(parts, f"{path}.{key}" if path else str(key))
     return found

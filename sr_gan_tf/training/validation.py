@@ -127,7 +127,8 @@ def load_metrics(experiment: Experiment) -> None:
     for name in metrics_of(experiment):
         load = metric_named(name).load
         try:
-            load = load and load()
+            if load is not None:
+                load()
         except InputError as error:
             raise type(error)(f"metric {name!r}: {error}") from error
 
