@@ -47,9 +47,29 @@ def test_imports_go_one_way(repository):
 
 
 def test_every_room_is_known(repository):
-    rooms = {item.name.removesuffix(".py") for item in (repository / "sr_gan_tf").iterdir() if item.suffix != ".html"}
+    rooms = {item.name.removesuffix(".py") for item in (repository / "sr_gan_tf").iterdir()}
     rooms -= {"__init__", "__pycache__", "py.typed"}
     assert rooms <= {*ORDER, *COMMANDS}
+
+
+def test_contributing_draws_the_tree_as_it_is(repository):
+    """The picture names each room and file of the package once, and nothing else, in the order of imports."""
+    picture = (repository / "CONTRIBUTING.md").read_text().split("```")[1]
+    drawn = []
+    for line in picture.partition("sr_gan_tf/\n")[2].splitlines():
+        if not line.startswith("  ") or line.startswith("   "):
+            continue  # another folder, or the end of a description
+        names = line.strip().split("  ")
+        drawn += [name for part in names for name in part.split() if name.endswith(("/", ".py", ".typed"))]
+    tree = {
+        item.name + "/" * item.is_dir() for item in (repository / "sr_gan_tf").iterdir() if item.name != "__pycache__"
+    }
+    assert sorted(drawn) == sorted(tree)
+    rooms = [name.rstrip("/").removesuffix(".py") for name in drawn]
+    assert [name for name in rooms if name in ORDER] == list(ORDER)
+    for line in picture.splitlines():
+        if line and not line.startswith(" "):
+            assert (repository / line.split()[0]).exists(), line
 
 
 def test_the_top_level_is_what_a_user_types(repository):
