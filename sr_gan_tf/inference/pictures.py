@@ -24,6 +24,7 @@ from sr_gan_tf.pictures.metadata import NOTHING, Metadata
 from sr_gan_tf.pictures.reading import Header, Picture, joined, read_frames
 from sr_gan_tf.version import __version__
 
+NOT_KEPT = "not kept"
 _ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
 
 
@@ -39,6 +40,7 @@ class Job:
         size: (width, height) of the result.
         encoding: how the result is written.
         note: what a user should know about the result, or nothing.
+        remarks: what shows only while the picture is worked on.
     """
 
     source: str
@@ -48,6 +50,7 @@ class Job:
     size: tuple[int, int]
     encoding: Encoding
     note: str = ""
+    remarks: list[str] = dataclasses.field(default_factory=list, compare=False)
 
     @property
     def name(self) -> str:
@@ -146,8 +149,8 @@ def run_job(
     pixels = visible_colours(picture.pixels, picture.alpha)
     comparison = Comparison(pixels, job.size) if treatment.compare and job.target != STANDARD else None
     blocks = _samples(pixels, picture.alpha, job, treatment, folder, report, comparison)
-    metadata = _metadata(picture, job, treatment)
     channels = picture.pixels.shape[2] + (picture.alpha is not None and job.encoding.holds_alpha())
+    metadata = _metadata(picture, job, treatment, channels)
     shape = (job.size[1], job.size[0], channels)
     dtype = job.encoding.sample_type(picture.pixels.dtype)
 
@@ -185,7 +188,7 @@ def _animation(job: Job, frames: Iterator[Picture], treatment: Treatment, folder
         blocks = list(_samples(pixels, frame.alpha, job, treatment, folder, told))
         whole = scratch_array((job.size[1], job.size[0], blocks[0].shape[2]), blocks[0].dtype, folder)
         np.concatenate(blocks, out=whole)
-        yield whole, frame.duration, _metadata(frame, job, treatment)
+        yield whole, frame.duration, _metadata(frame, job, treatment, whole.shape[2])
 
 
 def _write_animation(job: Job, frames: Iterator, folder) -> str:
@@ -194,11 +197,19 @@ def _write_animation(job: Job, frames: Iterator, folder) -> str:
     return job.target
 
 
-def _metadata(picture: Picture, job: Job, treatment: Treatment) -> Metadata:
+def _metadata(picture: Picture, job: Job, treatment: Treatment, channels: int) -> Metadata:
+    """What is written besides the pixels; what cannot be is noted with the job."""
     if treatment.strip:
         return NOTHING
     ratio = job.size[0] / job.header.width
-    return picture.metadata.resized(*job.size, f"sr_gan_tf {__version__}: {treatment.chain.name} x{ratio:g}")
+    before = (picture.pixels.shape[1], picture.pixels.shape[0])
+    metadata = picture.metadata.resized(before, job.size, f"sr_gan_tf {__version__}: {treatment.chain.name} x{ratio:g}")
+    # Asked of the original's: an EXIF block that names the software is made for every picture.
+    lost = dict.fromkeys((*metadata.lost, *picture.metadata.unkept(job.encoding.format, channels)))
+    remark = f"{NOT_KEPT}: {', '.join(lost)}"
+    if lost and remark not in job.remarks:
+        job.remarks.append(remark)
+    return metadata
 
 
 class _opened:

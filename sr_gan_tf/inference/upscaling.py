@@ -17,7 +17,7 @@ from sr_gan_tf.inference.batch import Files, Summary, job_tilings, plan_jobs, pr
 from sr_gan_tf.inference.chain import Chain, load_chain
 from sr_gan_tf.inference.jobs import STANDARD, find_sources
 from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colours
-from sr_gan_tf.inference.pictures import Job, Treatment
+from sr_gan_tf.inference.pictures import NOT_KEPT, Job, Treatment
 from sr_gan_tf.models import DEFAULT_MODEL
 
 _DEFAULT_SETTINGS = Settings()
@@ -171,9 +171,15 @@ def _notes(jobs: Sequence[Job], treatment: Treatment, left_out: int) -> Iterator
     for job in jobs:
         if job.note:
             yield f"{job.name}: {job.note}"
+        for remark in job.remarks:
+            yield f"{job.name}: {remark}"
         for tiling in job_tilings(job, treatment):
             if tiling.note:
                 yield tiling.note
+
+    incomplete = sum(any(remark.startswith(NOT_KEPT) for remark in job.remarks) for job in jobs)
+    if incomplete and len(jobs) > 1:
+        yield f"{incomplete} of {len(jobs)} pictures lost some of what they held besides their pixels, as noted above"
 
 
 def _describe(jobs: Sequence[Job], treatment: Treatment, left_out: int, say: TextIO) -> None:

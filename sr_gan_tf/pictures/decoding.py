@@ -19,7 +19,7 @@ import tifffile
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.pictures.metadata import Metadata, orientation
+from sr_gan_tf.pictures.metadata import Metadata
 
 # What tifffile has to say about odd tags would stand between the lines of a command.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -31,6 +31,7 @@ for _order in (b"II", b"MM"):
     for _extra in ((1,), (2,)):
         TiffImagePlugin.OPEN_INFO.setdefault((_order, 1, (1,), 1, (16, 16), _extra), ("LA", "LA;16B"))
 
+_ORIENTATION = 0x0112
 _PILLOW_ASKS = 80_000_000  # pixels above which Pillow's TIFF decoder asks for its own limit once more
 
 
@@ -44,6 +45,15 @@ def quiet() -> Iterator[None]:
             yield
         finally:
             Image.MAX_IMAGE_PIXELS = limit
+
+
+def orientation(image: Image.Image) -> int:
+    """EXIF orientation 1 to 8 of an opened image, as its EXIF or XMP says; 1 where it is absent or damaged."""
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except (OSError, ValueError, SyntaxError, TypeError, KeyError, EOFError):
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def frame_count(image: Image.Image) -> int:

@@ -5,6 +5,7 @@ BMP and GIF need all rows at once: they are collected in an unlinked, memory-map
 """
 
 import dataclasses
+import io
 import itertools
 import math
 import os
@@ -18,9 +19,10 @@ import numpy as np
 from PIL import Image
 
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.pictures.color import with_nclx
 from sr_gan_tf.pictures.jpeg_writer import encode_jpeg
-from sr_gan_tf.pictures.metadata import NOTHING, Metadata
-from sr_gan_tf.pictures.png_writer import encode_png
+from sr_gan_tf.pictures.metadata import NOTHING, Metadata, fitting
+from sr_gan_tf.pictures.png_writer import encode_png, write_metadata
 from sr_gan_tf.pictures.tiff_writer import encode_tiff
 
 FORMATS = {
@@ -33,6 +35,7 @@ LARGEST_SIDE = {
 _WITH_ALPHA = ("PNG", "WEBP", "TIFF", "AVIF", "GIF")
 _SIXTEEN_BITS = ("PNG", "TIFF")
 _BYTES_AT_ONCE = 1 << 22
+_PNG_HEAD = 33  # signature and IHDR
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +110,7 @@ def encode(
         metadata: written as far as the format has room for it.
         folder: where scratch files go.
     """
-    metadata = _fitting(metadata, shape[2])
+    metadata = fitting(metadata, encoding.format, shape[2])
     if encoding.format in ("PNG", "TIFF"):
         by_rows = encode_png if encoding.format == "PNG" else encode_tiff
         by_rows(file, blocks, shape, np.dtype(dtype), metadata, small=encoding.compression == "small")
@@ -117,14 +120,6 @@ def encode(
         pixels = _collected(blocks, shape, dtype, folder)
         whole = _encode_bmp if encoding.format == "BMP" else _encode_by_pillow
         whole(file, pixels, encoding, metadata)
-
-
-def _fitting(metadata: Metadata, channels: int) -> Metadata:
-    """Without an ICC profile that is for another kind of samples, e.g. CMYK's after a conversion to RGB."""
-    space = (metadata.icc_profile or b"")[16:20]
-    if space in (b"RGB ", b"GRAY", b"CMYK", b"Lab ") and space != (b"GRAY" if channels <= 2 else b"RGB "):
-        return dataclasses.replace(metadata, icc_profile=None)
-    return metadata
 
 
 def _collected(blocks: Iterable[np.ndarray], shape: tuple, dtype: np.dtype, folder: str | Path | None) -> np.ndarray:
@@ -157,9 +152,9 @@ def _encode_bmp(file, pixels, encoding, metadata) -> None:
 def _encode_by_pillow(file, pixels, encoding, metadata) -> None:
     image = _pillow_image(pixels)
     if encoding.format == "GIF":
-        image.save(file, "GIF", comment=metadata.note.encode("latin-1", "replace") if metadata.note else b"")
+        image.save(file, "GIF", comment=_gif_comment(metadata))
         return
-    image.save(file, encoding.format, **_pillow_options(encoding, metadata))
+    _save(image, file, encoding, metadata, **_pillow_options(encoding, metadata))
 
 
 def encode_animation(
@@ -180,18 +175,37 @@ def encode_animation(
     channels = max(pixels.shape[2] for pixels, _, _ in frames)
     images = [_pillow_image(_with_channels(to_uint8(pixels), channels)) for pixels, _, _ in frames]
     durations = [duration for _, duration, _ in frames]
-    metadata = _fitting(frames[0][2], frames[0][0].shape[2])
+    metadata = fitting(frames[0][2], encoding.format, channels)
     options = {"save_all": True, "append_images": images[1:], "duration": durations}
     if encoding.format != "AVIF":
         # GIF without the word is shown once; in the others that is 1.
         options |= {} if loop is None and encoding.format == "GIF" else {"loop": 1 if loop is None else loop}
     if encoding.format == "GIF":
-        options |= {"disposal": 2, "comment": metadata.note.encode("latin-1", "replace")}
-    elif encoding.format == "PNG":
-        options |= {"icc_profile": metadata.icc_profile, "exif": metadata.exif or b""}
-    else:
+        options |= {"disposal": 2, "comment": _gif_comment(metadata)}
+    elif encoding.format != "PNG":
         options |= _pillow_options(encoding, metadata)
-    images[0].save(file, encoding.format, **options)
+    _save(images[0], file, encoding, metadata, **options)
+
+
+def _save(image: Image.Image, file: IO[bytes], encoding: Encoding, metadata: Metadata, **options) -> None:
+    """Saves by Pillow, and puts in what Pillow has no words for."""
+    if encoding.format == "PNG":
+        coded = io.BytesIO()
+        image.save(coded, "PNG", **options)
+        data = coded.getvalue()
+        file.write(data[:_PNG_HEAD])
+        write_metadata(file, metadata)
+        file.write(data[_PNG_HEAD:])
+    elif encoding.format == "AVIF" and metadata.color.cicp:
+        coded = io.BytesIO()
+        image.save(coded, "AVIF", **options)
+        file.write(with_nclx(coded.getvalue(), metadata.color))
+    else:
+        image.save(file, encoding.format, **options)
+
+
+def _gif_comment(metadata: Metadata) -> bytes:
+    return metadata.comment() or metadata.note.encode("latin-1", "replace")
 
 
 def to_uint8(pixels: np.ndarray) -> np.ndarray:

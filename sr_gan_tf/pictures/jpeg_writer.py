@@ -5,14 +5,16 @@ pictures, one marker between two of them, are the coded rows of the large one. S
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import IO
 
 import imagecodecs
 import numpy as np
 
-from sr_gan_tf.pictures.metadata import Metadata, photoshop_resource
+from sr_gan_tf.pictures.containers import iptc_resource
+from sr_gan_tf.pictures.metadata import Metadata
 from sr_gan_tf.pictures.strips import strips
+from sr_gan_tf.pictures.xmp import jpeg_parts
 
 _BYTES_AT_ONCE = 1 << 22
 _LONGEST_INTERVAL = 65535  # blocks between two markers
@@ -62,7 +64,7 @@ def _write_head(
     """Everything before the coded rows: the first strip's tables, the whole picture's height, metadata."""
 
     def segment(marker: int, body: bytes) -> None:
-        if len(body) <= _LONGEST_SEGMENT:  # A longer EXIF or XMP block has no place in a JPEG.
+        if len(body) <= _LONGEST_SEGMENT:  # `Metadata.unkept` names what is longer.
             file.write(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body)
 
     file.write(b"\xff\xd8")
@@ -81,14 +83,18 @@ def _write_head(
         segment(marker, body)
 
 
-def _write_metadata(segment, metadata: Metadata) -> None:
+def _write_metadata(segment: Callable[[int, bytes], None], metadata: Metadata) -> None:
     if metadata.exif:
-        segment(0xE1, b"Exif\0\0" + metadata.exif.removeprefix(b"Exif\0\0"))
-    if metadata.xmp:
-        segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + metadata.xmp)
+        segment(0xE1, b"Exif\0\0" + metadata.exif)
+    for part in (jpeg_parts(metadata.xmp) or []) if metadata.xmp else []:
+        segment(0xE1, part)
     if metadata.icc_profile:
         parts = [metadata.icc_profile[place : place + 65519] for place in range(0, len(metadata.icc_profile), 65519)]
         for number, part in enumerate(parts, 1):
             segment(0xE2, b"ICC_PROFILE\0" + bytes([number, len(parts)]) + part)
-    if metadata.iptc:
-        segment(0xED, photoshop_resource(metadata.iptc))
+    resources = (iptc_resource(metadata.iptc) if metadata.iptc else b"") + (metadata.photoshop or b"")
+    # A resource may run on in the next segment.
+    for place in range(0, len(resources), _LONGEST_SEGMENT - 14):
+        segment(0xED, b"Photoshop 3.0\0" + resources[place : place + _LONGEST_SEGMENT - 14])
+    if comment := metadata.comment():
+        segment(0xFE, comment)

@@ -12,7 +12,9 @@ from typing import IO
 import numpy as np
 from isal import isal_zlib
 
-from sr_gan_tf.pictures.metadata import Metadata, imagemagick_profile
+from sr_gan_tf.pictures import color
+from sr_gan_tf.pictures.containers import raw_profile_text
+from sr_gan_tf.pictures.metadata import Metadata
 
 _BYTES_AT_ONCE = 1 << 22
 
@@ -30,23 +32,12 @@ def encode_png(
     deep = dtype == np.uint16
 
     def chunk(kind: bytes, body: bytes) -> None:
-        file.write(struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind))))
+        _write_chunk(file, kind, body)
 
     file.write(b"\x89PNG\r\n\x1a\n")
-    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16 if deep else 8, colour, 0, 0, 0))
-    if metadata.icc_profile:
-        chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc_profile))
-    if metadata.dpi:
-        chunk(b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in metadata.dpi), 1))
-    if metadata.exif:
-        chunk(b"eXIf", metadata.exif.removeprefix(b"Exif\0\0"))
-    if metadata.note:
-        chunk(b"tEXt", b"Software\0" + metadata.note.encode("latin-1", "replace"))
-    if metadata.xmp:
-        chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp)
-    if metadata.iptc:
-        chunk(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(imagemagick_profile(metadata.iptc).encode()))
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16 if deep else 8, kind, 0, 0, 0))
+    write_metadata(file, metadata)
     packer = zlib.compressobj(9) if small else isal_zlib.compressobj(1)
     above = np.zeros((1, width * channels * dtype.itemsize), np.uint8)
     for block in _slices(blocks):
@@ -58,6 +49,38 @@ def encode_png(
             chunk(b"IDAT", packed)
     chunk(b"IDAT", packer.flush())
     chunk(b"IEND", b"")
+
+
+def _write_chunk(file: IO[bytes], kind: bytes, body: bytes) -> None:
+    file.write(struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind))))
+
+
+def write_metadata(file: IO[bytes], metadata: Metadata) -> None:
+    """Writes the chunks that say everything but the pixels; they stand behind IHDR."""
+
+    def chunk(kind: bytes, body: bytes) -> None:
+        _write_chunk(file, kind, body)
+
+    for kind, body in color.png_chunks(metadata.color):
+        # One word on what the samples mean: sRGB's and a profile exclude each other.
+        if kind != b"sRGB" or not metadata.icc_profile:
+            chunk(kind, body)
+    if metadata.icc_profile:
+        chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc_profile))
+    if metadata.dpi:
+        chunk(b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in metadata.dpi), 1))
+    if metadata.exif:
+        chunk(b"eXIf", metadata.exif)
+    if metadata.note:
+        chunk(b"tEXt", b"Software\0" + metadata.note.encode("latin-1", "replace"))
+    if metadata.xmp:
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp)
+    if metadata.iptc:
+        chunk(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(raw_profile_text("iptc", metadata.iptc)))
+    if metadata.photoshop:
+        chunk(b"zTXt", b"Raw profile type 8bim\0\0" + zlib.compress(raw_profile_text("8bim", metadata.photoshop)))
+    for kind, body in metadata.texts:
+        chunk(kind, body)
 
 
 def _filtered(rows: np.ndarray, above: np.ndarray, step: int, adaptive: bool) -> np.ndarray:

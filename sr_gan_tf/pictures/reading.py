@@ -17,10 +17,11 @@ from PIL import Image, UnidentifiedImageError
 
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.files import atomic_file
-from sr_gan_tf.pictures.decoding import decode, frame_count, quiet
+from sr_gan_tf.pictures.decoding import decode, frame_count, orientation, quiet
 from sr_gan_tf.pictures.encoding import FORMATS, Encoding, encode, format_of
 from sr_gan_tf.pictures.encoding import to_uint8 as to_uint8
-from sr_gan_tf.pictures.metadata import NOTHING, Metadata, orientation, read_metadata
+from sr_gan_tf.pictures.metadata import NOTHING, Metadata
+from sr_gan_tf.pictures.metadata_reading import read_metadata
 
 SUFFIXES = tuple(FORMATS)
 MAX_MEGAPIXELS = 500.0
@@ -111,7 +112,7 @@ def read_frames(
     with _opened(source, max_megapixels, name) as image:
         where = name or _name(source)
         with quiet(), _refusing(where):
-            metadata = read_metadata(image)
+            metadata = read_metadata(image, source)
             frames = frame_count(image)
         for index in range(frames):
             with _refusing(where):

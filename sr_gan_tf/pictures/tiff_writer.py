@@ -1,21 +1,26 @@
-"""TIFF written strip by strip with tifffile, EXIF's directories appended behind the pixels."""
+"""TIFF written strip by strip with tifffile.
+
+An EXIF block is a small TIFF file itself. It comes first, with the header in its own place, so that every offset in
+it holds (those inside a maker note, too); a main directory behind the pixels joins its tags with the picture's.
+"""
 
 import io
 import struct
 import zlib
 from collections.abc import Iterable
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 import tifffile
 from isal import isal_zlib
-from PIL import TiffImagePlugin
 
-from sr_gan_tf.pictures.metadata import Metadata, exif_directories
+from sr_gan_tf.pictures.containers import iptc_resource
+from sr_gan_tf.pictures.exif_in_tiff import for_big_tiff, main_entries
+from sr_gan_tf.pictures.metadata import Metadata
 from sr_gan_tf.pictures.strips import strips
 
 _STRIP_BYTES = 1 << 20
-_POINTERS = {"Exif": 34665, "GPS": 34853}
+_LARGEST_CLASSIC = 2**32 - 2**26
 
 
 def encode_tiff(
@@ -29,17 +34,27 @@ def encode_tiff(
     """Writes blocks of rows (rows, W, C) as they come; C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha."""
     height, width, channels = shape
     rows_a_strip = max(1, min(height, _STRIP_BYTES // max(1, width * channels * dtype.itemsize)))
-    # Strips of a 4 GB file need 64-bit offsets; EXIF's directory cannot follow into that layout.
-    big = height * width * channels * dtype.itemsize > 2**32 - 2**26
-    directories = {} if big else exif_directories(metadata.exif)
-    tags = [(tag, 2, 0, value, True) for tag, value in directories.get("Image", {}).items()]
+    # Strips of a 4 GB file need 64-bit offsets.
+    big = height * width * channels * dtype.itemsize > _LARGEST_CLASSIC
+    order: Literal["<", ">"] = ">" if (metadata.exif or b"").startswith(b"MM") else "<"
+    tags = []
     if metadata.xmp:
         tags.append((700, 1, len(metadata.xmp), metadata.xmp, True))
     if metadata.iptc:
         tags.append((33723, 7, len(metadata.iptc), metadata.iptc, True))
-    with tifffile.TiffWriter(file, bigtiff=big, byteorder="<") as writer:
+    if metadata.photoshop:
+        resources = (iptc_resource(metadata.iptc) if metadata.iptc else b"") + metadata.photoshop
+        tags.append((34377, 1, len(resources), resources, True))
+    entries: list[bytes] = []
+    with tifffile.TiffWriter(file, bigtiff=big, byteorder=order) as writer:
+        if metadata.exif and big:
+            block, entries = for_big_tiff(metadata.exif, 16)
+            file.write(block)
+        elif metadata.exif:
+            entries = list(main_entries(metadata.exif).values())
+            file.write(metadata.exif[8:])
         writer.write(
-            (_packed(strip, small) for strip in strips(blocks, rows_a_strip)),
+            (_packed(strip, order, small) for strip in strips(blocks, rows_a_strip)),
             shape=shape if channels > 1 else shape[:2],
             dtype=dtype,
             rowsperstrip=rows_a_strip,
@@ -56,36 +71,33 @@ def encode_tiff(
             extratags=tags,
             maxworkers=1,
         )
-    _append_directories(file, {tag: directories[group] for group, tag in _POINTERS.items() if group in directories})
+    if entries:
+        _join(file, entries, order, big)
 
 
-def _packed(strip: np.ndarray, small: bool) -> bytes:
+def _packed(strip: np.ndarray, order: Literal["<", ">"], small: bool) -> bytes:
     """A strip compressed: differences along the row, deflate."""
     differences = strip.copy()
     differences[:, 1:] -= strip[:, :-1]
-    values = differences.astype(differences.dtype.newbyteorder("<"), copy=False)
+    values = differences.astype(differences.dtype.newbyteorder(order), copy=False)
     return zlib.compress(values.data, 9) if small else isal_zlib.compress(values.data, 1)
 
 
-def _append_directories(file: IO[bytes], directories: dict[int, TiffImagePlugin.ImageFileDirectory_v2]) -> None:
-    """Puts EXIF's directories behind the pixels, and behind them a new main directory that points to them too."""
-    if not directories:
-        return
-    file.seek(4)
-    (start,) = struct.unpack("<I", file.read(4))
+def _join(file: IO[bytes], added: list[bytes], order: str, big: bool) -> None:
+    """A new main directory behind everything, with the picture's entries and EXIF's."""
+    offset, count, step = ("Q", "Q", 20) if big else ("I", "H", 12)
+    pointer = 8 if big else 4
+    file.seek(pointer)
+    (start,) = struct.unpack(order + offset, file.read(pointer))
     file.seek(start)
-    (count,) = struct.unpack("<H", file.read(2))
-    entries = [file.read(12) for _ in range(count)]
-    for tag, directory in directories.items():
-        entries.append(struct.pack("<HHII", tag, 4, 1, _at_even_end(file)))
-        file.write(directory.tobytes(_at_even_end(file)))
-    entries.sort(key=lambda entry: struct.unpack("<H", entry[:2]))
-    start = _at_even_end(file)
-    file.write(struct.pack("<H", len(entries)) + b"".join(entries) + struct.pack("<I", 0))
-    file.seek(4)
-    file.write(struct.pack("<I", start))
-
-
-def _at_even_end(file: IO[bytes]) -> int:
+    (number,) = struct.unpack(order + count, file.read(struct.calcsize(count)))
+    tag = struct.Struct(order + "H").unpack_from
+    entries = {tag(entry)[0]: entry for entry in added}
+    # The picture's own tags go first where both have one, but for the program's name: it stands in both.
+    entries |= {tag(entry)[0]: entry for entry in (file.read(step) for _ in range(number))}
     end = file.seek(0, io.SEEK_END)
-    return end + file.write(b"\0" * (end % 2))
+    end += file.write(b"\0" * (end % 2))
+    lines = b"".join(entries[key] for key in sorted(entries))
+    file.write(struct.pack(order + count, len(entries)) + lines + struct.pack(order + offset, 0))
+    file.seek(pointer)
+    file.write(struct.pack(order + offset, end))

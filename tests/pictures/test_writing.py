@@ -95,10 +95,15 @@ def test_metadata_is_carried_over(cat, tmp_path, suffix):
     exif[0x010F], exif[0x0100] = "Camera", 90
     exif.get_ifd(0x8769).update({0xA002: 90, 0xA003: 60, 0x9003: "2020:01:02 03:04:05"})
     exif.get_ifd(0x8825).update({1: "N"})
-    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf exif:PixelXDimension="90"/></x:xmpmeta>'
+    xmp = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/" xmlns:exif="http://ns.adobe.com/exif/1.0/">'
+        b'<rdf exif:PixelXDimension="90"/></x:xmpmeta>'
+    )
     iptc = b"\x1c\x02\x78\x00\x05hello"
     profile = b"\0" * 12 + b"mntrRGB XYZ " + b"\0" * 200000
-    before = Metadata(profile, exif.tobytes(), xmp, iptc, (300.0, 300.0)).resized(360, 240, "sr_gan_tf span_x4 x4")
+    before = Metadata(profile, exif.tobytes(), xmp, iptc, (300.0, 300.0)).resized(
+        (90, 60), (360, 240), "sr_gan_tf span_x4 x4"
+    )
     path = tmp_path / f"out.{suffix}"
     write_image(path, cat, metadata=before)
     after = read_image(path).metadata

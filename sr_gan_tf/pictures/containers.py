@@ -1,0 +1,129 @@
+"""The parts of picture files that hold metadata: JPEG's segments, PNG's chunks, Photoshop's image resources."""
+
+import re
+import struct
+import zlib
+from typing import IO
+
+_MOST_SEGMENTS = 100_000
+_LARGEST_CHUNK = 1 << 26
+_PIXEL_CHUNKS = (b"IDAT", b"fdAT", b"fcTL", b"acTL", b"PLTE", b"tRNS", b"IEND", b"IHDR")
+IPTC_RESOURCE = 0x0404
+# The copyright flag, the URL, the digest of IPTC, and paths: they hold for any size. Others describe a size, a print or
+# a thumbnail.
+_LASTING_RESOURCES = frozenset({0x040A, 0x040B, 0x0425, *range(2000, 3000)})
+_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+
+
+def jpeg_segments(file: IO[bytes]) -> tuple[list[tuple[int, bytes]], int]:
+    """(marker, body) of the segments before the first scan, and the bytes behind the end of the picture."""
+    data = file.read()
+    segments: list[tuple[int, bytes]] = []
+    place = 2
+    scanned = False
+    while len(segments) < _MOST_SEGMENTS:
+        found = _MARKER.search(data, place)
+        if found is None:
+            return segments, 0
+        marker, place = found.group()[-1], found.end()
+        if marker == 0xD9:
+            return segments, len(data) - place
+        if marker == 0x01 or marker == 0xD8 or place + 2 > len(data):
+            continue
+        length = int.from_bytes(data[place : place + 2], "big")
+        if not scanned:
+            segments.append((marker, data[place + 2 : place + length]))
+        scanned = scanned or marker == 0xDA
+        place += length
+    return segments, 0
+
+
+def png_chunks(file: IO[bytes]) -> list[tuple[bytes, bytes]]:
+    """(type, body) of the chunks of a PNG but for those of its pixels; damaged ones are left out."""
+    chunks: list[tuple[bytes, bytes]] = []
+    file.seek(8)
+    while len(head := file.read(8)) == 8 and len(chunks) < _MOST_SEGMENTS:
+        length, kind = struct.unpack(">I4s", head)
+        if kind == b"IEND":
+            break
+        if kind in _PIXEL_CHUNKS or length > _LARGEST_CHUNK:
+            file.seek(length + 4, 1)
+            continue
+        body, check = file.read(length), file.read(4)
+        if len(check) == 4 and int.from_bytes(check, "big") == zlib.crc32(body, zlib.crc32(kind)):
+            chunks.append((kind, body))
+    return chunks
+
+
+def png_without_damaged_chunks(data: bytes) -> tuple[bytes, list[str]]:
+    """A PNG without those of its ancillary chunks whose checksum is wrong, and their types."""
+    parts, damaged, place = [data[:8]], [], 8
+    while place + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        end = place + 12 + length
+        if end > len(data):
+            break
+        check = int.from_bytes(data[end - 4 : end], "big")
+        if kind[0] & 0x20 and check != zlib.crc32(data[place + 4 : end - 4]):
+            damaged.append(kind.decode("latin-1"))
+        else:
+            parts.append(data[place:end])
+        place = end
+    parts.append(data[place:])
+    return b"".join(parts), damaged
+
+
+def png_text(kind: bytes, body: bytes) -> tuple[bytes, bytes]:
+    """(keyword, text) of a tEXt, zTXt or iTXt chunk; an empty text where it is damaged."""
+    keyword, _, rest = body.partition(b"\0")
+    packed = kind == b"zTXt"
+    if kind == b"zTXt":
+        rest = rest[1:]
+    elif kind == b"iTXt":
+        packed = rest[:1] == b"\1"
+        rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
+    if packed:
+        try:
+            rest = zlib.decompressobj().decompress(rest, _LARGEST_CHUNK)
+        except zlib.error:
+            rest = b""
+    return keyword, rest
+
+
+def raw_profile(value: bytes) -> bytes | None:
+    """The bytes in a text under which ImageMagick and exiftool keep a block in a PNG."""
+    try:
+        return bytes.fromhex("".join(value.decode("latin-1").split()[2:])) or None
+    except ValueError:
+        return None
+
+
+def raw_profile_text(name: str, data: bytes) -> bytes:
+    """The text under which ImageMagick and exiftool keep a block in a PNG."""
+    digits = data.hex()
+    lines = [digits[start : start + 72] for start in range(0, len(digits), 72)]
+    return "\n{}\n{:8d}\n{}\n".format(name, len(data), "\n".join(lines)).encode()
+
+
+def photoshop_resources(block: bytes) -> tuple[bytes | None, bytes | None]:
+    """IPTC's record among Photoshop's image resources, and those others that hold for any size."""
+    block = block.removeprefix(b"Photoshop 3.0\0")
+    iptc, others, place = None, b"", 0
+    while block[place : place + 4] == b"8BIM" and place + 12 <= len(block):
+        number, name = struct.unpack_from(">HB", block, place + 4)
+        start = place + 6 + (name + 2) // 2 * 2
+        length = int.from_bytes(block[start : start + 4], "big")
+        end = start + 4 + length
+        if end > len(block):
+            break
+        if number == IPTC_RESOURCE:
+            iptc = block[start + 4 : end] or None
+        elif number in _LASTING_RESOURCES:
+            others += block[place:end] + b"\0" * (length % 2)
+        place = end + length % 2
+    return iptc, others or None
+
+
+def iptc_resource(iptc: bytes) -> bytes:
+    """An IPTC record as one of Photoshop's image resources."""
+    return b"8BIM\x04\x04\0\0" + len(iptc).to_bytes(4, "big") + iptc + b"\0" * (len(iptc) % 2)

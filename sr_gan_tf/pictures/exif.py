@@ -1,0 +1,290 @@
+"""EXIF as the bytes that a camera or an editor wrote: read, corrected in place, moved into and out of TIFF files.
+
+An EXIF block is a small TIFF file, and its texts are bytes of an encoding that nothing names. Libraries that decode and
+encode them lose what they do not expect (Pillow everything beyond ASCII, piexif all unknown tags). Here a block stays
+the bytes that came: numbers that an enlargement changes are overwritten where they stand, and what is added goes to
+the end. So no offset moves, not even those inside a maker note, whose format only its maker knows.
+
+Sources: Exif 2.32 (CIPA DC-008-2019), TIFF 6.0.
+"""
+
+import contextlib
+import dataclasses
+import struct
+from collections.abc import Callable
+
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_SHORT, _LONG = 3, 4
+_WIDTH, _HEIGHT, _ORIENTATION, _SOFTWARE = 0x0100, 0x0101, 0x0112, 0x0131
+_EXIF, _GPS, _INTEROPERABILITY = 0x8769, 0x8825, 0xA005
+POINTERS = (_EXIF, _GPS, _INTEROPERABILITY)
+_PIXEL_X, _PIXEL_Y, _RELATED_X, _RELATED_Y = 0xA002, 0xA003, 0x1001, 0x1002
+_SUBJECTS = (0x9214, 0xA214)  # area and location, in pixels of the picture as it is stored
+_ACROSS, _DOWN, _UNIT = 0x011A, 0x011B, 0x0128
+_EMPTY = b"II*\0\x08\0\0\0" + bytes(6)
+_MOST_ENTRIES = 2000
+_LARGEST_VALUE = 1 << 26
+
+
+class DamagedExif(ValueError):
+    """A block whose directories cannot be followed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One tag: its number, its type and count, the bytes of its value, and where its 12 (BigTIFF: 20) bytes stand."""
+
+    tag: int
+    kind: int
+    count: int
+    value: bytes
+    place: int = 0
+
+
+Directory = dict[int, Entry]
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How a TIFF file writes numbers: byte order, and 32-bit or BigTIFF's 64-bit offsets."""
+
+    order: str
+    big: bool = False
+
+    def number(self, data: bytes | bytearray, place: int, size: int) -> int:
+        return struct.unpack_from(self.order + {2: "H", 4: "I", 8: "Q"}[size], data, place)[0]
+
+    def pack(self, value: int, size: int) -> bytes:
+        return struct.pack(self.order + {2: "H", 4: "I", 8: "Q"}[size], value)
+
+    @property
+    def word(self) -> int:
+        return 8 if self.big else 4
+
+
+def without_prefix(exif: bytes) -> bytes:
+    r"""The block itself, without the `Exif\0\0` that JPEG puts before it."""
+    return exif.removeprefix(b"Exif\0\0")
+
+
+def directories(exif: bytes) -> tuple[Layout, dict[int, Directory]]:
+    """The directories of a block: the main one under 0, the others under the tag that points to them.
+
+    Raises:
+        DamagedExif: where they cannot be followed.
+    """
+    return directories_of(lambda place, size: exif[place : place + size])
+
+
+def directories_of(read: Callable[[int, int], bytes]) -> tuple[Layout, dict[int, Directory]]:
+    """As `directories`, of a file that gives (offset, count) bytes."""
+    try:
+        head = read(0, 16)
+        layout = Layout({b"II": "<", b"MM": ">"}[head[:2]], {42: False, 43: True}[_number(head)])
+        result = {0: _directory(read, layout, layout.number(head, layout.word, layout.word))}
+        for tag in POINTERS:
+            owner = result.get(_EXIF, {}) if tag == _INTEROPERABILITY else result[0]
+            if tag in owner:
+                value = owner[tag].value
+                # A pointer to nowhere costs its own directory, not the others.
+                with contextlib.suppress(DamagedExif, struct.error):
+                    result[tag] = _directory(read, layout, layout.number(value, 0, 8 if len(value) == 8 else 4))
+        return layout, result
+    except (struct.error, KeyError, IndexError, OverflowError) as error:
+        raise DamagedExif(f"EXIF cannot be followed ({error})") from error
+
+
+def _number(head: bytes) -> int:
+    return int.from_bytes(head[2:4], "little" if head[:2] == b"II" else "big")
+
+
+def _directory(read: Callable[[int, int], bytes], layout: Layout, start: int) -> Directory:
+    size, step = (8, 20) if layout.big else (2, 12)
+    count = layout.number(read(start, size), 0, size)
+    if not start or count > _MOST_ENTRIES:
+        raise DamagedExif(f"EXIF cannot be followed (a directory of {count} entries at {start})")
+    result: Directory = {}
+    for index in range(count):
+        place = start + size + step * index
+        entry = read(place, step)
+        tag, kind, number = layout.number(entry, 0, 2), layout.number(entry, 2, 2), layout.number(entry, 4, layout.word)
+        length = SIZES.get(kind, 0) * number
+        inline = entry[4 + layout.word :]
+        if length > _LARGEST_VALUE:
+            continue
+        value = inline[:length] if length <= layout.word else read(layout.number(inline, 0, layout.word), length)
+        if length and len(value) == length:  # A value beyond the end of the block is none.
+            result.setdefault(tag, Entry(tag, kind, number, value, place))
+    return result
+
+
+def orientation(exif: bytes | None) -> int:
+    """EXIF orientation 1 to 8; 1 where it is absent or damaged."""
+    if not exif:
+        return 1
+    try:
+        layout, parts = directories(exif)
+        entry = parts[0].get(_ORIENTATION)
+        value = layout.number(entry.value, 0, 2) if entry and entry.kind == _SHORT else 1
+    except (DamagedExif, struct.error):
+        return 1
+    return value if 1 <= value <= 8 else 1
+
+
+def resized(exif: bytes | None, before: tuple[int, int], after: tuple[int, int], software: str) -> bytes:
+    """The block of the same picture at another size, upright, without thumbnail, and with `software` noted.
+
+    Args:
+        exif: the block, without prefix; None for a new one.
+        before: (width, height) of the picture upright.
+        after: (width, height) of the result.
+        software: what made the result.
+
+    Raises:
+        DamagedExif: where the block cannot be followed.
+    """
+    if not exif:
+        exif = _EMPTY
+    layout, parts = directories(exif)
+    data = bytearray(exif)
+    turn = orientation(exif)
+    stored = before[::-1] if turn >= 5 else before
+
+    def overwrite(entry: Entry | None, *values: int) -> None:
+        """The numbers of a SHORT or LONG tag, where they stand; more than 16 bits make an inline LONG."""
+        if entry is None or entry.kind not in (_SHORT, _LONG) or entry.count != len(values):
+            return
+        kind = _LONG if len(values) == 1 and max(values) > 65535 else entry.kind
+        size = SIZES[kind]
+        coded = b"".join(layout.pack(min(value, 256**size - 1), size) for value in values)
+        data[entry.place + 2 : entry.place + 4] = layout.pack(kind, 2)
+        inline = len(coded) <= layout.word
+        place = entry.place + 8 if inline else layout.number(data, entry.place + 8, 4)
+        data[place : place + len(coded)] = coded
+
+    details, related = parts.get(_EXIF, {}), parts.get(_INTEROPERABILITY, {})
+    for directory, across, down in (
+        (parts[0], _WIDTH, _HEIGHT),
+        (details, _PIXEL_X, _PIXEL_Y),
+        (related, _RELATED_X, _RELATED_Y),
+    ):
+        overwrite(directory.get(across), after[0])
+        overwrite(directory.get(down), after[1])
+    overwrite(parts[0].get(_ORIENTATION), 1)
+    for tag in _SUBJECTS:
+        if tag in details and details[tag].kind == _SHORT:
+            numbers = struct.unpack(f"{layout.order}{details[tag].count}H", details[tag].value)
+            overwrite(details[tag], *_moved(numbers, turn, stored, before, after))
+    small = _without_thumbnail(bytes(data), layout)
+    text = software.encode() + b"\0"
+    return _with_entries(small, [Entry(_SOFTWARE, 2, len(text), text)])
+
+
+def resolution(exif: bytes | None) -> tuple[float, float] | None:
+    """(horizontal, vertical) dots per inch, or None where the block doesn't say."""
+    if not exif:
+        return None
+    try:
+        layout, parts = directories(exif)
+        unit = layout.number(parts[0][_UNIT].value, 0, 2) if _UNIT in parts[0] else 2
+        across, down = (struct.unpack(layout.order + "II", parts[0][tag].value) for tag in (_ACROSS, _DOWN))
+        factor = {2: 1.0, 3: 2.54}[unit]
+        return across[0] / across[1] * factor, down[0] / down[1] * factor
+    except (DamagedExif, KeyError, struct.error, ZeroDivisionError):
+        return None
+
+
+def with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
+    """The block with a resolution, where it has none or another one."""
+    known = resolution(exif)
+    if exif and known and all(abs(ours - theirs) < 0.5 for ours, theirs in zip(known, dpi, strict=True)):
+        return exif
+    exif = exif or _EMPTY
+    layout, _ = directories(exif)
+    lengths = [struct.pack(layout.order + "II", round(value * 1000), 1000) for value in dpi]
+    return _with_entries(
+        exif,
+        [Entry(_ACROSS, 5, 1, lengths[0]), Entry(_DOWN, 5, 1, lengths[1]), Entry(_UNIT, _SHORT, 1, layout.pack(2, 2))],
+    )
+
+
+def without_orientation(exif: bytes) -> bytes:
+    """The block without a word on how to turn the picture, which is upright."""
+    return _with_entries(exif, [], leave=_ORIENTATION) if _ORIENTATION in directories(exif)[1][0] else exif
+
+
+def _with_entries(data: bytes, new: list[Entry], leave: int | None = None) -> bytes:
+    """A new main directory at the end: the old one has no room, and its chain leads to the thumbnail."""
+    layout, parts = directories(data)
+    main = parts[0] | {entry.tag: entry for entry in new}
+    if leave is not None:
+        main.pop(leave, None)
+    data += b"\0" * (len(data) % 2)
+    return data[:4] + layout.pack(len(data), 4) + data[8:] + _repointed(main, data, layout)
+
+
+def _repointed(main: Directory, data: bytes, layout: Layout) -> bytes:
+    """A main directory for the end of `data`: entries that stand in it as they are, new ones with their values."""
+    start = len(data) + 2 + 12 * len(main) + 4
+    entries, values = b"", b""
+    for tag in sorted(main):
+        entry = main[tag]
+        if entry.place:
+            entries += data[entry.place : entry.place + 12]
+            continue
+        entries += layout.pack(tag, 2) + layout.pack(entry.kind, 2) + layout.pack(entry.count, 4)
+        if len(entry.value) <= 4:
+            entries += entry.value.ljust(4, b"\0")
+        else:
+            entries += layout.pack(start + len(values), 4)
+            values += entry.value + b"\0" * (len(entry.value) % 2)
+    return layout.pack(len(main), 2) + entries + layout.pack(0, 4) + values
+
+
+def _without_thumbnail(data: bytes, layout: Layout) -> bytes:
+    """The thumbnail's bytes cut off at the end of the block, where cameras put them, or blanked."""
+    start = layout.number(data, 4, 4)
+    count = layout.number(data, start, 2)
+    try:
+        following = layout.number(data, start + 2 + 12 * count, 4)
+        small = _directory(lambda place, size: data[place : place + size], layout, following) if following else {}
+        place, length = (layout.number(small[tag].value, 0, 4) for tag in (0x0201, 0x0202))
+    except (struct.error, KeyError, DamagedExif):
+        return data
+    if not 8 < place <= place + length <= len(data):
+        return data
+    used = _spans(data, layout)
+    if any(place < end and begin < place + length for begin, end in used):
+        return data  # A damaged offset must not blank what is somebody else's.
+    if place + length >= len(data) - 2 and max(end for _, end in used) <= place:
+        return data[:place]
+    return data[:place] + bytes(length) + data[place + length :]
+
+
+def _spans(data: bytes, layout: Layout) -> list[tuple[int, int]]:
+    """Where directories and values stand in a block."""
+    result = [(0, 8)]
+    for part in directories(data)[1].values():
+        for entry in part.values():
+            result.append((entry.place, entry.place + 12))
+            if len(entry.value) > 4:
+                place = layout.number(data, entry.place + 8, 4)
+                result.append((place, place + len(entry.value)))
+    return result
+
+
+def _moved(numbers: tuple[int, ...], turn: int, stored: tuple, before: tuple, after: tuple) -> list[int]:
+    """A subject's center, and its size where it has one, from the stored picture to the upright enlarged one."""
+    if not 2 <= len(numbers) <= 4:
+        return list(numbers)
+    x, y, *size = numbers
+    if turn in (2, 3):
+        x = stored[0] - x
+    if turn in (3, 4):
+        y = stored[1] - y
+    if turn >= 5:
+        x, y = {5: (y, x), 6: (stored[1] - y, x), 7: (stored[1] - y, stored[0] - x), 8: (y, stored[0] - x)}[turn]
+        size = size[::-1]
+    across, down = after[0] / before[0], after[1] / before[1]
+    factors = (across, down, *((across, down) if len(size) == 2 else (across,))[: len(size)])
+    return [min(65535, max(0, round(value * factor))) for value, factor in zip((x, y, *size), factors, strict=True)]
