@@ -7,12 +7,21 @@ from sr_gan_tf.quiet_start import import_tensorflow, is_dispatcher
 from sr_gan_tf.version import __version__
 
 if TYPE_CHECKING:
+    from sr_gan_tf.config import Experiment
     from sr_gan_tf.models import load, shipped_models
+    from sr_gan_tf.registry.imports import import_parts
+    from sr_gan_tf.registry.parts import register
 
-__all__ = ["__version__", "load", "shipped_models"]
+__all__ = ["Experiment", "__version__", "import_parts", "load", "register", "shipped_models"]
 
 # Public names, and the modules that hold them.
-_NAMES = {"load": "sr_gan_tf.models", "shipped_models": "sr_gan_tf.models"}
+_NAMES = {
+    "Experiment": "sr_gan_tf.config",
+    "import_parts": "sr_gan_tf.registry.imports",
+    "load": "sr_gan_tf.models",
+    "register": "sr_gan_tf.registry.parts",
+    "shipped_models": "sr_gan_tf.models",
+}
 
 
 def start() -> None:

@@ -11,12 +11,14 @@ from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.models import DEFAULT_MODEL
 from sr_gan_tf.pictures.encoding import FORMATS
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS
+from sr_gan_tf.registry.imports import add_import
 
 
 @command
 def main(argv: list[str] | None = None) -> None:
     """Runs the command with the words of `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.beam", description=__doc__.split(":")[1].split("\n")[0])
+    add_import(parser)
     parser.add_argument("pattern", help="originals, e.g. 'gs://bucket/photos/**' or '/photos/*.jpg'")
     parser.add_argument("-o", "--output", required=True, help="folder of results")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="name, run folder or .keras file that all workers read")

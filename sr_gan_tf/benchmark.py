@@ -10,6 +10,7 @@ import sys
 from sr_gan_tf.benchmarks.results import SUFFIXES
 from sr_gan_tf.benchmarks.run import run
 from sr_gan_tf.errors import Parser, command
+from sr_gan_tf.registry.imports import add_import
 
 
 @command
@@ -22,6 +23,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m sr_gan_tf.benchmark", description=__doc__.partition(":")[2])
+    add_import(parser)
     parser.add_argument(
         "--networks", nargs="+", metavar="NETWORK", default=[],
         help="catalogue names (SRResNet, SPAN:merged=true), rows of the published table ('MetaGAN conv SSE'), or "

@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
 
 from sr_gan_tf.config import Spec
 from sr_gan_tf.errors import InputError, suggest
+from sr_gan_tf.registry.imports import describe_fault
+from sr_gan_tf.registry.parts import Catalogue, find
+
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 def build(spec: Spec, catalogue: Mapping[str, type], where: str, **given: Any) -> Any:
@@ -16,24 +21,28 @@ def build(spec: Spec, catalogue: Mapping[str, type], where: str, **given: Any) -
 
     Args:
         spec: class name and constructor arguments.
-        catalogue: the names that may stand there and what they build.
+        catalogue: the names that may stand there and what they build; a `Catalogue` also takes parts of the user's own.
         where: path in the experiment file, for messages, e.g. `"stages.0.content.1"`.
         **given: what the experiment says elsewhere once for all (`scale`, `image_size`), handed to constructors
             that take it.
+
+    Returns:
+        The object.
 
     Raises:
         InputError: unknown class or argument (with "did you mean"), a value of the wrong type or that the
             constructor refuses, or one that contradicts `given`.
     """
-    if spec.class_name not in catalogue:
-        raise InputError(f"{where}.class_name: no {spec.class_name!r}{suggest(spec.class_name, catalogue)}")
-    constructor = catalogue[spec.class_name]
-    parameters = inspect.signature(constructor).parameters
+    constructor = find(spec.class_name, catalogue, f"{where}.class_name")
+    is_own = spec.class_name not in catalogue
+    parameters = arguments_of(constructor)
     config = dict(spec.config)
     for key in config:
         if key not in parameters:
             raise InputError(
                 f"{where}.config.{key}: {spec.class_name} takes no such argument{suggest(key, parameters)}"
+                if parameters
+                else f"{where}.config.{key}: {spec.class_name} takes no arguments; remove it"
             )
     for key, value in given.items():
         if key not in parameters:
@@ -43,28 +52,60 @@ def build(spec: Spec, catalogue: Mapping[str, type], where: str, **given: Any) -
                 f"{where}.config.{key}: is {config[key]!r}, but the experiment's own is {value!r}; leave it out here"
             )
     for key, parameter in parameters.items():
-        required = parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-        if required and key not in config:
+        if parameter.default is parameter.empty and key not in config:
             raise InputError(f"{where}.config.{key}: {spec.class_name} needs this argument; add it")
     for key, value in config.items():
         config[key] = _checked(value, parameters[key].annotation, f"{where}.config.{key}")
     try:
-        return constructor(**config)
+        built = constructor(**config)
     except InputError as error:
         # A remedy that is an override of this very object writes {where} for its place.
         raise type(error)(f"{where}: {error}".replace("{where}", where)) from error
     except (TypeError, ValueError) as error:
-        raise InputError(f"{where}: {spec.class_name} refuses its configuration: {error}") from error
+        place = f" ({describe_fault(error)})" if is_own and isinstance(error, TypeError) else ""
+        raise InputError(f"{where}: {spec.class_name} refuses its configuration: {error}{place}") from error
+    except Exception as error:
+        if not is_own:
+            raise
+        raise InputError(f"{where}: {spec.class_name} cannot be made: {describe_fault(error)}; repair it") from error
+    if not is_own or not isinstance(catalogue, Catalogue) or catalogue.adapt is None:
+        return built
+    try:
+        return catalogue.adapt(built, **given)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def arguments_of(constructor: Any) -> dict[str, inspect.Parameter]:
+    """The named arguments of a constructor; where it passes `**kwargs` on, those of its base classes as well."""
+    try:
+        signature = inspect.signature(constructor, eval_str=True)
+    except (NameError, TypeError, SyntaxError):  # annotations that only a type checker can read
+        signature = inspect.signature(constructor)
+    parameters = signature.parameters.values()
+    named = {item.name: item for item in parameters if item.kind in _NAMED}
+    if isinstance(constructor, type) and any(item.kind is item.VAR_KEYWORD for item in parameters):
+        owners = [base for base in constructor.__mro__[:-1] if "__init__" in vars(base)]
+        for base in owners[1:]:
+            for item in inspect.signature(vars(base)["__init__"]).parameters.values():
+                if item.kind in _NAMED and item.default is not item.empty:
+                    named.setdefault(item.name, item)
+    return named
 
 
 def _checked(value: Any, annotation: Any, where: str) -> Any:
     """The value checked against the constructor's annotation; a name without one takes anything."""
-    if annotation is inspect.Parameter.empty:
+    if annotation is inspect.Parameter.empty or isinstance(annotation, str):
         return value
     try:
-        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True)).validate_json(
-            json.dumps(value), strict=True
-        )
+        adapter = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUserError:  # an annotation that is no type, or a dataclass with a configuration of its own
+        try:
+            adapter = TypeAdapter(annotation)
+        except PydanticUserError:
+            return value
+    try:
+        return adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join([where, *(str(part) for part in problem["loc"])])

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from sr_gan_tf.errors import Parser, command
 from sr_gan_tf.evaluation.run_comparison import compare_runs
+from sr_gan_tf.registry.imports import add_import
 
 
 @command
 def main(argv: list[str] | None = None) -> None:
     """Runs the command with the words of `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.compare", description=__doc__)
+    add_import(parser)
     parser.add_argument(
         "runs", nargs="+", metavar="RUN", help="run folders (or a history.csv), LABEL=FOLDER, seeds LABEL=A,B"
     )

@@ -16,6 +16,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from sr_gan_tf.errors import InputError, suggest
+from sr_gan_tf.json_files import override, put, read_json
+from sr_gan_tf.registry.imports import beside, imported, is_allowed
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -127,6 +129,56 @@ class Experiment:
     )
     max_bad_steps: int = Field(default=10, gt=0, description="non-finite steps in a row that stop the run")
     histograms: bool = False
+    imports: tuple[str, ...] = Field(
+        default=(), description="modules with parts of your own; imported only if the user allows it (--import)"
+    )
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Experiment":
+        """Reads an experiment file.
+
+        Args:
+            path: the JSON file, or the folder of a run.
+
+        Raises:
+            InputError: it is missing, not JSON, or a value does not fit.
+
+        Example:
+            >>> Experiment.load("experiments/quickstart.json").override({"stages.0.steps": 100}, seed=7)
+        """
+        return load_experiment(Path(path) / "experiment.json" if Path(path).is_dir() else path)
+
+    @classmethod
+    def from_dict(cls, raw: dict) -> "Experiment":
+        """An experiment from the plain data that its JSON file would hold.
+
+        Raises:
+            InputError: a value does not fit.
+        """
+        return parse_experiment(json.loads(json.dumps(raw)))
+
+    def to_dict(self) -> dict:
+        """The plain data that the experiment's JSON file holds."""
+        return json.loads(to_json(self))
+
+    def override(self, changes: Mapping[str, Any] | None = None, /, **top: Any) -> "Experiment":
+        """A copy with other values, checked like a file.
+
+        Args:
+            changes: dotted path to value, e.g. `{"stages.0.steps": 100, "data.train.0.config.path": "photos"}`.
+            **top: values of the first level, e.g. `seed=7`.
+
+        Raises:
+            InputError: there is no such place, or a value does not fit.
+        """
+        raw = self.to_dict()
+        for key, value in {**(changes or {}), **top}.items():
+            try:
+                value = json.loads(json.dumps(value, default=_plain))
+            except TypeError as error:
+                raise InputError(f"override: {key}: {value!r} is no JSON value; give numbers, text, lists") from error
+            put(raw, key, value, f"override: {key}")
+        return parse_experiment(raw)
 
 
 def patch_size(experiment: Experiment, stage: Stage) -> int:
@@ -156,28 +208,12 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
         InputError: for a missing file, broken JSON (with line and column) or any value that doesn't fit.
     """
     raw = read_json(path)
-    for override in overrides:
-        _override(raw, override)
-    return parse_experiment(raw, str(path))
-
-
-def read_json(path: str | Path) -> dict:
-    """A JSON object from a file, with an error that names line and column."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text; give an experiment file in JSON") from error
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; give the path of an experiment file") from error
-    try:
-        raw = json.loads(text, object_pairs_hook=_no_duplicates)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from error
-    except _DuplicateKey as error:
-        raise InputError(f"{path}: the key {error} stands twice in one object; keep one of them") from error
-    if not isinstance(raw, dict):
-        raise InputError(f"{path}: expected a JSON object {{...}}, found {type(raw).__name__}")
-    return raw
+    for text in overrides:
+        override(raw, text)
+    experiment = parse_experiment(raw, str(path))
+    beside(path, experiment.imports)
+    rest = [name for name in experiment.imports if not is_allowed(Path(name).name.removesuffix(".py"))]
+    return dataclasses.replace(experiment, imports=(*rest, *imported()))
 
 
 def parse_experiment(raw: dict, where: str = "experiment") -> Experiment:
@@ -195,53 +231,13 @@ def to_json(experiment: Experiment) -> str:
     return json.dumps(dataclasses.asdict(experiment), indent=2) + "\n"
 
 
-class _DuplicateKey(ValueError):
-    pass
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict:
-    result = {}
-    for key, value in pairs:
-        if key in result:
-            raise _DuplicateKey(repr(key))
-        result[key] = value
-    return result
-
-
-def _override(raw: dict, override: str) -> None:
-    key, separator, text = override.partition("=")
-    if not separator or not key:
-        raise InputError(f"--set {override}: expected KEY=JSON, e.g. --set stages.0.steps=100")
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"--set {override}: {text!r} is not JSON ({error.msg}); put strings in double quotes"
-        ) from error
-    *path, last = key.split(".")
-    place: Any = raw
-    for part in path:
-        place = _step(place, part, override)
-    if isinstance(place, list):
-        place[_index(place, last, override)] = value
-    elif isinstance(place, dict):
-        place[last] = value
-    else:
-        raise InputError(f"--set {override}: {'.'.join(path)} holds {place!r}, nothing below it can be set")
-
-
-def _step(place: Any, part: str, override: str) -> Any:
-    if isinstance(place, list):
-        return place[_index(place, part, override)]
-    if isinstance(place, dict):
-        return place.setdefault(part, {})
-    raise InputError(f"--set {override}: nothing below {part!r} can be set, since a plain value stands there")
-
-
-def _index(place: list, part: str, override: str) -> int:
-    if not part.isdigit() or int(part) >= len(place):
-        raise InputError(f"--set {override}: {part!r} is no place in a list of {len(place)}; use 0 to {len(place) - 1}")
-    return int(part)
+def _plain(value: Any) -> Any:
+    """Parts of an experiment as JSON data."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(value)
 
 
 def _lists_to_tuples(value: Any) -> Any:

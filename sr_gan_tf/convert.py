@@ -9,12 +9,14 @@ from typing import Any
 
 from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.export_formats.conversion import convert, describe
+from sr_gan_tf.registry.imports import add_import
 
 
 @command
 def main(argv: list[str] | None = None) -> None:
     """Runs the command with the words of `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.convert", description=__doc__)
+    add_import(parser)
     add = parser.add_argument
     add("model", help="a .safetensors file, a file of torch.save (.pth, .pt), or a run folder")
     add("-o", "--output", help="the .keras file to write; default: the model's name with .keras")

@@ -7,6 +7,7 @@ from pathlib import Path
 from sr_gan_tf.errors import Parser, command
 from sr_gan_tf.evaluation.measuring import evaluate_models
 from sr_gan_tf.evaluation.metric_choice import KNOWN, STANDARD
+from sr_gan_tf.registry.imports import add_import
 
 
 @command
@@ -17,6 +18,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m sr_gan_tf.evaluate", description=__doc__)
+    add_import(parser)
 
     def add(*names: str, help: str, **settings) -> None:
         parser.add_argument(*names, help=help, **settings)

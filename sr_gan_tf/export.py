@@ -9,6 +9,7 @@ from sr_gan_tf.export_formats.exporting import FORMATS, export
 from sr_gan_tf.export_formats.litert import QUANTIZATIONS, Lite
 from sr_gan_tf.export_formats.saved_model import MAX_MEGAPIXELS, Serving
 from sr_gan_tf.inference.halo import halo_argument
+from sr_gan_tf.registry.imports import add_import
 
 
 @command
@@ -32,6 +33,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m sr_gan_tf.export", description=__doc__)
+    add_import(parser)
     add = parser.add_argument
     add("model", help="shipped name, run folder or .keras file")
     add("--to", required=True, help="folder of a SavedModel's versions, e.g. serving/srgan_x4; a file for most others")

@@ -6,6 +6,7 @@ import sys
 from sr_gan_tf.benchmarks.input_pipeline import profile_data
 from sr_gan_tf.config import json_schema, load_experiment, to_json
 from sr_gan_tf.errors import InputError, Parser, command
+from sr_gan_tf.registry.imports import add_import
 from sr_gan_tf.training.advice import slow_bfloat16
 from sr_gan_tf.training.dry_run import plan
 from sr_gan_tf.training.run import fit
@@ -22,6 +23,7 @@ def _steps(text: str) -> tuple[int, int]:
 def main(argv: list[str] | None = None) -> None:
     """Runs the command with the words of `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.fit", description=__doc__)
+    add_import(parser, experiment=True)
     parser.add_argument("experiment", nargs="?", help="experiment file, e.g. experiments/quickstart.json")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="e.g. stages.0.steps=100")
     parser.add_argument("--run-dir", help="run folder; default runs/<name>")

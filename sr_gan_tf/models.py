@@ -8,7 +8,9 @@ from pathlib import Path
 import keras
 
 from sr_gan_tf.errors import InputError, one_line, suggest
+from sr_gan_tf.generators.wrapped import as_generator
 from sr_gan_tf.networks import Generator, Network
+from sr_gan_tf.registry.keras_files import check_configuration
 from sr_gan_tf.runs.folder import RunFolder
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -60,15 +62,14 @@ def load(model: str | Path) -> keras.Model:
     raise InputError(f"{path} is neither a run folder (best.keras) nor a SavedModel (saved_model.pb)")
 
 
-def load_network(path: str | Path) -> Network:
-    """A generator or discriminator from a `.keras` file of this package, without running anything that the file names.
+def load_network(path: str | Path) -> keras.Model:
+    """A generator, a discriminator or another Keras model from a `.keras` file, without running code that it names.
 
-    Keras's reader would import and call what a file's configuration says, and its safe mode is a list of what it has
-    learned to refuse. So the configuration is looked at first: only networks of this package are handed to it, whose
-    arguments are plain JSON values.
+    Keras's reader would call what a file's configuration says, and its safe mode is a list of what it has learned to
+    refuse. So the configuration is looked at first (registry/keras_files.py).
 
     Raises:
-        InputError: it is no such file, or damaged, or holds something else.
+        InputError: it is no such file, or damaged, or needs code that the user has not allowed.
     """
     path = Path(path)
     try:
@@ -77,15 +78,11 @@ def load_network(path: str | Path) -> Network:
             if unpacked > _MOST_UNPACKED * path.stat().st_size:
                 raise InputError(f"{path} unpacks to {unpacked:,} bytes, which no model's weights do; it is not read")
             holds = json.loads(archive.read("config.json"))
-        name = holds["registered_name"]
-        known = isinstance(name, str) and name.startswith("sr_gan_tf>")
-        kind = keras.saving.get_registered_object(name) if known else None
     except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, NotImplementedError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} cannot be loaded as a .keras model: {one_line(error)[:300]}") from error
-    if not (isinstance(kind, type) and issubclass(kind, Network)):
-        raise InputError(f"{path} holds {str(holds.get('class_name'))[:60]!r}, expected a network of sr_gan_tf")
+    check_configuration(holds, path)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its readers raise
@@ -94,9 +91,14 @@ def load_network(path: str | Path) -> Network:
 
 def _load_keras(path: Path) -> Generator:
     model = load_network(path)
-    if not isinstance(model, Generator):
-        raise InputError(f"{path} holds a {type(model).__name__}, expected a generator of sr_gan_tf")
-    return model
+    if isinstance(model, Generator):
+        return model
+    if isinstance(model, Network):
+        raise InputError(f"{path} holds a {model.title}, expected a generator")
+    try:
+        return as_generator(model)
+    except ValueError as error:
+        raise InputError(f"{path} holds no generator: {one_line(error)}") from error
 
 
 def _load_saved_model(path: Path) -> keras.Model:

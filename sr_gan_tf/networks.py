@@ -9,8 +9,10 @@ import inspect
 from collections.abc import Mapping, Sequence
 
 import keras
+import numpy as np
 
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.registry.imports import describe_fault
 
 
 class Network(keras.Model):
@@ -61,6 +63,11 @@ class Network(keras.Model):
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> "Network":
         return cls(**config)
 
+    @property
+    def title(self) -> str:
+        """What the network is called in messages: its class."""
+        return type(self).__name__
+
     def copy(self) -> "Network":
         """A second network of the same configuration with the same weights."""
         twin = type(self).from_config(self.get_config())
@@ -98,6 +105,94 @@ class Discriminator(Network):
         """Picture to [features of each layer in `feature_layers`, ..., logits]; shares this network's weights."""
         features = [self.get_layer(name).output for name in self.feature_layers]
         return keras.Model(self.inputs[0], [*features, self.outputs[0]], name=f"{self.name}_features")
+
+
+# What a foreign model may say about itself.
+_ATTACHED = ("size_multiple", "minimum_size", "conditional", "feature_layers")
+
+
+class Wrapped:
+    """What the wrappers around foreign Keras models share: the model is part of the configuration."""
+
+    # Says that the configuration holds another model's, which is built as well.
+    wraps = True
+    model: keras.Model
+    name: str
+
+    @property
+    def title(self) -> str:
+        return title_of(self.model)
+
+    def get_config(self) -> dict:
+        model = keras.saving.serialize_keras_object(self.model)
+        model.pop("compile_config", None)
+        # A functional model's own configuration doesn't hold what was attached to it.
+        attached = {key: _plain(vars(self.model)[key]) for key in _ATTACHED if key in vars(self.model)}
+        return {"model": model, "attached": attached, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None):
+        model = keras.saving.deserialize_keras_object(config["model"], custom_objects, safe_mode=True)
+        for key in _ATTACHED:
+            if key in config["attached"]:
+                setattr(model, key, config["attached"][key])
+        return cls(model, config["name"])  # type: ignore[call-arg]
+
+
+class UnfitModel(ValueError):
+    """A Keras model of the user's own cannot serve as the network that it was named as."""
+
+
+def title_of(model: keras.Model) -> str:
+    """What a model is called in messages: its class, or its name where it is a functional one."""
+    if isinstance(model, Network):
+        return model.title
+    return model.name if type(model).__module__.startswith("keras.") else type(model).__name__
+
+
+def wrapped(model, kind: type[Network], wrapper: type) -> Network:
+    """The model itself where it is a network of that kind, else the wrapper around it; UnfitModel where that fails."""
+    if not isinstance(model, keras.Model):
+        raise UnfitModel(f"expected a keras.Model, found {type(model).__name__}")
+    if isinstance(model, kind):
+        return model
+    try:
+        return wrapper(model)
+    except (InputError, UnfitModel):
+        raise
+    except Exception as error:
+        raise UnfitModel(
+            f"{type(model).__name__} cannot be built for pictures of any height and width, as on "
+            f"keras.Input((None, None, 3)): {describe_fault(error)}"
+        ) from error
+
+
+def answer(network: keras.Model, pictures: np.ndarray) -> np.ndarray:
+    """What a model makes of pictures (N, H, W, C); UnfitModel where it fails."""
+    try:
+        return np.asarray(network(pictures, training=False))
+    except Exception as error:
+        size = "x".join(map(str, pictures.shape[1:3]))
+        raise UnfitModel(
+            f"{title_of(network)} cannot take pictures of {size}: {describe_fault(error)}; write it for any height and "
+            "width, or give it an attribute size_multiple"
+        ) from error
+
+
+def check_copy(network: Network, pictures: np.ndarray) -> None:
+    """The average, and every file, is a copy made from the configuration: it must be the same network."""
+    try:
+        twin = network.copy()
+        same = np.allclose(answer(twin, pictures), answer(network, pictures), rtol=1e-3, atol=1e-4)
+    except Exception as error:
+        raise UnfitModel(
+            f"{network.title} cannot be copied from its get_config(): {describe_fault(error)}; its get_config must "
+            "return every constructor argument"
+        ) from error
+    if not same:
+        raise UnfitModel(
+            f"a copy of {network.title} made from its get_config() answers otherwise; what is missing there?"
+        )
 
 
 def enter_range(image, value_range: Sequence[float]):

@@ -13,10 +13,12 @@ from sr_gan_tf.inference.upscaling import upscale as upscale
 from sr_gan_tf.inference.upscaling import upscale_files
 from sr_gan_tf.models import DEFAULT_MODEL
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS
+from sr_gan_tf.registry.imports import add_import
 
 
 def _arguments() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m sr_gan_tf.upscale", description=__doc__.split(";")[0] + ".")
+    add_import(parser)
     parser.add_argument("inputs", nargs="+", help="pictures, folders (searched through), patterns, or - for stdin")
     where = parser.add_argument_group("results")
     where.add_argument("-o", "--output", help="a file, a folder, or - for stdout; default: beside the originals")

@@ -13,10 +13,11 @@ from pathlib import Path
 import keras
 import pytest
 
-from sr_gan_tf.config import load_experiment, parse_experiment, read_json, to_json
+from sr_gan_tf.config import load_experiment, parse_experiment, to_json
 from sr_gan_tf.data.catalogue import build_degradation, build_sources
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.generators import GENERATORS
+from sr_gan_tf.json_files import read_json
 from sr_gan_tf.losses.package_weights import INSTALL_LPIPS, lpips_file
 from sr_gan_tf.losses.vgg import check_layers
 from sr_gan_tf.models import shipped_models

@@ -6,10 +6,10 @@ import pytest
 
 # A file imports only from earlier places of this list (and from its own).
 ORDER = (
-    "version", "quiet_start", "errors", "arguments", "files", "config", "build", "devices", "distribution",
-    "pictures", "resampling", "layers", "networks", "generators", "discriminators", "losses", "metrics", "data",
-    "runs", "pytorch_checkpoints", "models", "inference", "training", "evaluation", "export_formats", "benchmarks",
-    "weights",
+    "version", "quiet_start", "errors", "arguments", "files", "json_files", "registry", "config", "build", "devices",
+    "distribution", "pictures", "resampling", "layers", "networks", "generators", "discriminators", "losses",
+    "metrics", "data", "runs", "pytorch_checkpoints", "models", "inference", "training", "evaluation",
+    "export_formats", "benchmarks", "weights",
 )  # fmt: skip
 COMMANDS = ("fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark", "beam", "app", "__main__")
 

@@ -30,6 +30,7 @@ from sr_gan_tf.inference.passes import Settings
 from sr_gan_tf.inference.pictures import Treatment
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.pictures.reading import write_image
+from sr_gan_tf.registry.imports import add_import
 
 _PICTURES = 6
 _TORCH_KINDS = ("eager", "channels_last", "compiled")
@@ -135,6 +136,7 @@ def _ratios(seconds: dict[str, float]) -> Iterator[tuple[str, str, float]]:
 def main(argv: list[str] | None = None) -> int:
     """Runs the command with the words of `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.benchmarks.upscaling", description=__doc__.split(":", 1)[1])
+    add_import(parser)
     parser.add_argument("--model", default="span_x4", help="name, run folder or .keras file")
     parser.add_argument("--size", default="640x360", help="WIDTHxHEIGHT of the original")
     parser.add_argument("--rounds", type=int, default=7)

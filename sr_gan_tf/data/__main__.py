@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sr_gan_tf.config import load_experiment
 from sr_gan_tf.errors import InputError, Parser, command
+from sr_gan_tf.registry.imports import add_import
 
 
 @command
@@ -21,6 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     benchmark = commands.add_parser("benchmark", help="batches a second against plain decoding and SRResNet's training")
     for one in (check, benchmark):
         one.add_argument("experiment", help="experiment file")
+        add_import(one, experiment=True)
         one.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="e.g. data.patch_size=64")
     benchmark.add_argument("--batches", type=int, default=100, help="batches a round (default 100)")
     benchmark.add_argument("--rounds", type=int, default=3, help="rounds, of which the median counts (default 3)")

@@ -13,6 +13,7 @@ import numpy as np
 from sr_gan_tf import config
 from sr_gan_tf.build import build
 from sr_gan_tf.data.sampling import Draws
+from sr_gan_tf.registry.parts import Catalogue
 from sr_gan_tf.resampling import imresize
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -139,10 +140,10 @@ class CutBlur(Augmentation):
         return onto, hr
 
 
-AUGMENTATIONS = {
+AUGMENTATIONS = Catalogue("augmentation", {
     "flip": Flip, "turn": Turn, "channel_shuffle": ChannelShuffle, "mixup": Mixup, "cutmix": CutMix,
     "cutblur": CutBlur,
-}  # fmt: skip
+}, (Augmentation,))  # fmt: skip
 
 
 def build_augmentations(data: config.Data, scale: int) -> list[Augmentation]:

@@ -8,11 +8,12 @@ from sr_gan_tf.data.degradations import Bicubic, BlurResize, Degradation, NoiseJ
 from sr_gan_tf.data.realistic import Realistic
 from sr_gan_tf.data.sources import Folder, SamplePhotographs, Source
 from sr_gan_tf.data.tfds_source import TFDS
+from sr_gan_tf.registry.parts import Catalogue
 
-SOURCES = {"Folder": Folder, "TFDS": TFDS, "SamplePhotographs": SamplePhotographs}
-DEGRADATIONS = {
+SOURCES = Catalogue("source", {"Folder": Folder, "TFDS": TFDS, "SamplePhotographs": SamplePhotographs}, (Source,))
+DEGRADATIONS = Catalogue("degradation", {
     "Bicubic": Bicubic, "Resize": Resize, "BlurResize": BlurResize, "NoiseJPEG": NoiseJPEG, "Realistic": Realistic,
-}  # fmt: skip
+}, (Degradation,))  # fmt: skip
 
 
 def build_degradation(data: config.Data, scale: int) -> Degradation:

@@ -24,17 +24,20 @@ from sr_gan_tf.resampling import imresize
 class Example:
     """One picture of a source, decoded when it is read.
 
-    `squash` resizes HR to (height, width) whatever its proportions, `resize` by a factor.
+    `hr` and `lr` are files, their bytes, or pixels: uint8 (H, W), (H, W, 1) or (H, W, 3). `squash` resizes HR to
+    (height, width) whatever its proportions, `resize` by a factor.
     """
 
     name: str
-    hr: Path | bytes
-    lr: Path | bytes | None = None
+    hr: Path | bytes | np.ndarray
+    lr: Path | bytes | np.ndarray | None = None
     squash: tuple[int, int] | None = None
     resize: float | None = None
 
     def is_grey(self) -> bool:
         """Whether the file of HR has one channel: by the published protocol its values are its luma then."""
+        if isinstance(self.hr, np.ndarray):
+            return self.hr.ndim == 2 or self.hr.shape[2] == 1
         return read_image(self.hr, name=self.name if isinstance(self.hr, bytes) else "").pixels.shape[2] == 1
 
     def read(self, scale: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -46,6 +49,13 @@ class Example:
         """
         with naming_faults(self.name):
             return self._read(scale)
+
+    def size(self) -> tuple[int, int]:
+        """(height, width) of HR as it is stored, from its header."""
+        if isinstance(self.hr, np.ndarray):
+            return self.hr.shape[0], self.hr.shape[1]
+        header = read_header(self.hr, name=self.name) if isinstance(self.hr, bytes) else read_header(self.hr)
+        return header.height, header.width
 
     def _read(self, scale: int) -> tuple[np.ndarray, np.ndarray | None]:
         hr = _rgb(self.hr, self.name)
@@ -65,8 +75,15 @@ class Example:
         return hr, lr
 
 
-def _rgb(source: Path | bytes, name: str) -> np.ndarray:
-    """(H, W, 3) uint8: alpha dropped, 16 bits rounded to 8, grey repeated, the first frame of an animation."""
+def _rgb(source: Path | bytes | np.ndarray, name: str) -> np.ndarray:
+    """(H, W, 3) uint8: alpha dropped, 16 bits rounded to 8, gray repeated, the first frame of an animation."""
+    if isinstance(source, np.ndarray):
+        pixels = source[..., None] if source.ndim == 2 else source
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
+            raise InputError(
+                f"{name}: pixels are {source.dtype} {source.shape}; expected uint8 (H, W), (H, W, 1) or (H, W, 3)"
+            )
+        return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
     pixels = to_uint8(read_image(source, name=name if isinstance(source, bytes) else "").pixels)
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
 
@@ -120,8 +137,9 @@ class Source:
         result = []
         for index in sorted({round(place) for place in np.linspace(0, len(self) - 1, min(limit, len(self)))}):
             with contextlib.suppress(InputError):  # unreadable ones are spoken of when they are read
-                header, factor = read_header(self[index].hr), self.resize or 1
-                result.append((math.ceil(header.height * factor), math.ceil(header.width * factor)))
+                height, width = self[index].size()
+                factor = self.resize or 1
+                result.append((math.ceil(height * factor), math.ceil(width * factor)))
         return result
 
 

@@ -36,6 +36,7 @@ from sr_gan_tf.data.sources import Example, Source
 from sr_gan_tf.data.store import FORMAT, Layout, TileStore, cut, details
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.pictures.reading import Unreadable, naming_faults
+from sr_gan_tf.registry.parts import source_digest
 
 _LISTED = 20
 _SIDES = range(96, 257)  # tile sides to choose from
@@ -130,6 +131,8 @@ def store_key(source: Source, degradation: Degradation) -> str:
     about: list[Any] = [FORMAT, degradation.scale, source.fingerprint()]
     if _stores_lr(source, degradation) and not source.has_lr:
         about += [type(degradation).__name__, degradation.get_config()]
+    # Parts of the user's own change with their code.
+    about += [digest.hex() for digest in map(source_digest, (source, degradation)) if digest]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:20]
 
 

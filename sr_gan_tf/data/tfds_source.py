@@ -15,7 +15,6 @@ from typing import Any
 
 from sr_gan_tf.data.sources import Example, Source
 from sr_gan_tf.errors import InputError, Unavailable, one_line
-from sr_gan_tf.pictures.reading import read_header
 
 
 class TFDS(Source):
@@ -87,8 +86,7 @@ class TFDS(Source):
         result = []
         for example in itertools.islice(self.examples(), min(limit, 16)):
             with contextlib.suppress(InputError):  # unreadable ones are spoken of when they are read
-                header = read_header(example.hr, name=example.name)
-                result.append((header.height, header.width))
+                result.append(example.size())
         return result
 
     @property

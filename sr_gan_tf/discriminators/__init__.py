@@ -1,5 +1,7 @@
 """The catalogue of discriminators: the names that an experiment's `discriminator` may have."""
 
+import keras
+
 from sr_gan_tf.discriminators.convolutional import ConvDiscriminator
 from sr_gan_tf.discriminators.dunet import DUnet
 from sr_gan_tf.discriminators.metagan import MetaGAN
@@ -8,8 +10,10 @@ from sr_gan_tf.discriminators.srgan import SRGANDiscriminator
 from sr_gan_tf.discriminators.tiny import TinyDiscriminator
 from sr_gan_tf.discriminators.unet import UNetDiscriminator
 from sr_gan_tf.discriminators.vgg import VGGDiscriminator
+from sr_gan_tf.discriminators.wrapped import as_discriminator
+from sr_gan_tf.registry.parts import Catalogue
 
-DISCRIMINATORS = {
+_SHIPPED = {
     "SRGANDiscriminator": SRGANDiscriminator,
     "TinyDiscriminator": TinyDiscriminator,
     "ConvDiscriminator": ConvDiscriminator,
@@ -19,3 +23,5 @@ DISCRIMINATORS = {
     "MetaGAN": MetaGAN,
     "VGGDiscriminator": VGGDiscriminator,
 }
+
+DISCRIMINATORS = Catalogue("discriminator", _SHIPPED, (keras.Model,), as_discriminator, functions=True)

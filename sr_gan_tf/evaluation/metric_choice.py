@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.losses.package_weights import INSTALL_DISTS, INSTALL_LPIPS
-from sr_gan_tf.metrics import GROUPS, LEARNED, METRICS, Metric, expand
+from sr_gan_tf.metrics import GROUPS, LEARNED, METRICS, Metric, expand, metric_named
 from sr_gan_tf.metrics.niqe import Naturalness
 from sr_gan_tf.metrics.perceptual import PerceptualDistance, dists_at_hand, lpips_at_hand, parse_trunk, trunk_at_hand
 
@@ -52,7 +52,7 @@ def choose_metrics(
         elif name in METRICS:
             found = {name: METRICS[name]}
         else:
-            raise _unknown(name)
+            found = {name: _own_metric(name)}
         chosen |= found
     if niqe:
         measure = Naturalness(niqe)
@@ -84,6 +84,18 @@ def _trunk_distance(trunk: str | None, optional: bool, say: Callable[[str], None
     meaning = f"distance of features of the trunk {distance.trunk}; not comparable with other trunks'"
     metric = Metric(lambda hr, sr, crop, scale: distance(hr, sr, crop), "Perceptual", "lower", 4, meaning)
     return {distance.name: metric}
+
+
+def _own_metric(name: str) -> Metric:
+    """A metric of the user's own, by `module:name` or the bare name under which it is registered."""
+    if name == "all":
+        raise _unknown(name)
+    try:
+        return metric_named(name)
+    except InputError as error:
+        if ":" in name:
+            raise
+        raise _unknown(name) from error
 
 
 def _unknown(name: str) -> InputError:

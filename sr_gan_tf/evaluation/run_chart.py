@@ -8,9 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sr_gan_tf.evaluation.run_histories import Run
-from sr_gan_tf.evaluation.run_tables import best, short
+from sr_gan_tf.evaluation.run_tables import best, metric_of, short
 from sr_gan_tf.files import replacing
-from sr_gan_tf.metrics import LEARNED, METRICS
 from sr_gan_tf.training.chart import guesses
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -83,7 +82,7 @@ def _bicubic(runs: Sequence[Run], column: str) -> float | None:
 
 def _title(column: str) -> str:
     name = column.removeprefix("validation/")
-    metric = (METRICS | LEARNED).get(name.partition("_crop")[0])
+    metric = metric_of(column)
     if metric is None:
         return name.replace("_", " ")
     arrow = {"higher": "higher is better", "lower": "lower is better", "one": "1 is ideal"}[metric.better]

@@ -9,7 +9,7 @@ from typing import Any
 from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.evaluation.figures import aligned
 from sr_gan_tf.evaluation.run_histories import Run
-from sr_gan_tf.metrics import LEARNED, METRICS, score
+from sr_gan_tf.metrics import LEARNED, METRICS, Metric, metric_named
 from sr_gan_tf.runs.history import FIRST_COLUMNS
 
 LOSSES = ("generator_loss", "discriminator_loss")
@@ -36,8 +36,18 @@ def _is_bicubic(column: str) -> bool:
 
 def _score(column: str, value: float) -> float:
     """The value so that higher is better: by the metric's own entry; losses are better lower."""
+    metric = metric_of(column)
+    if metric is None or math.isnan(value):
+        return -value
+    return {"higher": value, "lower": -value, "one": -abs(value - 1)}[metric.better]
+
+
+def metric_of(column: str) -> Metric | None:
+    """The metric whose figures a column holds; None for a loss. One of the user's own has to be imported."""
     name = column.removeprefix("validation/").partition("_crop")[0]
-    return score(name, value) if name in METRICS or name in LEARNED else -value
+    if ":" in name and not _is_bicubic(column):
+        return metric_named(name)
+    return (METRICS | LEARNED).get(name)
 
 
 def best(run: Run, column: str) -> tuple[float, int] | None:

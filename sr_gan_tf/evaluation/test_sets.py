@@ -163,8 +163,8 @@ def parse_degradation(text: str, scale: int) -> Degradation:
     return build(Spec(**spec), DEGRADATIONS, where, scale=scale)
 
 
-def _read(file: Path | bytes) -> np.ndarray:
-    pixels = to_uint8(read_image(file).pixels)
+def _read(file: Path | bytes | np.ndarray) -> np.ndarray:
+    pixels = file if isinstance(file, np.ndarray) else to_uint8(read_image(file).pixels)
     return pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
 

@@ -1,5 +1,7 @@
 """The catalogue of generators: the names that an experiment may write and what they build."""
 
+import keras
+
 from sr_gan_tf.generators.compact import Compact
 from sr_gan_tf.generators.msrresnet import MSRResNet
 from sr_gan_tf.generators.residual import SmallResidual
@@ -8,8 +10,10 @@ from sr_gan_tf.generators.shared_residual import SharedResidual
 from sr_gan_tf.generators.span import SPAN
 from sr_gan_tf.generators.srresnet import SRResNet
 from sr_gan_tf.generators.unet import UNet
+from sr_gan_tf.generators.wrapped import as_generator
+from sr_gan_tf.registry.parts import Catalogue
 
-GENERATORS = {
+_SHIPPED = {
     "SRResNet": SRResNet,
     "SmallResidual": SmallResidual,
     "SharedResidual": SharedResidual,
@@ -19,3 +23,5 @@ GENERATORS = {
     "MSRResNet": MSRResNet,
     "Compact": Compact,
 }
+
+GENERATORS = Catalogue("generator", _SHIPPED, (keras.Model,), as_generator, functions=True)

@@ -163,6 +163,9 @@ def _footprint(layer, node) -> tuple[float | Fraction, float | Fraction, float |
     own = getattr(layer, "footprint", None)
     if own is not None:
         return tuple(own)
+    if type(layer).__module__.partition(".")[0] not in ("keras", "sr_gan_tf"):
+        # Whatever it derives from, what it computes is not known.
+        return f"{type(layer).__name__} {layer.name!r}, which declares no footprint"
     if isinstance(layer, layers.UpSampling2D):
         return enlarging_footprint(max(layer.size), layer.interpolation)
     if isinstance(layer, layers.Conv2DTranspose):

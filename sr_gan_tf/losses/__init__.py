@@ -1,7 +1,10 @@
 """Losses and their catalogues: the names that an experiment file may use."""
 
+import keras
+
 from sr_gan_tf.losses.adversarial import BinaryCrossentropy, Hinge, LeastSquares, RelativisticAverage, Wasserstein
 from sr_gan_tf.losses.artifacts import LDL
+from sr_gan_tf.losses.base import AdversarialLoss, FeatureLoss, ImageLoss, Penalty
 from sr_gan_tf.losses.color import ColorHistogram, LowPassColor, MeanColor
 from sr_gan_tf.losses.consistency import Consistency
 from sr_gan_tf.losses.dists import DISTS
@@ -20,45 +23,64 @@ from sr_gan_tf.losses.pixel import (
 )
 from sr_gan_tf.losses.structural import MSSSIM, MSSSIML1, SSIM
 from sr_gan_tf.losses.wavelet import Wavelet
+from sr_gan_tf.losses.wrapped import as_image_loss
+from sr_gan_tf.registry.parts import Catalogue
 
-CONTENT_LOSSES = {
-    "MeanAbsoluteError": MeanAbsoluteError,
-    "MeanSquaredError": MeanSquaredError,
-    "LogMeanSquaredError": LogMeanSquaredError,
-    "Charbonnier": Charbonnier,
-    "Huber": Huber,
-    "SSIM": SSIM,
-    "MSSSIM": MSSSIM,
-    "MSSSIML1": MSSSIML1,
-    "VGGFeatures": VGGFeatures,
-    "GramStyle": GramStyle,
-    "LPIPS": LPIPS,
-    "DISTS": DISTS,
-    "TotalVariation": TotalVariation,
-    "MeanColor": MeanColor,
-    "ColorHistogram": ColorHistogram,
-    "LowPassColor": LowPassColor,
-    "FourierAmplitude": FourierAmplitude,
-    "Checkerboard": Checkerboard,
-    "Consistency": Consistency,
-    "LDL": LDL,
-    "Wavelet": Wavelet,
-}
+CONTENT_LOSSES = Catalogue(
+    "content loss",
+    {
+        "MeanAbsoluteError": MeanAbsoluteError,
+        "MeanSquaredError": MeanSquaredError,
+        "LogMeanSquaredError": LogMeanSquaredError,
+        "Charbonnier": Charbonnier,
+        "Huber": Huber,
+        "SSIM": SSIM,
+        "MSSSIM": MSSSIM,
+        "MSSSIML1": MSSSIML1,
+        "VGGFeatures": VGGFeatures,
+        "GramStyle": GramStyle,
+        "LPIPS": LPIPS,
+        "DISTS": DISTS,
+        "TotalVariation": TotalVariation,
+        "MeanColor": MeanColor,
+        "ColorHistogram": ColorHistogram,
+        "LowPassColor": LowPassColor,
+        "FourierAmplitude": FourierAmplitude,
+        "Checkerboard": Checkerboard,
+        "Consistency": Consistency,
+        "LDL": LDL,
+        "Wavelet": Wavelet,
+    },
+    (ImageLoss, keras.losses.Loss),
+    as_image_loss,
+)
 
-ADVERSARIAL_LOSSES = {
-    "BinaryCrossentropy": BinaryCrossentropy,
-    "LeastSquares": LeastSquares,
-    "Hinge": Hinge,
-    "Wasserstein": Wasserstein,
-    "RelativisticAverage": RelativisticAverage,
-}
+ADVERSARIAL_LOSSES = Catalogue(
+    "adversarial loss",
+    {
+        "BinaryCrossentropy": BinaryCrossentropy,
+        "LeastSquares": LeastSquares,
+        "Hinge": Hinge,
+        "Wasserstein": Wasserstein,
+        "RelativisticAverage": RelativisticAverage,
+    },
+    (AdversarialLoss,),
+)
 
-FEATURE_LOSSES = {
-    "FeatureMatching": FeatureMatching,
-    "PairwiseFeatureMatching": PairwiseFeatureMatching,
-}
+FEATURE_LOSSES = Catalogue(
+    "feature loss",
+    {
+        "FeatureMatching": FeatureMatching,
+        "PairwiseFeatureMatching": PairwiseFeatureMatching,
+    },
+    (FeatureLoss,),
+)
 
-PENALTIES = {
-    "R1": R1,
-    "GradientPenalty": GradientPenalty,
-}
+PENALTIES = Catalogue(
+    "penalty",
+    {
+        "R1": R1,
+        "GradientPenalty": GradientPenalty,
+    },
+    (Penalty,),
+)

@@ -17,6 +17,7 @@ from sr_gan_tf.metrics.artifacts import (
 from sr_gan_tf.metrics.catalogue import GROUPS, LEARNED, METRICS, Metric, expand, metric_named, score
 from sr_gan_tf.metrics.keras_metrics import PSNR, SSIM
 from sr_gan_tf.metrics.names import protocol_name
+from sr_gan_tf.metrics.own import picture_metric
 from sr_gan_tf.metrics.psnr_ssim import luma, ms_ssim, ms_ssim_y, psnr, psnr_rgb, psnr_y, ssim, ssim_y
 
 
@@ -58,5 +59,5 @@ def measure(
 __all__ = [
     "GROUPS", "LEARNED", "METRICS", "PSNR", "SSIM", "Metric", "band_ratio", "checkerboard_ratio", "detail_ratio",
     "expand", "flat_noise", "gmsd", "luma", "mean_color", "measure", "metric_named", "ms_ssim", "ms_ssim_y",
-    "power_spectrum", "protocol_name", "psnr", "psnr_rgb", "psnr_y", "score", "ssim", "ssim_y",
+    "picture_metric", "power_spectrum", "protocol_name", "psnr", "psnr_rgb", "psnr_y", "score", "ssim", "ssim_y",
 ]  # fmt: skip

@@ -8,10 +8,11 @@ from typing import Literal
 
 import numpy as np
 
-from sr_gan_tf.errors import InputError, suggest
+from sr_gan_tf.errors import InputError
 from sr_gan_tf.metrics.artifacts import band_ratio, checkerboard_ratio, detail_ratio, flat_noise, gmsd, mean_color
 from sr_gan_tf.metrics.perceptual import LearnedDistance, StructureTextureDistance
 from sr_gan_tf.metrics.psnr_ssim import ms_ssim_y, psnr_rgb, psnr_y, ssim_y
+from sr_gan_tf.registry.parts import Catalogue, find
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,17 +100,19 @@ LEARNED: dict[str, Metric] = {
 GROUPS: dict[str, tuple[str, ...]] = {"spectrum": tuple(name for name in METRICS if name.startswith("spectrum_"))}
 
 
+_ALL = Catalogue("metric", METRICS | LEARNED, (Metric,))
+
+
 def metric_named(name: str) -> Metric:
-    """The metric of that name.
+    """The metric of that name, the package's or the user's own (`module:name`, or a registered name).
 
     Raises:
         InputError: there is none; the message names a close one.
     """
-    if name in METRICS:
-        return METRICS[name]
-    if name not in LEARNED:
-        raise InputError(f"no metric {name!r}{suggest(name, [*METRICS, *LEARNED])}")
-    return LEARNED[name]
+    try:
+        return find(name, _ALL, "metric")
+    except InputError as error:
+        raise InputError(str(error).replace("metric: no ", "no metric ", 1)) from error
 
 
 def expand(names: Iterable[str]) -> list[str]:

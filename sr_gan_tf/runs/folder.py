@@ -14,7 +14,7 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import remove_leftovers, write_text, writing
 from sr_gan_tf.runs.checkpoints import read_newest
 
-FREE = ("note", "data.cache_dir")  # say nothing of what is trained
+FREE = ("note", "data.cache_dir", "imports")  # say nothing of what is trained
 
 
 class RunFolder:
@@ -108,7 +108,7 @@ class RunFolder:
 def _may_change(key: str, begun: int) -> bool:
     """Whether a key of the experiment decided nothing of what was trained up to this stage."""
     first, _, rest = key.partition(".")
-    return key in FREE or (first == "stages" and int(rest.partition(".")[0]) > begun)
+    return key in FREE or first in FREE or (first == "stages" and int(rest.partition(".")[0]) > begun)
 
 
 def differences(first: dict[str, object], second: dict[str, object]) -> list[str]:

@@ -216,6 +216,11 @@ def matching(source: Network, target: Network, where: str) -> list[tuple]:
     Raises:
         InputError: there is none.
     """
+    if hasattr(source, "wraps") and hasattr(target, "wraps"):
+        # Layers that the user did not name have other numbers in every process; their order is the same.
+        shapes = [[tuple(variable.shape) for variable in network.variables] for network in (source, target)]
+        if shapes[0] == shapes[1]:
+            return list(zip(target.variables, source.variables, strict=True))
     given = {_name(variable): variable for variable in source.variables}
     pairs = [(variable, given.get(_name(variable))) for variable in target.variables]
     pairs = [(one, other) for one, other in pairs if other is not None and tuple(other.shape) == tuple(one.shape)]
@@ -260,8 +265,9 @@ def _terms(terms: Sequence[Term], catalogue: dict, where: str, **given) -> list[
     built = []
     for index, term in enumerate(terms):
         place = f"{where}.{index}"
-        same = sum(earlier.class_name == term.class_name for earlier in terms[:index])
-        name = term.class_name if not same else f"{term.class_name}_{same + 1}"
+        bare = term.class_name.rpartition(":")[2]
+        same = sum(earlier.class_name.rpartition(":")[2] == bare for earlier in terms[:index])
+        name = bare if not same else f"{bare}_{same + 1}"
         built.append(
             WeightedLoss(name, build(term, catalogue, place, **given), build_schedule(term.weight, f"{place}.weight"))
         )

@@ -59,7 +59,7 @@ def _network_line(role: str, network: Network) -> str:
     other = sum(math.prod(weight.shape) for weight in network.non_trainable_weights)
     field = receptive_field(network)
     sees = f"{field.size} x {field.size} pixels" if field.finite else f"the whole picture ({field.why})"
-    text = f"{role}: {type(network).__name__}, {trainable:,} trainable parameters, {other:,} others; sees {sees}"
+    text = f"{role}: {network.title}, {trainable:,} trainable parameters, {other:,} others; sees {sees}"
     merged = network.for_inference() if role == "generator" else network
     if merged is not network:
         text += f"; merged for inference: {sum(math.prod(weight.shape) for weight in merged.weights):,}"

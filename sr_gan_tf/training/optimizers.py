@@ -8,6 +8,7 @@ import tensorflow as tf
 from sr_gan_tf.build import build
 from sr_gan_tf.config import Spec
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.registry.parts import Catalogue
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
@@ -39,24 +40,32 @@ def _handle(variable) -> tf.Tensor | None:
     return value.handle if plain and value.dtype == tf.float32 else None
 
 
-OPTIMIZERS = {
-    "Adam": Adam,
-    "AdamW": keras.optimizers.AdamW,
-    "Adamax": keras.optimizers.Adamax,
-    "Lion": keras.optimizers.Lion,
-    "Nadam": keras.optimizers.Nadam,
-    "RMSprop": keras.optimizers.RMSprop,
-    "SGD": keras.optimizers.SGD,
-}
+OPTIMIZERS = Catalogue(
+    "optimizer",
+    {
+        "Adam": Adam,
+        "AdamW": keras.optimizers.AdamW,
+        "Adamax": keras.optimizers.Adamax,
+        "Lion": keras.optimizers.Lion,
+        "Nadam": keras.optimizers.Nadam,
+        "RMSprop": keras.optimizers.RMSprop,
+        "SGD": keras.optimizers.SGD,
+    },
+    (keras.optimizers.Optimizer,),
+)
 
-SCHEDULES = {
-    "CosineDecay": keras.optimizers.schedules.CosineDecay,
-    "CosineDecayRestarts": keras.optimizers.schedules.CosineDecayRestarts,
-    "ExponentialDecay": keras.optimizers.schedules.ExponentialDecay,
-    "InverseTimeDecay": keras.optimizers.schedules.InverseTimeDecay,
-    "PiecewiseConstantDecay": keras.optimizers.schedules.PiecewiseConstantDecay,
-    "PolynomialDecay": keras.optimizers.schedules.PolynomialDecay,
-}
+SCHEDULES = Catalogue(
+    "schedule",
+    {
+        "CosineDecay": keras.optimizers.schedules.CosineDecay,
+        "CosineDecayRestarts": keras.optimizers.schedules.CosineDecayRestarts,
+        "ExponentialDecay": keras.optimizers.schedules.ExponentialDecay,
+        "InverseTimeDecay": keras.optimizers.schedules.InverseTimeDecay,
+        "PiecewiseConstantDecay": keras.optimizers.schedules.PiecewiseConstantDecay,
+        "PolynomialDecay": keras.optimizers.schedules.PolynomialDecay,
+    },
+    (keras.optimizers.schedules.LearningRateSchedule,),
+)
 
 
 def build_optimizer(spec: Spec, where: str) -> keras.optimizers.Optimizer:

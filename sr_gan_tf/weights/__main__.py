@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from sr_gan_tf.errors import InputError, Parser, command, suggest
+from sr_gan_tf.registry.imports import add_import
 from sr_gan_tf.weights import cards
 from sr_gan_tf.weights.cards import Card, read_card
 
@@ -54,7 +55,7 @@ def _report(problems: list[str], otherwise: str) -> int:
 
 def _about(path: Path) -> Card:
     """What a person says of a network: a card without the measured parts."""
-    from sr_gan_tf.config import read_json
+    from sr_gan_tf.json_files import read_json
 
     measured = {"sha256": "", "scale": 0, "parameters": 0, "figures": {}, "command": "", "bfloat16_loss_db": None}
     told, known = read_json(path), [field.name for field in dataclasses.fields(Card)]
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     measure = commands.add_parser("measure", help="a shipped network's card with its figures measured now")
     measure.add_argument("name")
     for one in (publish, measure):
+        add_import(one)
         one.add_argument("--beside", action="append", default=[], metavar="LABEL=MODEL", help="measured beside it")
     for one in (verify, publish, measure):
         help = "test set with given LR: FOLDER holds x4/HR and x4/LR (or those of its scale)"

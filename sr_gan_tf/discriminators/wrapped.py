@@ -1,0 +1,64 @@
+"""Any Keras model as a discriminator: wrapped, and tried on two pictures."""
+
+import keras
+import numpy as np
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.networks import Discriminator, UnfitModel, Wrapped, answer, check_copy, wrapped
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class WrappedDiscriminator(Wrapped, Discriminator):
+    """Any Keras model from pictures (N, H, W, 3) in [0, 1] to logits (N, ...) as a discriminator.
+
+    Args:
+        model: functional, sequential or subclassed. Its attributes `size_multiple`, `minimum_size`, `conditional` and
+            `feature_layers` (names of layers, shallow to deep) count, where it has them.
+        name: name of the wrapper; default: the model's.
+    """
+
+    def __init__(self, model: keras.Model, name: str | None = None):
+        conditional = bool(getattr(model, "conditional", False))
+        shape = (None, None, 6 if conditional else 3)
+        if getattr(model, "inputs", None):
+            shape = tuple(model.inputs[0].shape[1:])
+        inputs = keras.Input(shape, name="picture")
+        outputs = keras.layers.Identity(dtype="float32", name="logits")(model(inputs))
+        super().__init__(inputs, outputs, name=name or model.name)
+        self.model = model
+        self.conditional = conditional
+        self.size_multiple = getattr(model, "size_multiple", 1)
+        self.minimum_size = getattr(model, "minimum_size", 1)
+
+    @property
+    def feature_layers(self) -> list[str]:
+        names = getattr(self.model, "feature_layers", None)
+        if not names or not getattr(self.model, "inputs", None):
+            raise InputError(
+                f"{self.title} has no layers for feature losses; make it a functional model with an attribute "
+                "feature_layers (names of layers, shallow to deep), or remove `features`"
+            )
+        return list(names)
+
+    def feature_model(self) -> keras.Model:
+        features = [self.model.get_layer(name).output for name in self.feature_layers]
+        return keras.Model(self.model.inputs[0], [*features, self.model.outputs[0]], name=f"{self.name}_features")
+
+
+def as_discriminator(model: keras.Model, image_size: int = 64, **given) -> Discriminator:
+    """A Keras model of the user's own as a discriminator, tried on two pictures of `image_size`.
+
+    Raises:
+        UnfitModel: it isn't a model from pictures to logits, or it cannot be copied.
+    """
+    discriminator = wrapped(model, Discriminator, WrappedDiscriminator)
+    channels = 6 if discriminator.conditional else 3
+    pictures = np.random.default_rng(0).random((2, image_size, image_size, channels), np.float32)
+    shape = answer(discriminator, pictures).shape
+    if not shape or shape[0] != 2:
+        raise UnfitModel(
+            f"{discriminator.title} answers two pictures with an output of shape {tuple(shape)}; "
+            "expected logits (2, ...)"
+        )
+    check_copy(discriminator, pictures)
+    return discriminator

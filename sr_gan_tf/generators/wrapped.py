@@ -1,0 +1,86 @@
+"""Any Keras model as a generator: wrapped, its scale found by trying, and checked on pictures of two sizes."""
+
+import keras
+import numpy as np
+
+from sr_gan_tf.layers.borders import CropLike, MirrorToMultiple
+from sr_gan_tf.networks import Generator, UnfitModel, Wrapped, answer, check_copy, title_of, wrapped
+
+# LR pictures on which a foreign generator is tried: sides odd and even, in both orders of height and width.
+_PROBES = ((13, 22), (24, 17))
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class WrappedGenerator(Wrapped, Generator):
+    """Any Keras model (N, H, W, 3) to (N, scale*H, scale*W, 3) as a generator; `as_generator` makes and checks it.
+
+    Args:
+        model: functional, sequential or subclassed; pictures in [0, 1] on both sides. If it has an attribute
+            `size_multiple`, pictures of other sizes are mirrored up to multiples of it, and the result is cropped.
+        name: name of the wrapper; default: the model's.
+    """
+
+    def __init__(self, model: keras.Model, name: str | None = None):
+        multiple = getattr(model, "size_multiple", 1)
+        inputs = keras.Input((None, None, 3), name="lr")
+        x = inputs if multiple == 1 else MirrorToMultiple(multiple, dtype="float32", name="mirror")(inputs)
+        x = model(x)
+        scale = _scale_of(model, multiple)
+        # float32 whatever the precision policy: losses and files need it.
+        x = keras.layers.Identity(dtype="float32", name="picture")(x)
+        if multiple > 1:
+            x = CropLike(scale, dtype="float32", name="crop")([x, inputs])
+        super().__init__(inputs, x, name=name or model.name)
+        self.model = model
+        self.scale = scale
+
+
+def as_generator(model: keras.Model, scale: int | None = None, **given) -> Generator:
+    """A Keras model of the user's own as a generator, tried on pictures of two sizes.
+
+    Args:
+        model: (N, H, W, 3) to (N, s*H, s*W, 3) for any H and W (multiples of its `size_multiple`, where it has one).
+        scale: the enlargement that is wanted; default: whatever the model has.
+        **given: what else an experiment hands to constructors; not used.
+
+    Returns:
+        The model itself where it is a `Generator`, else a wrapper around it.
+
+    Raises:
+        UnfitModel: it isn't such a model, or it cannot be copied.
+    """
+    generator = wrapped(model, Generator, WrappedGenerator)
+    found = _scale_of(generator, generator.size_multiple)
+    if generator.scale != found:
+        raise UnfitModel(f"{generator.title} has the attribute scale {generator.scale}, but enlarges by {found}")
+    if scale is not None and found != scale:
+        raise UnfitModel(
+            f"{generator.title} enlarges by {found}, but the experiment's scale is {scale}; give its constructor an "
+            "argument `scale`, or change one of them"
+        )
+    check_copy(generator, _picture(generator, *_PROBES[0], generator.size_multiple))
+    return generator
+
+
+def _picture(model: keras.Model, height: int, width: int, multiple: int) -> np.ndarray:
+    """A picture (1, H, W, 3) of noise, its sides raised to what the model takes."""
+    least = getattr(model, "minimum_size", 1)
+    sides = [max(-(-side // multiple), -(-least // multiple)) * multiple for side in (height, width)]
+    return np.random.default_rng(0).random((1, *sides, 3), np.float32)
+
+
+def _scale_of(model: keras.Model, multiple: int) -> int:
+    """The enlargement, found by trying."""
+    scales = set()
+    for sides in _PROBES:
+        picture = _picture(model, *sides, multiple)
+        _, height, width, _ = picture.shape
+        shape = answer(model, picture).shape
+        scale = shape[1] // height if len(shape) == 4 else 0
+        scales.add(scale)
+        if not scale or len(scales) > 1 or shape != (1, scale * height, scale * width, 3):
+            raise UnfitModel(
+                f"{title_of(model)} turns {picture.shape} into {tuple(shape)}; expected (N, H, W, 3) to "
+                "(N, scale*H, scale*W, 3) with one whole-numbered scale"
+            )
+    return scales.pop()

@@ -1,0 +1,195 @@
+"""Modules with parts of your own: which ones the user has allowed, and importing them.
+
+A file never decides which code runs. A module that a file names is imported only after the user has named it: with
+`--import` on the command line, in the environment variable SR_GAN_TF_IMPORT, or by `import_parts` in Python.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sr_gan_tf.errors import InputError, one_line
+
+VARIABLE = "SR_GAN_TF_IMPORT"
+
+# Module name to how it has to be named to be imported again: an absolute path for a file, else its name.
+_allowed: dict[str, str] = {}
+# Modules that the user allowed, but that have to wait for the folder of the experiment file.
+_waiting: list[str] = []
+# Imports that files have asked for, to be named in messages: import to the file that asks.
+_wanted: dict[str, str] = {}
+_folders: list[Path] = []
+_environment_read: list[bool] = []
+
+
+def import_parts(name: str | Path) -> None:
+    """Imports a module that defines parts of your own, and allows experiments and `.keras` files to name it.
+
+    Args:
+        name: a module (`my_parts`, `my_package.parts`) or the path of a file (`parts/my_parts.py`).
+
+    Raises:
+        InputError: it cannot be found, or importing it fails.
+    """
+    if not import_module(str(name), wait=False):
+        raise InputError(f"--import {name}: no such module; give a module on Python's path, or the path of a .py file")
+
+
+def add_import(parser: argparse.ArgumentParser, experiment: bool = False) -> None:
+    """Adds `--import` to a command; one that reads an experiment file looks for modules beside that, too."""
+
+    class Import(argparse.Action):
+        def __call__(self, parser, namespace, values, option_string=None):
+            if import_module(values, wait=experiment) is None and not experiment:
+                import_parts(values)  # says what is wrong
+
+    read_environment(wait=experiment)
+    parser.add_argument(
+        "--import", action=Import, dest="imports", metavar="MODULE", default=argparse.SUPPRESS,
+        help="module or .py file with parts of your own, which may then be named; repeatable",
+    )  # fmt: skip
+
+
+def beside(path: str | Path, wanted: tuple[str, ...] = ()) -> None:
+    """Takes note of an experiment file: allowed modules may lie in its folder, `wanted` are the imports it asks for.
+
+    Raises:
+        InputError: a module that the user allowed is neither on the path nor in that folder.
+    """
+    folder = Path(path).absolute().parent
+    if folder not in _folders:
+        _folders.append(folder)
+    for name in wanted:
+        if not is_allowed(_module_name(name)):
+            _wanted[str(folder / name) if name.endswith(".py") else name] = str(path)
+    for name in list(_waiting):
+        _waiting.remove(name)
+        if import_module(name, wait=False) is None:
+            same = [item for item in _wanted if _module_name(item) == name]
+            hint = f"; {path} was made with --import {same[0]}" if same else ""
+            raise InputError(f"--import {name}: no such module on Python's path, nor {name}.py in {folder}{hint}")
+
+
+def imported() -> tuple[str, ...]:
+    """What the user has imported, as it has to be named to be imported again."""
+    return tuple(_allowed.values())
+
+
+def is_allowed(module: str) -> bool:
+    """Whether the user has allowed this module, or the package that holds it."""
+    return any(module == name or module.startswith(f"{name}.") for name in _allowed)
+
+
+def remedy(module: str) -> str:
+    """How the user allows a module that a file names."""
+    name = next((wanted for wanted in _wanted if _module_name(wanted) == module), module)
+    return f"if you trust it, pass --import {name}, set {VARIABLE}={name}, or call sr_gan_tf.import_parts({name!r})"
+
+
+def unmet() -> str:
+    """What to say of imports that files have asked for and the user has not allowed."""
+    for name, file in _wanted.items():
+        return f"; {file} needs the module {name}, not run unasked: {remedy(_module_name(name))}"
+    return ""
+
+
+def read_environment(wait: bool = True) -> None:
+    """Imports, once, what the environment variable lists."""
+    if _environment_read:
+        return
+    _environment_read.append(True)
+    for name in filter(None, (item.strip() for item in os.environ.get(VARIABLE, "").split(","))):
+        if not import_module(name, wait) and not wait:
+            raise InputError(f"{VARIABLE}={name}: no such module; give a module on Python's path, or a .py file")
+
+
+def describe_fault(error: Exception) -> str:
+    """An exception of the user's own code on one line, with the place where it happened."""
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg} ({error.filename}, line {error.lineno})"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    frames = [frame for frame in frames if str(Path(__file__).parents[1]) not in frame.filename]
+    frames = [frame for frame in frames if not frame.filename.startswith("<frozen")]
+    place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    text = re.sub(r"\x1b\[\d*m", "", one_line(error))  # Keras prints in bold
+    return f"{type(error).__name__}: {text[:300]}{place}"
+
+
+def import_module(name: str, wait: bool) -> ModuleType | None:
+    """The module; None where it isn't found (it is then noted to be looked for beside the experiment, if `wait`)."""
+    if name.endswith(".py") or os.sep in name:
+        path = Path(name).expanduser().absolute()
+        if not path.is_file():
+            raise InputError(f"--import {name}: no such file; give a .py file or the name of a module")
+        return _execute(path)
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise InputError(f"--import {name}: {name!r} is no name of a module; give e.g. my_parts or parts/my_parts.py")
+    for folder in [Path.cwd(), *_folders]:
+        if name not in sys.modules and (folder / f"{name}.py").is_file() and not _on_path(name):
+            return _execute(folder / f"{name}.py")
+    if name not in sys.modules and not _on_path(name):
+        if wait and name not in _waiting:
+            _waiting.append(name)
+        return None
+    module = _guarded(name, lambda: importlib.import_module(name))
+    file = Path(getattr(module, "__file__", None) or "")
+    # A file in the present folder is found again from another one by its path only.
+    is_installed = "." in name or file.suffix != ".py" or file.stem != name or "site-packages" in file.parts
+    _allow(name, name if is_installed else str(file.absolute()))
+    return module
+
+
+def _on_path(name: str) -> bool:
+    top = name.partition(".")[0]
+    return importlib.util.find_spec(top) is not None
+
+
+def _execute(path: Path) -> ModuleType:
+    """Runs a file as the module of its name."""
+    name, known = path.stem, sys.modules.get(path.stem)
+    if not name.isidentifier():
+        raise InputError(f"--import {path}: {name!r} is no name of a module; rename the file")
+    if known is not None:
+        if Path(getattr(known, "__file__", None) or "").absolute() != path:
+            raise InputError(f"--import {path}: another module {name!r} is loaded already; rename the file")
+        _allow(name, str(path))
+        return known
+    specification = importlib.util.spec_from_file_location(name, path)
+    if specification is None or specification.loader is None:
+        raise InputError(f"--import {path}: Python cannot load it; give a .py file")
+    module, loader = importlib.util.module_from_spec(specification), specification.loader
+    sys.modules[name] = module
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # for what the file itself imports from beside it
+    try:
+        _guarded(str(path), lambda: loader.exec_module(module))
+    except InputError:
+        del sys.modules[name]
+        raise
+    _allow(name, str(path))
+    return module
+
+
+def _guarded(name: str, action: Callable[[], Any]) -> Any:
+    try:
+        return action()
+    except Exception as error:
+        raise InputError(f"--import {name}: {describe_fault(error)}") from error
+
+
+def _allow(module: str, called: str) -> None:
+    _allowed[module] = called
+    _wanted.pop(called, None)
+    os.environ[VARIABLE] = ",".join(_allowed.values())  # for processes that this one starts
+
+
+def _module_name(name: str) -> str:
+    return Path(name).stem if name.endswith(".py") else name

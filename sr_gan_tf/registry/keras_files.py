@@ -1,0 +1,124 @@
+"""What a `.keras` file's configuration may name: Keras's harmless classes, this package's, and those the user allowed.
+
+Keras builds whatever class the configuration names, with the arguments that stand there. So every class is looked up
+here first, as Keras would, before Keras gets to see the file.
+"""
+
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import layers
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.registry.imports import import_module, is_allowed, remedy
+from sr_gan_tf.registry.parts import known_to_keras, registered_class
+
+_HARMLESS = (
+    keras.Operation, keras.initializers.Initializer, keras.regularizers.Regularizer, keras.constraints.Constraint,
+    keras.DTypePolicy, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer,
+    keras.optimizers.schedules.LearningRateSchedule,
+)  # fmt: skip
+# These run foreign code, or read files that the configuration names.
+_REFUSED = (
+    layers.Lambda, layers.TFSMLayer, layers.JaxLayer, layers.FlaxLayer, layers.TorchModuleWrapper, layers.StringLookup,
+    layers.IntegerLookup, layers.TextVectorization,
+)  # fmt: skip
+# Values that Keras writes in the form of a class.
+_VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"}
+
+
+def check_configuration(configuration: Any, path: Path) -> None:
+    """Looks up every class that a `.keras` file names, importing those of modules that the user has allowed.
+
+    Args:
+        configuration: what `config.json` of the file holds.
+        path: the file, for messages.
+
+    Raises:
+        InputError: it is not a model, or it names something that may not be built.
+    """
+    if not (isinstance(configuration, dict) and {"class_name", "config"} <= configuration.keys()):
+        raise InputError(f"{path} cannot be loaded as a .keras model: its config.json describes no object")
+    try:
+        kinds = list(_classes(configuration, path))
+    except RecursionError as error:
+        raise InputError(f"{path} cannot be loaded as a .keras model: its config.json is nested too deeply") from error
+    if not (isinstance(kinds[0], type) and issubclass(kinds[0], keras.Model)):
+        raise InputError(f"{path} holds {str(configuration['class_name'])[:60]!r}, expected a Keras model")
+
+
+def _classes(value: Any, path: Path) -> Iterator[type | None]:
+    """The classes that a value names, outermost first."""
+    if isinstance(value, dict):
+        if "class_name" in value and "config" in value:
+            kind = _class(value, path)
+            yield kind
+            if _takes_plain_values(kind):
+                return
+        for item in value.values():
+            yield from _classes(item, path)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _classes(item, path)
+
+
+def _takes_plain_values(kind: type | None) -> bool:
+    """A network of this package builds nothing of what its configuration says, unless it wraps another model."""
+    if kind is None or not kind.__module__.startswith("sr_gan_tf."):
+        return False
+    return issubclass(kind, keras.Model) and not hasattr(kind, "wraps")
+
+
+def _class(value: dict, path: Path) -> type | None:
+    name, module = value["class_name"], value.get("module")
+    registered = value.get("registered_name", name)
+    if name in _VALUES:
+        return None
+    if name == "function":
+        _check_function(value, path)
+        return None
+    kind = registered_class(registered) if isinstance(registered, str) else None
+    if kind is None and isinstance(module, str) and isinstance(name, str):
+        if re.fullmatch(r"keras(\.\w+)*", module):
+            kind = _of_keras(module, name)
+        elif is_allowed(module):
+            kind = _of_user(module, name, registered)
+        elif module.partition(".")[0] != "sr_gan_tf" and module not in sys.builtin_module_names:
+            raise InputError(
+                f"{path} needs {name[:60]!r} of the module {module[:60]!r}, which is not run unasked; {remedy(module)}"
+            )
+    if kind is None or not issubclass(kind, _HARMLESS) or issubclass(kind, _REFUSED):
+        raise InputError(f"{path} names {str(name)[:60]!r} of {str(module)[:60]!r}, which no model file may build")
+    return kind
+
+
+def _of_keras(module: str, name: str) -> type | None:
+    try:
+        kind = getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        return None
+    return kind if isinstance(kind, type) and kind.__module__.startswith("keras.") else None
+
+
+def _of_user(module: str, name: str, registered: Any) -> type | None:
+    """A class of a module that the user has allowed; Keras finds it by its registered name afterwards."""
+    loaded = sys.modules.get(module) or import_module(module, wait=False)
+    kind = vars(loaded).get(name)
+    if isinstance(kind, type) and hasattr(kind, "get_config"):
+        known_to_keras(kind)
+    return registered_class(registered) if isinstance(registered, str) else None
+
+
+def _check_function(value: dict, path: Path) -> None:
+    """An activation of Keras's, or a function that the user's code has registered."""
+    name = value["config"]
+    known = isinstance(name, str) and (
+        callable(getattr(keras.activations, name, None)) or keras.saving.get_registered_object(name) is not None
+    )
+    if not known:
+        raise InputError(f"{path} names the function {str(name)[:60]!r}, which no model file may call")

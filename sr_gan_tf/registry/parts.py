@@ -1,0 +1,220 @@
+"""Parts by name: catalogues, `register`, and the three ways in which a part of your own gets into an experiment.
+
+An experiment writes `"class_name": "my_parts:MyGenerator"`; or the bare name of a class that `register` (or Keras's
+`register_keras_serializable`) has registered; or a name that an installed package offers under the entry point group
+`sr_gan_tf.parts`. Which modules may be imported is decided in imports.py.
+"""
+
+import hashlib
+import importlib.metadata
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import keras
+
+from sr_gan_tf.errors import InputError, suggest
+from sr_gan_tf.registry.imports import describe_fault, import_module, is_allowed, read_environment, remedy, unmet
+
+ENTRY_POINTS = "sr_gan_tf.parts"
+
+# What `register` was given: name to the parts of that name (a loss and a metric may share one).
+_parts: dict[str, list[Any]] = {}
+_entry_points_loaded: list[bool] = []
+
+
+class Catalogue(dict):
+    """The names that one place of an experiment may hold, and the test that a part of the user's own must pass.
+
+    Args:
+        kind: what such a part is called in messages, e.g. `"generator"`.
+        shipped: the package's own parts by name.
+        bases: classes from which an own part derives; or a part that is no class (a metric) is an instance of them.
+        adapt: turns what a foreign constructor returned into a part of this kind: called with the object and the
+            `given` of `build`. It raises ValueError to refuse the object. Without it, only `bases` are accepted.
+        functions: whether an own part may be a function that returns the object.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        shipped: Mapping[str, Any],
+        bases: tuple[type, ...],
+        adapt: Callable[..., Any] | None = None,
+        functions: bool = False,
+    ):
+        super().__init__(shipped)
+        self.kind, self.bases, self.adapt, self.functions = kind, bases, adapt, functions
+
+    def accepts(self, part: Any) -> bool:
+        """Whether a part can stand in this catalogue, as far as can be told before it is built."""
+        if isinstance(part, type):
+            return issubclass(part, self.bases)
+        return isinstance(part, self.bases) or (self.functions and inspect.isfunction(part))
+
+    @property
+    def expected(self) -> str:
+        names = " or ".join(f"{base.__module__.partition('.src')[0]}.{base.__qualname__}" for base in self.bases)
+        return f"expected a subclass of {names}" + (", or a function that returns one" if self.functions else "")
+
+
+def register(part: Any = None, /, *, name: str | None = None) -> Any:
+    """Lets experiments name a part of your own by its bare name; works as a decorator, with or without arguments.
+
+    Classes that Keras can save (networks, layers, losses, optimizers) are registered with Keras as well, so that
+    `.keras` files that contain them load.
+
+    Args:
+        part: a class, a function that returns a network, or a `Metric`.
+        name: the name for experiments; default: the part's own.
+
+    Returns:
+        The part itself.
+
+    Example:
+        >>> @sr_gan_tf.register
+        ... class MyGenerator(keras.Model):
+        ...     ...
+        >>> experiment = experiment.override(generator={"class_name": "MyGenerator"})
+    """
+    if part is None:
+        return lambda part: register(part, name=name)
+    name = name or getattr(part, "__name__", None)
+    if not name or ":" in name:
+        raise ValueError(f"register: {name!r} cannot be the name of a part; pass name=..., without a colon")
+    same = [one for one in _parts.get(name, []) if _origin(one) != _origin(part)]  # a notebook's cell runs again
+    _parts[name] = [*same, part]
+    if isinstance(part, type) and hasattr(part, "get_config"):
+        known_to_keras(part, name)
+    return part
+
+
+def known_to_keras(part: type, name: str | None = None) -> None:
+    """Registers a class with Keras under `MODULE>NAME`, unless it is registered already."""
+    if keras.saving.get_registered_name(part) == part.__name__:
+        keras.saving.register_keras_serializable(_package(part), name or part.__name__)(part)
+
+
+def find(name: str, catalogue: Mapping[str, Any], where: str) -> Any:
+    """The constructor (or metric) that stands for a name in a catalogue.
+
+    Raises:
+        InputError: nothing has that name, or it is of another kind, or its module may not be imported.
+    """
+    if not isinstance(catalogue, Catalogue):
+        if name not in catalogue:
+            raise InputError(f"{where}: no {name!r}{suggest(name, catalogue)}")
+        return catalogue[name]
+    read_environment()
+    if ":" in name:
+        return _from_module(name, catalogue, where)
+    if name in catalogue:
+        rivals = [part for part in _parts.get(name, []) if catalogue.accepts(part)]
+        if rivals:
+            raise InputError(
+                f"{where}: {name!r} is a part of sr_gan_tf and the name of a {catalogue.kind} registered by "
+                f"{rivals[0].__module__}; register it under another name"
+            )
+        return catalogue[name]
+    own = _registered(name, catalogue)
+    if not own:
+        _load_entry_points()
+        own = _registered(name, catalogue)
+    if len(own) > 1:
+        modules = " and ".join(sorted(f"{part.__module__}:{name}" for part in own))
+        raise InputError(f"{where}: {name!r} is registered more than once; write one of {modules}")
+    if own:
+        return own[0]
+    known = [*catalogue, *(key for key in _parts if _registered(key, catalogue))]
+    raise InputError(f"{where}: no {name!r}{suggest(name, known)}{unmet()}")
+
+
+def registered_class(name: str) -> type | None:
+    """The class that Keras knows by this registered name, those of installed packages included."""
+    read_environment()
+    found = keras.saving.get_registered_object(name)
+    if found is None and not name.startswith("sr_gan_tf"):
+        _load_entry_points()
+        found = keras.saving.get_registered_object(name)
+    return found if isinstance(found, type) else None
+
+
+def source_digest(part: Any) -> bytes:
+    """A hash of the file that defines an own part; empty for the package's own parts."""
+    kind = type(part)
+    if kind.__module__.partition(".")[0] == "sr_gan_tf":
+        return b""
+    try:
+        text = Path(inspect.getfile(kind)).read_bytes()
+    except (TypeError, OSError):  # typed into a notebook or the interpreter
+        text = kind.__qualname__.encode()
+    return hashlib.sha256(text).digest()
+
+
+def _registered(name: str, catalogue: Catalogue) -> list[Any]:
+    """Own parts of that name and of the catalogue's kind."""
+    found = [part for part in _parts.get(name, []) if catalogue.accepts(part)]
+    for key, part in keras.saving.get_custom_objects().items():
+        package, _, bare = key.rpartition(">")
+        if bare == name and not package.startswith("sr_gan_tf") and catalogue.accepts(part):
+            found.append(part)
+    return list({_origin(part): part for part in found}.values())
+
+
+def _from_module(name: str, catalogue: Catalogue, where: str) -> Any:
+    """The part that "module:Name" means."""
+    module_name, _, attribute = name.partition(":")
+    if not is_allowed(module_name):
+        raise InputError(
+            f"{where}: {name} is code of the module {module_name!r}, not run unasked; {remedy(module_name)}"
+        )
+    module = sys.modules.get(module_name) or import_module(module_name, wait=False)
+    known = [key for key, value in vars(module).items() if not key.startswith("_") and catalogue.accepts(value)]
+    part = vars(module).get(attribute)
+    if part is None:
+        raise InputError(f"{where}: {module_name} has no {attribute!r}{suggest(attribute, known)}")
+    if not catalogue.accepts(part) or _foreign(part, module_name):
+        raise InputError(f"{where}: {name} is no {catalogue.kind}; {catalogue.expected}")
+    if isinstance(part, type) and hasattr(part, "get_config"):
+        known_to_keras(part)
+    return part
+
+
+def _foreign(part: Any, module: str) -> bool:
+    """Whether a module only imported this class or function from somewhere else."""
+    if not isinstance(part, type) and not inspect.isfunction(part):
+        return False
+    return part.__module__.partition(".")[0] != module.partition(".")[0]
+
+
+def _load_entry_points() -> None:
+    """Imports, once, what installed packages offer; an entry point names a module, or a part in one."""
+    if _entry_points_loaded:
+        return
+    _entry_points_loaded.append(True)
+    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        try:
+            part = point.load()
+        except Exception as error:
+            raise InputError(
+                f"the entry point {point.name!r} ({point.value}) cannot be loaded: {describe_fault(error)}; "
+                "repair or uninstall its package"
+            ) from error
+        if not isinstance(part, ModuleType):
+            register(part, name=point.name)
+
+
+def _origin(part: Any) -> tuple:
+    named = isinstance(part, type) or inspect.isfunction(part)
+    return (part.__module__, part.__qualname__) if named else (id(part),)
+
+
+def _package(part: type) -> str:
+    """The package under which Keras knows a class: its module's name, also where that runs as the main program."""
+    if part.__module__ != "__main__":
+        return part.__module__
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    return Path(file).stem if file else "__main__"
