@@ -69,6 +69,15 @@ class Balance:
     discriminator_steps: int = Field(default=1, ge=1, description="discriminator updates a generator update")
     discriminator_every: int = Field(default=1, ge=1, description="it is updated at each so many-th step only")
     accuracy_bound: float | None = Field(default=None, gt=0.5, le=1, description="the discriminator rests above it")
+    adaptive_d: float | None = Field(
+        default=None,
+        gt=0.5,
+        le=1,
+        description="the discriminator rests while the moving average of its right answers is above this share",
+    )
+    discriminator_warm_up: int = Field(
+        default=0, ge=0, description="steps at the stage's start on which the discriminator learns alone"
+    )
     instance_noise: float | Spec = Field(default=0.0, description="standard deviation, or a schedule of it")
     replay_buffer: int = Field(
         default=0, ge=0, description="generated pictures kept; half of each batch is drawn from them"

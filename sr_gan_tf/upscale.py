@@ -34,8 +34,8 @@ def _arguments() -> argparse.ArgumentParser:
     how.add_argument(
         "--model",
         action="append",
-        help=f"name, run folder, .keras file or SavedModel; A:0.7,B:0.3 mixes weights; several make a chain "
-        f"(default {DEFAULT_MODEL})",
+        help=f"name, run folder, .keras file or SavedModel; A:0.7,B:0.3 mixes weights; several make a chain; "
+        f"default: {DEFAULT_MODEL} for clean pictures, another for JPEGs of low quality and noise",
     )
     how.add_argument("--passes", type=int, default=1, help="go through the network so many times")
     how.add_argument("--ensemble", action="store_true", help="mean over eight flips and turns, eight times the work")
@@ -75,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     return upscale_files(
         options.inputs,
-        options.model or [DEFAULT_MODEL],
+        options.model,
         settings,
         files,
         options.passes,

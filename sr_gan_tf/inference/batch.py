@@ -88,18 +88,21 @@ class Summary:
 
 @dataclasses.dataclass(frozen=True)
 class _Original:
-    """A picture whose header is read, and the fields of its result's name."""
+    """A picture whose header is read, the fields of its result's name, and what happens to it."""
 
     name: str
     source: Source
     data: bytes | None
     header: Header
     values: dict[str, str | int]
+    treatment: Treatment
+    choice: str
 
 
 def _read_original(source: Source, name: str, treatment: Treatment, files: Files) -> _Original:
     data = sys.stdin.buffer.read() if source.path == STANDARD else None
     header = read_header(source.path if data is None else data, files.max_megapixels)
+    treatment, choice = treatment.of(source.path if data is None else data, header)
     width, height = treatment.settings.final_size(header.width, header.height, treatment.chain.scale)
     values: dict[str, str | int] = {
         "model": treatment.chain.name,
@@ -107,7 +110,7 @@ def _read_original(source: Source, name: str, treatment: Treatment, files: Files
         "width": width,
         "height": height,
     }
-    return _Original(name, source, data, header, values)
+    return _Original(name, source, data, header, values, treatment, choice)
 
 
 def plan_jobs(sources: Iterable[Source], treatment: Treatment, files: Files, summary: Summary) -> Iterator[Job]:
@@ -140,7 +143,8 @@ def plan_jobs(sources: Iterable[Source], treatment: Treatment, files: Files, sum
         try:
             target = naming.target(source, one_file, original.values, header.format)
             encoding = Encoding(naming.format_for(target, header.format), files.quality, files.compression)
-            job = make_job(source.path, original.data, header, target, encoding, treatment)
+            job = make_job(source.path, original.data, header, target, encoding, original.treatment)
+            job = dataclasses.replace(job, choice=original.choice)
             if target != STANDARD:
                 key = str(Path(target).resolve())
                 if key in taken:
@@ -214,4 +218,4 @@ def progress(quiet: bool = False) -> Iterator[tqdm]:
 def job_tilings(job: Job, treatment: Treatment) -> tuple:
     """How the networks would cut a job's picture."""
     stand_in = np.broadcast_to(np.uint8(0), (job.header.height, job.header.width, 3))
-    return enlarge(stand_in, treatment.chain, treatment.settings).tilings
+    return enlarge(stand_in, job.chain, treatment.settings).tilings

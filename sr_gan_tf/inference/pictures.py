@@ -39,8 +39,10 @@ class Job:
         header: of the original.
         size: (width, height) of the result.
         encoding: how the result is written.
+        chain: the networks that enlarge it.
         note: what a user should know about the result, or nothing.
         remarks: what shows only while the picture is worked on.
+        choice: why these networks, where the user named none.
     """
 
     source: str
@@ -49,8 +51,10 @@ class Job:
     header: Header
     size: tuple[int, int]
     encoding: Encoding
+    chain: Chain
     note: str = ""
     remarks: list[str] = dataclasses.field(default_factory=list, compare=False)
+    choice: str = ""
 
     @property
     def name(self) -> str:
@@ -76,6 +80,7 @@ class Treatment:
         max_megapixels: larger originals are refused.
         strip: leave metadata out.
         compare: write a picture that compares beside each result.
+        choose: from a picture's file and header to the networks for it and the reason; None: `chain` for all.
     """
 
     chain: Chain
@@ -83,6 +88,14 @@ class Treatment:
     max_megapixels: float
     strip: bool = False
     compare: bool = False
+    choose: Callable[[str | bytes, Header], tuple[Chain, str]] | None = None
+
+    def of(self, file: str | bytes, header: Header) -> tuple["Treatment", str]:
+        """The treatment of one picture, and why its networks were chosen where the user named none."""
+        if self.choose is None:
+            return self, ""
+        chain, reason = self.choose(file, header)
+        return dataclasses.replace(self, chain=chain), reason
 
 
 def make_job(
@@ -112,7 +125,7 @@ def make_job(
         note = f"only the first of {header.pages} pages"
     if max(width / header.width, height / header.height) > scale:
         note = f"enlarged beyond the network's x{scale} by bicubic interpolation; --passes adds detail"
-    return Job(source, data, target, header, (width, height), encoding, note)
+    return Job(source, data, target, header, (width, height), encoding, treatment.chain, note)
 
 
 def read_job(job: Job, treatment: Treatment) -> Iterator[Picture]:
@@ -159,7 +172,7 @@ def run_job(
             encode(file, rows, shape, dtype, job.encoding, metadata, folder)
         if comparison is not None:
             target = Path(job.target)
-            comparison.write(target.with_name(f"{target.stem}_compare.png"), treatment.chain.name)
+            comparison.write(target.with_name(f"{target.stem}_compare.png"), job.chain.name)
         return job.target
 
     return writers.feed(blocks, write)
@@ -167,7 +180,7 @@ def run_job(
 
 def _samples(pixels, alpha, job: Job, treatment: Treatment, folder, report, comparison=None) -> Iterator[np.ndarray]:
     """Blocks of rows as they are written: colours and transparency joined, in the format's depth."""
-    enlargement = enlarge(pixels, treatment.chain, treatment.settings, folder, report)
+    enlargement = enlarge(pixels, job.chain, treatment.settings, folder, report)
     transparency = None
     if alpha is not None:
         transparency = enlarge_alpha(alpha, job.size, treatment.settings.seamless, folder)
@@ -203,7 +216,7 @@ def _metadata(picture: Picture, job: Job, treatment: Treatment, channels: int) -
         return NOTHING
     ratio = job.size[0] / job.header.width
     before = (picture.pixels.shape[1], picture.pixels.shape[0])
-    metadata = picture.metadata.resized(before, job.size, f"sr_gan_tf {__version__}: {treatment.chain.name} x{ratio:g}")
+    metadata = picture.metadata.resized(before, job.size, f"sr_gan_tf {__version__}: {job.chain.name} x{ratio:g}")
     # Asked of the original's: an EXIF block that names the software is made for every picture.
     lost = dict.fromkeys((*metadata.lost, *picture.metadata.unkept(job.encoding.format, channels)))
     remark = f"{NOT_KEPT}: {', '.join(lost)}"

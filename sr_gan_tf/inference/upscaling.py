@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, TextIO
@@ -15,12 +16,16 @@ from PIL import Image
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.inference.batch import Files, Summary, job_tilings, plan_jobs, progress, run_jobs
 from sr_gan_tf.inference.chain import Chain, load_chain
+from sr_gan_tf.inference.choice import choose_network
 from sr_gan_tf.inference.jobs import STANDARD, find_sources
 from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colours
 from sr_gan_tf.inference.pictures import NOT_KEPT, Job, Treatment
 from sr_gan_tf.models import DEFAULT_MODEL
+from sr_gan_tf.pictures.reading import Header
 
 _DEFAULT_SETTINGS = Settings()
+_MOST_CHOICES = 5
+_OTHERWISE = "--model NAME decides otherwise"
 
 
 def upscale(
@@ -116,7 +121,7 @@ def _upscale_array(image: np.ndarray, chain: Chain, settings: Settings) -> np.nd
 
 def upscale_files(
     inputs: Sequence[str],
-    models: Sequence[str],
+    models: Sequence[str] | None,
     settings: Settings,
     files: Files,
     passes: int = 1,
@@ -128,7 +133,7 @@ def upscale_files(
 
     Args:
         inputs: files, folders, patterns, or `-` for standard input.
-        models: as in `load_chain`.
+        models: as in `load_chain`; None: a shipped network is chosen for each picture, see choice.py.
         settings: final size, colors, edges, tiles.
         files: names, formats, metadata.
         passes: as in `load_chain`.
@@ -143,8 +148,13 @@ def upscale_files(
         InputError: for options that cannot be used, and if the only picture fails.
     """
     sources = find_sources(inputs, files.naming.output)
-    chain = load_chain(models, passes, precision, ensemble)
-    treatment = Treatment(chain, settings, files.max_megapixels, files.strip, files.compare)
+    chain = load_chain(models or [DEFAULT_MODEL], passes, precision, ensemble)
+
+    def choose(file: str | bytes, header: Header) -> tuple[Chain, str]:
+        choice = choose_network(file, header)
+        return load_chain([choice.model], passes, precision, ensemble), choice.reason
+
+    treatment = Treatment(chain, settings, files.max_megapixels, files.strip, files.compare, None if models else choose)
     summary = Summary()
     say = sys.stderr if files.naming.output == STANDARD else sys.stdout
     jobs = list(plan_jobs(sources, treatment, files, summary))
@@ -168,6 +178,7 @@ def upscale_files(
 def _notes(jobs: Sequence[Job], treatment: Treatment, left_out: int) -> Iterator[str]:
     if left_out:
         yield f"{left_out} left out, by their names results of an earlier run; name them one by one to enlarge them"
+    yield from _choices([job for job in jobs if job.choice])
     for job in jobs:
         if job.note:
             yield f"{job.name}: {job.note}"
@@ -182,9 +193,19 @@ def _notes(jobs: Sequence[Job], treatment: Treatment, left_out: int) -> Iterator
         yield f"{incomplete} of {len(jobs)} pictures lost some of what they held besides their pixels, as noted above"
 
 
+def _choices(jobs: Sequence[Job]) -> Iterator[str]:
+    """Which networks were chosen and why; of many pictures only how many each network enlarges."""
+    if len(jobs) > _MOST_CHOICES:
+        counts = Counter(job.chain.name for job in jobs)
+        yield f"{', '.join(f'{name} for {count} pictures' for name, count in counts.items())}; {_OTHERWISE}"
+    elif jobs:
+        yield from (f"{job.name}: {job.chain.name}, {job.choice}" for job in jobs[:-1])
+        yield f"{jobs[-1].name}: {jobs[-1].chain.name}, {jobs[-1].choice}; {_OTHERWISE}"
+
+
 def _describe(jobs: Sequence[Job], treatment: Treatment, left_out: int, say: TextIO) -> None:
-    chain = treatment.chain
-    print(f"{chain.name}: x{chain.scale}, {chain.precision}", file=say)
+    for chain in dict.fromkeys(job.chain for job in jobs) or [treatment.chain]:
+        print(f"{chain.name}: x{chain.scale}, {chain.precision}", file=say)
     for job in jobs:
         tiles = ", then ".join(
             f"tiles of {item.tile[1]}x{item.tile[0]} + {item.halo}" for item in job_tilings(job, treatment)

@@ -152,6 +152,11 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
     balance = {field.name: getattr(stage.balance, field.name) for field in dataclasses.fields(Stabilisers)}
     noise = balance["instance_noise"]
     balance["instance_noise"] = build_schedule(noise, f"{where}.balance.instance_noise") if noise else None
+    if stage.balance.discriminator_warm_up >= stage.steps:
+        raise InputError(
+            f"{where}.balance.discriminator_warm_up: {stage.balance.discriminator_warm_up} leaves the generator none "
+            f"of the stage's {stage.steps} steps; lower it"
+        )
     half = batch_size(experiment, stage) // 2
     if 0 < stage.balance.replay_buffer < half:
         raise InputError(

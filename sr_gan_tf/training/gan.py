@@ -19,6 +19,7 @@ from sr_gan_tf.training.optimizers import current_rate, follow
 from sr_gan_tf.training.replay import ReplayBuffer
 from sr_gan_tf.training.supervised import Supervised
 from sr_gan_tf.training.terms import Logs, WeightedLoss, constant, weigh
+from sr_gan_tf.training.turns import Turns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +29,9 @@ class Stabilisers:
     Args:
         discriminator_steps: updates of the discriminator a step, all on the step's pictures.
         discriminator_every: the discriminator is updated at each so many-th step only.
-        accuracy_bound: it rests while it tells more than this share of real and fake apart.
+        accuracy_bound: it rests on a step where it tells more than this share of real and fake apart.
+        adaptive_d: it rests while the moving average of that share is above this one.
+        discriminator_warm_up: steps at the stage's start on which it learns alone.
         instance_noise: step to standard deviation of noise on its inputs, in units of [0, 1].
         replay_buffer: generated pictures to remember; half of each of its fake batches comes from them.
         historical_averaging: weight of the squared distance of both networks from their average weights.
@@ -37,6 +40,8 @@ class Stabilisers:
     discriminator_steps: int = 1
     discriminator_every: int = 1
     accuracy_bound: float | None = None
+    adaptive_d: float | None = None
+    discriminator_warm_up: int = 0
     instance_noise: Callable[[tf.Tensor], tf.Tensor] | None = None
     replay_buffer: int = 0
     historical_averaging: float = 0.0
@@ -119,6 +124,8 @@ class GAN(Supervised):
         self.features = list(features)
         self.penalties = list(penalties)
         self.stabilisers = stabilisers or Stabilisers()
+        names = ("discriminator_every", "accuracy_bound", "adaptive_d", "discriminator_warm_up")
+        self.turns = Turns(**{name: getattr(self.stabilisers, name) for name in names})
         discriminator_optimizer.build(self.discriminator.trainable_variables)
         follow(discriminator_optimizer, self.stage_step)
         self.feature_model = self.discriminator.feature_model() if self.features else None
@@ -147,7 +154,8 @@ class GAN(Supervised):
                 terms, verdict = self.generator_terms(lr, hr, sr, logs)
             loss += terms
         logs["generator_loss"] = loss
-        finite = self.update(self.generator, self.generator_optimizer, tape, loss, logs, "generator")
+        turn = self.turns.generator(self.stage_step)
+        finite = self.update(self.generator, self.generator_optimizer, tape, loss, logs, "generator", turn)
 
         fake, fake_lr = tf.stop_gradient(sr), lr
         if self.replay is not None:
@@ -211,7 +219,7 @@ class GAN(Supervised):
         Returns:
             Whether loss and gradients were finite.
         """
-        turn = self._discriminator_turn(logs)
+        turn = self.turns.discriminator(self.stage_step, logs)
 
         def learn(also=True) -> tuple[tf.Tensor, Logs]:
             terms: Logs = {}
@@ -227,7 +235,7 @@ class GAN(Supervised):
             terms["discriminator_learning_rate"] = current_rate(self.discriminator_optimizer)
             return tf.math.is_finite(loss), terms
 
-        if not self._may_rest or distribution.replicas() > 1:
+        if not self.turns.may_rest or distribution.replicas() > 1:
             # What crosses between replicas (the mean of the gradients) must not stand inside a condition.
             finite, terms = learn(turn)
         else:
@@ -274,18 +282,6 @@ class GAN(Supervised):
             pictures = tf.concat([pictures, enlarged], axis=-1)  # (N, H, W, 6)
         return pictures
 
-    @property
-    def _may_rest(self) -> bool:
-        return self.stabilisers.discriminator_every > 1 or self.stabilisers.accuracy_bound is not None
-
-    def _discriminator_turn(self, logs: Logs) -> tf.Tensor:
-        turn = tf.equal(self.stage_step % self.stabilisers.discriminator_every, 0)
-        if self.stabilisers.accuracy_bound is not None:
-            accuracy = distribution.mean(0.5 * (logs["real_accuracy"] + logs["fake_accuracy"]))
-            turn &= accuracy <= self.stabilisers.accuracy_bound
-        logs["discriminator_updated"] = tf.cast(turn, tf.float32)
-        return turn
-
     def _historical_term(self, name: str, logs: Logs) -> tf.Tensor:
         if name not in self.histories:
             return tf.constant(0.0)
@@ -297,6 +293,7 @@ class GAN(Supervised):
             "discriminator": self.discriminator.variables,
             "discriminator_optimizer": self.discriminator_optimizer.variables,
             "seeds": [self.seed_generator.state],
+            "turns": self.turns.variables,
             "replay": [] if self.replay is None else self.replay.variables,
             "histories": [variable for history in self.histories.values() for variable in history.variables],
         }

@@ -12,6 +12,7 @@ from sr_gan_tf.runs.checkpoints import restore
 from sr_gan_tf.training.gan import GAN, Stabilisers
 from sr_gan_tf.training.supervised import Supervised
 from sr_gan_tf.training.terms import WeightedLoss, constant
+from sr_gan_tf.training.turns import Turns
 
 SGD = keras.optimizers.SGD
 ADAM = keras.optimizers.Adam
@@ -160,7 +161,7 @@ def test_discriminator_rests_above_the_accuracy_bound(batch):
     accuracy = 0.5 * (logs["real_accuracy"] + logs["fake_accuracy"])
     moved = any((v.numpy() != b).any() for v, b in zip(trainer.discriminator.trainable_variables, before, strict=True))
     assert moved == (accuracy <= 0.6) == bool(logs["discriminator_updated"])
-    trainer.stabilisers = Stabilisers(accuracy_bound=1e-9)
+    trainer.turns = Turns(accuracy_bound=1e-9)
     before = [v.numpy() for v in trainer.discriminator.trainable_variables]
     logs = floats(trainer.train_step(batch))
     assert logs["discriminator_updated"] == 0

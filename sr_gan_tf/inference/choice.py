@@ -1,0 +1,107 @@
+"""Which shipped network a picture wants where no --model names one: JPEG quality and noise decide.
+
+A network trained on clean pictures takes the blocks and the ringing of a JPEG for detail and enlarges them, and it
+keeps noise; one trained on degraded pictures removes both, at the price of clean detail. The quality of a JPEG is read
+from its quantization tables, noise is estimated where the picture is flattest. Where the two networks are equally good
+was measured by LPIPS: `python tools/network_choice.py` prints it for three photographs.
+"""
+
+import contextlib
+import dataclasses
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.models import DEFAULT_MODEL, shipped_models
+from sr_gan_tf.pictures.reading import Header, read_image, to_uint8
+
+# The better ones first; the first that is shipped is used.
+FOR_DAMAGED = ("span_x4_photo", "span_x4_real")
+LOWEST_CLEAN_QUALITY = 80
+MOST_NOISE = 4.0  # grey levels
+# Larger pictures are not decoded once more for a look at their noise.
+_MOST_MEGAPIXELS = 25.0
+# Luminance table of the JPEG standard (ITU-T T.81, annex K), the quality 50 of the Independent JPEG Group.
+_STANDARD_SUM = 3676
+_BLOCK, _ROWS, _FLATTEST = 16, 64, 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """The network for a picture, and why.
+
+    Attributes:
+        model: a shipped name.
+        reason: to be read after "span_x4, ".
+    """
+
+    model: str
+    reason: str
+
+
+def choose_network(file: str | Path | bytes, header: Header) -> Choice:
+    """Looks at a picture file; what can't be looked at counts as clean, and reading it later says what is wrong.
+
+    Args:
+        file: path, or the file's bytes.
+        header: what `read_header` said about it.
+    """
+    shipped = shipped_models()
+    damaged = next((name for name in FOR_DAMAGED if name in shipped), DEFAULT_MODEL)
+    quality = jpeg_quality(file) if header.format == "JPEG" else None
+    if quality is not None and quality < LOWEST_CLEAN_QUALITY:
+        return Choice(damaged, f"for a JPEG of quality {quality}, under {LOWEST_CLEAN_QUALITY}")
+    look = f"a JPEG of quality {quality}" if quality is not None else f"a picture in {header.format}"
+    if header.width * header.height > _MOST_MEGAPIXELS * 1e6:
+        return Choice(DEFAULT_MODEL, f"for {look}, too large for a look at its noise")
+    noise = 0.0
+    with contextlib.suppress(InputError):
+        noise = flat_deviation(to_uint8(read_image(file).pixels))
+    if noise > MOST_NOISE:
+        return Choice(
+            damaged, f"for {look} with noise of {noise:.1f} grey levels in flat places, over {MOST_NOISE:.1f}"
+        )
+    return Choice(DEFAULT_MODEL, f"for {look} with little noise")
+
+
+def jpeg_quality(file: str | Path | bytes) -> int | None:
+    """The quality, 1 to 100, of the Independent JPEG Group whose luminance table is as coarse; None without a table."""
+    try:
+        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
+            tables = getattr(image, "quantization", None)
+    except (OSError, ValueError, SyntaxError):
+        return None
+    if not tables or not tables.get(0):
+        return None
+    scale = 100 * sum(tables[0]) / _STANDARD_SUM
+    quality = 5000 / scale if scale > 100 else (200 - scale) / 2
+    return int(np.clip(round(quality), 1, 100))
+
+
+def flat_deviation(image: np.ndarray) -> float:
+    """Standard deviation of the noise in the flattest tenth of a uint8 picture's 16 x 16 blocks, in grey levels.
+
+    Immerkaer 1996: a difference of two Laplacians removes what is linear. Blocks that touch black or white, where noise
+    is clipped, are left out; 0 where fewer than eight are left.
+    """
+    image = image.reshape(*image.shape[:2], -1)
+    image = image[..., : 3 if image.shape[2] > 2 else 1]
+    rows, columns = (length // _BLOCK for length in image.shape[:2])
+    if rows * columns == 0:
+        return 0.0
+    blocks = image[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, columns, _BLOCK, -1)
+    # Of a large picture, some rows and columns of blocks that lie evenly all over it.
+    blocks = blocks[:: -(-rows // _ROWS), :, :: -(-columns // _ROWS)]
+    blocks = blocks.mean(axis=-1, dtype=np.float32).transpose(0, 2, 1, 3).reshape(-1, _BLOCK, _BLOCK)
+    blocks = blocks[(blocks.min(axis=(1, 2)) > 2) & (blocks.max(axis=(1, 2)) < 253)]
+    if len(blocks) < 8:
+        return 0.0
+    across = blocks[:, :, :-2] - 2 * blocks[:, :, 1:-1] + blocks[:, :, 2:]
+    both = (
+        across[:, :-2] - 2 * across[:, 1:-1] + across[:, 2:]
+    )  # (blocks, 14, 14), its deviation is 6 times the noise's
+    deviations = np.sqrt(np.mean(both**2, axis=(1, 2))) / 6
+    return float(np.mean(np.sort(deviations)[: max(1, round(_FLATTEST * len(deviations)))]))

@@ -1,0 +1,76 @@
+"""Turns: which steps update the discriminator and which the generator, so that neither gets too far ahead.
+
+The discriminator may learn on every n-th step only, rest while its answers on this step are right too often
+(`accuracy_bound`), rest while a moving average of them is (`adaptive_d`: one lucky batch changes little), and learn
+alone on the stage's first steps, where it has nothing to tell a well-trained generator yet (`discriminator_warm_up`).
+"""
+
+import keras
+import tensorflow as tf
+
+from sr_gan_tf import distribution
+from sr_gan_tf.training.terms import Logs
+
+# Of the moving average of its right answers: about fifty steps count.
+_DECAY = 0.98
+_GUESS = 0.5
+
+
+class Turns:
+    """Whose turn a step is; `variables` is what a checkpoint must hold.
+
+    Args:
+        discriminator_every: the discriminator learns on every n-th step.
+        accuracy_bound: it rests on a step where its share of right answers is above this one; None: never.
+        adaptive_d: it rests while the moving average of that share is above this one; None: never.
+        discriminator_warm_up: steps at the stage's start on which it learns alone.
+    """
+
+    def __init__(
+        self,
+        discriminator_every: int = 1,
+        accuracy_bound: float | None = None,
+        adaptive_d: float | None = None,
+        discriminator_warm_up: int = 0,
+    ):
+        self.discriminator_every = discriminator_every
+        self.accuracy_bound = accuracy_bound
+        self.adaptive_d = adaptive_d
+        self.discriminator_warm_up = discriminator_warm_up
+        self._advantage = None
+        if adaptive_d is not None:
+            # All replicas see the mean of their answers, so the first one's average is everybody's.
+            self._advantage = keras.Variable(
+                _GUESS, dtype="float32", name="advantage", trainable=False, aggregation="only_first_replica"
+            )
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """What a checkpoint must hold."""
+        return [] if self._advantage is None else [self._advantage]
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether there can be a step without an update of the discriminator."""
+        return self.discriminator_every > 1 or self.accuracy_bound is not None or self.adaptive_d is not None
+
+    def generator(self, step: tf.Tensor) -> tf.Tensor | bool:
+        """Whether the generator learns at this step of the stage."""
+        return step >= self.discriminator_warm_up if self.discriminator_warm_up else True
+
+    def discriminator(self, step: tf.Tensor, logs: Logs) -> tf.Tensor:
+        """Whether the discriminator learns at this step; call it once per update, with its answers in `logs`."""
+        turn = tf.equal(step % self.discriminator_every, 0)
+        if self.accuracy_bound is not None or self.adaptive_d is not None:
+            accuracy = distribution.mean(0.5 * (logs["real_accuracy"] + logs["fake_accuracy"]))
+        if self.accuracy_bound is not None:
+            turn &= accuracy <= self.accuracy_bound
+        if self.adaptive_d is not None:
+            # A diverged picture must not stay in the average for ever.
+            accuracy = tf.where(tf.math.is_finite(accuracy), accuracy, _GUESS)
+            advantage = _DECAY * tf.convert_to_tensor(self._advantage.value) + (1 - _DECAY) * accuracy
+            self._advantage.assign(advantage)
+            logs["discriminator_advantage"] = advantage
+            turn &= advantage <= self.adaptive_d
+        logs["discriminator_updated"] = tf.cast(turn, tf.float32)
+        return turn
