@@ -37,7 +37,7 @@ class Turns:
         self.accuracy_bound = accuracy_bound
         self.adaptive_d = adaptive_d
         self.discriminator_warm_up = discriminator_warm_up
-        self._advantage = None
+        self._advantage: keras.Variable | None = None
         if adaptive_d is not None:
             # All replicas see the mean of their answers, so the first one's average is everybody's.
             self._advantage = keras.Variable(
@@ -65,7 +65,7 @@ class Turns:
             accuracy = distribution.mean(0.5 * (logs["real_accuracy"] + logs["fake_accuracy"]))
         if self.accuracy_bound is not None:
             turn &= accuracy <= self.accuracy_bound
-        if self.adaptive_d is not None:
+        if self._advantage is not None:
             # A diverged picture must not stay in the average for ever.
             accuracy = tf.where(tf.math.is_finite(accuracy), accuracy, _GUESS)
             advantage = _DECAY * tf.convert_to_tensor(self._advantage.value) + (1 - _DECAY) * accuracy
