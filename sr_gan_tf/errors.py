@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import functools
+import io
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -33,6 +34,10 @@ def command(main: Callable[[list[str] | None], int | None]) -> Callable[..., int
 
     @functools.wraps(main)
     def wrapped(argv: list[str] | None = None) -> int:
+        for stream in (sys.stdout, sys.stderr):
+            # File names that the terminal cannot show, or that are not text at all, appear with escapes.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return main(argv) or 0
         except InputError as error:
@@ -41,7 +46,7 @@ def command(main: Callable[[list[str] | None], int | None]) -> Callable[..., int
         except BrokenPipeError:
             # The reader of a pipe has gone (`| head`): not this program's failure, and not worth a traceback.
             sys.stderr.close()
-            return 128 + signal.SIGPIPE
+            return 128 + getattr(signal, "SIGPIPE", 13)  # Windows has no such signal
         except KeyboardInterrupt as interrupt:
             print(f"stopped: {one_line(interrupt) or 'by the user'}", file=sys.stderr)
             return 128 + signal.SIGINT

@@ -5,12 +5,21 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import IO
 
 from sr_gan_tf.errors import InputError, one_line
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None
 
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp(\.\w+)?")  # as `replacing` names them
 
@@ -80,6 +89,107 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
             temporary.unlink()
 
 
+@contextlib.contextmanager
+def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Holds an exclusive lock on a file that keeps other processes, and other callers in this one, out.
+
+    The lock goes when the process ends, however it ends. Without `fcntl` (Windows) a second file, `NAME.owner`, names
+    the process that holds it; the file of a process that has ended counts for nothing.
+
+    Args:
+        path: the file, which is made where it is missing, and stays.
+        waiting: called once if the lock is taken, before waiting for it; None raises instead.
+
+    Raises:
+        BlockingIOError: the lock is taken, and `waiting` is None.
+        OSError: the file cannot be opened, or its file system has no locks.
+    """
+    with open(path, "a", encoding="utf-8") as file:
+        if fcntl is None:
+            owner = _owned(path, waiting)
+            try:
+                yield
+            finally:
+                owner.unlink(missing_ok=True)
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting is None:
+                raise
+            waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _owned(path: Path, waiting: Callable[[], None] | None) -> Path:
+    """Makes the file that names this process as the owner of a lock."""
+    import psutil
+
+    owner = path.with_name(f"{path.name}.owner")
+    mine = f"{os.getpid()} {psutil.Process().create_time():.1f}"
+    said = False
+    while True:
+        try:
+            with open(owner, "x", encoding="utf-8") as file:
+                file.write(mine)
+            return owner
+        except FileExistsError:
+            pass
+        with contextlib.suppress(FileNotFoundError):  # it has just been given up
+            if not _is_held(owner):
+                # Moved before it is deleted, so that one of several who find it deletes it.
+                stale = owner.with_name(f"{owner.name}.{os.getpid()}")
+                os.replace(owner, stale)
+                stale.unlink()
+                continue
+            if waiting is None:
+                raise BlockingIOError(errno.EWOULDBLOCK, f"{path} is locked")
+            if not said:
+                waiting()
+            said = True
+            time.sleep(0.1)
+
+
+def _is_held(owner: Path) -> bool:
+    """Whether the process that a lock's file names still runs."""
+    import psutil
+
+    content = owner.read_text(encoding="utf-8").split()
+    if len(content) != 2:
+        return time.time() - owner.stat().st_mtime < 5  # it is just being written
+    try:
+        return abs(psutil.Process(int(content[0])).create_time() - float(content[1])) < 1
+    except (psutil.Error, ValueError):
+        return False
+
+
+def reserve(file: IO[bytes], size: int, folder: str | Path) -> None:
+    """Makes an empty file `size` bytes long, with room on the disk for all of them where the system promises that.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    # macOS and Windows: at least what cannot fit is refused.
+    if shutil.disk_usage(folder).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    file.truncate(size)
+
+
+def sync_folder(folder: Path) -> None:
+    """Puts the names in a folder on the disk; Windows cannot, and needs no such call."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Removes what `replacing` left below a folder when its process was killed; no other process may write there."""
     for path in folder.rglob(".*.tmp*"):
@@ -88,9 +198,12 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a small text file whole or not at all."""
+    """Writes a small text file whole or not at all.
+
+    File names in it that are not valid UTF-8 are written with escapes, so that the file is.
+    """
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def check_output(path: Path, suffixes: Sequence[str], overwrite: bool, option: str = "") -> None:

@@ -115,4 +115,5 @@ def _load_saved_model(path: Path) -> keras.Model:
     inputs = keras.Input((None, None, 3), name="lr")
     model = keras.Model(inputs, layer(inputs)["outputs"], name=card["name"])
     model.scale = scale
+    model.continues_edges = bool(tiling.get("border"))
     return model

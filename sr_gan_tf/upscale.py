@@ -45,6 +45,7 @@ def _arguments() -> argparse.ArgumentParser:
     size.add_argument("--width", type=int, help="final width in pixels")
     size.add_argument("--height", type=int, help="final height in pixels")
     size.add_argument("--max-side", type=int, help="final length of the longer side in pixels")
+    size.add_argument("--short-side", type=int, help="final length of the shorter side in pixels")
     size.add_argument("--seamless", action="store_true", help="for textures: opposite edges continue each other")
     size.add_argument("--match-color", action="store_true", help="keep the original's colours at low frequencies")
     work = parser.add_argument_group("work")

@@ -1,5 +1,6 @@
 """Tiny networks for tests of what runs them: every generator, small enough to run in milliseconds."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -36,6 +37,18 @@ def faithful_generator(seed: int, **config) -> Generator:
     last = generator.get_layer("last_conv")
     last.set_weights([0.03 / drawn.std() * weight for weight in last.get_weights()])
     return generator
+
+
+def mirrored(picture: np.ndarray, border: int) -> np.ndarray:
+    """(..., H, W, C), continued by `border` mirrored pixels on every side."""
+    sides = [(0, 0)] * (picture.ndim - 3)
+    return np.pad(picture, [*sides, (border, border), (border, border), (0, 0)], mode="symmetric")
+
+
+def whole(run: Callable, picture: np.ndarray, border: int, scale: int) -> np.ndarray:
+    """A picture, or a batch, enlarged in one piece by `run`, with the mirrored pixels that exact tiling adds."""
+    result, cut = np.asarray(run(mirrored(picture, border))), border * scale
+    return result[..., cut : result.shape[-3] - cut, cut : result.shape[-2] - cut, :]
 
 
 def names_in(folder: Path) -> list[str]:

@@ -22,12 +22,13 @@ import tensorflow as tf
 from skimage import data
 
 from sr_gan_tf.errors import InputError, Parser, command
-from sr_gan_tf.inference.batch import Files, Summary, plan_jobs, progress, run_jobs
+from sr_gan_tf.inference.batch import Files, Summary, plan_jobs, run_jobs
 from sr_gan_tf.inference.chain import Chain, in_precision, load_chain
 from sr_gan_tf.inference.enlarger import Enlarger
 from sr_gan_tf.inference.jobs import Naming, find_sources
 from sr_gan_tf.inference.passes import Settings
 from sr_gan_tf.inference.pictures import Treatment
+from sr_gan_tf.inference.progress import progress
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.pictures.reading import write_image
 from sr_gan_tf.registry.imports import add_import

@@ -10,7 +10,6 @@ that had gone ("gone"); if a later attempt fares better, it gets another line, b
 
 import contextlib
 import dataclasses
-import fcntl
 import io
 import json
 import os
@@ -24,6 +23,7 @@ import numpy as np
 
 from sr_gan_tf.data.store import FORMAT, Layout
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.files import locked, sync_folder
 
 _SYNC_BYTES = 64 * 2**20
 _SYNC_SECONDS = 2.0
@@ -146,29 +146,22 @@ def _write_synced(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def sync_folder(folder: Path) -> None:
-    """Makes the names in `folder` survive a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextlib.contextmanager
-def locked(root: Path, name: str) -> Iterator[None]:
-    """One writer a store; the kernel lets the lock go when its process ends, however it ends."""
+def locked_store(root: Path, name: str) -> Iterator[None]:
+    """One writer per store; the lock goes when its process ends, however it ends."""
     try:
         root.mkdir(parents=True, exist_ok=True)
-        file = open(root / f"{name}.lock", "w")  # noqa: SIM115 - closed by the with below
+        (root / f"{name}.lock").touch()
     except OSError as error:
         raise InputError(f"cannot write to {root} ({error.strerror}); set data.cache_dir to another folder") from error
-    with file:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another process that makes {name}", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
+            stack.enter_context(
+                locked(
+                    root / f"{name}.lock",
+                    lambda: print(f"waiting for another process that makes {name}", file=sys.stderr),
+                )
+            )
         except OSError as error:
             raise InputError(
                 f"cannot lock a file in {root} ({error.strerror}); set data.cache_dir to a folder on a local disk"

@@ -6,9 +6,12 @@ in its fingerprint, from which the name of the store on disk is made.
 
 import contextlib
 import dataclasses
+import functools
 import importlib.util
 import math
 import re
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -16,7 +19,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from sr_gan_tf.errors import InputError, Unavailable, one_line
-from sr_gan_tf.pictures.reading import SUFFIXES, naming_faults, read_header, read_image, to_uint8
+from sr_gan_tf.pictures.formats import SUFFIXES, unread, unread_note
+from sr_gan_tf.pictures.reading import naming_faults, read_header, read_image, to_uint8
 from sr_gan_tf.resampling import imresize
 
 
@@ -150,7 +154,8 @@ class Folder(Source):
         path: folder of the HR pictures (or one picture file).
         lr_path: folder of the LR pictures; each has its HR picture's relative path and name, whatever the suffix,
             with an optional ending like `x4` (`0001x4.png` belongs to `0001.png`). Without it LR is made.
-        pattern: glob relative to `path`, e.g. `"*/photo_*.png"`; default: every file with a picture's suffix, nested.
+        pattern: glob relative to `path`, e.g. `"*/photo_*.png"`; default: every file whose suffix can be read, nested;
+            pictures that cannot be read are counted in a note on standard error.
         squash: (height, width) to which each HR picture is resized, whatever its proportions.
         resize: factor by which each HR picture is resized (bicubic) before LR is made of it: below 1 sharper pictures,
             above 1 softer ones than those of the folder.
@@ -209,17 +214,26 @@ def _pictures(root: Path, pattern: str | None) -> list[Path]:
             f"{root}: pattern {pattern!r} cannot be used ({one_line(error)}); expected a glob relative to this folder, "
             'such as "*/photo_*.png"'
         ) from error
-    files = [
+    seen = [
         file
         for file in found
-        if file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(root).parts)
-        and (pattern or file.suffix.lower() in SUFFIXES)
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(root).parts)
     ]
+    files = [file for file in seen if pattern or file.suffix.lower() in SUFFIXES]
+    left_out = Counter() if pattern else unread(seen)
     if not files:
         wanted = f"matches {pattern}" if pattern else f"has a picture's suffix ({' '.join(SUFFIXES)})"
-        raise InputError(f"no pictures in {root}: no file {wanted}")
+        reason = unread_note(left_out) if left_out else f"no file {wanted}"
+        raise InputError(f"no pictures in {root}: {reason}")
+    if left_out:
+        _note_once(f"note: {root}: {unread_note(left_out)}")
     return sorted(files)
+
+
+@functools.cache
+def _note_once(text: str) -> None:
+    """A folder is listed for several purposes in one run; its note appears once."""
+    print(text, file=sys.stderr)
 
 
 def _state(file: Path) -> list:

@@ -30,11 +30,12 @@ import numpy as np
 from tqdm import tqdm
 
 from sr_gan_tf.data.degradations import Degradation
-from sr_gan_tf.data.journal import Journal, locked, sync_folder
+from sr_gan_tf.data.journal import Journal, locked_store
 from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.data.sources import Example, Source
 from sr_gan_tf.data.store import FORMAT, Layout, TileStore, cut, details
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.files import sync_folder
 from sr_gan_tf.pictures.reading import Unreadable, naming_faults
 from sr_gan_tf.registry.parts import source_digest
 
@@ -80,7 +81,7 @@ def _made(folder: Path, source: Source, degradation: Degradation, on_bad_file: s
     """The store of that name; made, or finished, where it is not there."""
     while True:
         if not folder.is_dir():
-            with locked(folder.parent, folder.name):
+            with locked_store(folder.parent, folder.name):
                 # Another process may have made it while this one waited for the lock.
                 if not folder.is_dir():
                     _write(folder, source, degradation, on_bad_file)
@@ -101,7 +102,7 @@ def _can_be_read(store: TileStore, source: Source, degradation: Degradation) -> 
 
 def _complete(folder: Path, source: Source, degradation: Degradation, on_bad_file: str) -> None:
     """Adds the pictures that can be read now; who reads the store at the time keeps what is mapped."""
-    with locked(folder.parent, folder.name):
+    with locked_store(folder.parent, folder.name):
         # Another process may have done it while this one waited; and tiles that others read are not to be mended.
         if not folder.is_dir() or not (store := TileStore(folder)).unread or store.verify():
             return

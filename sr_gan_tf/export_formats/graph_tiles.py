@@ -1,8 +1,8 @@
 """Pictures through a network in tiles inside a TensorFlow graph: `inference/tiling.py` for a server without Python.
 
 The spans are those of `inference.tiling.spans`: windows of one size that reach a halo beyond their core, and end where
-the picture ends, so that the network's own padding acts as on the whole picture. Here they are computed by the graph,
-one tile after another, so that memory holds one tile in the making and the result so far.
+the picture ends, where it is continued by mirroring. Here they are computed by the graph, one tile after another, so
+that memory holds one tile in the making and the result so far.
 """
 
 import math
@@ -67,7 +67,7 @@ def fixed_tiling(enlarger: Enlarger, tile: int | None = None, halo: int | str | 
             f"pictures with a side above {side + 2 * reach} pixels are cut into tiles that overlap by {2 * reach} "
             f"pixels and are blended, since {field.why} looks at the whole picture"
         )
-    return Tiling(reach, field.finite, field.alignment, (side, side), note)
+    return Tiling(reach, field.finite, field.alignment, (side, side), note, enlarger.border)
 
 
 def _tile_within(enlarger: Enlarger, reach: int, memory: float) -> int:
@@ -102,6 +102,7 @@ class GraphTiles:
         self.channels = channels
         self.scale = scale
         self.unit = tiling.alignment
+        self.border = tiling.border
         self.margin = -(-tiling.halo // self.unit) * self.unit
         self.tile = max(self.unit, tiling.tile[0] // self.unit * self.unit)
         # Half the width of the zone in which neighbours are blended.
@@ -152,11 +153,13 @@ class GraphTiles:
         """A row of tiles: the rows of `strip` that are kept, over the whole width."""
         height, width = start + tf.shape(strip)[1], tf.shape(strip)[2]
         rows, down = self._kept(top, last, start, height, bottom=tf.equal(last, height))
+        down_edges = self._beyond(tf.equal(start, 0), tf.equal(last, height))
 
         def step(left, finished, carried):
             begin = tf.clip_by_value(left - self.margin, 0, width - wide)
             end = self._last(begin + wide, width)
-            values = self.function(strip[:, :, begin : begin + wide])
+            across_edges = self._beyond(tf.equal(begin, 0), tf.equal(end, width))
+            values = self._continued(strip[:, :, begin : begin + wide], down_edges, across_edges)
             columns, across = self._kept(left, end, begin, width, bottom=tf.equal(end, width))
             values = values[:, rows[0] : rows[1], columns[0] : columns[1]]
             if self.reach:
@@ -178,6 +181,18 @@ class GraphTiles:
             parallel_iterations=1,
         )
         return finished
+
+    def _beyond(self, *edges: tf.Tensor) -> list[tf.Tensor]:
+        """Pixels by which a window is continued before and after it: none where it does not meet the picture's edge."""
+        return [self.border * tf.cast(edge, tf.int32) for edge in edges]
+
+    def _continued(self, window: tf.Tensor, down: list[tf.Tensor], across: list[tf.Tensor]) -> tf.Tensor:
+        """The function of a window that is continued by mirroring, without what is computed for the continuation."""
+        if not self.border:
+            return self.function(window)
+        values = self.function(_mirrored(_mirrored(window, 1, *down), 2, *across))
+        (top, bottom), (left, right) = ((side * self.scale for side in sides) for sides in (down, across))
+        return values[:, top : tf.shape(values)[1] - bottom, left : tf.shape(values)[2] - right]
 
     def _window(self, length: tf.Tensor) -> tf.Tensor:
         """Side of the windows that an axis is cut into; see `inference.tiling.spans`."""
@@ -214,6 +229,13 @@ class GraphTiles:
         values = tf.concat([head, tail], axis=axis)
         zone = tf.where(is_last, 0, 2 * self.reach * self.scale)
         return tuple(tf.split(values, tf.stack([tf.shape(values)[axis] - zone, zone]), axis=axis))
+
+
+def _mirrored(values: tf.Tensor, axis: int, before: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
+    """`numpy.pad(mode="symmetric")` along one axis, for any length."""
+    length = tf.shape(values)[axis]
+    index = tf.range(-before, length + after) % (2 * length)
+    return tf.gather(values, tf.minimum(index, 2 * length - 1 - index), axis=axis)
 
 
 def rounded(dtype: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -65,6 +65,7 @@ def write_saved_model(generator: Generator, folder: Path, card: dict, serving: S
                 "tile": tiling.tile[0],
                 "halo": tiling.halo,
                 "alignment": tiling.alignment,
+                "border": tiling.border,
                 "equals_the_whole_picture": tiling.exact and not tiling.note,
                 "note": tiling.note,
             },
@@ -90,7 +91,7 @@ def verify(folder: Path, generator: keras.Model, tiling: Tiling) -> verification
     def floats(pictures):
         return endpoints["float"](images=tf.constant(pictures))["outputs"].numpy()
 
-    agreement = verification.compare("saved_model", folder, floats, generator)
+    agreement = verification.compare("saved_model", folder, floats, generator, border=tiling.border)
     verification.check(agreement, verification.largest_value(generator))
     for size in (*verification.SIZES, (1, *_tiled_size(tiling))):
         pictures = verification.photographs(*size)
@@ -116,7 +117,8 @@ def _tiled_size(tiling: Tiling) -> tuple[int, int]:
 def _whole(generator: keras.Model, pictures: np.ndarray, tiling: Tiling) -> np.ndarray:
     """The model's own pictures; where tiles are an approximation, the same one by `inference`."""
     if tiling.exact and not tiling.note:
-        return as_samples(verification.reference(generator, pictures.astype(np.float32) / 255), np.uint8)
+        values = pictures.astype(np.float32) / 255
+        return as_samples(verification.reference(generator, values, tiling.border), np.uint8)
     enlarger = enlarger_of(generator)
     return np.stack([np.concatenate(list(enlarged_rows(enlarger, picture, tiling))) for picture in pictures])
 

@@ -54,9 +54,11 @@ def photographs(count: int, height: int, width: int) -> np.ndarray:
     return np.stack(pieces).astype(np.float32) / 255
 
 
-def reference(generator: keras.Model, pictures: np.ndarray) -> np.ndarray:
-    """What `model.predict` says."""
-    return generator.predict(pictures, verbose=0)
+def reference(generator: keras.Model, pictures: np.ndarray, border: int = 0) -> np.ndarray:
+    """What `model.predict` returns for pictures that are continued by `border` mirrored pixels, cut off again."""
+    wide = np.pad(pictures, ((0, 0), (border, border), (border, border), (0, 0)), mode="symmetric")
+    result, cut = generator.predict(wide, verbose=0), border * generator.scale
+    return result[:, cut : result.shape[1] - cut, cut : result.shape[2] - cut]
 
 
 def compare(
@@ -65,6 +67,7 @@ def compare(
     run: Callable[[np.ndarray], np.ndarray],
     generator: keras.Model,
     sizes: Sequence[tuple[int, int, int]] = SIZES,
+    border: int = 0,
 ) -> Agreement:
     """Runs an export on photographs of several sizes and batches.
 
@@ -74,11 +77,12 @@ def compare(
         run: (N, H, W, 3) float32 to (N, scale*H, scale*W, 3).
         generator: the Keras model.
         sizes: (N, H, W) of each batch; the first one's is also what is timed.
+        border: pixels by which the export continues pictures beyond their edges.
     """
     worst, squares, count = 0.0, 0.0, 0
     for size in sizes:
         pictures = photographs(*size)
-        wanted, found = reference(generator, pictures), run(pictures)
+        wanted, found = reference(generator, pictures, border), run(pictures)
         if found.shape != wanted.shape:
             raise InputError(f"{name}: gave {found.shape} for pictures of {size}, expected {wanted.shape}; not written")
         worst = max(worst, float(np.abs(found - wanted).max()))

@@ -1,6 +1,5 @@
 """A batch of pictures: what is asked for, which files that makes, and the work with its progress and summary."""
 
-import contextlib
 import dataclasses
 import functools
 import sys
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from tqdm import tqdm
 
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.inference.background import Abandoned, Writers, read_ahead
@@ -20,6 +18,7 @@ from sr_gan_tf.inference.earlier import earlier_results
 from sr_gan_tf.inference.jobs import STANDARD, Naming, Source
 from sr_gan_tf.inference.passes import enlarge
 from sr_gan_tf.inference.pictures import Job, Treatment, make_job, read_job, run_job
+from sr_gan_tf.inference.progress import Progress
 from sr_gan_tf.pictures.encoding import Encoding
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS, Header, read_header
 
@@ -163,7 +162,7 @@ def plan_jobs(sources: Iterable[Source], treatment: Treatment, files: Files, sum
         yield job
 
 
-def run_jobs(jobs: list[Job], treatment: Treatment, files: Files, summary: Summary, bar: tqdm) -> None:
+def run_jobs(jobs: list[Job], treatment: Treatment, files: Files, summary: Summary, bar: Progress) -> None:
     """Works through the jobs; an error in one is noted and the others go on."""
     start = time.perf_counter()
     bar.reset(total=sum(job.work for job in jobs) / 1e6)
@@ -205,14 +204,6 @@ def _failure(job: Job, error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{job.name}: {error.strerror or one_line(error)}"
     return f"{job.name}: unexpected {type(error).__name__}: {one_line(error)}"
-
-
-@contextlib.contextmanager
-def progress(quiet: bool = False) -> Iterator[tqdm]:
-    """A bar over the originals' megapixels on standard error; none where that is no terminal."""
-    layout = "{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} MP, {remaining} left"
-    with tqdm(total=1.0, bar_format=layout, disable=quiet or None, file=sys.stderr, leave=False) as bar:
-        yield bar
 
 
 def job_tilings(job: Job, treatment: Treatment) -> tuple:

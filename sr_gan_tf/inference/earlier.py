@@ -11,8 +11,8 @@ from sr_gan_tf.inference.jobs import Source
 from sr_gan_tf.models import shipped_models
 from sr_gan_tf.pictures.decoding import quiet
 
-# What the name of a result beside its original has behind the original's: `_{model}_x{scale}`.
-_ENDING = re.compile(r"_(?P<model>.+)_x\d[\d.e+-]*")
+# What the name of a result has after its original's: `_x{scale}`, once `_{model}_x{scale}`.
+_ENDING = re.compile(r"_(?:(?P<model>.+)_)?x\d[\d.e+-]*")
 _SOFTWARE = 0x0131
 
 
@@ -22,8 +22,8 @@ def earlier_results(sources: Sequence[Source], names: Mapping[Source, str], mode
     Args:
         sources: all pictures of a run.
         names: what this run calls their results, without suffix, where that follows from the originals' names.
-        model: what this run calls its network. Names with it or with a shipped model are enough; of other models the
-            picture's own metadata must speak.
+        model: what this run calls its network. A name with it or with a shipped model is enough; for other models,
+            and for names without any, the picture's own metadata must say so.
     """
     folders = {source: Path(source.path).parent.resolve() for source in sources}
     beside: dict[Path, set[str]] = defaultdict(set)
@@ -39,11 +39,17 @@ def earlier_results(sources: Sequence[Source], names: Mapping[Source, str], mode
                 return True
             for place in (index for index, letter in enumerate(stem) if letter == "_"):
                 ending = _ENDING.fullmatch(stem, place) if stem[:place] in beside[folder] else None
-                if ending and (ending["model"] in known or f": {ending['model']} x" in _software(path)):
+                if ending and (ending["model"] in known or _says(path, ending["model"])):
                     return True
         return False
 
     return {source for source in sources if source.searched and is_result(Path(source.path), folders[source])}
+
+
+def _says(path: Path, model: str | None) -> bool:
+    """Whether the picture's own metadata name this package, and the model where its name has one."""
+    software = _software(path)
+    return software.startswith("sr_gan_tf ") and (model is None or f": {model} x" in software)
 
 
 def _software(path: Path) -> str:
@@ -53,6 +59,9 @@ def _software(path: Path) -> str:
             # Of a PNG without EXIF Pillow would decode all pixels in search of it.
             if image.format == "PNG" and "exif" not in image.info:
                 return ""
+            if image.format == "GIF":
+                comment = image.info.get("comment", b"")
+                return comment.decode("latin-1") if isinstance(comment, bytes) else str(comment)
             return str(image.getexif().get(_SOFTWARE, ""))
     except Exception:  # Pillow raises whatever its readers raise; what cannot be read is refused later, with its name
         return ""

@@ -5,15 +5,16 @@ import glob
 import os
 import re
 import string
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.pictures.encoding import FORMATS, format_of
-from sr_gan_tf.pictures.reading import SUFFIXES
+from sr_gan_tf.pictures.formats import SUFFIXES, UNREAD, missing_package, unread, unread_note
 
 STANDARD = "-"
-_BESIDE = "{stem}_{model}_x{scale}"
+_BESIDE = "{stem}_x{scale}"
 _FIELDS = ("stem", "model", "scale", "width", "height", "suffix")
 _SUFFIX_OF = {
     "PNG": ".png",
@@ -24,11 +25,8 @@ _SUFFIX_OF = {
     "AVIF": ".avif",
     "GIF": ".gif",
 }
-# Pictures by their suffix that are not written: as `-o` they are a mistake and no folder's name.
-_NEVER_WRITTEN = (
-    ".apng", ".arw", ".cr2", ".dds", ".dng", ".eps", ".exr", ".hdr", ".heic", ".heif", ".ico", ".j2k", ".jfif", ".jp2",
-    ".jpe", ".jpx", ".jxl", ".nef", ".pbm", ".pcx", ".pdf", ".pgm", ".pnm", ".ppm", ".psd", ".qoi", ".svg", ".tga",
-)  # fmt: skip
+# What a search takes note of.
+_WANTED = frozenset((*SUFFIXES, *UNREAD))
 _LONGEST_NAME = 255  # bytes, on every usual file system
 
 
@@ -98,10 +96,10 @@ class Naming:
         _check_length(path.name, "-o")
         if self.output.endswith("/") or path.is_dir():
             return False
-        if suffix in _NEVER_WRITTEN:
+        if suffix not in FORMATS and suffix in (*SUFFIXES, *UNREAD):
             raise InputError(
-                f"-o {self.output}: {suffix} is not written; expected one of {', '.join(FORMATS)}, or a folder's name "
-                "with / at its end"
+                f"-o {self.output}: {suffix} is not written{_remedy(suffix)}; expected one of {', '.join(FORMATS)}, or "
+                "a folder's name with / at its end"
             )
         if suffix not in FORMATS:
             return False
@@ -167,6 +165,10 @@ class Naming:
         return format_of(target)
 
 
+def _suffix(source: Source) -> str:
+    return Path(source.path).suffix.lower()
+
+
 def _path(source: Source) -> Path:
     return Path("standard_input" if source.path == STANDARD else source.path)
 
@@ -178,16 +180,26 @@ def _check_length(name: str, where: str) -> None:
         raise InputError(f"{where}: the name {name[:20]}... is too long for a file; give a shorter one by -o or --name")
 
 
-def find_sources(inputs: Iterable[str], exclude: str | None = None) -> list[Source]:
+def _remedy(suffix: str) -> str:
+    package = missing_package(suffix)
+    return f" here (pip install {package})" if package else ""
+
+
+def find_sources(inputs: Iterable[str], exclude: str | None = None, left_out: Counter | None = None) -> list[Source]:
     """The pictures that the command line names, in order, each once.
 
     Args:
         inputs: files, folders (searched through), patterns, or `-`.
         exclude: a folder of results, which is not searched.
+        left_out: receives the number of searched-out pictures that cannot be read, by their suffix.
+
+    Returns:
+        One source per picture.
 
     Raises:
         InputError: for what does not exist, and for folders and patterns without any picture.
     """
+    left_out = Counter() if left_out is None else left_out
     found: dict[str, Source] = {}
     for item in inputs:
         if not item:
@@ -196,8 +208,12 @@ def find_sources(inputs: Iterable[str], exclude: str | None = None) -> list[Sour
             sources = list(_expand(str(item), exclude))
         except OSError as error:
             raise InputError(f"{item[:100]}: {error.strerror}; expected pictures, folders or patterns") from error
+        unreadable = unread(source.path for source in sources if source.searched)
+        left_out += unreadable
+        sources = [source for source in sources if not (source.searched and _suffix(source) in UNREAD)]
         if not sources:
-            raise InputError(f"{item}: no picture there ({', '.join(SUFFIXES)})")
+            reason = unread_note(unreadable) if unreadable else f"no picture there ({', '.join(SUFFIXES)})"
+            raise InputError(f"{item}: {reason}")
         for source in sources:
             key = source.path if source.path == STANDARD else str(Path(source.path).resolve())
             if key in found and not source.searched:  # named as well as found
@@ -217,12 +233,12 @@ def _expand(item: str, exclude: str | None) -> Iterator[Source]:
     elif path.exists():
         yield Source(item)
     elif glob.has_magic(item):
-        fixed = Path(*_parts_without_magic(path))
-        for name in sorted(glob.glob(item, recursive=True), key=_in_order):
+        fixed, pattern = _fixed_part(path)
+        for name in sorted(glob.glob(pattern, recursive=True), key=_in_order):
             match = Path(name)
             if match.is_dir():
                 yield from _below(match, fixed, exclude)
-            elif match.suffix.lower() in SUFFIXES:
+            elif match.suffix.lower() in _WANTED:
                 yield Source(name, match.parent.relative_to(fixed), searched=True)
     else:
         raise InputError(f"no such file or folder: {item}")
@@ -236,7 +252,7 @@ def _below(folder: Path, root: Path, exclude: str | None) -> Iterator[Source]:
             continue
         if path.is_dir() and not path.is_symlink():
             yield from _below(path, root, exclude)
-        elif path.is_file() and path.suffix.lower() in SUFFIXES:
+        elif path.is_file() and path.suffix.lower() in _WANTED:
             yield Source(str(path), path.parent.relative_to(root), searched=True)
 
 
@@ -251,8 +267,14 @@ def _in_order(name: str) -> list:
     return [(isinstance(part, str), part) for part in parts]
 
 
-def _parts_without_magic(path: Path) -> Iterator[str]:
-    for part in path.parts[:-1]:
-        if glob.has_magic(part):
-            return
-        yield part
+def _fixed_part(path: Path) -> tuple[Path, str]:
+    """The folder before the first wildcard, and the pattern with that folder's name taken literally.
+
+    A part with brackets is no wildcard where a folder of just that name exists, as in `photos [2024]/*.png`.
+    """
+    fixed = Path()
+    for number, part in enumerate(path.parts[:-1]):
+        if glob.has_magic(part) and not (fixed / part).is_dir():
+            return fixed, str(Path(glob.escape(str(fixed)), *path.parts[number:]))
+        fixed = fixed / part
+    return fixed, str(Path(glob.escape(str(fixed)), path.name))

@@ -35,6 +35,7 @@ class Settings:
         scale: final enlargement; None for the networks' own.
         width, height: final size in pixels; one of them keeps the proportions.
         max_side: final length of the longer side.
+        short_side: final length of the shorter side.
         seamless: the picture's edges continue at the opposite ones, as a texture's do.
         match_color: the enlarged picture keeps the original's colours at low frequencies.
         tile: pixels of the original a side of a tile; None by the free memory.
@@ -46,16 +47,17 @@ class Settings:
     width: int | None = None
     height: int | None = None
     max_side: int | None = None
+    short_side: int | None = None
     seamless: bool = False
     match_color: bool = False
     tile: int | None = None
     halo: int | Literal["exact"] | None = None
 
     def __post_init__(self):
-        ways = [self.scale is not None, self.width is not None or self.height is not None, self.max_side is not None]
-        if sum(ways) > 1:
-            raise InputError("give one of --scale, --width with --height, or --max-side, not several")
-        for name in ("scale", "width", "height", "max_side", "tile"):
+        ways = [self.scale, self.width or self.height, self.max_side, self.short_side]
+        if sum(way is not None for way in ways) > 1:
+            raise InputError("expected one of --scale, --width with --height, --max-side and --short-side, not several")
+        for name in ("scale", "width", "height", "max_side", "short_side", "tile"):
             value = getattr(self, name)
             if value is not None and not 0 < value <= _LARGEST_NUMBER:
                 raise InputError(f"--{name.replace('_', '-')} {value}: expected more than 0, {_LARGEST_NUMBER} at most")
@@ -66,6 +68,8 @@ class Settings:
         """(width, height) of the enlarged picture."""
         if self.max_side is not None:
             factor = self.max_side / max(width, height)
+        elif self.short_side is not None:
+            factor = self.short_side / min(width, height)
         elif self.width is not None and self.height is not None:
             return self.width, self.height
         elif self.width is not None:
@@ -189,6 +193,7 @@ def _seamless_rows(enlarger: Enlarger, image: np.ndarray, tiling: Tiling, report
     cut = margin * enlarger.scale
     wide = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="wrap")
     top = 0
+    tiling = dataclasses.replace(tiling, border=0)
     for block in enlarged_rows(enlarger, wide, tiling, report):
         first, last = max(cut, top) - top, min(cut + height, top + len(block)) - top
         top += len(block)

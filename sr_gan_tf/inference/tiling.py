@@ -1,16 +1,14 @@
 """A picture through a network in tiles, row of tiles by row of tiles, exactly as if it went through in one piece.
 
 Each tile is computed from a window that reaches a halo beyond it: as far as the network looks, which its graph says
-(receptive_field.py). At the picture's edge the window ends there too, so that the network's own padding acts as it
-does on the whole picture. Windows of a picture are all of one size where that is possible, and start at multiples of
-the network's largest stride. A network that looks at the whole picture has no such halo: its tiles overlap and are
-blended, which is an approximation and is said to be one.
+(receptive_field.py). At the picture's edges the window ends too, and the picture is continued by a few mirrored
+pixels, because the zeros that convolutions pad with would draw a frame (`enlarger.BORDER`). Windows of a picture
+have one size where possible, and start at multiples of the network's largest stride. A network that looks at the whole
+picture has no such halo: its tiles overlap and are blended, which is an approximation and is reported as one.
 """
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 import keras
 import numpy as np
@@ -18,165 +16,9 @@ import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.inference.enlarger import Enlarger, as_samples, enlarger_of
-from sr_gan_tf.inference.halo import measured_halo
-from sr_gan_tf.inference.memory import free_memory
-
-OVERLAP = 32
-_SMALLEST_TILE = 16
-# A tile whose halo makes more than this much of the work worth having is worth more memory.
-_COMFORTABLE_WORK = 1.5
-_COMFORTABLE_MEMORY = 2**30
-# Where even all free memory leaves more than this, a measured halo takes the place of the exact one.
-_LARGEST_WORK = 2.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Tiling:
-    """How pictures are cut.
-
-    Args:
-        halo: LR pixels around a tile that its window holds beyond it.
-        exact: whether that halo makes tiles equal to the whole; else they overlap by it and are blended.
-        alignment: windows start at multiples of this.
-        tile: height and width of the largest tile, in LR pixels, without its halo.
-        note: what a user should know about it, or nothing.
-    """
-
-    halo: int
-    exact: bool
-    alignment: int = 1
-    tile: tuple[int, int] = (256, 256)
-    note: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Span:
-    """One tile along one axis: the window [start, stop) that is computed and the core [first, last) that is kept."""
-
-    start: int
-    stop: int
-    first: int
-    last: int
-
-
-def spans(length: int, tile: int, halo: int, alignment: int = 1) -> list[Span]:
-    """Cuts an axis into cores that cover it once, in windows of one size (up to `alignment`).
-
-    Args:
-        length: pixels of the axis.
-        tile: largest core.
-        halo: pixels that a window reaches beyond its core, where the picture doesn't end before.
-        alignment: every window starts at a multiple of it and ends at the picture's end or as far from it as a
-            multiple, so that a network which pads to multiples does so alike in each.
-    """
-    margin = -(-halo // alignment) * alignment
-    tile = max(alignment, tile // alignment * alignment)
-    if length <= tile + 2 * margin:
-        return [Span(0, length, 0, length)]
-    rest = length % alignment
-    count = -(-(length - rest - 2 * margin) // tile)
-    core = -(-(length - rest - 2 * margin) // (count * alignment)) * alignment
-    window = core + 2 * margin + rest
-    result: list[Span] = []
-    first = 0
-    while first < length:
-        start = max(0, min(first - margin, length - window))
-        stop = min(length, start + window)
-        last = length if stop == length else stop - rest - margin
-        result.append(Span(start, stop, first, last))
-        first = last
-    return result
-
-
-def plan(
-    enlarger: Enlarger,
-    shape: tuple[int, ...],
-    tile: int | None = None,
-    halo: int | Literal["exact"] | None = None,
-    memory: float | None = None,
-    itemsize: int = 1,
-) -> Tiling:
-    """How to cut a picture for a generator: exactly, by its receptive field, wherever that is affordable.
-
-    Args:
-        enlarger: what will run the tiles.
-        shape: (H, W, ...) of the picture.
-        tile: LR pixels a side; default: what memory holds, as few tiles as that gives.
-        halo: LR pixels instead of the receptive field's, or `"exact"` for just that; default: the receptive field's,
-            or a measured one where it would more than double the work.
-        memory: bytes that a row of tiles may take; default: half of what is free, a gigabyte where that does well.
-        itemsize: bytes of a sample of the result.
-    """
-    field = enlarger.field
-    largest = free_memory() / 2 if memory is None else memory
-    # A row of tiles in the making, one on its way to the encoder, and what the encoder makes of it.
-    bytes_a_row = 3 * shape[1] * enlarger.scale**2 * 3 * itemsize
-
-    def best(reach: int) -> tuple[tuple[int, int], float]:
-        def within(limit: float) -> tuple[tuple[int, int], float]:
-            return _best_tile(shape, reach, field.alignment, limit, enlarger.bytes_per_pixel, bytes_a_row)
-
-        choice = within(min(largest, _COMFORTABLE_MEMORY))
-        return choice if choice[1] <= _COMFORTABLE_WORK else within(largest)
-
-    reach, note = OVERLAP if field.halo is None else field.halo, ""
-    chosen, work = best(reach)
-    if isinstance(halo, int):
-        reach = halo
-        chosen, work = best(reach)
-        if field.halo is not None and reach < field.halo:
-            note = f"a halo of {reach} pixels is less than the {field.halo} that the network looks: tiles may show"
-    elif field.halo is not None and halo is None and work > _LARGEST_WORK:
-        reach, error = measured_halo(enlarger, field.halo)
-        chosen, work = best(reach)
-        if reach < field.halo:
-            note = (
-                f"tiles reach {reach} pixels beyond their edges instead of {field.halo}, which changed photographs by "
-                f"{error:.2f} grey levels at most; --halo exact changes nothing"
-            )
-    if tile is not None:
-        chosen = (tile, tile)
-    if not field.finite:
-        # A pixel is blended from two neighbours at most, so tiles are no narrower than two blending zones.
-        chosen = (max(chosen[0], 2 * reach), max(chosen[1], 2 * reach))
-    if not field.finite and not _is_whole(shape, chosen, reach, field.alignment):
-        note = f"tiles overlap by {2 * reach} pixels and are blended, since {field.why} looks at the whole picture"
-    return Tiling(reach, field.finite, field.alignment, chosen, note)
-
-
-def _is_whole(shape: tuple[int, ...], tile: tuple[int, int], halo: int, alignment: int) -> bool:
-    return all(len(spans(length, side, halo, alignment)) == 1 for length, side in zip(shape, tile, strict=False))
-
-
-def _best_tile(
-    shape: tuple[int, ...], halo: int, alignment: int, memory: float, bytes_a_pixel: float, bytes_a_row: float
-) -> tuple[tuple[int, int], float]:
-    """Height and width of the tiles that fit in `memory` with the least work, and that work per pixel."""
-    height, width = shape[:2]
-    margin = -(-halo // alignment) * alignment
-    best, least = (_SMALLEST_TILE, _SMALLEST_TILE), math.inf
-    for tall in _cuts(height, margin, alignment):
-        widest = int((memory - tall * bytes_a_row) / bytes_a_pixel / min(height, tall + 2 * margin))
-        wide = width if widest >= width else (widest - 2 * margin) // alignment * alignment
-        if wide < min(_SMALLEST_TILE, width):
-            continue
-        work = math.prod(
-            sum(span.stop - span.start for span in spans(length, side, halo, alignment))
-            for length, side in ((height, tall), (width, wide))
-        ) / (height * width)
-        if work < least:
-            best, least = (tall, wide), work
-    return best, least
-
-
-def _cuts(length: int, margin: int, alignment: int) -> Iterator[int]:
-    """The sides of tiles that cut an axis into 1, 2, 3 ... parts, down to the smallest."""
-    yield length
-    for count in range(2, 1000):
-        side = -(-max(1, length - 2 * margin) // (count * alignment)) * alignment
-        yield max(side, min(_SMALLEST_TILE, length))
-        if side <= _SMALLEST_TILE:
-            return
+from sr_gan_tf.inference.tile_plan import OVERLAP as OVERLAP
+from sr_gan_tf.inference.tile_plan import SMALLEST_TILE, Span, Tiling, spans
+from sr_gan_tf.inference.tile_plan import plan as plan
 
 
 def enlarged_rows(
@@ -207,11 +49,28 @@ def enlarged_rows(
         yield block
 
 
+def _window(
+    enlarger: Enlarger, image: np.ndarray, tiling: Tiling, row: Span, column: Span, rounded: bool = True
+) -> np.ndarray:
+    """The enlarged window of a tile, computed with the picture's continuation where the window meets an edge."""
+    window = image[row.start : row.stop, column.start : column.stop]
+    beyond = [
+        (tiling.border * (span.start == 0), tiling.border * (span.stop == length))
+        for span, length in zip((row, column), image.shape, strict=False)
+    ]
+    if any(map(any, beyond)):
+        window = np.pad(window, [*beyond, (0, 0)], mode="symmetric")
+    result, scale = enlarger(window, rounded), enlarger.scale
+    top, left = (before * scale for before, _ in beyond)
+    height, width = row.stop - row.start, column.stop - column.start
+    return result[top : top + height * scale, left : left + width * scale]
+
+
 def _core(enlarger: Enlarger, image: np.ndarray, tiling: Tiling, row: Span, column: Span) -> np.ndarray:
     """One tile; one that memory cannot hold is computed in two halves."""
     scale = enlarger.scale
     try:
-        result = enlarger(image[row.start : row.stop, column.start : column.stop])
+        result = _window(enlarger, image, tiling, row, column)
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         whole = row.stop - row.start == image.shape[0] and column.stop - column.start == image.shape[1]
         halves = _halved(row, column, image.shape, tiling) if tiling.exact or whole else None
@@ -233,7 +92,7 @@ def _halved(row: Span, column: Span, shape: tuple, tiling: Tiling) -> tuple[int,
     axis = 0 if row.last - row.first >= column.last - column.first else 1
     span, length, unit = (row, column)[axis], shape[axis], tiling.alignment
     middle = (span.first + span.last) // 2 // unit * unit
-    if middle - span.first < _SMALLEST_TILE // 2:
+    if middle - span.first < SMALLEST_TILE // 2:
         return None
     margin = -(-tiling.halo // unit) * unit
     before = Span(span.start, min(length, middle + margin + length % unit), span.first, middle)
@@ -256,7 +115,7 @@ def _blended_rows(
         down = _weights(row, top, bottom, height, reach, scale)[:, None, None]
         for column in columns:
             left, right = max(0, column.first - reach), min(width, column.last + reach)
-            result = enlarger(image[row.start : row.stop, column.start : column.stop], rounded=False)
+            result = _window(enlarger, image, tiling, row, column, rounded=False)
             result = result[(top - row.start) * scale : (bottom - row.start) * scale]
             result = result[:, (left - column.start) * scale : (right - column.start) * scale]
             across = _weights(column, left, right, width, reach, scale)[:, None]
@@ -276,13 +135,17 @@ def _weights(span: Span, first: int, last: int, length: int, reach: int, scale: 
     return np.clip(np.minimum(rising, falling), 0, 1).astype(np.float32)
 
 
-def upscale_array(generator: keras.Model, image: np.ndarray, tile: int | None = None) -> np.ndarray:
-    """A whole picture enlarged, tiled so that memory holds it.
+def upscale_array(
+    generator: keras.Model, image: np.ndarray, tile: int | None = None, border: bool = True
+) -> np.ndarray:
+    """Enlarges a whole picture, in tiles so that it fits in memory.
 
     Args:
         generator: (N, H, W, 3) to (N, scale*H, scale*W, 3).
         image: (H, W), (H, W, 1) or (H, W, 3), uint8, uint16 or float32 in [0, 1].
-        tile: LR pixels a side; default: by the free memory.
+        tile: side of a tile in LR pixels; default: by the free memory.
+        border: whether the picture is continued beyond its edges, as the upscale command does. False leaves the edges
+            to the network's own padding, as published figures do.
 
     Returns:
         The picture, `scale` times as large, of the same type; floats are not clipped.
@@ -293,6 +156,8 @@ def upscale_array(generator: keras.Model, image: np.ndarray, tile: int | None = 
         )
     enlarger = enlarger_of(generator)
     samples = image[..., None] if image.ndim == 2 else image
-    blocks = list(enlarged_rows(enlarger, samples, plan(enlarger, samples.shape, tile)))
+    tiling = plan(enlarger, samples.shape, tile)
+    tiling = tiling if border else dataclasses.replace(tiling, border=0)
+    blocks = list(enlarged_rows(enlarger, samples, tiling))
     result = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
     return result[..., 0] if image.ndim == 2 else result

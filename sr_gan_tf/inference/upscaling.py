@@ -14,14 +14,19 @@ import numpy as np
 from PIL import Image
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.inference.batch import Files, Summary, job_tilings, plan_jobs, progress, run_jobs
+from sr_gan_tf.inference.batch import Files, Summary, job_tilings, plan_jobs, run_jobs
 from sr_gan_tf.inference.chain import Chain, load_chain
 from sr_gan_tf.inference.choice import choose_network
 from sr_gan_tf.inference.jobs import STANDARD, find_sources
 from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colours
 from sr_gan_tf.inference.pictures import NOT_KEPT, Job, Treatment
+from sr_gan_tf.inference.progress import progress
 from sr_gan_tf.models import DEFAULT_MODEL
+<<<<<<< HEAD
 from sr_gan_tf.pictures.reading import Header
+=======
+from sr_gan_tf.pictures.formats import unread_note
+>>>>>>> fdb41b9 (Edges are mirrored, searches find all that is read, names are bytes, locks without fcntl)
 
 _DEFAULT_SETTINGS = Settings()
 _MOST_CHOICES = 5
@@ -147,6 +152,7 @@ def upscale_files(
     Raises:
         InputError: for options that cannot be used, and if the only picture fails.
     """
+<<<<<<< HEAD
     sources = find_sources(inputs, files.naming.output)
     chain = load_chain(models or [DEFAULT_MODEL], passes, precision, ensemble)
 
@@ -155,16 +161,22 @@ def upscale_files(
         return load_chain([choice.model], passes, precision, ensemble), choice.reason
 
     treatment = Treatment(chain, settings, files.max_megapixels, files.strip, files.compare, None if models else choose)
+=======
+    unread: Counter = Counter()
+    sources = find_sources(inputs, files.naming.output, unread)
+    chain = load_chain(models, passes, precision, ensemble)
+    treatment = Treatment(chain, settings, files.max_megapixels, files.strip, files.compare)
+>>>>>>> fdb41b9 (Edges are mirrored, searches find all that is read, names are bytes, locks without fcntl)
     summary = Summary()
     say = sys.stderr if files.naming.output == STANDARD else sys.stdout
     jobs = list(plan_jobs(sources, treatment, files, summary))
     alone = len(sources) - summary.left_out == 1
     if dry_run:
-        _describe(jobs, treatment, summary.left_out, say)
+        _describe(jobs, treatment, summary.left_out, unread, say)
     else:
-        with _terminated_as_interrupted(), progress() as bar:
+        with _terminated_as_interrupted(), progress(lines=True) as bar:
             run_jobs(jobs, treatment, files, summary, bar)
-        for note in dict.fromkeys(_notes(jobs, treatment, summary.left_out)):
+        for note in dict.fromkeys(_notes(jobs, treatment, summary.left_out, unread)):
             print(f"note: {note}", file=sys.stderr)
         if not alone or not summary.failed:
             print(summary, file=say)
@@ -175,7 +187,9 @@ def upscale_files(
     return 1 if summary.failed else 0
 
 
-def _notes(jobs: Sequence[Job], treatment: Treatment, left_out: int) -> Iterator[str]:
+def _notes(jobs: Sequence[Job], treatment: Treatment, left_out: int, unread: Counter) -> Iterator[str]:
+    if unread:
+        yield unread_note(unread)
     if left_out:
         yield f"{left_out} left out, by their names results of an earlier run; name them one by one to enlarge them"
     yield from _choices([job for job in jobs if job.choice])
@@ -193,6 +207,7 @@ def _notes(jobs: Sequence[Job], treatment: Treatment, left_out: int) -> Iterator
         yield f"{incomplete} of {len(jobs)} pictures lost some of what they held besides their pixels, as noted above"
 
 
+<<<<<<< HEAD
 def _choices(jobs: Sequence[Job]) -> Iterator[str]:
     """Which networks were chosen and why; of many pictures only how many each network enlarges."""
     if len(jobs) > _MOST_CHOICES:
@@ -206,6 +221,11 @@ def _choices(jobs: Sequence[Job]) -> Iterator[str]:
 def _describe(jobs: Sequence[Job], treatment: Treatment, left_out: int, say: TextIO) -> None:
     for chain in dict.fromkeys(job.chain for job in jobs) or [treatment.chain]:
         print(f"{chain.name}: x{chain.scale}, {chain.precision}", file=say)
+=======
+def _describe(jobs: Sequence[Job], treatment: Treatment, left_out: int, unread: Counter, say: TextIO) -> None:
+    chain = treatment.chain
+    print(f"{chain.name}: x{chain.scale}, {chain.precision}", file=say)
+>>>>>>> fdb41b9 (Edges are mirrored, searches find all that is read, names are bytes, locks without fcntl)
     for job in jobs:
         tiles = ", then ".join(
             f"tiles of {item.tile[1]}x{item.tile[0]} + {item.halo}" for item in job_tilings(job, treatment)
@@ -213,7 +233,7 @@ def _describe(jobs: Sequence[Job], treatment: Treatment, left_out: int, say: Tex
         size = f"{job.header.width}x{job.header.height} -> {job.size[0]}x{job.size[1]}"
         frames = f", {job.frames} frames" if job.frames > 1 else ""
         print(f"{job.name} -> {job.target}: {size} {job.encoding.format}{frames}, {tiles}", file=say)
-    for note in dict.fromkeys(_notes(jobs, treatment, left_out)):
+    for note in dict.fromkeys(_notes(jobs, treatment, left_out, unread)):
         print(f"note: {note}", file=say)
 
 

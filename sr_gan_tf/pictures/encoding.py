@@ -8,7 +8,6 @@ import dataclasses
 import io
 import itertools
 import math
-import os
 import struct
 import tempfile
 from collections.abc import Iterable
@@ -19,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.files import reserve
 from sr_gan_tf.pictures.color import with_nclx
 from sr_gan_tf.pictures.jpeg_writer import encode_jpeg
 from sr_gan_tf.pictures.metadata import NOTHING, Metadata, fitting
@@ -84,7 +84,7 @@ def scratch_array(shape: tuple[int, ...], dtype: np.dtype, folder: str | Path | 
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
             # Reserved now: a full disk under a mapped file would end the process without a word.
-            os.posix_fallocate(file.fileno(), 0, max(1, math.prod(shape) * np.dtype(dtype).itemsize))
+            reserve(file, max(1, math.prod(shape) * np.dtype(dtype).itemsize), folder or tempfile.gettempdir())
         except OSError as error:
             raise InputError(f"no room for a scratch file of the picture in {folder}: {error.strerror}") from error
         return np.memmap(file, dtype, "r+", shape=shape)

@@ -18,12 +18,12 @@ from PIL import Image, UnidentifiedImageError
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.files import atomic_file
 from sr_gan_tf.pictures.decoding import decode, frame_count, orientation, quiet
-from sr_gan_tf.pictures.encoding import FORMATS, Encoding, encode, format_of
+from sr_gan_tf.pictures.encoding import Encoding, encode, format_of
 from sr_gan_tf.pictures.encoding import to_uint8 as to_uint8
+from sr_gan_tf.pictures.formats import SUFFIXES as SUFFIXES
 from sr_gan_tf.pictures.metadata import NOTHING, Metadata
 from sr_gan_tf.pictures.metadata_reading import read_metadata
 
-SUFFIXES = tuple(FORMATS)
 MAX_MEGAPIXELS = 500.0
 
 # Not every format of Pillow's: EPS would start an interpreter, and others are no pictures of pixels.

@@ -5,13 +5,12 @@ runs/<name>/  experiment.json  checkpoints/  best.keras  logs/  samples/  histor
 
 import contextlib
 import dataclasses
-import fcntl
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sr_gan_tf.config import Experiment, load_experiment, to_json
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.files import remove_leftovers, write_text, writing
+from sr_gan_tf.files import locked, remove_leftovers, write_text, writing
 from sr_gan_tf.runs.checkpoints import read_newest
 
 FREE = ("note", "data.cache_dir", "imports")  # say nothing of what is trained
@@ -52,10 +51,10 @@ class RunFolder:
                 raise InputError(f"{self.path} is a file; give a folder with --run-dir")
             self.path.mkdir(parents=True, exist_ok=True)
             self._refuse_strangers()  # before anything is written among them
-            lock = open(self.path / ".lock", "a")  # noqa: SIM115 - closed by the with below
-        with lock:
+            (self.path / ".lock").touch()
+        with contextlib.ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stack.enter_context(locked(self.path / ".lock"))
             except BlockingIOError as error:
                 raise InputError(
                     f"{self.path} is in use by another training; wait for it or choose another --run-dir"

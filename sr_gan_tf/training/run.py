@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -199,7 +200,11 @@ def _callbacks(session: Session, crew: Crew, progress, pictures: Sequence, profi
     chosen = [run_callbacks.Count(session), progress, run_callbacks.Guard(session)]
     if crew.is_chief:
         # A validation may end the stage, whose last steps are then to be logged.
-        chosen += [Validate(session, pictures, upscale_array), run_callbacks.Log(session), Chart(session, pictures)]
+        chosen += [
+            Validate(session, pictures, functools.partial(upscale_array, border=False)),
+            run_callbacks.Log(session),
+            Chart(session, pictures),
+        ]
     if crew.is_chief and session.experiment.histograms:
         chosen.append(run_callbacks.Histograms(session))
     if profile is not None:

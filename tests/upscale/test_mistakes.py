@@ -86,7 +86,7 @@ def test_a_pictures_name_is_no_folders(model, photo, cat, tmp_path, capsys):
 
 def test_a_single_result_is_named(model, photo, tmp_path, capsys):
     assert main([photo, "--model", model]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].endswith(f"; wrote {tmp_path / 'cat_tiny_x2_x2.png'}")
+    assert capsys.readouterr().out.splitlines()[-1].endswith(f"; wrote {tmp_path / 'cat_x2.png'}")
 
 
 def test_hidden_and_long_names(model, cat, tmp_path, capsys):
@@ -95,7 +95,7 @@ def test_hidden_and_long_names(model, cat, tmp_path, capsys):
         write_image(tmp_path / "a.png", cat[:8, :8])
         (tmp_path / "a.png").rename(path)
     assert main([str(hidden), "--model", model]) == 0
-    assert (tmp_path / ".hidden_tiny_x2_x2.png").exists()
+    assert (tmp_path / ".hidden_x2.png").exists()
     for options in ([], ["-o", str(tmp_path / "out")]):
         assert main([str(long), "--model", model, *options]) == 2
         assert re.search("too long for a file; .* --name", capsys.readouterr().err)

@@ -1,0 +1,63 @@
+"""How far a batch of pictures has come: a bar in a terminal, else a line every ten seconds."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from typing import Protocol
+
+from tqdm import tqdm
+
+
+class Progress(Protocol):
+    """What is told of the work: its total, in megapixels of the originals, and each part that is done."""
+
+    def reset(self, total: float) -> None: ...
+    def update(self, part: float) -> object: ...
+    def set_description_str(self, text: str) -> None: ...
+
+
+class _Lines:
+    """A line on standard error every ten seconds, where no terminal could show a bar."""
+
+    def __init__(self, seconds: float = 10.0):
+        self.seconds = seconds
+        self.reset(1.0)
+
+    def reset(self, total: float) -> None:
+        self.total, self.done, self.text = total, 0.0, ""
+        self.start = self.said = time.monotonic()
+
+    def set_description_str(self, text: str) -> None:
+        self.text = text
+
+    def update(self, part: float) -> None:
+        self.done += part
+        now = time.monotonic()
+        if now - self.said < self.seconds or not 0 < self.done < self.total:
+            return
+        self.said = now
+        left = (now - self.start) * (self.total / self.done - 1)
+        print(f"{self.done / self.total:4.0%}, {_clock(left)} left: {self.text}", file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+@contextlib.contextmanager
+def progress(lines: bool = False, quiet: bool = False) -> Iterator[Progress]:
+    """A bar on standard error that counts the originals' megapixels.
+
+    Args:
+        lines: what to do where standard error is no terminal: a line every ten seconds, or nothing.
+        quiet: no bar even in a terminal.
+    """
+    if lines and not quiet and not sys.stderr.isatty():
+        yield _Lines()
+        return
+    layout = "{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} MP, {remaining} left"
+    with tqdm(total=1.0, bar_format=layout, disable=quiet or None, file=sys.stderr, leave=False) as bar:
+        yield bar

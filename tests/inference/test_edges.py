@@ -1,0 +1,49 @@
+"""The edges of pictures: continued by mirroring, so that no frame is drawn."""
+
+import numpy as np
+import pytest
+from tiny import tiny_generator, whole
+
+from sr_gan_tf.inference.enlarger import BORDER, Enlarger, enlarger_of
+from sr_gan_tf.inference.tiling import enlarged_rows, plan
+from sr_gan_tf.models import load
+
+FLAT = [
+    (255, 0, 0),
+    (0, 255, 0),
+    (0, 0, 255),
+    (255, 255, 0),
+    (255, 255, 255),
+    (0, 0, 0),
+    (200, 30, 90),
+    (128, 128, 128),
+]
+
+
+@pytest.mark.parametrize("name", ["span_x4", "span_x2", "span_x4_gan"])
+def test_flat_pictures_stay_flat(name):
+    # The zeros that convolutions pad with drew a frame of up to 35 levels.
+    enlarger = enlarger_of(load(name).for_inference())
+    assert enlarger.border == BORDER
+    for color in FLAT:
+        picture = np.empty((50, 41, 3), np.uint8)
+        picture[:] = color
+        for tile in (None, 16):
+            blocks = list(enlarged_rows(enlarger, picture, plan(enlarger, picture.shape, tile)))
+            result = np.concatenate(blocks).astype(int)
+            middle = result[100 - 4 : 100 + 4, 80 - 4 : 80 + 4] if enlarger.scale == 4 else result[50:52, 40:42]
+            assert np.abs(result - middle.mean(axis=(0, 1))).max() <= 1 + np.ptp(middle, axis=(0, 1)).max() / 2
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 30), (3, 2), (9, 200)])
+def test_pictures_smaller_than_the_border(shape):
+    enlarger = Enlarger(tiny_generator("SPAN"))
+    picture = np.random.default_rng(0).random((*shape, 3), np.float32)
+    found = np.concatenate(list(enlarged_rows(enlarger, picture, plan(enlarger, shape, 8))))
+    np.testing.assert_allclose(found, whole(enlarger, picture, enlarger.border, enlarger.scale), atol=1e-5)
+
+
+def test_networks_with_large_strides_get_no_border():
+    assert Enlarger(tiny_generator("UNet", num_downs=5)).border == 0
+    assert Enlarger(tiny_generator("UNet", num_downs=2)).border == BORDER
+    assert Enlarger(tiny_generator("UNet", num_downs=2, normalization="instance")).border == 0

@@ -1,0 +1,58 @@
+"""What continuing pictures beyond their edges does: PSNR-Y of the shipped networks without and with it, and flatness.
+
+    python tools/edge_effect.py Set5/x4 Set14/x4 Set5/x2 Set14/x2
+
+prints the table of `docs/upscaling.md`. Each folder holds `HR` and `LR` with the published pictures.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from sr_gan_tf.inference.tiling import upscale_array
+from sr_gan_tf.metrics.psnr_ssim import psnr_y
+from sr_gan_tf.models import load, shipped_models
+from sr_gan_tf.pictures.reading import read_image, read_rgb
+
+_FLAT = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255), (255, 0, 255), (255, 255, 255))
+
+
+def psnr(network, folder: Path, border: bool) -> float:
+    """Mean PSNR-Y in dB over a folder of pairs."""
+    values = []
+    for file in sorted((folder / "HR").iterdir()):
+        hr = read_image(file).pixels  # grey ones stay so, as the protocol wants
+        lr = read_rgb(folder / "LR" / file.name)
+        sr = upscale_array(network, lr, border=border)
+        values.append(psnr_y(hr[: sr.shape[0], : sr.shape[1]], sr, network.scale))
+    return float(np.mean(values))
+
+
+def frame(network, border: bool) -> int:
+    """The largest difference from the middle of flat pictures, in levels."""
+    worst = 0
+    for color in _FLAT:
+        result = upscale_array(network, np.full((64, 64, 3), color, np.uint8), border=border).astype(int)
+        middle = result[len(result) // 2, len(result) // 2]
+        worst = max(worst, int(np.abs(result - middle).max()))
+    return worst
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folders", nargs="+", type=Path)
+    folders = parser.parse_args().folders
+    print("| network | pictures | bare | continued | frame, bare | frame, continued |")
+    print("|---|---|---|---|---|---|")
+    for name in shipped_models():
+        network = load(name).for_inference()
+        frames = " | ".join(str(frame(network, border)) for border in (False, True))
+        for folder in folders:
+            if folder.name == f"x{network.scale}":
+                figures = " | ".join(f"{psnr(network, folder, border):.3f}" for border in (False, True))
+                print(f"| `{name}` | {folder.parent.name} | {figures} | {frames} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
