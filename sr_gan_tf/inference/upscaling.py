@@ -22,11 +22,8 @@ from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible
 from sr_gan_tf.inference.pictures import NOT_KEPT, Job, Treatment
 from sr_gan_tf.inference.progress import progress
 from sr_gan_tf.models import DEFAULT_MODEL
-<<<<<<< HEAD
-from sr_gan_tf.pictures.reading import Header
-=======
 from sr_gan_tf.pictures.formats import unread_note
->>>>>>> fdb41b9 (Edges are mirrored, searches find all that is read, names are bytes, locks without fcntl)
+from sr_gan_tf.pictures.reading import Header
 
 _DEFAULT_SETTINGS = Settings()
 _MOST_CHOICES = 5
@@ -152,8 +149,8 @@ def upscale_files(
     Raises:
         InputError: for options that cannot be used, and if the only picture fails.
     """
-<<<<<<< HEAD
-    sources = find_sources(inputs, files.naming.output)
+    unread: Counter = Counter()
+    sources = find_sources(inputs, files.naming.output, unread)
     chain = load_chain(models or [DEFAULT_MODEL], passes, precision, ensemble)
 
     def choose(file: str | bytes, header: Header) -> tuple[Chain, str]:
@@ -161,12 +158,6 @@ def upscale_files(
         return load_chain([choice.model], passes, precision, ensemble), choice.reason
 
     treatment = Treatment(chain, settings, files.max_megapixels, files.strip, files.compare, None if models else choose)
-=======
-    unread: Counter = Counter()
-    sources = find_sources(inputs, files.naming.output, unread)
-    chain = load_chain(models, passes, precision, ensemble)
-    treatment = Treatment(chain, settings, files.max_megapixels, files.strip, files.compare)
->>>>>>> fdb41b9 (Edges are mirrored, searches find all that is read, names are bytes, locks without fcntl)
     summary = Summary()
     say = sys.stderr if files.naming.output == STANDARD else sys.stdout
     jobs = list(plan_jobs(sources, treatment, files, summary))
@@ -207,7 +198,6 @@ def _notes(jobs: Sequence[Job], treatment: Treatment, left_out: int, unread: Cou
         yield f"{incomplete} of {len(jobs)} pictures lost some of what they held besides their pixels, as noted above"
 
 
-<<<<<<< HEAD
 def _choices(jobs: Sequence[Job]) -> Iterator[str]:
     """Which networks were chosen and why; of many pictures only how many each network enlarges."""
     if len(jobs) > _MOST_CHOICES:
@@ -218,14 +208,9 @@ def _choices(jobs: Sequence[Job]) -> Iterator[str]:
         yield f"{jobs[-1].name}: {jobs[-1].chain.name}, {jobs[-1].choice}; {_OTHERWISE}"
 
 
-def _describe(jobs: Sequence[Job], treatment: Treatment, left_out: int, say: TextIO) -> None:
+def _describe(jobs: Sequence[Job], treatment: Treatment, left_out: int, unread: Counter, say: TextIO) -> None:
     for chain in dict.fromkeys(job.chain for job in jobs) or [treatment.chain]:
         print(f"{chain.name}: x{chain.scale}, {chain.precision}", file=say)
-=======
-def _describe(jobs: Sequence[Job], treatment: Treatment, left_out: int, unread: Counter, say: TextIO) -> None:
-    chain = treatment.chain
-    print(f"{chain.name}: x{chain.scale}, {chain.precision}", file=say)
->>>>>>> fdb41b9 (Edges are mirrored, searches find all that is read, names are bytes, locks without fcntl)
     for job in jobs:
         tiles = ", then ".join(
             f"tiles of {item.tile[1]}x{item.tile[0]} + {item.halo}" for item in job_tilings(job, treatment)
