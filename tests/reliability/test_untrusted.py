@@ -13,7 +13,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from test_upscale_fuzz import _damaged, _originals
+from damaged_files import damaged, small_pictures
 from tiny import names_in, tiny_generator
 
 from sr_gan_tf import models
@@ -181,7 +181,7 @@ def model(tmp_path_factory) -> str:
 
 def test_folders_with_links(model, tmp_path, capsys):
     """Nothing is written outside of the folder of results, whatever links lie in either folder."""
-    picture = _originals()[0]
+    picture = small_pictures()[0]
     for folder in ("in/sub", "out", "elsewhere"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "in" / "one.png").write_bytes(picture)
@@ -216,7 +216,7 @@ def zipped(name: str, content: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", ["../{stem}", "/tmp/{stem}", "..", "{stem.__class__}", "{stem!r}/..", "{0}", "a\0b"])
 def test_names_of_results_stay_names(name, model, tmp_path, capsys):
-    (tmp_path / "one.png").write_bytes(_originals()[0])
+    (tmp_path / "one.png").write_bytes(small_pictures()[0])
     code = upscale([str(tmp_path / "one.png"), "-o", str(tmp_path / "out"), "--model", model, "--name", name])
     assert code
     assert "error: " in capsys.readouterr().err
@@ -226,13 +226,13 @@ def test_names_of_results_stay_names(name, model, tmp_path, capsys):
 @pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.long)])
 def test_damaged_pictures(count, tmp_path):
     """Every decoder: a whole picture or one clear line, each in bounded time, all in bounded memory."""
-    generator, originals = np.random.default_rng(count), _originals()
+    generator, originals = np.random.default_rng(count), small_pictures()
     suffixes = ("png", "jpg", "webp", "tif", "bmp", "gif", "avif")
     refused, slowest, begin = 0, 0.0, time.perf_counter()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for number in range(count):
         path = tmp_path / f"picture.{suffixes[generator.integers(len(suffixes))]}"
-        path.write_bytes(_damaged(originals[number % len(originals)], generator))
+        path.write_bytes(damaged(originals[number % len(originals)], generator))
         start = time.perf_counter()
         try:
             for frame in read_frames(path, max_megapixels=1.0):
