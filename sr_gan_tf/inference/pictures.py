@@ -219,9 +219,8 @@ def _metadata(picture: Picture, job: Job, treatment: Treatment, channels: int) -
     metadata = picture.metadata.resized(before, job.size, f"sr_gan_tf {__version__}: {job.chain.name} x{ratio:g}")
     # Asked of the original's: an EXIF block that names the software is made for every picture.
     lost = dict.fromkeys((*metadata.lost, *picture.metadata.unkept(job.encoding.format, channels)))
-    remark = f"{NOT_KEPT}: {', '.join(lost)}"
-    if lost and remark not in job.remarks:
-        job.remarks.append(remark)
+    remarks = [*metadata.remarks, *([f"{NOT_KEPT}: {', '.join(lost)}"] if lost else [])]
+    job.remarks.extend(remark for remark in remarks if remark not in job.remarks)
     return metadata
 
 

@@ -22,8 +22,11 @@ from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible
 from sr_gan_tf.inference.pictures import NOT_KEPT, Job, Treatment
 from sr_gan_tf.inference.progress import progress
 from sr_gan_tf.models import DEFAULT_MODEL
+from sr_gan_tf.pictures.decoding import pillow_samples, quiet
 from sr_gan_tf.pictures.formats import unread_note
+from sr_gan_tf.pictures.metadata import Metadata
 from sr_gan_tf.pictures.reading import Header
+from sr_gan_tf.pictures.samples import interpreted
 
 _DEFAULT_SETTINGS = Settings()
 _MOST_CHOICES = 5
@@ -87,9 +90,16 @@ def upscale(
 
 
 def _as_array(image: Image.Image) -> np.ndarray:
-    if image.mode not in ("L", "LA", "RGB", "RGBA", "I;16", "I", "F"):
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    return np.asarray(image)
+    """The present frame of a PIL image of any mode, by the same rules as a file's, but not turned."""
+    if image.mode == "F":
+        return np.asarray(image)
+    with quiet():
+        image.load()
+    metadata = Metadata(icc_profile=image.info.get("icc_profile"))
+    pixels, alpha, _ = interpreted(pillow_samples(image, "the PIL image"), metadata)
+    if alpha is None:
+        return pixels[..., 0] if pixels.shape[2] == 1 else pixels
+    return np.concatenate([pixels, alpha[..., None]], axis=2)
 
 
 def _names(source: str | Path | Iterable[str | Path]) -> list[str]:

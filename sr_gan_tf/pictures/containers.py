@@ -3,7 +3,10 @@
 import re
 import struct
 import zlib
+from collections.abc import Callable
 from typing import IO
+
+import numpy as np
 
 _MOST_SEGMENTS = 100_000
 _LARGEST_CHUNK = 1 << 26
@@ -38,9 +41,25 @@ def jpeg_segments(file: IO[bytes]) -> tuple[list[tuple[int, bytes]], int]:
     return segments, 0
 
 
-def png_chunks(file: IO[bytes]) -> list[tuple[bytes, bytes]]:
-    """(type, body) of the chunks of a PNG but for those of its pixels; damaged ones are left out."""
+def jpeg_with_end(data: bytes, decode: Callable[[bytes], np.ndarray]) -> bytes | None:
+    """A JPEG of which nothing but its last marker is missing, with it; None where coded pixels are missing, too.
+
+    A complete scan makes a decoder ignore whatever stands between it and the end; an incomplete one makes it decode
+    that as pixels. So two different fillings give the same picture only where nothing is missing.
+
+    Args:
+        data: the file.
+        decode: gives the pixels of a JPEG.
+    """
+    data = data.removesuffix(b"\xff")
+    first, second = (decode(data + filling * 4096 + b"\xff\xd9") for filling in (b"\x55", b"\xaa"))
+    return data + b"\xff\xd9" if np.array_equal(first, second) else None
+
+
+def png_chunks(file: IO[bytes]) -> tuple[list[tuple[bytes, bytes]], list[str]]:
+    """(type, body) of the chunks of a PNG but for those of its pixels, and the types of damaged ones."""
     chunks: list[tuple[bytes, bytes]] = []
+    damaged: list[str] = []
     file.seek(8)
     while len(head := file.read(8)) == 8 and len(chunks) < _MOST_SEGMENTS:
         length, kind = struct.unpack(">I4s", head)
@@ -52,7 +71,9 @@ def png_chunks(file: IO[bytes]) -> list[tuple[bytes, bytes]]:
         body, check = file.read(length), file.read(4)
         if len(check) == 4 and int.from_bytes(check, "big") == zlib.crc32(body, zlib.crc32(kind)):
             chunks.append((kind, body))
-    return chunks
+        elif len(check) == 4:
+            damaged.append(kind.decode("latin-1"))
+    return chunks, damaged
 
 
 def png_without_damaged_chunks(data: bytes) -> tuple[bytes, list[str]]:

@@ -39,6 +39,7 @@ class Metadata:
         texts: (type, body) of PNG's text chunks; comments of other formats are texts named `Comment`.
         turn: EXIF orientation by which the pixels were turned.
         lost: what the file held that cannot be read or does not hold for another size.
+        remarks: what was odd about the file, though its picture could be read.
     """
 
     icc_profile: bytes | None = None
@@ -52,6 +53,7 @@ class Metadata:
     texts: tuple[tuple[bytes, bytes], ...] = ()
     turn: int = 1
     lost: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def resized(self, before: tuple[int, int], after: tuple[int, int], software: str) -> "Metadata":
         """The metadata of the same picture at another size: sizes corrected, thumbnail dropped, `software` noted.

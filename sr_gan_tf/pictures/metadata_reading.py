@@ -18,6 +18,7 @@ from sr_gan_tf.pictures.containers import (
     png_text,
     raw_profile,
 )
+from sr_gan_tf.pictures.deep import BareTiff
 from sr_gan_tf.pictures.metadata import Metadata, text
 
 _ICC, _XMP, _IPTC, _PHOTOSHOP, _RESOLUTION = 0x8773, 0x02BC, 0x83BB, 0x8649, (0x011A, 0x011B, 0x0128)
@@ -25,7 +26,7 @@ _HEAD = 1 << 16
 _CREDENTIALS = "content credentials (C2PA), which hold for the original only"
 
 
-def read_metadata(image: Image.Image, source: str | Path | bytes) -> Metadata:
+def read_metadata(image: Image.Image | BareTiff, source: str | Path | bytes) -> Metadata:
     """The metadata of an opened picture.
 
     Args:
@@ -33,6 +34,8 @@ def read_metadata(image: Image.Image, source: str | Path | bytes) -> Metadata:
         source: the file, or its bytes.
     """
     with _stream(source) as file:
+        if isinstance(image, BareTiff):
+            return _of_tiff(file)
         if image.format in ("JPEG", "MPO"):
             return _of_jpeg(image, file)
         if image.format == "PNG":
@@ -72,9 +75,9 @@ def _of_jpeg(image: Image.Image, file: IO[bytes]) -> Metadata:
 
 
 def _of_png(image: Image.Image, file: IO[bytes]) -> Metadata:
-    chunks = png_chunks(file)
+    chunks, damaged = png_chunks(file)
     found: dict[str, bytes | None] = dict.fromkeys(("exif", "xmp", "iptc", "photoshop"))
-    texts, lost = [], []
+    texts, lost = [], [damaged_chunk(kind) for kind in damaged]
     for kind, body in chunks:
         if kind == b"eXIf":
             found["exif"] = exif_blocks.without_prefix(body)
@@ -94,6 +97,11 @@ def _of_png(image: Image.Image, file: IO[bytes]) -> Metadata:
         photoshop=found["photoshop"], color=color_of_png(chunks), texts=tuple(texts),
         turn=exif_blocks.orientation(exif), lost=(*lost, *more),
     )  # fmt: skip
+
+
+def damaged_chunk(kind: str) -> str:
+    """How notes name a chunk of a PNG whose checksum is wrong."""
+    return f"the damaged chunk {kind}"
 
 
 def _take_raw_profile(name: bytes, data: bytes | None, found: dict[str, bytes | None]) -> None:

@@ -17,12 +17,14 @@ from PIL import Image, UnidentifiedImageError
 
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.files import atomic_file
+from sr_gan_tf.pictures.containers import jpeg_with_end, png_without_damaged_chunks
 from sr_gan_tf.pictures.decoding import decode, frame_count, orientation, quiet
+from sr_gan_tf.pictures.deep import BareTiff
 from sr_gan_tf.pictures.encoding import Encoding, encode, format_of
 from sr_gan_tf.pictures.encoding import to_uint8 as to_uint8
 from sr_gan_tf.pictures.formats import SUFFIXES as SUFFIXES
 from sr_gan_tf.pictures.metadata import NOTHING, Metadata
-from sr_gan_tf.pictures.metadata_reading import read_metadata
+from sr_gan_tf.pictures.metadata_reading import damaged_chunk, read_metadata
 
 MAX_MEGAPIXELS = 500.0
 
@@ -76,7 +78,7 @@ def read_header(source: str | Path | bytes, max_megapixels: float = MAX_MEGAPIXE
     Raises:
         InputError: where the file is missing, empty, no picture, or larger than `max_megapixels`.
     """
-    with _opened(source, max_megapixels, name) as image, quiet(), _refusing(name or _name(source)):
+    with _opened(source, max_megapixels, name) as (image, _, _), quiet(), _refusing(name or _name(source)):
         width, height = image.size
         # Pillow turns a TIFF itself while decoding; its header already gives the turned size.
         if orientation(image) >= 5 and image.format != "TIFF":
@@ -109,18 +111,36 @@ def read_frames(
     source: str | Path | bytes, max_megapixels: float = MAX_MEGAPIXELS, name: str = ""
 ) -> Iterator[Picture]:
     """The frames of an animation one by one, each composed to the whole picture; a still picture has one."""
-    with _opened(source, max_megapixels, name) as image:
-        where = name or _name(source)
+    where = name or _name(source)
+    with _opened(source, max_megapixels, name) as (image, source, lost):
         with quiet(), _refusing(where):
             metadata = read_metadata(image, source)
+            metadata = dataclasses.replace(metadata, lost=(*lost, *metadata.lost))
             frames = frame_count(image)
         for index in range(frames):
             with _refusing(where):
-                if index:
+                if index and isinstance(image, Image.Image):
                     image.seek(index)
-                pixels, alpha, metadata = decode(image, source, metadata, where)
+                pixels, alpha, metadata = _decoded(image, source, metadata, where)
             duration = image.info.get("duration", 0) if frames > 1 else 0
             yield Picture(pixels, alpha, _format(image), metadata, int(duration or 0))
+
+
+def _decoded(image, source, metadata: Metadata, where: str) -> tuple[np.ndarray, np.ndarray | None, Metadata]:
+    """As `decode`; a JPEG that lacks its end marker and nothing else is read, since every viewer shows it."""
+    try:
+        return decode(image, source, metadata, where)
+    except OSError as error:
+        if image.format != "JPEG" or error.errno is not None:
+            raise
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        with quiet():
+            whole = jpeg_with_end(data, lambda coded: np.asarray(Image.open(io.BytesIO(coded), formats=("JPEG",))))
+            if whole is None:
+                raise
+            image = Image.open(io.BytesIO(whole), formats=("JPEG",))
+        metadata = dataclasses.replace(metadata, remarks=("the end marker is missing, and nothing else",))
+        return decode(image, whole, metadata, where)
 
 
 def read_rgb(path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
@@ -194,7 +214,10 @@ def _refusing(where: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _opened(source: str | Path | bytes, max_megapixels: float, name: str) -> Iterator[Image.Image]:
+def _opened(
+    source: str | Path | bytes, max_megapixels: float, name: str
+) -> Iterator[tuple[Image.Image | BareTiff, str | Path | bytes, tuple[str, ...]]]:
+    """The opened picture, the source that it was opened from in the end, and what had to be left out for that."""
     where = name or _name(source)
     try:
         # A file object, not its path: given a path, Pillow maps an uncompressed TIFF and scrambles a turned one.
@@ -205,14 +228,33 @@ def _opened(source: str | Path | bytes, max_megapixels: float, name: str) -> Ite
         raise InputError(f"cannot read {where}: {error.strerror or one_line(error)}; give a picture file") from error
     with file:
         with quiet(), _refusing_unknown(where, file):
-            image = Image.open(file, formats=_FORMATS)
+            image, mended, lost = _identified(file)
         megapixels = image.width * image.height / 1e6
         if megapixels > max_megapixels:
             raise InputError(
                 f"{where}: its header names {image.width} x {image.height} = {megapixels:,.0f} megapixels, "
                 f"the limit is {max_megapixels:,.0f}; raise it with --max-megapixels if the file is trusted"
             )
-        yield image
+        yield image, source if mended is None else mended, lost
+
+
+def _identified(file: IO[bytes]) -> tuple[Image.Image | BareTiff, bytes | None, tuple[str, ...]]:
+    """The picture in a file, the file's bytes where they had to be mended, and what is lost by that."""
+    try:
+        return Image.open(file, formats=_FORMATS), None, ()
+    except (UnidentifiedImageError, SyntaxError):
+        file.seek(0)
+        head = file.read(8)
+        if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+            file.seek(0)
+            return BareTiff(file), None, ()
+        if head != b"\x89PNG\r\n\x1a\n":
+            raise
+        data, damaged = png_without_damaged_chunks(head + file.read())
+        if not damaged:
+            raise
+        image = Image.open(io.BytesIO(data), formats=("PNG",))
+        return image, data, tuple(damaged_chunk(kind) for kind in damaged)
 
 
 @contextlib.contextmanager
@@ -236,5 +278,5 @@ def _name(source: str | Path | bytes) -> str:
     return "standard input" if isinstance(source, bytes) else str(source)
 
 
-def _format(image: Image.Image) -> str:
+def _format(image: Image.Image | BareTiff) -> str:
     return "JPEG" if image.format == "MPO" else image.format or "PNG"

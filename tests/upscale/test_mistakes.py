@@ -121,7 +121,7 @@ def test_from_python(network, cat, tmp_path):
 def test_pil_images(network, cat, mode):
     image = Image.fromarray(cat[:8, :8])
     image = Image.fromarray(np.full((8, 8), 999, np.uint16)) if mode == "I;16" else image.convert(mode)
-    same = {"P": "RGB", "CMYK": "RGB", "1": "RGB"}.get(mode)
+    same = {"P": "RGB", "CMYK": "RGB", "1": "L"}.get(mode)
     array = np.asarray(image.convert(same) if same else image)
     result = upscale(image, model=network)
     assert result.shape[:2] == (16, 16)
