@@ -5,8 +5,9 @@ import sys
 
 from sr_gan_tf.errors import Parser, command
 from sr_gan_tf.export_formats import verification
-from sr_gan_tf.export_formats.exporting import FORMATS, export
+from sr_gan_tf.export_formats.exporting import FORMATS, chosen_format, export
 from sr_gan_tf.export_formats.litert import QUANTIZATIONS, Lite
+from sr_gan_tf.export_formats.onnx_file import LAYOUTS, OPSET, SIGNATURES, Graph
 from sr_gan_tf.export_formats.saved_model import MAX_MEGAPIXELS, Serving
 from sr_gan_tf.inference.halo import halo_argument
 from sr_gan_tf.registry.imports import add_import
@@ -16,18 +17,28 @@ from sr_gan_tf.registry.imports import add_import
 def main(argv: list[str] | None = None) -> None:
     """Runs the command with the words of `argv`, by default those of the process."""
     arguments = _parser().parse_args(argv)
+    format = chosen_format(arguments.format, arguments.to)
     agreements = export(
         arguments.model,
         arguments.to,
         arguments.format,
         Serving(arguments.version, arguments.tile, arguments.halo, arguments.max_megapixels),
-        Lite(arguments.quantization, arguments.side, arguments.calibration),
+        Lite(arguments.quantization, arguments.side if format == "litert" else None, arguments.calibration),
         arguments.licence,
         arguments.overwrite,
         arguments.tfjs_python,
+        arguments.half,
+        Graph(
+            arguments.layout,
+            arguments.signature,
+            arguments.opset,
+            None if format == "litert" else arguments.side,
+            arguments.float16_ends,
+        ),
     )
     for agreement in agreements:
-        print(f"wrote {agreement.path}")
+        if not isinstance(agreement, verification.Refusal):
+            print(f"wrote {agreement.path}")
     print(verification.table(agreements))
 
 
@@ -36,19 +47,27 @@ def _parser() -> argparse.ArgumentParser:
     add_import(parser)
     add = parser.add_argument
     add("model", help="shipped name, run folder or .keras file")
-    add("--to", required=True, help="folder of a SavedModel's versions, e.g. serving/srgan_x4; a file for most others")
+    add("--to", required=True, help="a file, or a folder: serving/srgan_x4 for a SavedModel's versions")
     add("--format", choices=(*FORMATS, "all"), help="default: by the ending of --to, else saved_model")
-    add("--licence", help="of the weights, for the model card; default: a shipped model's own")
-    add("--overwrite", action="store_true", help="replace a file; a SavedModel's versions are never replaced")
+    add("--licence", help="license of the weights, for the model card; default: a shipped model's own")
+    add("--overwrite", action="store_true", help="replace an existing file; a SavedModel's versions never are")
+    add("--side", type=int, help="height and width of the one picture it takes (litert, onnx, openvino); default: any")
+    add("--half", action="store_true", help="store weights as float16 (onnx, openvino, ncnn, safetensors, pth)")
     served = parser.add_argument_group("saved_model")
     served.add_argument("--version", type=int, help="number of the version; default: the next one")
     served.add_argument("--tile", type=int, help="pixels of the original a side of a tile; default: what 1 GB holds")
     served.add_argument("--halo", type=halo_argument, help="exact, or pixels around a tile")
     limit = "larger encoded pictures are refused"
     served.add_argument("--max-megapixels", type=float, default=MAX_MEGAPIXELS, help=limit)
+    graph = parser.add_argument_group("onnx, openvino")
+    layouts = "nchw: (N, 3, H, W), input and output; nhwc: (N, H, W, 3), images and outputs; default: nchw"
+    graph.add_argument("--layout", choices=LAYOUTS, default=LAYOUTS[0], help=layouts)
+    ends = "float: values in [0, 1]; uint8: integers from 0 to 255; default: float"
+    graph.add_argument("--signature", choices=SIGNATURES, default=SIGNATURES[0], help=ends)
+    graph.add_argument("--opset", type=int, default=OPSET, help=f"version of ONNX's operators; default: {OPSET}")
+    graph.add_argument("--float16-ends", action="store_true", help="with --half: float16 input and output (onnx)")
     lite = parser.add_argument_group("litert")
     lite.add_argument("--quantization", choices=QUANTIZATIONS, default=QUANTIZATIONS[0])
-    lite.add_argument("--side", type=int, help="height and width of the tile it takes; default: any size")
     lite.add_argument("--calibration", help="folder of pictures for int8; default: photographs of scikit-image")
     script = parser.add_argument_group("tfjs")
     script.add_argument("--tfjs-python", help="Python of an environment that has tensorflowjs; see docs/export.md")

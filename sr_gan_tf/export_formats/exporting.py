@@ -6,25 +6,39 @@ from pathlib import Path
 import keras
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.export_formats import model_card, onnx_file
+from sr_gan_tf.export_formats import model_card, ncnn_file, onnx_file, openvino_file, pytorch_file, verification
 from sr_gan_tf.export_formats.keras_file import write_keras
 from sr_gan_tf.export_formats.litert import QUANTIZATIONS, Lite, write_litert
+from sr_gan_tf.export_formats.onnx_file import Graph
 from sr_gan_tf.export_formats.saved_model import Serving, write_saved_model
 from sr_gan_tf.export_formats.tfjs import write_tfjs
 from sr_gan_tf.export_formats.verification import Agreement
 from sr_gan_tf.files import check_output
-from sr_gan_tf.models import load
+from sr_gan_tf.models import load, load_network
+from sr_gan_tf.networks import Network
 
-FORMATS = ("saved_model", "keras", "litert", "onnx", "tfjs")
 # Files; the others are folders.
-_SUFFIXES = {"keras": ".keras", "litert": ".tflite", "onnx": ".onnx"}
-_DEFAULTS = (Serving(), Lite())
-# Which formats an option is for, where it isn't for all.
+_SUFFIXES = {
+    "keras": ".keras",
+    "litert": ".tflite",
+    "onnx": ".onnx",
+    "openvino": ".xml",
+    "ncnn": ".param",
+    "safetensors": ".safetensors",
+    "pth": ".pth",
+}
+FORMATS = ("saved_model", *_SUFFIXES, "tfjs")
+_DEFAULTS = (Serving(), Lite(), Graph())
+# Which formats an option is for, if it isn't for all of them.
 _OWNERS = {
     **{field.name: ("saved_model", "all") for field in dataclasses.fields(Serving)},
     **{field.name: ("litert",) for field in dataclasses.fields(Lite)},
-    "licence": ("saved_model", "all"),
+    **{field.name: ("onnx", "openvino") for field in dataclasses.fields(Graph)},
+    "side": ("litert", "onnx", "openvino"),
+    "float16_ends": ("onnx",),
+    "licence": ("saved_model", "onnx", "openvino", "all"),
     "tfjs_python": ("tfjs",),
+    "half": ("onnx", "openvino", "ncnn", *pytorch_file.FORMATS),
 }
 
 
@@ -37,68 +51,131 @@ def export(
     licence: str | None = None,
     overwrite: bool = False,
     tfjs_python: str | Path | None = None,
+    half: bool = False,
+    graph: Graph = _DEFAULTS[2],
 ) -> list[Agreement]:
     """Writes a generator in its form for inference, runs what was written, and compares it with the Keras model.
 
     Args:
-        model: a shipped name, run folder, `.keras` file, or a loaded generator.
-        to: the model's folder for `saved_model` (a numbered version is added), a file for `keras`, `litert` and
-            `onnx`, a folder for `tfjs` and `all`.
-        format: one of FORMATS, or `"all"` but TF.js, for a table of them; default: that of the file's name, else
+        model: a shipped name, run folder, `.keras` file, or a loaded generator; for `safetensors` and `pth` also a
+            discriminator.
+        to: the model's folder for `saved_model` (a numbered version is added), a folder for `tfjs` and `all`, a file
+            for the other formats.
+        format: one of FORMATS, or `"all"` for a table of all but TF.js; default: by the ending of `to`, else
             `saved_model`.
         serving: how a SavedModel treats its pictures.
         lite: what a LiteRT file holds.
         licence: of the weights, for the card.
-        overwrite: whether a file that is there may be replaced; a SavedModel's versions never are.
+        overwrite: whether an existing file may be replaced; a SavedModel's versions never are.
         tfjs_python: Python of an environment that has the TF.js converter.
+        half: whether weights are stored as float16; an ONNX file then computes in float16, too.
+        graph: what an ONNX or OpenVINO file takes and gives.
+
+    Returns:
+        What was written and how it compares with the Keras model.
 
     Raises:
         InputError: nothing was written; the message says why.
+
+    Example:
+        >>> export("span_x4", "span_x4.safetensors")  # doctest: +SKIP
     """
     source = model.name if isinstance(model, keras.Model) else model
-    to = Path(to)
-    format = format or next((name for name, suffix in _SUFFIXES.items() if to.suffix == suffix), FORMATS[0])
-    if format not in (*FORMATS, "all"):
-        raise InputError(f"--format {format}: expected one of {', '.join((*FORMATS, 'all'))}")
+    to, format = Path(to), chosen_format(format, to)
     if format in _SUFFIXES:
         check_output(to, (_SUFFIXES[format],), overwrite, "--to")
-    _check_options(format, serving, lite, {"licence": licence, "tfjs_python": tfjs_python})
+    _check_options(
+        format, (serving, lite, graph), {"licence": licence, "tfjs_python": tfjs_python, "half": half or None}
+    )
+    if format in pytorch_file.FORMATS:
+        return [pytorch_file.write_pytorch(_any_network(model), to, half)]
     generator = model_card.exportable(model if isinstance(model, keras.Model) else load(model), source)
     if format == "keras":
         return [write_keras(generator, to)]
     if format == "litert":
         return [write_litert(generator, to, lite)]
-    if format == "onnx":
-        return [onnx_file.write_onnx(generator, to)]
+    if format == "ncnn":
+        return [ncnn_file.write_ncnn(generator, to, half, overwrite)]
     if format == "tfjs":
         return [write_tfjs(generator, to, tfjs_python)]
     card = model_card.model_card(source, generator, licence)
+    if format == "onnx":
+        return [onnx_file.write_onnx(generator, to, graph, half, model_card.metadata(card, generator))]
+    if format == "openvino":
+        about = model_card.metadata(card, generator)
+        return [openvino_file.write_openvino(generator, to, graph, half, about, overwrite)]
     if format == "saved_model":
         return [write_saved_model(generator, to, card, serving)]
-    return _all(generator, to, card, serving, overwrite)
+    return _all(model, generator, to, card, serving, overwrite)
 
 
-def _all(generator: keras.Model, to: Path, card: dict, serving: Serving, overwrite: bool) -> list[Agreement]:
-    """One file of each kind; the LiteRT ones for tiles of 128 pixels, their quickest form."""
+def chosen_format(format: str | None, to: str | Path) -> str:
+    """The format that was named, or else that of the file's ending, or else `saved_model`.
+
+    Raises:
+        InputError: there is no such format.
+    """
+    known = (*FORMATS, "all")
+    format = format or next((name for name, suffix in _SUFFIXES.items() if Path(to).suffix == suffix), FORMATS[0])
+    if format not in known:
+        raise InputError(f"--format {format}: expected one of {', '.join(known)}")
+    return format
+
+
+def _any_network(model: str | Path | keras.Model) -> Network:
+    """A generator in the form in which it is stored, or a discriminator."""
+    network = model
+    if not isinstance(model, keras.Model):
+        network = load_network(model) if Path(model).is_file() else load(model)
+    if not isinstance(network, Network):
+        raise InputError(f"{model} was exported already; give the .keras file, run folder or name it came from")
+    return network
+
+
+def _all(
+    model: str | Path | keras.Model, generator: keras.Model, to: Path, card: dict, serving: Serving, overwrite: bool
+) -> list[Agreement]:
+    """One file of each kind; the LiteRT ones for tiles of 128 pixels, their quickest form.
+
+    A format that cannot hold the network has a row that says why.
+    """
     name = to.resolve().name
     lites = {f"{name}_{kind}.tflite": Lite(kind, side=128) for kind in QUANTIZATIONS}
-    onnx_file.check_packages()  # before anything is written
-    for file in (f"{name}.keras", f"{name}.onnx", *lites):
+    onnx_file.check_packages("openvino")  # before anything is written
+    ncnn_file.check_package()
+    files = [f"{name}.{kind}" for kind in ("keras", "onnx", "xml", "param", "safetensors")]
+    for file in (*files, *lites):
         check_output(to / file, (Path(file).suffix,), overwrite)
-    return [
-        write_keras(generator, to / f"{name}.keras"),
-        write_saved_model(generator, to / "serving" / name, card, serving),
-        *(write_litert(generator, to / file, lite) for file, lite in lites.items()),
-        onnx_file.write_onnx(generator, to / f"{name}.onnx"),
-    ]
+    about = model_card.metadata(card, generator)
+    writers = {
+        "keras": lambda: write_keras(generator, to / f"{name}.keras"),
+        "saved_model": lambda: write_saved_model(generator, to / "serving" / name, card, serving),
+        **{
+            f"litert {lite.quantization}": lambda file=file, lite=lite: write_litert(generator, to / file, lite)
+            for file, lite in lites.items()
+        },
+        "onnx": lambda: onnx_file.write_onnx(generator, to / f"{name}.onnx", about=about),
+        "openvino": lambda: openvino_file.write_openvino(
+            generator, to / f"{name}.xml", about=about, overwrite=overwrite
+        ),
+        "ncnn": lambda: ncnn_file.write_ncnn(generator, to / f"{name}.param", overwrite=overwrite),
+        "safetensors": lambda: pytorch_file.write_pytorch(_any_network(model), to / f"{name}.safetensors"),
+    }
+    rows = []
+    for format, write in writers.items():
+        try:
+            rows.append(write())
+        except InputError as error:
+            rows.append(verification.Refusal(format, str(error)))
+    return rows
 
 
-def _check_options(format: str, serving: Serving, lite: Lite, others: dict[str, object]) -> None:
-    """Refuses what another format alone would heed."""
+def _check_options(format: str, options: tuple, others: dict[str, object]) -> None:
+    """Refuses an option that has no effect on this format."""
     given = [name for name, value in others.items() if value is not None]
-    for one in (serving, lite):
+    for one in options:
         given += [field.name for field in dataclasses.fields(one) if getattr(one, field.name) != field.default]
     for name in given:
         if format not in _OWNERS[name]:
-            option, owner = name.replace("_", "-"), _OWNERS[name][0]
-            raise InputError(f"--{option} is of --format {owner}, not of {format}; leave it out, or say that format")
+            option, owners = name.replace("_", "-"), " or ".join(owner for owner in _OWNERS[name] if owner != "all")
+            raise InputError(f"--{option} has no effect on --format {format}, only on {owners}; remove it")

@@ -7,6 +7,7 @@ import keras
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import sha256
+from sr_gan_tf.inference.enlarger import enlarger_of
 from sr_gan_tf.metrics import score
 from sr_gan_tf.models import WEIGHTS, shipped_models
 from sr_gan_tf.networks import Generator
@@ -71,6 +72,21 @@ def _of_run(run: RunFolder) -> dict:
         }
         figures |= {"step": best, "steps_of_the_run": history.steps[-1]}
     return {"experiment": experiment, "data": experiment.get("data"), "figures": figures}
+
+
+def metadata(card: dict, generator: keras.Model) -> dict:
+    """What a file without a card beside it says of itself: name, scale, license, the halo that tiles need."""
+    field = enlarger_of(generator).field
+    return {
+        "name": card["name"],
+        "scale": card["scale"],
+        "license": card["licence"],
+        "source": Path(card["source"]).name,
+        "written_by": card["written_by"],
+        "tile_halo": "none: the network sees the whole picture" if field.halo is None else field.halo,
+        "tile_alignment": field.alignment,
+        "range": "RGB in [0, 1]; uint8 0 to 255",
+    }
 
 
 def _file_of(source: str | Path) -> Path | None:

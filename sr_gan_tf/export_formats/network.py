@@ -4,14 +4,32 @@ import keras
 import tensorflow as tf
 
 INPUT, OUTPUT = "images", "outputs"
+# Names of input and output by the layout of the pictures.
+IN_LAYOUT = {"nhwc": (INPUT, OUTPUT), "nchw": ("input", "output")}
 
 
 def network_function(
-    generator: keras.Model, shape: tuple[int | None, int | None, int | None]
+    generator: keras.Model,
+    shape: tuple[int | None, int | None, int | None],
+    given: str = INPUT,
+    result: str = OUTPUT,
+    eight_bits: bool = False,
 ) -> tf.types.experimental.PolymorphicFunction:
-    """(N, H, W, 3) float32 to {"outputs": (N, scale*H, scale*W, 3)}, with what is None in `shape` left open."""
+    """(N, H, W, 3) to {result: (N, scale*H, scale*W, 3)}, with what is None in `shape` left open.
+
+    Args:
+        generator: the network.
+        shape: N, H and W.
+        given: name of the input.
+        result: name of the output.
+        eight_bits: whether both are uint8, rounded half to even; else float32, not clipped.
+    """
 
     def network(images):
-        return {OUTPUT: tf.cast(generator(images, training=False), tf.float32)}
+        if not eight_bits:
+            return {result: tf.cast(generator(images, training=False), tf.float32)}
+        values = generator(tf.cast(images, tf.float32) / 255, training=False)
+        return {result: tf.cast(tf.round(tf.clip_by_value(tf.cast(values, tf.float32) * 255, 0, 255)), tf.uint8)}
 
-    return tf.function(network, autograph=False, input_signature=[tf.TensorSpec((*shape, 3), tf.float32, name=INPUT)])
+    kind = tf.uint8 if eight_bits else tf.float32
+    return tf.function(network, autograph=False, input_signature=[tf.TensorSpec((*shape, 3), kind, name=given)])

@@ -41,6 +41,14 @@ class Agreement:
     psnr: float
 
 
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """A format that cannot hold a network, and why."""
+
+    format: str
+    reason: str
+
+
 def photographs(count: int, height: int, width: int) -> np.ndarray:
     """(count, height, width, 3) pieces of photographs, float32 in [0, 1], as sharp as low-resolution pictures are."""
     pictures = [imresize(picture, 0.5) for picture in (data.coffee(), data.chelsea(), data.astronaut(), data.rocket())]
@@ -141,13 +149,16 @@ def size_of(path: Path) -> int:
     return sum(item.stat().st_size for item in files)
 
 
-def table(agreements: Iterable[Agreement]) -> str:
+def table(agreements: Iterable[Agreement | Refusal]) -> str:
     """The agreements as a Markdown table."""
     lines = [
         "| format | MB | ms | Keras ms | largest difference | PSNR to Keras |",
         "|---|---|---|---|---|---|",
     ]
     for item in agreements:
+        if isinstance(item, Refusal):
+            lines.append(f"| {item.format} | | | | | not written: {item.reason} |")
+            continue
         psnr = "equal" if item.psnr == float("inf") else f"{item.psnr:.1f} dB"
         lines.append(
             f"| {item.format} | {item.size / 1e6:.2f} | {item.milliseconds:.1f} | {item.keras_milliseconds:.1f} "

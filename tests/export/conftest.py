@@ -1,11 +1,21 @@
 """One tiny network exported once for all tests of the folder."""
 
+import functools
+
 import pytest
 from exporting import Server, calm
 from tiny import tiny_generator
 
 from sr_gan_tf.export import export
+from sr_gan_tf.export_formats import verification
 from sr_gan_tf.export_formats.saved_model import Serving
+
+
+@pytest.fixture(autouse=True)
+def _no_long_timing(monkeypatch):
+    """Exports are timed by one call each: what the milliseconds are is nothing that a test could judge."""
+    once = functools.partial(verification.median_milliseconds, seconds=0.0)
+    monkeypatch.setattr(verification, "median_milliseconds", once)
 
 
 @pytest.fixture(scope="session")

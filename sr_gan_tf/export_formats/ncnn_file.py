@@ -1,0 +1,155 @@
+"""A generator as the two files of ncnn, `.param` and `.bin`, for Upscayl and the ncnn tools; needs the extra `export`.
+
+The files are written straight from the Keras graph, whose layers are few: ncnn_layers.py says what each becomes. Input
+blob `data`, output blob `output`, RGB in [0, 1], pictures of any size, one at a time. The Python package ncnn runs them
+on the CPU in float32 for the comparison.
+"""
+
+import dataclasses
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.export_formats import verification
+from sr_gan_tf.export_formats.ncnn_layers import Blob, lines_of
+from sr_gan_tf.files import check_output, replacing
+
+GIVEN, RESULT = "data", "output"
+_MAGIC = 7767517
+# Of the range of values: ncnn transforms 3x3 convolutions (Winograd), which costs a digit or two.
+TOLERANCE = 1e-3
+_LEAST_PSNR = 40.0
+
+
+def write_ncnn(
+    generator: keras.Model, path: Path, half: bool = False, overwrite: bool = False
+) -> verification.Agreement:
+    """Writes NAME.param and NAME.bin, runs them by ncnn and compares.
+
+    Args:
+        generator: (N, H, W, 3) to (N, scale*H, scale*W, 3).
+        path: the `.param` file; the `.bin` file gets the same name.
+        half: whether kernels are stored as float16.
+        overwrite: whether existing files may be replaced.
+
+    Raises:
+        InputError: ncnn isn't installed, a layer has no counterpart, or the pictures are wrong; nothing was written.
+    """
+    check_package()
+    weights_path = path.with_suffix(".bin")
+    check_output(weights_path, (".bin",), overwrite)
+    text, weights = ncnn_model(generator, half)
+    with replacing(path) as temporary, replacing(weights_path) as temporary_weights:
+        temporary.write_text(text, encoding="utf-8")
+        temporary_weights.write_bytes(weights)
+        sizes = [(1, *size[1:]) for size in verification.SIZES]
+        name = "ncnn" + (" float16" if half else "")
+        run = runner(temporary, temporary_weights)
+        agreement = verification.compare(name, temporary_weights, run, generator, sizes)
+        if not half:
+            verification.check(agreement, verification.largest_value(generator), TOLERANCE)
+        elif not agreement.psnr >= _LEAST_PSNR:
+            raise InputError(
+                f"{name}: {agreement.psnr:.1f} dB from the model, expected at least {_LEAST_PSNR:g} dB; nothing was "
+                "written; remove --half"
+            )
+        size = agreement.size + os.path.getsize(temporary)
+    return dataclasses.replace(agreement, path=path, size=size)
+
+
+def ncnn_model(generator: keras.Model, half: bool = False) -> tuple[str, bytes]:
+    """Text of the `.param` file and content of the `.bin` file.
+
+    Raises:
+        InputError: a layer has no counterpart; the message names it.
+    """
+    nodes = _nodes(generator)
+    blobs = {id(generator.inputs[0]): Blob(GIVEN)}
+    uses: dict[int, list] = {}
+    for node in nodes:
+        for tensor in node.input_tensors:
+            uses.setdefault(id(tensor), []).append(node.operation)
+    lines, weights = [f"Input {GIVEN} 0 1 {GIVEN}"], bytearray()
+    last = generator.outputs[0]
+
+    def produced(tensor, name: str) -> None:
+        """A blob that several layers read is split, since each of ncnn's blobs has one reader."""
+        count = len(uses.get(id(tensor), ()))
+        blobs[id(tensor)] = Blob(name, count)
+        if count > 1:
+            lines.append(f"Split {name}_split 1 {count} {name} " + " ".join(blobs[id(tensor)].names))
+
+    produced(generator.inputs[0], GIVEN)
+    for number, node in enumerate(nodes):
+        (tensor,) = node.outputs
+        name = RESULT if tensor is last else f"{node.operation.name}_{number}"
+        given = [blobs[id(item)].next() for item in node.input_tensors]
+        readers = uses.get(id(tensor), [])
+        for line, content in lines_of(node.operation, given, name, readers, half):
+            lines.append(line)
+            weights += content
+        produced(tensor, name)
+    # In each line the third and fourth word count the blobs that it reads and writes.
+    count = sum(int(line.split()[3]) for line in lines)
+    return "\n".join([str(_MAGIC), f"{len(lines)} {count}", *lines]) + "\n", bytes(weights)
+
+
+def _nodes(generator: keras.Model) -> list:
+    """The calls of layers between input and output, each after those whose results it takes."""
+    ordered: dict[int, object] = {}
+    done = {id(tensor) for tensor in generator.inputs}
+    stack = [generator.outputs[0]]
+    while stack:  # Not recursion: deep networks have more layers than Python allows calls.
+        tensor = stack[-1]
+        if id(tensor) in done:
+            stack.pop()
+            continue
+        history = tensor._keras_history
+        node = history.operation._inbound_nodes[history.node_index]
+        missing = [item for item in node.input_tensors if id(item) not in done]
+        if missing:
+            stack.extend(reversed(missing))
+            continue
+        if len(node.outputs) != 1:
+            raise InputError(f"layer {history.operation.name} has {len(node.outputs)} outputs, expected one for ncnn")
+        ordered[id(tensor)] = node
+        done.add(id(tensor))
+    return list(ordered.values())
+
+
+def runner(path: Path, weights: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """The files as a function of (N, H, W, 3) float32 pictures in [0, 1], one by one, by ncnn in float32 on the CPU."""
+    ncnn = check_package()
+    net = ncnn.Net()
+    net.opt.use_vulkan_compute = False
+    net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
+    net.opt.use_bf16_storage = False
+    if net.load_param(str(path)) or net.load_model(str(weights)):
+        raise InputError("ncnn does not load what was written for it; nothing was written")
+
+    def run(pictures: np.ndarray) -> np.ndarray:
+        outputs = []
+        for picture in pictures:
+            extractor = net.create_extractor()
+            values = np.ascontiguousarray(picture.transpose(2, 0, 1))  # a Mat does not keep its array alive
+            extractor.input(GIVEN, ncnn.Mat(values).clone())
+            failed, output = extractor.extract(RESULT)
+            if failed:
+                raise InputError("ncnn cannot run what was written for it; nothing was written")
+            outputs.append(np.array(output).transpose(1, 2, 0))
+        return np.stack(outputs)
+
+    return run
+
+
+def check_package():
+    """The package ncnn, or InputError with the line that installs it."""
+    try:
+        return importlib.import_module("ncnn")
+    except ImportError as error:
+        raise InputError("--format ncnn needs the package ncnn: pip install 'sr_gan_tf[export]'") from error

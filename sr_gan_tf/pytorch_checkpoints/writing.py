@@ -1,0 +1,94 @@
+"""Our networks as PyTorch checkpoints in the layouts of the published networks; PyTorch is not needed.
+
+What pytorch.py reads, this writes again with the same bits. What ours adds to a published network is folded into
+published weights where that is exact (keras_span.py), else refused with the reason.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.networks import Network
+from sr_gan_tf.pytorch_checkpoints.keras_discriminators import dunet, metagan, unet_discriminator, vgg_discriminator
+from sr_gan_tf.pytorch_checkpoints.keras_generators import compact, msrresnet, rrdbnet, shared_residual
+from sr_gan_tf.pytorch_checkpoints.keras_span import span
+from sr_gan_tf.pytorch_checkpoints.layouts import State
+from sr_gan_tf.pytorch_checkpoints.torch_writer import write_torch
+
+LAYOUTS = {
+    "SPAN": span,
+    "MSRResNet": msrresnet,
+    "RRDBNet": rrdbnet,
+    "Compact": compact,
+    "SharedResidual": shared_residual,
+    "UNetDiscriminator": unet_discriminator,
+    "DUnet": dunet,
+    "MetaGAN": metagan,
+    "VGGDiscriminator": vgg_discriminator,
+}
+# Arguments that a published network does not have, with what it does instead.
+_PLAIN = {"value_range": [0.0, 1.0], "ending": None}
+_PUBLISHED = {
+    "SharedResidual": {"scale": 4, "num_uses": 4, "normalization": "published", "value_range": [-1.0, 1.0]},
+    "UNetDiscriminator": {**_PLAIN, "skip_connections": True},
+    "DUnet": _PLAIN,
+    "MetaGAN": {**_PLAIN, "head_size": 32},
+    "VGGDiscriminator": _PLAIN,
+}
+
+
+def state_of(network: Network) -> State:
+    """The weights of a network under the names and in the layout of its published PyTorch network, float32.
+
+    Raises:
+        InputError: there is no published layout, or it cannot hold this network; the message says why.
+    """
+    name = type(network).__name__
+    if name not in LAYOUTS:
+        raise InputError(f"{name} has no published PyTorch layout; networks that have one: {', '.join(LAYOUTS)}")
+    config = network.get_config()
+    for argument, value in _PUBLISHED.get(name, {}).items():
+        if config[argument] != value:
+            raise InputError(f"{name}: {argument} is {config[argument]!r}, but the published network has {value!r}")
+    weights = _Noted({variable.path: np.asarray(variable.numpy(), np.float32) for variable in network.weights})
+    state = LAYOUTS[name](network, weights)
+    unused = [path for path in weights if path not in weights.read]
+    if unused:
+        raise InputError(f"{name}: the published PyTorch layout has no place for {', '.join(unused[:3])}")
+    return {key: np.ascontiguousarray(value) for key, value in state.items()}
+
+
+def write_checkpoint(path: Path, state: State, half: bool = False) -> None:
+    """Writes `.safetensors`, or `.pth` as `torch.save` does, with the weights under `params`.
+
+    Args:
+        path: the file; its ending decides.
+        state: arrays by name.
+        half: whether the weights are rounded to float16.
+
+    Raises:
+        InputError: a weight is beyond float16's range.
+    """
+    if half:
+        large = [key for key, value in state.items() if np.abs(value).max(initial=0) > np.finfo(np.float16).max]
+        if large:
+            raise InputError(f"--half: {large[0]} has values beyond float16's range of 65504; remove --half")
+        state = {key: value.astype(np.float16) for key, value in state.items()}
+    if path.suffix == ".safetensors":
+        save_file(state, path, metadata={"format": "pt"})
+    else:
+        write_torch(path, state)
+
+
+class _Noted(dict):
+    """Weights that note which were read."""
+
+    def __init__(self, weights: State):
+        super().__init__(weights)
+        self.read: set[str] = set()
+
+    def __getitem__(self, key):
+        self.read.add(key)
+        return super().__getitem__(key)

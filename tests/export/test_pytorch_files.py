@@ -1,0 +1,169 @@
+"""PyTorch checkpoints that we write: the same bits as published ones, exact folding, and spandrel as the consumer."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from exporting import calm, noise
+from network_checks import stir
+from references import REFERENCE, reference
+from tiny import tiny_generator
+
+import sr_gan_tf
+from sr_gan_tf.discriminators import DISCRIMINATORS
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.export import export, main
+from sr_gan_tf.generators import GENERATORS
+from sr_gan_tf.pytorch_checkpoints.pytorch import FAMILIES, load_pytorch, network_of, read_state
+from sr_gan_tf.pytorch_checkpoints.writing import LAYOUTS, state_of, write_checkpoint
+
+NAMES = sorted(file.stem for file in REFERENCE.glob("*.npz"))
+MEAN = (0.4488, 0.4371, 0.4040)
+# What ours adds to the published SPAN, in each form.
+SPANS = {
+    "ours": {"nearest_skip": True, "input_gain": 5.0, "initial_gate": 4.0},
+    "ours_merged": {"nearest_skip": True, "input_gain": 5.0, "initial_gate": 4.0, "merged": True},
+    "published": {"input_gain": 255.0},
+    "plain": {"input_mean": [0.0, 0.0, 0.0], "input_gain": 3.0, "nearest_skip": True, "merged": True},
+}
+OTHERS = {
+    "RRDBNet_x4": ("RRDBNet", {"scale": 4, "growth": 32}, "ESRGAN"),
+    "RRDBNet_x2": ("RRDBNet", {"scale": 2, "growth": 32}, "ESRGAN"),
+    "Compact": ("Compact", {}, "Compact"),
+    "Compact_leaky": ("Compact", {"activation": "leaky_relu"}, "Compact"),
+    "Compact_relu": ("Compact", {"activation": "relu", "scale": 2}, "Compact"),
+}
+
+
+def span(**config):
+    return calm(stir(GENERATORS["SPAN"](**{"scale": 2, "filters": 8, **config}), 0.05))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_read_is_written_bit_for_bit(name):
+    state = reference(name)[0]
+    overrides = {"published_attention": True} if name.endswith("_published") else {}
+    written = state_of(network_of(state, name, overrides))
+    # Counters of training steps, and what the other weights determine.
+    assert {key for key in state if key not in written} <= {key for key in state if key.endswith("_batches_tracked")}
+    assert all(".eval_conv." in key for key in written if key not in state)
+    for key in written.keys() & state.keys():
+        np.testing.assert_array_equal(written[key], state[key], err_msg=key)
+
+
+def test_every_family_that_is_read_is_written():
+    assert {family.class_name for family in FAMILIES} == set(LAYOUTS)
+
+
+@pytest.mark.parametrize("name", SPANS)
+def test_span_is_folded_exactly(name, tmp_path):
+    """The reader knows published networks only; what it reads gives the same pictures, borders included."""
+    network = span(**SPANS[name])
+    path = tmp_path / "span.safetensors"
+    [agreement] = export(network, path)
+    assert agreement.difference < 1e-5
+    again = load_pytorch(path)
+    assert not again.nearest_skip
+    assert again.input_gain == (1.0 if name == "plain" else 255.0)
+    assert again.filters == network.filters + 3 * network.nearest_skip
+    pictures = noise(2, 13, 9, 3)
+    np.testing.assert_allclose(again(pictures), network(pictures), atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
+def test_other_activations_are_constant_slopes(activation, tmp_path):
+    network = calm(tiny_generator("Compact", activation=activation))
+    export(network, tmp_path / "x.pth")
+    again = load_pytorch(tmp_path / "x.pth")
+    assert again.activation == "prelu"
+    np.testing.assert_allclose(again(noise(1, 9, 7, 3)), network(noise(1, 9, 7, 3)), atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_half_and_both_kinds_of_file(suffix, tmp_path):
+    network = span(**SPANS["ours"])
+    [whole] = export(network, tmp_path / f"whole{suffix}")
+    [half] = export(network, tmp_path / f"half{suffix}", half=True)
+    assert half.size < 0.6 * whole.size + 30_000
+    assert whole.difference < half.difference < 0.01
+    exact, rounded = read_state(whole.path), read_state(half.path)
+    assert set(exact) == set(state_of(network))
+    for key, value in exact.items():
+        np.testing.assert_array_equal(rounded[key], value.astype(np.float16).astype(np.float32))
+
+
+@pytest.mark.parametrize("name", ["UNetDiscriminator", "DUnet", "VGGDiscriminator"])
+def test_a_discriminator_is_written_for_fine_tuning_elsewhere(name, tmp_path):
+    sizes = {"image_size": 64} if name == "VGGDiscriminator" else {}
+    stir(DISCRIMINATORS[name](filters=4, **sizes), 0.02).save(tmp_path / "d.keras")
+    [agreement] = export(tmp_path / "d.keras", tmp_path / "d.pth")
+    assert agreement.difference < 1e-4
+    assert type(load_pytorch(tmp_path / "d.pth")).__name__ == name
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (lambda: span(num_blocks=2), "num_blocks is 2, but the published network has 6"),
+        (lambda: span(input_mean=[0.5, 0.5, 0.5]), "layer normalize subtracts input_mean"),
+        (lambda: tiny_generator("SRResNet"), "SRResNet has no published PyTorch layout; networks that have one: SPAN"),
+        (lambda: tiny_generator("MSRResNet", scale=6), "MSRResNet: scale 6"),
+        (lambda: tiny_generator("SharedResidual"), "SharedResidual: scale is 2, but the published network has 4"),
+        (lambda: DISCRIMINATORS["UNetDiscriminator"](filters=4, skip_connections=False), "skip_connections"),
+        (lambda: DISCRIMINATORS["DUnet"](filters=8, value_range=[-1, 1]), "value_range"),
+    ],
+)
+def test_what_a_published_layout_cannot_hold(network, message, tmp_path, capsys):
+    network().save(tmp_path / "model.keras")
+    assert main([str(tmp_path / "model.keras"), "--to", str(tmp_path / "x.safetensors")]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_weights_beyond_half_precision_are_refused(tmp_path):
+    network = tiny_generator("Compact")
+    layer = network.get_layer("conv0")
+    layer.set_weights([weight * 1e7 for weight in layer.get_weights()])
+    with pytest.raises(InputError, match=r"--half: body\.0\.weight has values beyond"):
+        export(network, tmp_path / "x.safetensors", half=True)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def spandrel_python() -> str:
+    """SR_GAN_TF_SPANDREL, or SR_GAN_TF_TORCH, names a Python whose environment has spandrel."""
+    python = os.environ.get("SR_GAN_TF_SPANDREL") or os.environ.get("SR_GAN_TF_TORCH")
+    if python is None or subprocess.run([python, "-c", "import spandrel"], capture_output=True).returncode:
+        pytest.skip(
+            "SR_GAN_TF_SPANDREL names no Python with spandrel: in an environment of its own, "
+            "pip install spandrel==0.4.2 torch==2.14.1 torchvision==0.29.1"
+        )
+    return python
+
+
+def test_spandrel_recognizes_and_runs_what_is_written(spandrel_python, tmp_path):
+    networks = {name: (span(**config), "SPAN") for name, config in SPANS.items()}
+    networks |= {name: (calm(tiny_generator(kind, **config)), id) for name, (kind, config, id) in OTHERS.items()}
+    networks["span_x4"] = (sr_gan_tf.load("span_x4"), "SPAN")
+    # Twice as many: the mirrored border of a network that folds its input is not what is tested here.
+    pictures = noise(2, 24, 16, 3)
+    np.save(tmp_path / "pictures.npy", pictures)
+    for name, (network, _) in networks.items():
+        for suffix in (".safetensors", ".pth"):
+            write_checkpoint(tmp_path / f"{name}{suffix}", state_of(network))
+    script = Path(__file__).with_name("run_spandrel.py")
+    done = subprocess.run([spandrel_python, script, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    wanted = {name: network(pictures).numpy() for name, (network, _) in networks.items()}
+    found = {line["file"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert len(found) == 2 * len(networks)
+    for file, line in found.items():
+        network, architecture = networks[file.partition(".")[0]]
+        assert (line["architecture"], line["scale"], line["channels"]) == (architecture, network.scale, [3, 3]), file
+        output = np.load(tmp_path / f"{file}.npy")
+        np.testing.assert_allclose(output, wanted[file.partition(".")[0]], atol=1e-4, err_msg=file)
