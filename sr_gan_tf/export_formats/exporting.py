@@ -1,6 +1,8 @@
 """A generator in one or all of the formats: options checked, written, run and compared."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -53,7 +55,7 @@ def export(
     tfjs_python: str | Path | None = None,
     half: bool = False,
     graph: Graph = _DEFAULTS[2],
-) -> list[Agreement]:
+) -> list[Agreement | verification.Refusal]:
     """Writes a generator in its form for inference, runs what was written, and compares it with the Keras model.
 
     Args:
@@ -134,7 +136,7 @@ def _any_network(model: str | Path | keras.Model) -> Network:
 
 def _all(
     model: str | Path | keras.Model, generator: keras.Model, to: Path, card: dict, serving: Serving, overwrite: bool
-) -> list[Agreement]:
+) -> list[Agreement | verification.Refusal]:
     """One file of each kind; the LiteRT ones for tiles of 128 pixels, their quickest form.
 
     A format that cannot hold the network has a row that says why.
@@ -147,11 +149,11 @@ def _all(
     for file in (*files, *lites):
         check_output(to / file, (Path(file).suffix,), overwrite)
     about = model_card.metadata(card, generator)
-    writers = {
+    writers: dict[str, Callable[[], Agreement]] = {
         "keras": lambda: write_keras(generator, to / f"{name}.keras"),
         "saved_model": lambda: write_saved_model(generator, to / "serving" / name, card, serving),
         **{
-            f"litert {lite.quantization}": lambda file=file, lite=lite: write_litert(generator, to / file, lite)
+            f"litert {lite.quantization}": functools.partial(write_litert, generator, to / file, lite)
             for file, lite in lites.items()
         },
         "onnx": lambda: onnx_file.write_onnx(generator, to / f"{name}.onnx", about=about),
@@ -161,7 +163,7 @@ def _all(
         "ncnn": lambda: ncnn_file.write_ncnn(generator, to / f"{name}.param", overwrite=overwrite),
         "safetensors": lambda: pytorch_file.write_pytorch(_any_network(model), to / f"{name}.safetensors"),
     }
-    rows = []
+    rows: list[Agreement | verification.Refusal] = []
     for format, write in writers.items():
         try:
             rows.append(write())

@@ -127,18 +127,18 @@ def _of_sizes(model) -> list[str]:
     rest = [node for node in model.graph.node if node.op_type != "Constant"]
     sizes: set[str] = set()
     names: list[str] = []
-    found = True
-    while found:  # the nodes stand in no particular order
+    while True:  # the nodes stand in no particular order
         found = []
         for node in rest:
             given = [name for name in node.input if name and name not in known]
             if node.op_type == "Shape" or sizes.issuperset(given):
                 found.append(node)
+        if not found:
+            return names
         sizes.update(name for node in found for name in node.output)
         names += [node.name for node in found]
         taken = set(map(id, found))
         rest = [node for node in rest if id(node) not in taken]
-    return names
 
 
 def verify(path: Path, generator: keras.Model, graph: Graph, half: bool) -> verification.Agreement:

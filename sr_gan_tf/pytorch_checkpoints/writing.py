@@ -29,8 +29,8 @@ LAYOUTS = {
     "VGGDiscriminator": vgg_discriminator,
 }
 # Arguments that a published network does not have, with what it does instead.
-_PLAIN = {"value_range": [0.0, 1.0], "ending": None}
-_PUBLISHED = {
+_PLAIN: dict = {"value_range": [0.0, 1.0], "ending": None}
+_PUBLISHED: dict[str, dict] = {
     "SharedResidual": {"scale": 4, "num_uses": 4, "normalization": "published", "value_range": [-1.0, 1.0]},
     "UNetDiscriminator": {**_PLAIN, "skip_connections": True},
     "DUnet": _PLAIN,

@@ -139,7 +139,6 @@ def test_a_wrong_file_is_not_written(tmp_path, monkeypatch):
             ["--to", "x.onnx", "--quantization", "int8"],
             "no effect on --format onnx, only on litert; remove it",
         ),
-        (["--to", "x.onnx", "--format", "onnx", "--side", "64"], "--side has no effect on --format onnx"),
         (["--to", "x.onnx", "--tile", "5"], "--tile has no effect on --format onnx, only on saved_model"),
         (["--to", "x.keras", "--version", "5"], "--version has no effect on --format keras"),
         (["--to", "x.keras", "--licence", "MIT"], "--licence has no effect on --format keras"),
@@ -168,7 +167,8 @@ def test_the_table_of_all_formats(generator, tmp_path, capsys):
     generator.save(tmp_path / "model.keras")
     assert main([str(tmp_path / "model.keras"), "--to", str(tmp_path / "tiny"), "--format", "all"]) == 0
     printed = capsys.readouterr().out
-    for name in ("keras", "saved_model", "litert float32 128x128", "litert dynamic", "litert int8", "onnx opset 17"):
+    names = ("keras", "saved_model", "litert float32 128x128", "litert dynamic", "litert int8", "onnx opset 17")
+    for name in (*names, "openvino", "ncnn", "safetensors"):
         assert f"| {name}" in printed
     assert (tmp_path / "tiny" / "serving" / "tiny" / "1" / "saved_model.pb").is_file()
 
