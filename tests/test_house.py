@@ -1,6 +1,7 @@
 """The house stays as CONTRIBUTING.md draws it: imports go one way, files stay rooms."""
 
 import ast
+import itertools
 
 import pytest
 
@@ -80,6 +81,12 @@ def test_the_top_level_is_what_a_user_types(repository):
 def test_no_file_outgrows_its_room(repository, folder):
     long = [path.name for path in (repository / folder).rglob("*.py") if len(path.read_text().splitlines()) > 320]
     assert not long
+
+
+def test_no_two_test_files_share_a_name(repository):
+    """pytest imports them by their names alone, and would collect neither."""
+    names = sorted(path.name for path in (repository / "tests").rglob("*.py") if path.name != "conftest.py")
+    assert [name for name, following in itertools.pairwise(names) if name == following] == []
 
 
 def test_no_catalogue_name_is_missing_from_the_documents(repository):
