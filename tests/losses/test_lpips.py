@@ -75,6 +75,16 @@ def test_gradients_are_finite_where_pictures_are_equal(pictures):
     assert np.abs(gradient[1]).max() > 0
 
 
+@installed
+def test_bfloat16_is_near_and_only_for_vgg16(pictures):
+    hr, sr = (tf.constant(pictures[name] / np.float32(255)) for name in ("hr", "sr"))
+    exact, near = (float(LPIPS(precision=precision)(hr, sr)) for precision in ("float32", "bfloat16"))
+    assert near == pytest.approx(exact, rel=0.02)
+    assert near != exact
+    with pytest.raises(ValueError, match="precision has no effect on alexnet; remove it"):
+        LPIPS("alexnet", "bfloat16")
+
+
 def test_missing_weights_are_said_in_one_line(monkeypatch):
     def missing(name):
         raise importlib.metadata.PackageNotFoundError(name)

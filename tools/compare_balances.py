@@ -1,0 +1,106 @@
+"""`python tools/compare_balances.py --initial-weights FILE`: balances of adversarial training, side by side.
+
+Each balance is experiments/small/span_x4_gan_long.json with some values changed, trained for a few hundred steps with
+the same seed. A table of LPIPS on AlexNet, DISTS, flat noise and power in the bands is printed after every run; the
+lowest LPIPS and DISTS without noise wins. A run that was stopped resumes, a finished one is only read.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from sr_gan_tf.evaluation.figures import aligned
+from sr_gan_tf.runs.folder import RunFolder
+from sr_gan_tf.runs.history import History
+
+EXPERIMENT = Path(__file__).resolve().parents[1] / "experiments" / "small" / "span_x4_gan_long.json"
+FIGURES = ("psnr_y", "lpips", "dists", "flat_noise", "spectrum_10", "spectrum_20", "spectrum_30", "spectrum_40")
+_WEIGHT = "stages.0.adversarial.weight.config.end_learning_rate"
+
+# Name of the balance to what it changes; "twin" is the same training without a discriminator.
+BALANCES: dict[str, dict[str, object]] = {
+    "base": {},
+    "weak": {_WEIGHT: 0.005},
+    "strong": {_WEIGHT: 0.05},
+    "patchgan": {
+        "discriminator": {
+            "class_name": "PatchGAN",
+            "config": {"filters": 32, "num_layers": 2, "normalization": "spectral"},
+        }
+    },
+    "relativistic": {"stages.0.adversarial.class_name": "RelativisticAverage"},
+    "r1": {"stages.0.penalties": [{"class_name": "R1", "weight": 1.0}], "stages.0.balance.adaptive_d": None},
+    "twin": {
+        "discriminator": None,
+        "stages.0.adversarial": None,
+        "stages.0.discriminator_optimizer": None,
+        "stages.0.balance": {},
+    },
+}
+
+
+def changes(name: str, steps: int, initial_weights: str | None = None) -> dict[str, object]:
+    """What a run of `steps` steps changes in the experiment: the balance, and schedules as long as the run."""
+    rate = "stages.0.generator_optimizer.config.learning_rate.config"
+    found: dict[str, object] = {
+        "stages.0.steps": steps,
+        f"{rate}.warmup_steps": steps // 20,
+        f"{rate}.decay_steps": steps - steps // 20,
+        "validate_every": steps,
+        "checkpoint_every": max(1, steps // 4),
+        "log_every": max(1, steps // 10),
+        "ema_decay": 0.99,
+    }
+    if name != "twin":
+        found |= {
+            "stages.0.adversarial.weight.config.decay_steps": max(1, steps // 10),
+            "stages.0.balance.instance_noise.config.decay_steps": steps,
+            "stages.0.balance.discriminator_warm_up": steps // 20,
+        }
+    if initial_weights is not None:
+        found["stages.0.initial_weights"] = initial_weights
+    return found | BALANCES[name]
+
+
+def row(folder: Path) -> list[str]:
+    """The last validation figures of a run, `-` where it has none yet."""
+    history = History(RunFolder(folder).history)
+    values = [history.last(f"validation/{name}") for name in FIGURES]
+    return ["-" if value != value else f"{value:.4f}" for value in values]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Trains the balances one after the other and prints the table after each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=500, help="steps of each run (default 500)")
+    parser.add_argument("--initial-weights", metavar="FILE", help="instead of the experiment's own")
+    parser.add_argument("--folder", type=Path, default=Path("runs/balances"), help="of the run folders")
+    parser.add_argument("--only", default=",".join(BALANCES), metavar="A,B", help=f"of {', '.join(BALANCES)}")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="for all runs, as for fit")
+    options = parser.parse_args(argv)
+    if options.steps < 20:
+        parser.error("--steps must be 20 or more")
+    unknown = [name for name in options.only.split(",") if name not in BALANCES]
+    if unknown:
+        parser.error(f"--only: no balance {unknown[0]!r}; expected some of {', '.join(BALANCES)}")
+    rows = [["balance", *FIGURES]]
+    for name in options.only.split(","):
+        folder = options.folder / name
+        words = [
+            f"{key}={json.dumps(value)}" for key, value in changes(name, options.steps, options.initial_weights).items()
+        ]
+        command = [sys.executable, "-m", "sr_gan_tf.fit", str(EXPERIMENT), "--run-dir", str(folder)]
+        for word in (*words, *options.set):
+            command += ["--set", word]
+        finished = subprocess.run(command, check=False)
+        if finished.returncode:
+            return finished.returncode
+        rows.append([name, *row(folder)])
+        print(aligned(rows), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
