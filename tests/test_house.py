@@ -84,7 +84,7 @@ def test_no_file_outgrows_its_room(repository, folder):
 
 
 def test_no_two_test_files_share_a_name(repository):
-    """pytest imports them by their names alone, and would collect neither."""
+    """Test files are imported by their names alone, so that pytest would collect neither."""
     names = sorted(path.name for path in (repository / "tests").rglob("*.py") if path.name != "conftest.py")
     assert [name for name, following in itertools.pairwise(names) if name == following] == []
 
