@@ -45,7 +45,7 @@ class Example:
         return read_image(self.hr, name=self.name if isinstance(self.hr, bytes) else "").pixels.shape[2] == 1
 
     def read(self, scale: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """(HR, LR or None), uint8 (H, W, 3); HR is cropped to a multiple of the scale.
+        """(HR, LR or None), uint8 (H, W, 3); HR is cropped to a multiple of the scale, LR that was rounded up with it.
 
         Raises:
             Unreadable: where the disk or the memory fails.
@@ -70,12 +70,14 @@ class Example:
         height, width = hr.shape[0] // scale * scale, hr.shape[1] // scale * scale
         if not height or not width:
             raise InputError(f"{self.name} is {hr.shape[1]}x{hr.shape[0]} pixels, less than the scale {scale}")
-        hr = hr[:height, :width]
+        whole, hr = hr, hr[:height, :width]
         if self.lr is None:
             return hr, None
         lr = _rgb(self.lr, f"LR of {self.name}")
+        if (lr.shape[0], lr.shape[1]) == (-(-whole.shape[0] // scale), -(-whole.shape[1] // scale)):
+            lr = lr[: height // scale, : width // scale]  # a size that was rounded up, as MATLAB rounds it
         if lr.shape[0] * scale != height or lr.shape[1] * scale != width:
-            raise InputError(f"{self.name}: {_mismatch(hr, lr, scale)}")
+            raise InputError(f"{self.name}: {_mismatch(whole, lr, scale)}")
         return hr, lr
 
 

@@ -24,6 +24,7 @@ from sr_gan_tf.resampling.taps import Border
 # Colours are matched below this frequency: the standard deviation of a Gaussian, in pixels of the original.
 _COLOUR_BLUR = 8.0
 _BLOCK_BYTES = 1 << 25
+_ROWS_AT_ONCE = 64
 _LARGEST_NUMBER = 2**31 - 1  # no format holds a longer side
 
 
@@ -113,6 +114,10 @@ def enlarge(
         report: told after each tile which part of the whole work, adding up to 1, is done.
     """
     height, width, channels = pixels.shape
+    grey = channels == 3 and _is_grey(pixels)
+    if grey:
+        # As one channel it stays grey, whatever colors a network would draw into it.
+        pixels, channels = pixels[..., 1:2], 1
     sides = np.cumprod([1, *(enlarger.scale for enlarger in chain.enlargers[:-1])])
     shares = sides**2 / (sides**2).sum()
     tilings = tuple(
@@ -146,7 +151,19 @@ def enlarge(
         yield from result
 
     size = settings.final_size(width, height, chain.scale)
+    if grey:
+        return Enlargement((size[1], size[0], 3), (np.repeat(block, 3, axis=2) for block in blocks()), tilings)
     return Enlargement((size[1], size[0], channels), blocks(), tilings)
+
+
+def _is_grey(pixels: np.ndarray) -> bool:
+    """Whether a color picture holds nothing but grey; lossy formats round its channels up to one level apart."""
+    tolerance = {np.dtype(np.uint8): 1, np.dtype(np.uint16): 257}.get(pixels.dtype, 0)
+    for start in range(0, len(pixels), _ROWS_AT_ONCE):
+        band = pixels[start : start + _ROWS_AT_ONCE]
+        if (band.max(axis=2) - band.min(axis=2)).max() > tolerance:
+            return False
+    return True
 
 
 def enlarge_alpha(alpha: np.ndarray, size: tuple[int, int], seamless: bool, folder: str | Path | None) -> np.ndarray:

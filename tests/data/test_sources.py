@@ -298,3 +298,14 @@ def test_a_source_is_named_by_its_place_in_the_experiment():
     assert build_sources([spec], "data.train", 2, 3)[0].where == "data.train.3"
     with pytest.raises(InputError, match=r"data.train.3"):
         build_sources([config.Source(class_name="Folder", config={"path": "nowhere", "lr": 1})], "data.train", 2, 3)
+
+
+def test_lr_that_was_rounded_up_is_cut(tmp_path):
+    rng = np.random.default_rng(3)
+    hr, lr = (rng.integers(0, 256, (*size, 3)).astype(np.uint8) for size in ((65, 71), (33, 36)))
+    found = Example("pair", hr, lr).read(2)
+    assert np.array_equal(found[0], hr[:64, :70])
+    assert np.array_equal(found[1], lr[:32, :35])
+    # The message names the true size.
+    with pytest.raises(InputError, match=r"HR is 71x65, LR is 36x34 pixels: expected LR of 35x32"):
+        Example("pair", hr, np.zeros((34, 36, 3), np.uint8)).read(2)
