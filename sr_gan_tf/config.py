@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -20,6 +20,7 @@ from sr_gan_tf.json_files import override, put, read_json
 from sr_gan_tf.registry.imports import beside, imported, is_allowed
 
 _STRICT = ConfigDict(extra="forbid")
+NotNegative = Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -39,57 +40,61 @@ class Source(Spec):
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class Term(Spec):
-    """A loss and its weight: a number, or a schedule over the stage's steps (a ramp, a decay)."""
+    """A loss and its weight: a number, or a schedule over the stage's steps (for example a ramp)."""
 
-    weight: float | Spec = 1.0
+    weight: NotNegative | Spec = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class Data:
-    """Where pictures come from and how they become batches of (lr, hr)."""
+    """Where pictures come from, and how they become batches of (lr, hr)."""
 
     train: tuple[Source, ...] = Field(min_length=1)
     validation: tuple[Source, ...] = ()
     degradation: Spec = Spec("Bicubic")
-    patch_size: int = Field(default=96, gt=0, description="HR pixels a side")
+    patch_size: int = Field(default=96, gt=0, description="side of the training patches in HR pixels")
     batch_size: int = Field(default=16, gt=0)
     augmentations: tuple[str | Spec, ...] = ("flip", "turn")
     on_bad_file: Literal["error", "skip"] = "skip"
     cache_dir: str | None = Field(
-        default=None, description="folder of the decoded tiles; default: the user's cache folder"
+        default=None, description="folder for decoded tiles; default: the user's cache folder"
     )
-    minimum_detail: float = Field(default=0.0, ge=0, description="tiles flatter than this (grey levels) are left out")
-    validation_limit: int | None = Field(default=None, gt=0, description="at most so many validation pictures")
+    minimum_detail: float = Field(default=0.0, ge=0, description="leave out tiles flatter than this (gray levels)")
+    validation_limit: int | None = Field(default=None, gt=0, description="maximum number of validation pictures")
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class Balance:
     """What keeps generator and discriminator in step; all off by default."""
 
-    discriminator_steps: int = Field(default=1, ge=1, description="discriminator updates a generator update")
-    discriminator_every: int = Field(default=1, ge=1, description="it is updated at each so many-th step only")
-    accuracy_bound: float | None = Field(default=None, gt=0.5, le=1, description="the discriminator rests above it")
+    discriminator_steps: int = Field(default=1, ge=1, description="discriminator updates per generator update")
+    discriminator_every: int = Field(default=1, ge=1, description="update the discriminator on every n-th step only")
+    accuracy_bound: float | None = Field(
+        default=None, gt=0.5, lt=1, description="the discriminator rests while its accuracy is above this"
+    )
     adaptive_d: float | None = Field(
         default=None,
         gt=0.5,
-        le=1,
-        description="the discriminator rests while the moving average of its right answers is above this share",
+        lt=1,
+        description="the discriminator rests while the moving average of its accuracy is above this",
     )
     discriminator_warm_up: int = Field(
-        default=0, ge=0, description="steps at the stage's start on which the discriminator learns alone"
+        default=0, ge=0, description="steps at the stage's start in which only the discriminator learns"
     )
-    instance_noise: float | Spec = Field(default=0.0, description="standard deviation, or a schedule of it")
+    instance_noise: NotNegative | Spec = Field(
+        default=0.0, description="standard deviation of noise on the discriminator's inputs, or a schedule of it"
+    )
     replay_buffer: int = Field(
-        default=0, ge=0, description="generated pictures kept; half of each batch is drawn from them"
+        default=0, ge=0, description="number of generated pictures to keep; half of each batch is drawn from them"
     )
     historical_averaging: float = Field(
-        default=0.0, ge=0, description="weight of the distance from the average weights"
+        default=0.0, ge=0, description="weight of the distance from the average of past weights"
     )
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class Stage:
-    """A part of the run with its own losses and optimizers; without `adversarial` it is supervised."""
+    """A part of the run with its own losses and optimizers; supervised unless it has `adversarial`."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     steps: int = Field(gt=0, description="generator updates")
@@ -100,15 +105,20 @@ class Stage:
     penalties: tuple[Term, ...] = ()
     discriminator_optimizer: Spec | None = None
     balance: Balance = Balance()
-    initial_weights: str | None = None
-    discriminator_initial_weights: str | None = None
-    patch_size: int | None = Field(default=None, gt=0, description="instead of the data's")
-    batch_size: int | None = Field(default=None, gt=0, description="instead of the data's")
+    initial_weights: str | None = Field(
+        default=None, description="generator to start from: a shipped name, a run folder or a .keras file"
+    )
+    discriminator_initial_weights: str | None = Field(
+        default=None, description="discriminator to start from: a run folder or a .keras file"
+    )
+    partial: bool = Field(default=False, description="take over whichever initial weights fit")
+    patch_size: int | None = Field(default=None, gt=0, description="overrides the one of data")
+    batch_size: int | None = Field(default=None, gt=0, description="overrides the one of data")
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class Experiment:
-    """One whole experiment: everything that a run depends on stands here."""
+    """A whole experiment: everything that a run depends on."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     scale: int = Field(ge=1, le=16)
@@ -116,13 +126,13 @@ class Experiment:
     generator: Spec
     stages: tuple[Stage, ...] = Field(min_length=1)
     discriminator: Spec | None = None
-    note: str = Field(default="", description="paper, hours, expected figures")
+    note: str = Field(default="", description="source, cost, expected figures")
     seed: int = Field(default=1234, ge=0, lt=2**31)
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     deterministic: bool = False
     jit_compile: bool | Literal["auto"] = "auto"
     distribution: Literal["mirrored", "multi_worker"] | None = Field(
-        default=None, description="share each batch among the machine's GPUs, or among the processes of TF_CONFIG"
+        default=None, description="shares each batch among the machine's GPUs, or among the processes in TF_CONFIG"
     )
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     validate_every: int = Field(default=5000, gt=0)
@@ -132,11 +142,14 @@ class Experiment:
     validation_metrics: tuple[str, ...] = Field(
         default=("psnr_y", "ssim_y"), min_length=1, description="names of metrics or of groups, see docs/evaluation.md"
     )
-    best_metric: str = Field(default="psnr_y", description="the metric that chooses best.keras")
-    patience: int | None = Field(
-        default=None, gt=0, description="validations without a better one before the stage ends"
+    best_metric: str | None = Field(
+        default=None,
+        description="chooses best.keras in every stage; default: psnr_y, and last.keras in adversarial stages",
     )
-    max_bad_steps: int = Field(default=10, gt=0, description="non-finite steps in a row that stop the run")
+    patience: int | None = Field(
+        default=None, gt=0, description="a stage ends after this many validations without a better one"
+    )
+    max_bad_steps: int = Field(default=10, gt=0, description="number of non-finite steps in a row that stops the run")
     histograms: bool = False
     imports: tuple[str, ...] = Field(
         default=(), description="modules with parts of your own; imported only if the user allows it (--import)"
@@ -196,8 +209,18 @@ def patch_size(experiment: Experiment, stage: Stage) -> int:
 
 
 def batch_size(experiment: Experiment, stage: Stage) -> int:
-    """Pictures a step in the stage."""
+    """Pictures per step in the stage."""
     return stage.batch_size or experiment.data.batch_size
+
+
+def chosen_by(experiment: Experiment, stage: Stage) -> str | None:
+    """The metric that chooses the stage's best generator; None where its last one is kept.
+
+    An adversarial stage costs PSNR from its first step on: a best PSNR would choose the generator before the training.
+    """
+    if not experiment.data.validation:
+        return None
+    return experiment.best_metric or ("psnr_y" if stage.adversarial is None else None)
 
 
 _EXPERIMENT = TypeAdapter(Experiment)
@@ -230,7 +253,8 @@ def parse_experiment(raw: dict, where: str = "experiment") -> Experiment:
     raw = {key: value for key, value in raw.items() if key != "$schema"}
     _check_finite(raw, where)
     try:
-        return _EXPERIMENT.validate_python(_lists_to_tuples(raw))
+        # As JSON text: strictly, true is no number and "1" neither, while lists are tuples and 1 is a float.
+        return _EXPERIMENT.validate_json(json.dumps(_whole_numbers(raw)), strict=True)
     except ValidationError as error:
         raise InputError(f"{where}: " + "; ".join(_describe(item) for item in error.errors())) from error
 
@@ -249,11 +273,13 @@ def _plain(value: Any) -> Any:
     raise TypeError(value)
 
 
-def _lists_to_tuples(value: Any) -> Any:
-    """JSON lists stay lists inside an object's `config`, which belongs to its constructor."""
+def _whole_numbers(value: Any) -> Any:
+    """1e5 is a whole number, too; an object's `config` belongs to its constructor."""
     if isinstance(value, dict):
-        return {key: item if key == "config" else _lists_to_tuples(item) for key, item in value.items()}
-    return tuple(_lists_to_tuples(item) for item in value) if isinstance(value, list) else value
+        return {key: item if key == "config" else _whole_numbers(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_whole_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _check_finite(value: Any, where: str, path: str = "") -> None:
@@ -277,7 +303,7 @@ def _describe(item: Mapping[str, Any]) -> str:
 
 
 def _owner(path: tuple) -> dict[str, Any]:
-    """Field names of the dataclass that stands at `path` of an experiment."""
+    """Field names of the dataclass at `path` of an experiment."""
     fields: dict[str, Any] = {field.name: field for field in dataclasses.fields(Experiment)}
     for part in path:
         if part in _PLACES:

@@ -1,12 +1,12 @@
-"""More than one device or machine: what `"distribution"` in an experiment stands for, on tf.distribute.
+"""More than one device or machine: `"distribution"` in an experiment, on tf.distribute.
 
 `"mirrored"`: the GPUs of one machine (or the logical CPU devices of one process). `"multi_worker"`: the processes that
 TF_CONFIG names, each with its devices; all are started with the same command on a run folder that all can read, and
-the chief (worker 0 where none is called so) alone writes it.
+only the chief (worker 0 if none has that name) writes it.
 
-Every replica holds its own copy of all variables and makes the same arithmetic on them; what crosses between replicas
-are means: of the gradients and losses, of batch normalisation's moments, of whatever looks at the whole batch. So a
-step on N replicas is the step of one process on their joint batch, and a train step needs no second version: its
+Every replica holds its own copy of all variables and does the same arithmetic on them. Only means cross between
+replicas: of the gradients and losses, of batch normalization's moments, of whatever looks at the whole batch. So a step
+on N replicas equals the step of one process on their joint batch, and a train step needs no second version: its
 conditional updates, averages and counters act on the replica's own copy, which tf.distribute's mirrored variables
 refuse inside a condition.
 """
@@ -35,18 +35,18 @@ _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.Cancelled
          tf.errors.DeadlineExceededError)  # fmt: skip
 
 
-_FAREWELL = 30.0  # seconds that the chief waits for the others to be gone
+_FAREWELL = 30.0  # seconds that the chief waits for the others to leave
 
 
 class Crew:
-    """The replicas that train one experiment together; a single device without a strategy is the usual crew of one.
+    """The replicas that train one experiment together; usually one device without a strategy.
 
     Args:
         experiment: its `distribution` says which; for `"multi_worker"` the environment variable TF_CONFIG names the
             cluster, and this must come before any other use of TensorFlow in the process.
 
     Raises:
-        InputError: what was asked for cannot be had here, or the experiment has parts that cannot be distributed.
+        InputError: the distribution is not available here, or the experiment has parts that cannot be distributed.
     """
 
     def __init__(self, experiment: Experiment):
@@ -84,7 +84,7 @@ class Crew:
 
     @contextlib.contextmanager
     def building(self) -> Iterator[None]:
-        """The scope in which networks, optimizers and trainers are made: each replica gets its own copy."""
+        """The scope in which networks, optimizers and trainers are created: each replica gets its own copy."""
         if self.strategy is None:
             yield
             return
@@ -96,7 +96,7 @@ class Crew:
 
         Args:
             make: (batch size, (worker, workers)) to a dataset.
-            batch_size: pictures a step, over all replicas.
+            batch_size: pictures per step, over all replicas.
         """
         if self.strategy is None:
             return make(batch_size, (0, 1))
@@ -106,7 +106,7 @@ class Crew:
         )
 
     def agree(self, *flags: bool) -> list[bool]:
-        """Each flag that any worker raised; every worker must call this at the same moment."""
+        """Each flag that any worker raised; every worker must call this at the same point."""
         if self.workers == 1:
             return list(flags)
         return [bool(raised) for raised in np.any(self._gather(flags), axis=0).reshape(-1)]
@@ -125,9 +125,9 @@ class Crew:
                 )
 
     def leave(self) -> None:
-        """To be called by every worker at the end: the chief goes last.
+        """Ends the collaboration; every worker must call it, and the chief leaves last.
 
-        TensorFlow's workers wait up to 100 seconds at their exit for a chief that has gone before them.
+        TensorFlow's workers wait up to 100 seconds at exit for a chief that has already left.
         """
         if self.workers == 1:
             return
@@ -150,17 +150,17 @@ class Crew:
                 raise
             raise InputError(
                 f"another worker was lost ({type(error).__name__}); start all workers again with the same command: "
-                "the run goes on from its last checkpoint"
+                "the run resumes from its last checkpoint"
             ) from error
 
     def _gather(self, values: Sequence[int]) -> np.ndarray:
-        """(replicas, len(values)): what each of them gave."""
+        """(replicas, len(values)): the values of each."""
         with self.talking():
             return self._everyone(tf.constant(values, tf.int64)[None]).numpy()
 
     @functools.cached_property
     def _everyone(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Once traced, for it is asked for at each step."""
+        """Traced once, since it is needed at each step."""
         strategy = cast(tf.distribute.Strategy, self.strategy)
 
         def gather(own):
@@ -178,18 +178,18 @@ def replicas() -> int:
 def mean(values):
     """Means over the replicas of tensors (any nest of them), inside a train step; gradients pass through.
 
-    With one replica, and outside of a step, the values themselves.
+    With one replica, or outside a step, the values themselves.
     """
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return values
-    # An identity stands on the replica's own device; only tensors on one device are packed into one message.
+    # The identity is on the replica's own device; only tensors on one device are packed into one message.
     values = tf.nest.map_structure(tf.identity, values)
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
 
 
 def own_part(draw: Callable[[tf.Tensor], tf.Tensor], count: tf.Tensor) -> tf.Tensor:
-    """What belongs to this replica's `count` pictures of random numbers that `draw` makes for the joint batch."""
+    """This replica's part, for `count` pictures, of the random numbers that `draw` makes for the joint batch."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return draw(count)
@@ -198,14 +198,14 @@ def own_part(draw: Callable[[tf.Tensor], tf.Tensor], count: tf.Tensor) -> tf.Ten
 
 
 def prepare_network(network: keras.Model) -> None:
-    """Batch normalisation sees the joint batch of all replicas."""
+    """Makes batch normalization see the joint batch of all replicas."""
     for layer in network._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
 
 
 def prepare_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
-    """Each replica updates its own copy: the gradients that it gets are means over the replicas already."""
+    """Makes each replica update its own copy: its gradients are already means over the replicas."""
     for name in (
         "_backend_update_step",
         "_apply_weight_decay",
@@ -218,10 +218,10 @@ def prepare_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
 
 
 def _own_copy(next_creator, **arguments):
-    """Each replica reads and writes its own copy of a variable; elsewhere the first replica's is read."""
+    """Lets each replica read and write its own copy of a variable; elsewhere the first replica's is read."""
     arguments["synchronization"] = tf.VariableSynchronization.ON_READ
     arguments["aggregation"] = tf.VariableAggregation.ONLY_FIRST_REPLICA
-    # TensorFlow allows no trainable variables of this kind; Keras keeps its own list of what is trained.
+    # TensorFlow allows no trainable variables of this kind; Keras keeps its own list of trainable ones.
     arguments["trainable"] = False
     return next_creator(**arguments)
 
@@ -257,14 +257,14 @@ def _check_batch(experiment: Experiment, stage: Stage, index: int, replicas: int
 
 
 def _refuse(experiment: Experiment) -> None:
-    """What needs the whole batch in one place, or cannot be compiled."""
-    place = f'of no use with "distribution": "{experiment.distribution}"'
+    """Refuses what needs the whole batch in one place, or cannot be compiled."""
+    place = f'has no effect with "distribution": "{experiment.distribution}"'
     if experiment.jit_compile is True:
         raise InputError(f'jit_compile: {place}; use "auto" or false')
     if experiment.discriminator is not None and experiment.discriminator.config.get("ending") is not None:
-        raise InputError(f"discriminator.config.ending: {place}, it compares all pictures of a batch; leave it out")
+        raise InputError(f"discriminator.config.ending: {place}, it compares all pictures of a batch; remove it")
     for index, stage in enumerate(experiment.stages):
         if stage.balance.replay_buffer:
             raise InputError(
-                f"stages.{index}.balance.replay_buffer: {place}, its history is one process's; leave it out"
+                f"stages.{index}.balance.replay_buffer: {place}, its history belongs to one process; remove it"
             )

@@ -20,7 +20,7 @@ def read_json(path: str | Path) -> dict:
     except json.JSONDecodeError as error:
         raise InputError(f"{path}, line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from error
     except _DuplicateKey as error:
-        raise InputError(f"{path}: the key {error} stands twice in one object; keep one of them") from error
+        raise InputError(f"{path}: the key {error} occurs twice in one object; keep one of them") from error
     if not isinstance(raw, dict):
         raise InputError(f"{path}: expected a JSON object {{...}}, found {type(raw).__name__}")
     return raw
@@ -57,7 +57,7 @@ def _step(place: Any, part: str, where: str) -> Any:
         return place[_index(place, part, where)]
     if isinstance(place, dict):
         return place.setdefault(part, {})
-    raise InputError(f"{where}: nothing below {part!r} can be set, since a plain value stands there")
+    raise InputError(f"{where}: {part!r} is a plain value, so nothing below it can be set")
 
 
 def _index(place: list, part: str, where: str) -> int:

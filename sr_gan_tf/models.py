@@ -25,14 +25,14 @@ def shipped_models() -> dict[str, Path]:
 
 
 def load(model: str | Path) -> keras.Model:
-    """A trained generator: (N, H, W, 3) to (N, scale*H, scale*W, 3), float32 in [0, 1]; `predict` works.
+    """Loads a trained generator: (N, H, W, 3) to (N, scale*H, scale*W, 3), float32 in [0, 1].
 
     Args:
-        model: a shipped name (`shipped_models()`), a run folder (its best generator), a `.keras` file, or a
-            SavedModel folder written by `sr_gan_tf.export`.
+        model: a shipped name (`shipped_models()`), a run folder (its `last.keras` after an adversarial stage, else
+            its `best.keras`), a `.keras` file, or a SavedModel folder written by `sr_gan_tf.export`.
 
     Raises:
-        InputError: nothing is there, or what is there cannot be loaded without running foreign code.
+        InputError: there is no such model, or it cannot be loaded without running foreign code.
     """
     shipped = shipped_models()
     if not str(model):
@@ -52,14 +52,14 @@ def load(model: str | Path) -> keras.Model:
     if (path / "saved_model.pb").is_file():
         return _load_saved_model(path)
     run = RunFolder(path)
-    if run.best.is_file():
-        return _load_keras(run.best)
+    if run.model.is_file():
+        return _load_keras(run.model)
     if run.experiment_file.is_file():
-        raise InputError(f"{path} holds no best.keras yet; go on with the training: python -m sr_gan_tf.fit")
+        raise InputError(f"{path} holds no best.keras or last.keras yet; resume the training: python -m sr_gan_tf.fit")
     versions = [item for item in path.iterdir() if item.name.isdigit() and (item / "saved_model.pb").is_file()]
     if versions:
         return _load_saved_model(max(versions, key=lambda item: int(item.name)))
-    raise InputError(f"{path} is neither a run folder (best.keras) nor a SavedModel (saved_model.pb)")
+    raise InputError(f"{path} is neither a run folder (best.keras or last.keras) nor a SavedModel (saved_model.pb)")
 
 
 def load_network(path: str | Path) -> keras.Model:
@@ -102,7 +102,7 @@ def _load_keras(path: Path) -> Generator:
 
 
 def _load_saved_model(path: Path) -> keras.Model:
-    """The exported float endpoint as a Keras model; what it is stands in the card beside it."""
+    """The exported float endpoint as a Keras model; the card next to it describes it."""
     try:
         card = json.loads((path / "model_card.json").read_text(encoding="utf-8"))
         scale, tiling = card["scale"], card["tiling"]

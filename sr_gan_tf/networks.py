@@ -5,14 +5,30 @@ constructor argument under its own name; `get_config` reads them back by the con
 field is written twice and a `.keras` file loads in safe mode.
 """
 
+import contextlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.registry.imports import describe_fault
+
+
+@contextlib.contextmanager
+def computing(policy) -> Iterator[None]:
+    """The precision policy of the layers that are made inside; the one before comes back.
+
+    Args:
+        policy: Keras's name of it, e.g. "mixed_bfloat16", or the policy itself.
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 class Network(keras.Model):
@@ -70,7 +86,8 @@ class Network(keras.Model):
 
     def copy(self) -> "Network":
         """A second network of the same configuration with the same weights."""
-        twin = type(self).from_config(self.get_config())
+        with computing(self.dtype_policy):
+            twin = type(self).from_config(self.get_config())
         twin.set_weights(self.get_weights())
         return twin
 

@@ -23,7 +23,8 @@ from sr_gan_tf.losses.package_weights import INSTALL_DISTS, INSTALL_LPIPS, dists
 from sr_gan_tf.losses.vgg import check_layers
 from sr_gan_tf.models import shipped_models
 from sr_gan_tf.networks import Generator
-from sr_gan_tf.training.assembly import build_networks, build_stage, load_initial_weights
+from sr_gan_tf.training.assembly import build_networks, build_stage
+from sr_gan_tf.training.initial_weights import load_initial_weights
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = [path for path in sorted((ROOT / "experiments").glob("**/*.json")) if path.name != "schema.json"]

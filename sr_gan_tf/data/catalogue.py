@@ -1,6 +1,7 @@
 """The experiment's words for sources and degradations, and the objects made from them."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from sr_gan_tf import config
 from sr_gan_tf.build import build
@@ -8,6 +9,7 @@ from sr_gan_tf.data.degradations import Bicubic, BlurResize, Degradation, NoiseJ
 from sr_gan_tf.data.realistic import Realistic
 from sr_gan_tf.data.sources import Folder, SamplePhotographs, Source
 from sr_gan_tf.data.tfds_source import TFDS
+from sr_gan_tf.errors import InputError
 from sr_gan_tf.registry.parts import Catalogue
 
 SOURCES = Catalogue("source", {"Folder": Folder, "TFDS": TFDS, "SamplePhotographs": SamplePhotographs}, (Source,))
@@ -28,3 +30,27 @@ def build_sources(specs: Sequence[config.Source], where: str, scale: int, first:
         sources.append(build(spec, SOURCES, f"{where}.{number}", scale=scale))
         sources[-1].where = f"{where}.{number}"
     return sources
+
+
+def check_degradation(
+    degradation: config.Spec, spec: config.Source, source: Source, part: Literal["train", "validation"]
+) -> None:
+    """Raises InputError if LR pictures of a source would silently replace the degradation.
+
+    A degradation that is the default counts as not given. Validation pictures may have LR of their own if their
+    source says so (`lr_path`, `use_lr`).
+
+    Args:
+        degradation: the experiment's.
+        spec: what the experiment says of the source.
+        source: what was built of it.
+        part: what it is for.
+    """
+    is_said = part == "validation" and {"use_lr", "lr_path"} & spec.config.keys()
+    if degradation == config.Spec("Bicubic") or is_said or not source.has_lr:
+        return
+    remedy = '"use_lr": false in its config' if hasattr(source, "use_lr") else "no lr_path"
+    raise InputError(
+        f"data.degradation: {degradation.class_name} has no effect on {source.where}, since {source} has its own LR "
+        f"pictures; set {remedy} to degrade its HR pictures, or remove data.degradation"
+    )

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from sr_gan_tf import config
-from sr_gan_tf.data.catalogue import build_degradation, build_sources
+from sr_gan_tf.data.catalogue import build_degradation, build_sources, check_degradation
 from sr_gan_tf.data.degradations import Degradation
 from sr_gan_tf.data.sampler import Sampler
 from sr_gan_tf.data.sampling import Draws
@@ -142,7 +142,9 @@ def validation_pictures(data: config.Data, scale: int) -> Sequence[ValidationPic
     """
     degradation = build_degradation(data, scale)
     pictures: list = []
-    for source in build_sources(data.validation, "data.validation", scale):
+    sources = build_sources(data.validation, "data.validation", scale)
+    for spec, source in zip(data.validation, sources, strict=True):
+        check_degradation(data.degradation, spec, source, "validation")
         wanted = len(source) if data.validation_limit is None else data.validation_limit - len(pictures)
         numbers = range(min(len(source), wanted)) if data.on_bad_file == "error" else _readable(source, scale, wanted)
         pictures += [ValidationPicture(source.name_of(number), source, number, degradation) for number in numbers]

@@ -39,7 +39,8 @@ class Round:
         sinc: probability of a sinc filter instead of them.
         kernel_size: odd numbers of pixels a side.
         sigma: pixels; stretched kernels draw twice.
-        generalized_beta, plateau_beta: exponents; half of the draws lie below 1 where the range does.
+        generalized_beta, plateau_beta: exponents; where the range holds 1, half of the draws lie from its low end to
+            1 and half from 1 to its high end. So half of the published plateaus, of 1 to 2, have exactly 1.
         up, down, keep: weights of what the resize does.
         resize: factors; below 1 for `down`, above for `up`.
         gaussian: probability of Gaussian noise; otherwise it is Poisson noise.
@@ -225,6 +226,6 @@ def odd_size(limits: tuple[int, int], draws: Draws) -> int:
 
 def _beta(limits: Range, draws: Draws) -> float:
     low, high = limits
-    if low < 1 < high:
+    if low <= 1 <= high:
         return draws.uniform(low, 1.0) if draws.chance(0.5) else draws.uniform(1.0, high)
     return draws.uniform(low, high)

@@ -11,7 +11,7 @@ import numpy as np
 
 from sr_gan_tf import config
 from sr_gan_tf.data.augmentation import CutBlur, build_augmentations
-from sr_gan_tf.data.catalogue import build_degradation, build_sources
+from sr_gan_tf.data.catalogue import build_degradation, build_sources, check_degradation
 from sr_gan_tf.data.degradations import Bicubic
 from sr_gan_tf.data.sampling import Draws, Mixture, below, hashed, permuted
 from sr_gan_tf.data.sources import Source
@@ -56,6 +56,8 @@ class Sampler:
         self.augmentations = build_augmentations(data, scale)
         self.mixture = Mixture([source.weight for source in data.train], seed)
         sources = build_sources(data.train, "data.train", scale)
+        for spec, source in zip(data.train, sources, strict=True):
+            check_degradation(data.degradation, spec, source, "train")
         self.stores = stores or [
             open_store(source, self.degradation, data.cache_dir, data.on_bad_file) for source in sources
         ]

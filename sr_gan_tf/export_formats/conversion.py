@@ -9,7 +9,7 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import check_output, replacing
 from sr_gan_tf.networks import Generator, Network
 from sr_gan_tf.pytorch_checkpoints.pytorch import load_pytorch
-from sr_gan_tf.training.assembly import averaged
+from sr_gan_tf.training.initial_weights import averaged
 
 
 def convert(

@@ -61,11 +61,12 @@ def _of_run(run: RunFolder) -> dict:
     experiment = json.loads(run.experiment_file.read_text(encoding="utf-8"))
     figures = {}
     history = History(run.history)
-    metric = experiment.get("best_metric", "psnr_y")
-    # best.keras is the last stage's best.
+    metric = experiment.get("best_metric") or "psnr_y"
+    # Both files are the last stage's.
     steps, values = history.series(f"validation/{metric}", history.stages[-1] if len(history) else None)
     if steps:
         _, best = max(zip(values, steps, strict=True), key=lambda item: score(metric, item[0]))
+        best = steps[-1] if run.model == run.last else best
         row = history.row(history.steps.index(best))
         figures = {
             name: value for name, value in row.items() if name.startswith("validation/") and "bicubic" not in name
@@ -91,7 +92,7 @@ def metadata(card: dict, generator: keras.Model) -> dict:
 
 def _file_of(source: str | Path) -> Path | None:
     path = shipped_models().get(str(source), Path(source))
-    path = RunFolder(path).best if path.is_dir() else path
+    path = RunFolder(path).model if path.is_dir() else path
     return path if path.is_file() else None
 
 

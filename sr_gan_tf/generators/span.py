@@ -15,7 +15,7 @@ from sr_gan_tf.layers.conv3xc import Conv3XC
 from sr_gan_tf.layers.gate import SiLU, SymmetricGate
 from sr_gan_tf.layers.icnr import ICNR
 from sr_gan_tf.layers.pixel_shuffle import PixelShuffle
-from sr_gan_tf.networks import Generator
+from sr_gan_tf.networks import Generator, computing
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
@@ -135,7 +135,8 @@ class SPAN(Generator):
         """The same network with plain 3x3 convolutions; outputs agree to 1e-5. Itself, if it is merged already."""
         if self.merged:
             return self
-        network = SPAN(**{**self.get_config(), "merged": True, "published_graph": False})
+        with computing(self.dtype_policy):
+            network = SPAN(**{**self.get_config(), "merged": True, "published_graph": False})
         for layer in self.layers:
             if layer.weights:
                 weights = layer.merged() if isinstance(layer, Conv3XC) else layer.get_weights()

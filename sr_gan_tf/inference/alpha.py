@@ -28,7 +28,8 @@ def extended_colours(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         filled = np.where(seen[..., None] > 0, colours, wider)
     result = pixels.copy()
     hidden = ~visible
-    result[hidden] = np.rint(filled[hidden]).astype(pixels.dtype)
+    # Whole levels, unless the pixels are fractions of 1.
+    result[hidden] = filled[hidden] if pixels.dtype.kind == "f" else np.rint(filled[hidden])
     return result
 
 

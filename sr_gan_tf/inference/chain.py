@@ -109,7 +109,8 @@ def _made(model: str | Path | keras.Model, precision: Precision, ensemble: bool)
 def _stamp(model: str | Path) -> tuple[int, ...]:
     """When the files behind a model were last written: a run that goes on makes a new model under the old name."""
     names = [part.rpartition(":")[0] if "," in str(model) else part for part in str(model).split(",")]
-    files = [path for name in names for path in (Path(name), Path(name) / "best.keras", Path(name) / "saved_model.pb")]
+    inside = ("", "best.keras", "last.keras", "saved_model.pb")
+    files = [Path(name) / file for name in names for file in inside]
     return tuple(path.stat().st_mtime_ns for path in files if os.path.exists(path))
 
 

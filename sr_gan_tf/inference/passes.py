@@ -172,7 +172,8 @@ def enlarge_alpha(alpha: np.ndarray, size: tuple[int, int], seamless: bool, fold
     row = 0
     border: Border = "wrap" if seamless else "replicate"
     for block in imresize_rows(alpha[..., None], size[::-1], _bands(size, 1, alpha.dtype), border=border):
-        result[row : row + len(block)] = block
+        # Bicubic interpolation overshoots at edges; whole numbers are clipped to their type already.
+        result[row : row + len(block)] = np.clip(block, 0, 1) if alpha.dtype.kind == "f" else block
         row += len(block)
     return result[..., 0]
 
@@ -224,15 +225,16 @@ def _matched(
     """The enlarged picture with the low frequencies of its colours taken from the original."""
     height, width, channels = image.shape
     shrunk = np.empty(image.shape, np.float32)
-    row = 0
 
     def watched() -> Iterator[np.ndarray]:
-        nonlocal row
+        # A block of the last network is a multiple of its own scale, not of the chain's: rows are left over.
+        row, rest = 0, np.empty((0, width * scale, channels), image.dtype)
         for block in blocks:
-            rows = len(block) // scale
-            squares = block.reshape(rows, scale, width, scale, channels)
+            rest = np.concatenate([rest, block]) if len(rest) else block
+            rows = len(rest) // scale
+            squares = rest[: rows * scale].reshape(rows, scale, width, scale, channels)
             shrunk[row : row + rows] = squares.mean(axis=(1, 3), dtype=np.float32)
-            row += rows
+            row, rest = row + rows, rest[rows * scale :]
             yield block
 
     whole = _kept(watched(), image, scale, folder)

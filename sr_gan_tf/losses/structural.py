@@ -31,33 +31,36 @@ def gaussian(size: int, sigma: float) -> np.ndarray:
 
 def blur(image: tf.Tensor, size: int, sigma: float, mirror: bool = False) -> tf.Tensor:
     """Gaussian blur of (N, H, W, C): (N, H-size+1, W-size+1, C), or of the same size if the border is mirrored."""
-    if mirror and _matrices_pay(image, size):
-        down, right = (tf.constant(_mirrored_matrix(n, size, sigma), image.dtype) for n in image.shape[1:3])
+    if _matrices_pay(image, size):
+        down, right = (tf.constant(_matrix(n, size, sigma, mirror), image.dtype) for n in image.shape[1:3])
         planes = tf.transpose(image, (0, 3, 1, 2))  # (N, C, H, W)
         planes = tf.matmul(tf.matmul(down, planes), right, transpose_b=True)
         return tf.transpose(planes, (0, 2, 3, 1))
     if mirror:
         border = [size // 2, size // 2]
         image = tf.pad(image, [[0, 0], border, border, [0, 0]], mode="REFLECT")
-    channels = image.shape[-1]
-    kernel = np.tile(gaussian(size, sigma)[:, None], (1, channels))  # (size, C)
-    down = tf.constant(kernel[:, None, :, None], image.dtype)  # (size, 1, C, 1)
-    right = tf.constant(kernel[None, :, :, None], image.dtype)  # (1, size, C, 1)
-    image = tf.nn.depthwise_conv2d(image, down, strides=[1, 1, 1, 1], padding="VALID")
-    return tf.nn.depthwise_conv2d(image, right, strides=[1, 1, 1, 1], padding="VALID")
+    taps = gaussian(size, sigma).tolist()
+    rows, columns = (tf.shape(image)[axis] - size + 1 for axis in (1, 2))
+    image = tf.add_n([tap * image[:, place : place + rows] for place, tap in enumerate(taps)])
+    return tf.add_n([tap * image[:, :, place : place + columns] for place, tap in enumerate(taps)])
 
 
 def _matrices_pay(image: tf.Tensor, size: int) -> bool:
-    """On a CPU a wide blur of a training patch is several times faster as two matrix products.
+    """On a CPU the blur of a training patch is fastest as two matrix products.
 
-    Not on a GPU, which rounds the factors of a product to TensorFloat-32: too coarse for a variance.
+    Not on a GPU, which rounds the factors of a product and of a convolution to TensorFloat-32: too coarse for a
+    variance, the small difference of a mean square and a squared mean. There, and for large pictures, the blur is a sum
+    of shifted pictures, which stays in float32 and which XLA makes one kernel of.
     """
     sides = image.shape[1:3]
     return sides.is_fully_defined() and max(sides) <= 16 * size and not tf.config.list_physical_devices("GPU")
 
 
-def _mirrored_matrix(length: int, size: int, sigma: float) -> np.ndarray:
-    """(length, length): the blur of a line with mirrored ends."""
+def _matrix(length: int, size: int, sigma: float, mirror: bool) -> np.ndarray:
+    """The blur of a line: (length, length) with mirrored ends, else (length - size + 1, length)."""
+    if not mirror:
+        places = np.arange(length)[None] - np.arange(length - size + 1)[:, None]
+        return np.where((places >= 0) & (places < size), gaussian(size, sigma)[places.clip(0, size - 1)], 0.0)
     matrix = np.zeros((length, length))
     for offset, weight in zip(range(-(size // 2), size // 2 + 1), gaussian(size, sigma), strict=True):
         source = np.abs(np.arange(length) + offset)

@@ -1,7 +1,7 @@
 """PyTorch's layouts of weights to Keras's; arrays in, arrays out."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -18,12 +18,15 @@ class Family:
             that is missing.
         keys: a state that has all of them is of this family.
         derived: endings of keys that the others say already (merged kernels, constants); they need not be read.
+        unsaid: constructor arguments that some states don't tell, with what they may be; whoever converts such a
+            state must say them.
     """
 
     class_name: str
     read: Callable[[State], tuple[dict, State]]
     keys: tuple[str, ...]
     derived: tuple[str, ...] = ()
+    unsaid: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
 
 def conv(kernel: np.ndarray) -> np.ndarray:

@@ -27,6 +27,11 @@ FAMILIES: tuple[Family, ...] = (*GENERATOR_FAMILIES, *DISCRIMINATOR_FAMILIES)
 
 # The average over training first: it is what its author published the file for.
 _WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "generator", "net_g", "net_d")
+# What frameworks put before a network's names: DataParallel, torch.compile, averaged models, Lightning, trainers.
+_PREFIXES = (
+    "module.", "_orig_mod.", "model.", "generator.", "net_g.", "netG.", "ema_model.", "net_d.", "netD.",
+    "discriminator.",
+)  # fmt: skip
 _PARAMETRIZED = {
     ".parametrizations.weight.original": ".weight_orig",
     ".parametrizations.weight.0._u": ".weight_u",
@@ -55,8 +60,7 @@ def read_state(path: Path) -> State:
     """
     content = _read_safetensors(path) if path.suffix == ".safetensors" else read_torch(path)
     content = content if isinstance(content, dict) else {}
-    wrapper = next((key for key in _WRAPPERS if isinstance(content.get(key), dict)), None)
-    if wrapper is not None:
+    while wrapper := next((key for key in _WRAPPERS if isinstance(content.get(key), dict)), None):
         content = content[wrapper]
     arrays = {str(key): value for key, value in content.items() if isinstance(value, np.ndarray)}
     if not arrays:
@@ -66,7 +70,7 @@ def read_state(path: Path) -> State:
 
 def network_of(state: State, where: str, overrides: Mapping[str, Any] | None = None) -> Network:
     """The network whose weights these are; `where` names their file in messages."""
-    family = recognise(state, where)
+    family, state = _recognised(state, where)
     noted = _Noted(state)
     try:
         config, weights = family.read(noted)
@@ -81,7 +85,12 @@ def network_of(state: State, where: str, overrides: Mapping[str, Any] | None = N
             f"{where} looks like {family.class_name}, but has weights that it does not: {_some(unread)}; "
             "only the published form is read"
         )
-    spec = Spec(family.class_name, config | dict(overrides or {}))
+    config |= dict(overrides or {})
+    for name, choices in family.unsaid.items():
+        if name not in config:
+            ways = " or ".join(f"--set '{name}=\"{choice}\"'" for choice in choices)
+            raise InputError(f"{where} is a {family.class_name} whose weights don't tell its {name}; say it: {ways}")
+    spec = Spec(family.class_name, config)
     network = build(spec, GENERATORS | DISCRIMINATORS, where)
     _assign(network, weights, where)
     return network
@@ -94,6 +103,24 @@ def recognise(state: State, where: str) -> Family:
             return family
     known = ", ".join(dict.fromkeys(family.class_name for family in FAMILIES))
     raise InputError(f"{where} is of no network known here ({known}); its weights begin with {_some(list(state))}")
+
+
+def _recognised(state: State, where: str) -> tuple[Family, State]:
+    """The family, and its state without what a framework has put before all names, or before those of one network.
+
+    Names are first taken as they are: those of ESRGAN's first publication begin with `model.` themselves.
+    """
+    coming = [state]
+    while coming:
+        names = coming.pop(0)
+        for family in FAMILIES:
+            if all(key in names for key in family.keys):
+                return family, names
+        for prefix in _PREFIXES:
+            part = {key.removeprefix(prefix): value for key, value in names.items() if key.startswith(prefix)}
+            if part:
+                coming.append(part)
+    return recognise(state, where), state
 
 
 class _Noted(dict):
@@ -121,7 +148,7 @@ def _read_safetensors(path: Path) -> dict:
 
 
 def _plain_name(key: str) -> str:
-    """Names as a network alone has them: without DataParallel's prefix, spectral norm as in its older form."""
+    """Names without DataParallel's prefix, spectral norm as in its older form."""
     key = key.removeprefix("module.")
     for ending, plain in _PARAMETRIZED.items():
         if key.endswith(ending):

@@ -33,15 +33,21 @@ def span(state: State) -> tuple[dict, State]:
 
 
 def msrresnet(state: State) -> tuple[dict, State]:
-    """BasicSR's `MSRResNet`."""
+    """BasicSR's `MSRResNet`, and under the names that it had before (`recon_trunk`, `HRconv`)."""
+    if "HRconv.weight" in state:
+        return _msrresnet(state, "recon_trunk.{}", "HRconv")
+    return _msrresnet(state, "body.{}", "conv_hr")
+
+
+def _msrresnet(state: State, block_name: str, hr_conv: str) -> tuple[dict, State]:
     filters = len(state["conv_first.bias"])
-    num_blocks = _count(state, ("body.{}.conv1.weight",))
+    num_blocks = _count(state, (block_name + ".conv1.weight",))
     factors = [2, 2] if "upconv2.weight" in state else [_scale_of(state["upconv1.weight"], filters)]
-    weights = conv_weights(state, "conv_first", "first_conv") | conv_weights(state, "conv_hr", "hr_conv")
+    weights = conv_weights(state, "conv_first", "first_conv") | conv_weights(state, hr_conv, "hr_conv")
     weights |= conv_weights(state, "conv_last", "last_conv")
     for block in range(num_blocks):
         for part in (1, 2):
-            weights |= conv_weights(state, f"body.{block}.conv{part}", f"block{block + 1}_conv{part}")
+            weights |= conv_weights(state, f"{block_name.format(block)}.conv{part}", f"block{block + 1}_conv{part}")
     for stage, factor in enumerate(factors, start=1):
         weights |= _shuffled_conv(state, f"upconv{stage}", f"up{stage}_conv", factor)
     return {"scale": int(np.prod(factors)), "filters": filters, "num_blocks": num_blocks}, weights
@@ -51,35 +57,41 @@ def rrdbnet(state: State) -> tuple[dict, State]:
     """`RRDBNet` of BasicSR and Real-ESRGAN, at x4, and at x2 and x1 through a pixel unshuffle."""
     return _rrdbnet(
         state,
-        {"first_conv": "conv_first", "body_conv": "conv_body", "up1_conv": "conv_up1", "up2_conv": "conv_up2",
-         "hr_conv": "conv_hr", "last_conv": "conv_last"},
+        {"first_conv": "conv_first", "body_conv": "conv_body", **_stages(state, "conv_up{}"), "hr_conv": "conv_hr",
+         "last_conv": "conv_last"},
         "body.{block}.rdb{dense}.conv{part}",
     )  # fmt: skip
 
 
 def rrdbnet_esrgan(state: State) -> tuple[dict, State]:
-    """The same in ESRGAN's own file of the network (`RRDBNet_arch.py`)."""
+    """The same in ESRGAN's own file (`RRDBNet_arch.py`), and in BSRGAN's, which enlarges once at x2."""
     return _rrdbnet(
         state,
-        {"first_conv": "conv_first", "body_conv": "trunk_conv", "up1_conv": "upconv1", "up2_conv": "upconv2",
-         "hr_conv": "HRconv", "last_conv": "conv_last"},
+        {"first_conv": "conv_first", "body_conv": "trunk_conv", **_stages(state, "upconv{}"), "hr_conv": "HRconv",
+         "last_conv": "conv_last"},
         "RRDB_trunk.{block}.RDB{dense}.conv{part}",
     )  # fmt: skip
 
 
 def rrdbnet_sequential(state: State) -> tuple[dict, State]:
-    """The same in ESRGAN's first publication, where layers had numbers; most old collections are in this form."""
+    """The same in ESRGAN's first publication, where layers had numbers; most old collections are in this form.
+
+    Each enlargement by 2 takes three numbers (nearest neighbor, convolution, activation), two convolutions follow them.
+    ESRGAN+ has the same names and a `conv1x1` in each dense block.
+    """
     blocks = _count(state, ("model.1.sub.{}.RDB1.conv1.0.weight",))
+    last = max(int(key.split(".")[1]) for key in state if key.startswith("model."))
+    ups = {f"up{stage}_conv": f"model.{3 * stage}" for stage in range(1, (last - 4) // 3 + 1)}
     return _rrdbnet(
         state,
-        {"first_conv": "model.0", "body_conv": f"model.1.sub.{blocks}", "up1_conv": "model.3", "up2_conv": "model.6",
-         "hr_conv": "model.8", "last_conv": "model.10"},
+        {"first_conv": "model.0", "body_conv": f"model.1.sub.{blocks}", **ups, "hr_conv": f"model.{last - 2}",
+         "last_conv": f"model.{last}"},
         "model.1.sub.{block}.RDB{dense}.conv{part}.0",
     )  # fmt: skip
 
 
 def compact(state: State) -> tuple[dict, State]:
-    """`SRVGGNetCompact`. Without slopes its activation is taken for ReLU, since LeakyReLU leaves no trace."""
+    """`SRVGGNetCompact`. Without slopes its activation remains unsaid: ReLU and LeakyReLU leave no trace."""
     num_convs = _count(state, ("body.{}.weight",), step=2) - 2
     last = f"body.{2 * num_convs + 2}"
     scale = _scale_of(state[f"{last}.weight"])
@@ -90,7 +102,7 @@ def compact(state: State) -> tuple[dict, State]:
         if slopes is not None:
             weights[f"activation{index}/alpha"] = slopes[None, None]
     config = {"scale": scale, "filters": len(state["body.0.bias"]), "num_convs": num_convs}
-    return config | {"activation": "prelu" if "body.1.weight" in state else "relu"}, weights
+    return config | ({"activation": "prelu"} if "body.1.weight" in state else {}), weights
 
 
 def shared_residual(state: State) -> tuple[dict, State]:
@@ -108,6 +120,9 @@ def _rrdbnet(state: State, names: dict[str, str], dense_conv: str) -> tuple[dict
     fold = round((channels / 3) ** 0.5)
     if fold not in (1, 2, 4) or channels != 3 * fold**2:
         raise ValueError(f"its first convolution takes {channels} channels, expected 3, 12 (x2) or 48 (x1)")
+    enlarged = 2 ** sum(name.startswith("up") for name in names)
+    if enlarged % fold or enlarged > 8 or (fold > 1 and enlarged != 4):
+        raise ValueError(f"it folds by {fold} and enlarges by {enlarged}, expected x1, x2, x4 or x8 in all")
     blocks = _count(state, (dense_conv.format(block="{}", dense=1, part=1) + ".weight",))
     weights: State = {}
     for name, source in names.items():
@@ -119,8 +134,21 @@ def _rrdbnet(state: State, names: dict[str, str], dense_conv: str) -> tuple[dict
             for part in range(1, 6):
                 source = dense_conv.format(block=block, dense=dense, part=part)
                 weights |= conv_weights(state, source, f"block{block + 1}_dense{dense}_conv{part}")
+            skip = dense_conv.removesuffix("conv{part}.0").removesuffix("conv{part}") + "conv1x1"
+            skip = skip.format(block=block, dense=dense)
+            if f"{skip}.weight" in state:
+                weights |= conv_weights(state, skip, f"block{block + 1}_dense{dense}_skip")
+    inner_skips = any(path.endswith("_skip/kernel") for path in weights)
     growth = len(state[dense_conv.format(block=0, dense=1, part=1) + ".bias"])
-    return {"scale": 4 // fold, "filters": filters, "num_blocks": blocks, "growth": growth}, weights
+    config = {"scale": enlarged // fold, "filters": filters, "num_blocks": blocks, "growth": growth}
+    config |= {"unshuffle": False} if fold == 1 and enlarged < 4 else {}
+    return config | ({"inner_skips": True} if inner_skips else {}), weights
+
+
+def _stages(state: State, name: str) -> dict[str, str]:
+    """The convolutions after each enlargement by 2: our name to theirs."""
+    count = _count(state, (name + ".weight",), first=1)
+    return {f"up{stage}_conv": name.format(stage) for stage in range(1, count + 1)}
 
 
 def _conv3xc(state: State, source: str, name: str) -> State:
@@ -175,9 +203,17 @@ FAMILIES = (
         ("eval_conv.weight", "eval_conv.bias", "mean"),
     ),
     Family("MSRResNet", msrresnet, ("conv_first.weight", "body.0.conv1.weight", "upconv1.weight", "conv_hr.weight")),
+    Family(
+        "MSRResNet", msrresnet, ("conv_first.weight", "recon_trunk.0.conv1.weight", "upconv1.weight", "HRconv.weight")
+    ),
     Family("RRDBNet", rrdbnet, ("conv_first.weight", "body.0.rdb1.conv1.weight")),
     Family("RRDBNet", rrdbnet_esrgan, ("conv_first.weight", "RRDB_trunk.0.RDB1.conv1.weight")),
     Family("RRDBNet", rrdbnet_sequential, ("model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight")),
-    Family("Compact", compact, ("body.0.weight", "body.2.weight", "body.0.bias")),
+    Family(
+        "Compact",
+        compact,
+        ("body.0.weight", "body.2.weight", "body.0.bias"),
+        unsaid={"activation": ("relu", "leaky_relu")},
+    ),
     Family("SharedResidual", shared_residual, ("conv3.weight", "batchnorm.running_mean", "prelu.weight")),
 )

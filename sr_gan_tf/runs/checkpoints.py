@@ -1,4 +1,4 @@
-"""Checkpoints: the whole state of a training in one checksummed file, the last ones kept, written atomically.
+"""Checkpoints: the whole state of a training in one checksummed file, written atomically; the last ones are kept.
 
 A file is a safetensors archive: tensors `part/index`, and in its metadata a JSON text (step, stage, what the
 callbacks remember) and the sha256 of that text and all tensors. Nothing in it can run code.
@@ -60,12 +60,12 @@ def checkpoint_files(folder: Path) -> list[Path]:
 
 
 def read_newest(folder: Path, warn=print) -> tuple[dict, dict[str, np.ndarray]] | None:
-    """Notes and tensors of the newest sound checkpoint, None where there is no checkpoint at all.
+    """Notes and tensors of the newest sound checkpoint; None if there is no checkpoint at all.
 
-    A damaged file is named through `warn` and the one before it is used.
+    A damaged file is reported through `warn`, and the one before it is used.
 
     Raises:
-        InputError: there are checkpoints and all of them are damaged: never a silent fresh start.
+        InputError: there are checkpoints and all of them are damaged; training never starts over in silence.
     """
     files = checkpoint_files(folder)
     for path in files:
@@ -98,7 +98,7 @@ def read_checkpoint(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
 
 
 def restore(state: Mapping[str, Sequence], tensors: Mapping[str, np.ndarray]) -> None:
-    """Assigns a checkpoint's tensors to the variables of the same state.
+    """Assigns a checkpoint's tensors to the variables of a state.
 
     Raises:
         InputError: number or shapes differ.

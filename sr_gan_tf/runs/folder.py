@@ -1,6 +1,7 @@
-"""The run folder: its names, its lock and the experiment it belongs to.
+"""The run folder: its file names, its lock and the experiment it belongs to.
 
-runs/<name>/  experiment.json  checkpoints/  best.keras  logs/  samples/  history.csv  timing.csv  losses.png
+runs/<name>/  experiment.json  checkpoints/  best.keras  last.keras  history.csv  timing.csv  losses.png
+              logs/  samples/
 """
 
 import contextlib
@@ -13,14 +14,35 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import locked, remove_leftovers, write_text, writing
 from sr_gan_tf.runs.checkpoints import read_newest
 
-FREE = ("note", "data.cache_dir", "imports")  # say nothing of what is trained
+# What may change at any time, since it doesn't affect what is trained.
+FREE = (
+    "note", "data.cache_dir", "checkpoint_every", "log_every", "sample_every", "validate_every", "patience",
+    "max_bad_steps", "histograms", "imports",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """How far a run has come.
+
+    Attributes:
+        stage: index of the last stage of which something was trained.
+        steps: generator updates in it.
+        since_best: validations since its best one.
+        has_ended: whether it ended early, by `patience`.
+    """
+
+    stage: int
+    steps: int = 0
+    since_best: int = 0
+    has_ended: bool = False
 
 
 class RunFolder:
-    """Names of a run's files; `claim` opens it for one process and one experiment.
+    """The files of a run; `claim` opens the folder for one process and one experiment.
 
     Args:
-        path: the folder; it need not exist.
+        path: the folder; it need not exist yet.
     """
 
     def __init__(self, path: str | Path):
@@ -28,23 +50,34 @@ class RunFolder:
         self.experiment_file = self.path / "experiment.json"
         self.checkpoints = self.path / "checkpoints"
         self.best = self.path / "best.keras"
+        self.last = self.path / "last.keras"
         self.logs = self.path / "logs"
         self.samples = self.path / "samples"
         self.history = self.path / "history.csv"
         self.timing = self.path / "timing.csv"
         self.chart = self.path / "losses.png"
 
+    @property
+    def model(self) -> Path:
+        """The run's generator: the last one where the newest stage keeps that, else the best one."""
+        return self.last if self.last.is_file() else self.best
+
     def experiment(self) -> Experiment:
         """The experiment that this folder belongs to."""
         return load_experiment(self.experiment_file)
 
     @contextlib.contextmanager
-    def claim(self, experiment: Experiment) -> Iterator[None]:
-        """Makes the folder, keeps other processes out of it and checks that it belongs to `experiment`.
+    def claim(self, experiment: Experiment) -> Iterator[list[str]]:
+        """Creates the folder, keeps other processes out of it and checks that it belongs to `experiment`.
+
+        A run can be prolonged: its last stage may get more steps, and stages may be appended.
+
+        Yields:
+            What has changed since the run was trained last, as `key (old -> new)`.
 
         Raises:
-            InputError: the folder belongs to another experiment (the differing keys are named; what only stages to
-                come depend on may be changed), another process trains in it, or it cannot be written.
+            InputError: the folder belongs to another experiment (the differing keys are named; only what would change
+                what was trained is refused), another process trains in it, or it cannot be written.
         """
         with writing(self.path):
             if self.path.exists() and not self.path.is_dir():
@@ -61,53 +94,84 @@ class RunFolder:
                 ) from error
             except OSError as error:
                 raise InputError(
-                    f"{self.path}: its file system gives no locks ({error.strerror}), which keep two trainings apart; "
+                    f"{self.path}: its file system has no locks ({error.strerror}), which keep two trainings apart; "
                     "choose a --run-dir on another"
                 ) from error
             with writing(self.path):
                 remove_leftovers(self.path)
-            self._belong(experiment)
-            yield
+            yield self._belong(experiment)
 
-    def _belong(self, experiment: Experiment) -> None:
+    def _belong(self, experiment: Experiment) -> list[str]:
         if not self.experiment_file.exists():
             write_text(self.experiment_file, to_json(experiment))
-            return
+            return []
         before = self.experiment()
         if before == experiment:
-            return
-        old, new, begun = _flat(before), _flat(experiment), self._begun_stage()
-        changed = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key)]
-        if begun is not None and not all(_may_change(key, begun) for key in changed):
-            raise InputError(
-                f"{self.path} belongs to another experiment; these keys differ: "
-                f"{', '.join(differences(old, new))}; choose another --run-dir"
-            )
-        if begun is None:
-            # A row that was measured before the first step would speak of the settings before.
+            return []
+        trained = self._trained()
+        if trained is None:
+            # A row that was measured before the first step would describe the old settings.
             self.history.unlink(missing_ok=True)
+            changed = []
+        else:
+            changed = self._changes(before, experiment, trained)
         write_text(self.experiment_file, to_json(experiment))
+        return changed
+
+    def _changes(self, before: Experiment, experiment: Experiment, trained: Trained) -> list[str]:
+        """What differs, as text; refuses what would change what was trained, and steps that would not be taken."""
+        old, new = _flat(before), _flat(experiment)
+        refused = [
+            key
+            for key in old.keys() | new.keys()
+            if old.get(key) != new.get(key) and not _may_change(key, old, new, before, trained)
+        ]
+        if refused:
+            raise InputError(
+                f"{self.path} belongs to another experiment; these keys differ: {', '.join(differences(old, new))}; "
+                "choose another --run-dir"
+            )
+        steps = f"stages.{trained.stage}.steps"
+        if trained.has_ended and old[steps] != new[steps] and not _goes_on(experiment, trained):
+            raise InputError(
+                f"{steps}: has no effect, since the stage ended early after {trained.since_best} validations without a "
+                "better one; raise patience as well"
+            )
+        return differences(old, new)
 
     def _refuse_strangers(self) -> None:
-        """Checkpoints without an experiment were made by something else: never a silent fresh start over them."""
+        """Refuses a folder with files but no experiment: training never starts over them in silence."""
         strangers = sorted(item.name for item in self.path.iterdir() if not item.name.startswith("."))
         if strangers and not self.experiment_file.exists():
             raise InputError(
                 f"{self.path} holds {strangers[0]!r} but no experiment.json; choose another --run-dir or empty it"
             )
 
-    def _begun_stage(self) -> int | None:
-        """The last stage of which something was trained; None before the first checkpoint and the first generator."""
+    def _trained(self) -> Trained | None:
+        """How far the run has come; None before the first checkpoint and the first generator."""
         newest = read_newest(self.checkpoints, warn=lambda text: None)
         if newest is not None:
-            return newest[0].get("stage_index", 0)
-        return 0 if self.best.exists() else None
+            names = ("stage_index", "stage_step", "since_best", "stage_ended")
+            return Trained(*(newest[0].get(name, 0) for name in names))
+        return Trained(0) if self.best.exists() or self.last.exists() else None
 
 
-def _may_change(key: str, begun: int) -> bool:
-    """Whether a key of the experiment decided nothing of what was trained up to this stage."""
+def _may_change(key: str, old: dict, new: dict, before: Experiment, trained: Trained) -> bool:
+    """Whether a key of the experiment had no influence on what was trained so far."""
     first, _, rest = key.partition(".")
-    return key in FREE or first in FREE or (first == "stages" and int(rest.partition(".")[0]) > begun)
+    if first == "stages":
+        stage, _, name = rest.partition(".")
+        if int(stage) == trained.stage and name == "steps":
+            return new.get(key, 0) >= trained.steps
+        return int(stage) > trained.stage
+    if first == "discriminator":
+        return all(stage.adversarial is None for stage in before.stages[: trained.stage + 1])
+    return key in FREE or first in FREE
+
+
+def _goes_on(experiment: Experiment, trained: Trained) -> bool:
+    """Whether a stage that ended early continues with its present patience."""
+    return experiment.patience is None or trained.since_best < experiment.patience
 
 
 def differences(first: dict[str, object], second: dict[str, object]) -> list[str]:

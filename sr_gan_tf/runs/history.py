@@ -1,4 +1,4 @@
-"""history.csv: one row a logged or validated step, no clock times in it, so that equal runs have equal files."""
+"""history.csv: one row per logged or validated step, without clock times, so that equal runs have equal files."""
 
 import csv
 import math
@@ -15,7 +15,7 @@ FIRST_COLUMNS = ("step", "stage")
 class History:
     """Values by step and stage; kept in memory and written whole, so that a killed run leaves a whole file.
 
-    A column is an array of numbers, eight bytes a row, since a long run has many; nan says that nothing was measured.
+    A column is an array of numbers, eight bytes per row, since a long run has many; nan means not measured.
 
     Args:
         path: the CSV file; an existing one is read.
@@ -47,7 +47,7 @@ class History:
             raise InputError(f"{self.path} is no history.csv ({one_line(error)}); give one that fit wrote") from error
 
     def forget_after(self, step: int) -> None:
-        """Drops rows beyond a restored step: the resumed run writes them again."""
+        """Drops rows after a restored step; the resumed run writes them again."""
         kept = [index for index, there in enumerate(self.steps) if there <= step]
         self.steps = array("q", (self.steps[index] for index in kept))
         self.stages = [self.stages[index] for index in kept]
@@ -74,7 +74,7 @@ class History:
         return [*FIRST_COLUMNS, *self._columns]
 
     def row(self, index: int) -> dict[str, float]:
-        """What was measured at a row, by name."""
+        """The values measured at a row, by name."""
         found = {name: values[index] for name, values in self._columns.items()}
         return {name: value for name, value in found.items() if not math.isnan(value)}
 
@@ -88,7 +88,7 @@ class History:
         return [step for step, _ in points], [value for _, value in points]
 
     def last(self, name: str, stage: str | None = None) -> float:
-        """The value measured last, of all stages or one; nan where there is none."""
+        """The last measured value, of all stages or one; nan if there is none."""
         return next(reversed(self.series(name, stage)[1]), math.nan)
 
     def write(self) -> None:
@@ -100,7 +100,7 @@ class History:
 
 
 def combined(histories: Sequence[History], function: Callable[[list[float]], float]) -> History:
-    """One value of several runs' at each row that all of them have, e.g. their mean; it has no file yet."""
+    """Several runs' values combined at each row that all of them have, e.g. their mean; it has no file yet."""
     together = History(histories[0].path.with_name(f"{function.__name__}.csv"))
     indices = [{row: index for index, row in enumerate(zip(one.steps, one.stages, strict=True))} for one in histories]
     for step, stage in indices[0]:

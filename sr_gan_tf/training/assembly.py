@@ -1,25 +1,21 @@
-"""From an experiment to objects: the networks, and for each stage its losses, optimizers and trainer."""
+"""From an experiment to objects: the networks, and each stage's losses, optimizers and trainer."""
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import cast
 
 import keras
-import numpy as np
 
 from sr_gan_tf import distribution
 from sr_gan_tf.build import build
 from sr_gan_tf.config import Experiment, Spec, Term, batch_size, patch_size
-from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
-from sr_gan_tf.models import load, load_network
-from sr_gan_tf.networks import Discriminator, Generator, Network
-from sr_gan_tf.runs.checkpoints import read_newest
-from sr_gan_tf.runs.folder import RunFolder
+from sr_gan_tf.networks import Discriminator, Generator, computing
+from sr_gan_tf.training.checks import check_settings
 from sr_gan_tf.training.gan import GAN, Stabilisers
+from sr_gan_tf.training.initial_weights import build_discriminator
 from sr_gan_tf.training.optimizers import build_optimizer, build_schedule
 from sr_gan_tf.training.supervised import Supervised
 from sr_gan_tf.training.terms import WeightedLoss
@@ -36,64 +32,30 @@ class Networks:
 
 
 def build_networks(experiment: Experiment) -> Networks:
-    """Both networks and the generator's average, initialised from the experiment's seed.
+    """Both networks and the generator's average, initialized from the experiment's seed.
 
-    Sets the global precision policy and the global seed: the same experiment gives the same weights.
+    Sets the global seed: the same experiment gives the same weights. The networks keep the experiment's precision
+    policy; the global one is left alone.
 
     Raises:
         InputError: for anything in the experiment that doesn't fit together.
     """
-    keras.config.set_dtype_policy(experiment.precision)
-    keras.utils.set_random_seed(experiment.seed)
-    check_sizes(experiment)
+    check_settings(experiment)
     load_metrics(experiment)
-    generator = build(experiment.generator, GENERATORS, "generator", scale=experiment.scale)
-    discriminator = None
-    adversarial = [stage for stage in experiment.stages if stage.adversarial is not None]
-    if adversarial and experiment.discriminator is None:
-        raise InputError(f"discriminator: missing, but the stage {adversarial[0].name!r} is adversarial; add one")
-    if adversarial:
-        sizes = {patch_size(experiment, stage) for stage in adversarial}
-        discriminator = build(
-            cast(Spec, experiment.discriminator), DISCRIMINATORS, "discriminator", image_size=min(sizes)
-        )
-        check_discriminator(discriminator, sizes)
-    networks = Networks(generator, generator.copy(), discriminator)
+    keras.utils.set_random_seed(experiment.seed)
+    with computing(experiment.precision):
+        generator = build(experiment.generator, GENERATORS, "generator", scale=experiment.scale)
+        discriminator = None
+        sizes = {patch_size(experiment, stage) for stage in experiment.stages if stage.adversarial is not None}
+        if sizes:
+            discriminator = build_discriminator(experiment)
+            check_discriminator(discriminator, sizes)
+        networks = Networks(generator, generator.copy(), discriminator)
     if experiment.distribution is not None:
         for network in (networks.generator, networks.average, discriminator):
             if network is not None:
                 distribution.prepare_network(network)
     return networks
-
-
-def check_sizes(experiment: Experiment) -> None:
-    """Patches are multiples of the scale; stage names are different; adversarial stages are complete."""
-    for index, stage in enumerate(experiment.stages):
-        size, scale = patch_size(experiment, stage), experiment.scale
-        if size % scale:
-            near = (size // scale * scale or scale, (size // scale + 1) * scale)
-            raise InputError(
-                f"data.patch_size: {size} is no multiple of the scale {scale}; the nearest are {near[0]} and {near[1]}"
-            )
-        if stage.adversarial is None:
-            for key in ("features", "penalties", "discriminator_optimizer", "discriminator_initial_weights"):
-                if getattr(stage, key):
-                    raise InputError(f"stages.{index}.{key}: of no use without `adversarial`; add that or leave it out")
-            if not stage.content:
-                raise InputError(f"stages.{index}.content: empty, nothing to learn from; add a content loss")
-        elif stage.discriminator_optimizer is None:
-            raise InputError(f"stages.{index}.discriminator_optimizer: missing, the stage is adversarial; add one")
-    games = [stage.adversarial is not None for stage in experiment.stages]
-    for index in range(1, len(games) - 1):
-        if not games[index] and any(games[:index]) and any(games[index:]):
-            raise InputError(
-                f"stages.{index}: supervised between adversarial stages, so that a resumed run would lose the "
-                "discriminator; give it an adversarial loss of weight 0"
-            )
-    names = [stage.name for stage in experiment.stages]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"stages: two are called {name!r}; give each its own name")
 
 
 def check_discriminator(discriminator: Discriminator, sizes: set[int]) -> None:
@@ -119,7 +81,7 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
     """The compiled trainer of a stage: `GAN` where it is adversarial, else `Supervised`."""
     stage, where = experiment.stages[index], f"stages.{index}"
     content = _terms(stage.content, CONTENT_LOSSES, f"{where}.content", scale=experiment.scale)
-    generator_optimizer = build_optimizer(stage.generator_optimizer, f"{where}.generator_optimizer")
+    generator_optimizer = build_optimizer(stage.generator_optimizer, f"{where}.generator_optimizer", stage.steps)
     for term in content:
         smallest = getattr(term.loss, "smallest_size", 1)
         if patch_size(experiment, stage) < smallest:
@@ -144,7 +106,7 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
         seed=experiment.seed,
     )
     discriminator_optimizer = build_optimizer(
-        cast(Spec, stage.discriminator_optimizer), f"{where}.discriminator_optimizer"
+        cast(Spec, stage.discriminator_optimizer), f"{where}.discriminator_optimizer", stage.steps
     )
     if distribute:
         distribution.prepare_optimizer(discriminator_optimizer)
@@ -157,7 +119,7 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
             f"{where}.balance.discriminator_warm_up: {stage.balance.discriminator_warm_up} leaves the generator none "
             f"of the stage's {stage.steps} steps; lower it"
         )
-    half = batch_size(experiment, stage) // 2
+    half = (batch_size(experiment, stage) + 1) // 2
     if 0 < stage.balance.replay_buffer < half:
         raise InputError(
             f"{where}.balance.replay_buffer: {stage.balance.replay_buffer} pictures cannot give half of a batch, "
@@ -177,96 +139,8 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
     return trainer
 
 
-def check_initial_weights(experiment: Experiment, index: int, networks: Networks) -> None:
-    """Raises InputError where the weights that a stage names can't be had, or none of them fits."""
-    stage = experiment.stages[index]
-    for source, target in (
-        (stage.initial_weights, networks.generator),
-        (stage.discriminator_initial_weights, networks.discriminator),
-    ):
-        if source is not None:
-            matching(_source(source), cast(Network, target), source)
-
-
-def load_initial_weights(experiment: Experiment, index: int, networks: Networks, say=print) -> None:
-    """Takes over the weights that the stage names, generator's and discriminator's."""
-    stage = experiment.stages[index]
-    if stage.initial_weights is not None:
-        report = transfer(_source(stage.initial_weights), networks.generator, stage.initial_weights)
-        networks.average.set_weights(networks.generator.get_weights())
-        say(f"generator: {report}")
-    if stage.discriminator_initial_weights is not None:
-        source = stage.discriminator_initial_weights
-        say(f"discriminator: {transfer(_source(source), cast(Network, networks.discriminator), source)}")
-
-
-def transfer(source: Network, target: Network, where: str) -> str:
-    """Copies every weight whose name and shape fit; says what was left as it was.
-
-    Raises:
-        InputError: nothing fits.
-    """
-    pairs = matching(source, target, where)
-    for variable, other in pairs:
-        variable.assign(np.asarray(other))
-    taken = {_name(variable) for variable, _ in pairs}
-    left = [name for name in map(_name, target.variables) if name not in taken]
-    total = len(target.variables)
-    return f"{len(pairs)} of {total} weights from {where}" + (f"; not there: {', '.join(left)}" if left else "")
-
-
-def matching(source: Network, target: Network, where: str) -> list[tuple]:
-    """Pairs (target's variable, source's) of the same name and shape.
-
-    Raises:
-        InputError: there is none.
-    """
-    if hasattr(source, "wraps") and hasattr(target, "wraps"):
-        # Layers that the user did not name have other numbers in every process; their order is the same.
-        shapes = [[tuple(variable.shape) for variable in network.variables] for network in (source, target)]
-        if shapes[0] == shapes[1]:
-            return list(zip(target.variables, source.variables, strict=True))
-    given = {_name(variable): variable for variable in source.variables}
-    pairs = [(variable, given.get(_name(variable))) for variable in target.variables]
-    pairs = [(one, other) for one, other in pairs if other is not None and tuple(other.shape) == tuple(one.shape)]
-    if not pairs:
-        raise InputError(
-            f"{where}: none of its weights fits {type(target).__name__}; expected a file of the same network"
-        )
-    return pairs
-
-
-def _source(name: str) -> Network:
-    """A shipped name, run folder or file; a discriminator comes as a `.keras` file."""
-    if Path(name).suffix == ".keras":
-        return load_network(name)
-    return averaged(name) if Path(name).is_dir() else load(name)
-
-
-def averaged(run: str | Path) -> Generator:
-    """The averaged generator of a run's newest checkpoint as it is trained, not merged, so that training can go on.
-
-    Raises:
-        InputError: the folder holds no checkpoint.
-    """
-    folder = RunFolder(run)
-    newest = read_newest(folder.checkpoints)
-    if newest is None:
-        raise InputError(f"{run} holds no checkpoint; give the folder of a run that has saved one, or a .keras file")
-    experiment = folder.experiment()
-    generator = build(experiment.generator, GENERATORS, "generator", scale=experiment.scale)
-    for index, variable in enumerate(generator.variables):
-        variable.assign(newest[1][f"average/{index:05d}"])
-    return generator
-
-
-def _name(variable) -> str:
-    """The variable's path inside its network: the layers of a functional graph know nothing of the network's name."""
-    return variable.path
-
-
 def _terms(terms: Sequence[Term], catalogue: dict, where: str, **given) -> list[WeightedLoss]:
-    """Built losses with their weights; a class that stands there twice gets a number."""
+    """Built losses with their weights; a class that occurs twice gets a number."""
     built = []
     for index, term in enumerate(terms):
         place = f"{where}.{index}"

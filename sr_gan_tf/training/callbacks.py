@@ -1,4 +1,4 @@
-"""What happens between the steps of a run: counting, progress, guards, logs, checkpoints; in this order."""
+"""What happens between the steps of a run: counting, progress, guards, logs and checkpoints, in this order."""
 
 import math
 import sys
@@ -40,11 +40,11 @@ class Count(RunCallback):
 
 
 class Progress(RunCallback):
-    """A progress bar with the time left and the losses; to be closed at the end.
+    """A progress bar with the time left and the losses; close it at the end.
 
     Args:
         session: the run.
-        visible: whether there is one at all.
+        visible: whether to show it.
     """
 
     def __init__(self, session: Session, visible: bool = True):
@@ -65,12 +65,12 @@ class Progress(RunCallback):
 
 
 class Guard(RunCallback):
-    """Stops a run whose steps give no finite numbers several times in a row."""
+    """Stops a run when several steps in a row are not finite."""
 
     def on_train_batch_end(self, batch, logs=None):
         if logs["skipped_in_a_row"] < self.session.experiment.max_bad_steps:
             return
-        # What is not finite is named; the weights were left alone at each of these steps.
+        # Names what is not finite; the weights were left alone at each of these steps.
         culprits = [name for name, value in logs.items() if not math.isfinite(value)]
         files = checkpoint_files(self.session.folder.checkpoints)
         stage, run = f"stages.{self.session.stage_index}", self.session.folder.path
@@ -86,7 +86,7 @@ class Guard(RunCallback):
 
 
 class Log(RunCallback):
-    """Means of the logged values into history.csv and TensorBoard; clock times into timing.csv."""
+    """Writes means of the logged values to history.csv and TensorBoard, and clock times to timing.csv."""
 
     def on_train_begin(self, logs=None):
         self.last_time, self.last_step = time.perf_counter(), self.session.step
@@ -104,7 +104,7 @@ class Log(RunCallback):
         if not session.due(session.experiment.log_every):
             return
         means = {name: total / count for name, (total, count) in session.pending.items()}
-        # Counters are told as they stand, not as means.
+        # Counters are logged as they are, not as means.
         means |= {"skipped_steps": float(logs["skipped_steps"])}
         means.pop("skipped_in_a_row", None)
         session.pending.clear()
@@ -114,7 +114,7 @@ class Log(RunCallback):
         show_scalars(session, {name if "/" in name else f"train/{name}": value for name, value in values.items()})
 
     def _write_history(self) -> None:
-        """Writes a long history less often, so that it takes a hundredth of the time; each checkpoint writes it."""
+        """Writes a long history less often, so that writing takes 1% of the time; each checkpoint writes it too."""
         start = time.perf_counter()
         if start >= self.next_writing:
             self.session.history.write()
@@ -139,7 +139,7 @@ class Log(RunCallback):
 
 
 class Histograms(RunCallback):
-    """Histograms of both networks' weights into TensorBoard at each validation."""
+    """Histograms of both networks' weights in TensorBoard, at each validation."""
 
     def on_train_batch_end(self, batch, logs=None):
         if not self.session.due(self.session.experiment.validate_every):
@@ -180,9 +180,9 @@ class Profile(RunCallback):
 
 
 class Agree(RunCallback):
-    """What one worker decides, a stop or the stage's end, becomes everybody's: all must take the same steps.
+    """Makes one worker's decision to stop or to end the stage everyone's: all must take the same steps.
 
-    A signal may come while the workers agree: it stays requested, and they stop one step later.
+    A signal may arrive while the workers agree: it stays requested, and they stop one step later.
     """
 
     def __init__(self, session: Session, crew: Crew):
@@ -195,11 +195,11 @@ class Agree(RunCallback):
 
 
 class Checkpoint(RunCallback):
-    """Saves the whole state every so many steps, at the stage's end, and when the run is asked to stop.
+    """Saves the whole state every `checkpoint_every` steps, at the stage's end, and when the run is asked to stop.
 
     Args:
         session: the run.
-        writes: whether this process does so; the other workers stop with it.
+        writes: whether this process writes; the other workers only stop with it.
     """
 
     def __init__(self, session: Session, writes: bool = True):
@@ -216,12 +216,12 @@ class Checkpoint(RunCallback):
             else:
                 said = "not saved, since its weights are not finite"
         if session.stopping:
-            raise Interrupted(f"at step {session.step}, {said}; the same command goes on from the last checkpoint")
+            raise Interrupted(f"at step {session.step}, {said}; the same command resumes from the last checkpoint")
         if session.stage_ended:
             self.model.stop_training = True
 
     def _is_sound(self) -> bool:
-        """Whether the weights are finite: others must not take the place of the last good checkpoint."""
+        """Whether the weights are finite: others must not replace the last good checkpoint."""
         networks = [getattr(self.model, part, None) for part in ("generator", "discriminator")]
         weights = [weight for network in networks if network is not None for weight in network.trainable_variables]
         return all(np.isfinite(keras.ops.convert_to_numpy(weight)).all() for weight in weights)

@@ -5,20 +5,21 @@ import math
 import psutil
 
 from sr_gan_tf.config import Experiment, batch_size, patch_size
-from sr_gan_tf.data.pipeline import build_degradation, build_sources
+from sr_gan_tf.data.catalogue import build_degradation, build_sources, check_degradation
 from sr_gan_tf.data.store_writer import estimate
-from sr_gan_tf.errors import InputError, Unavailable
+from sr_gan_tf.errors import Unavailable
 from sr_gan_tf.inference.receptive_field import receptive_field
 from sr_gan_tf.networks import Network
-from sr_gan_tf.training.assembly import Networks, build_networks, build_stage, check_initial_weights
+from sr_gan_tf.training.assembly import Networks, build_networks, build_stage
 from sr_gan_tf.training.graph_memory import peak_bytes, step_function
+from sr_gan_tf.training.initial_weights import check_initial_weights
 
-# What allocator and kernels take beyond the tensors themselves, as measured on CPU (tests/training/test_dry_run.py).
+# What allocator and kernels need beyond the tensors themselves, as measured on CPU (tests/training/test_dry_run.py).
 WORKSPACE = 1.5
 
 
 def plan(experiment: Experiment) -> str:
-    """The text of a dry run: every stage is built and traced, nothing is trained or written."""
+    """The text of a dry run: every stage is built and traced; nothing is trained or written."""
     networks = build_networks(experiment)
     lines = [_network_line("generator", networks.generator)]
     if networks.discriminator is not None:
@@ -31,20 +32,21 @@ def plan(experiment: Experiment) -> str:
         try:
             text += f"; resident memory about {estimate_memory(experiment, index, networks) / 1e9:.2f} GB"
         except Unavailable as error:
-            text += f"; not to be run here yet: {error}"
-        try:
-            check_initial_weights(experiment, index, networks)
-        except InputError as error:
-            text += f"; its initial weights can't be had yet: {error}"
+            text += f"; cannot run here yet: {error}"
         lines.append(text)
+        try:
+            copied = check_initial_weights(experiment, index, networks.generator, networks.discriminator)
+            lines += [f"  initial weights of the {line}" for line in copied]
+        except Unavailable as error:
+            lines.append(f"  initial weights: not available yet: {error}")
     return "\n".join(lines + _data_lines(experiment))
 
 
 def estimate_memory(experiment: Experiment, index: int, networks: Networks) -> float:
     """Peak resident memory of a training process in this stage, in bytes (on CPU).
 
-    This process's own size with networks and optimizers in it, plus the largest set of tensors that the step's graph
-    holds at one time.
+    The sum of this process's own size, with networks and optimizers, and of the largest set of tensors that the step's
+    graph holds at one time.
     """
     stage = experiment.stages[index]
     side, batch = patch_size(experiment, stage), batch_size(experiment, stage)
@@ -67,7 +69,7 @@ def _network_line(role: str, network: Network) -> str:
 
 
 def _data_lines(experiment: Experiment) -> list[str]:
-    """Pictures and tiles of each source, or why it cannot be had here."""
+    """Pictures and tiles of each source, or why it is not available here."""
     lines = []
     degradation = build_degradation(experiment.data, experiment.scale)
     for role, specs in (("train", experiment.data.train), ("validation", experiment.data.validation)):
@@ -75,6 +77,9 @@ def _data_lines(experiment: Experiment) -> list[str]:
             where = f"data.{role}.{number}"
             try:
                 source = build_sources([spec], f"data.{role}", experiment.scale, number)[0]
+                check_degradation(
+                    experiment.data.degradation, spec, source, "train" if role == "train" else "validation"
+                )
                 if not source.is_here:
                     lines.append(f"{where} ({spec.class_name}): not here yet; downloaded when training starts")
                     continue

@@ -1,8 +1,8 @@
 """HistoricalAverage: a penalty on a network's distance from the average of its own past weights.
 
 Salimans et al. 2016, arXiv:1606.03498, section 3.3: ||theta - mean over the past of theta||^2, which damps the orbits
-that two players can fall into. The average counts every step alike; the paper sums squares over all parameters, and so
-does this, which makes small weights (1e-4 and below) the useful ones.
+that adversarial training can fall into. The average counts every step equally. As in the paper, squares are summed over
+all parameters, so small weights (1e-4 and below) are the useful ones.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ import tensorflow as tf
 class HistoricalAverage:
     """The running mean of some variables, kept in non-trainable variables, and the distance from it.
 
-    `variables` (the means and the count of updates) is what a checkpoint must hold.
+    A checkpoint must hold `variables` (the means and the number of updates).
 
     Args:
-        watched: the network's trainable variables; the mean starts at their present values.
+        watched: the network's trainable variables; the mean starts at their current values.
     """
 
     def __init__(self, watched: Sequence[keras.Variable]):
@@ -36,7 +36,7 @@ class HistoricalAverage:
         return [*self.means, self.count]
 
     def update(self) -> None:
-        """Takes the present weights into the mean; call it once at the end of each step."""
+        """Adds the current weights to the mean; call it once at the end of each step."""
         count = tf.convert_to_tensor(self.count) + 1
         for mean, variable in zip(self.means, self.watched, strict=True):
             # mean_t = mean_{t-1} + (theta - mean_{t-1}) / t

@@ -1,6 +1,8 @@
 """Optimizers and schedules by name: a learning rate or a loss weight is a number or a schedule over the steps."""
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -15,7 +17,7 @@ from sr_gan_tf.registry.parts import Catalogue
 class Adam(keras.optimizers.Adam):
     """Keras's Adam, whose update of a variable is one operation where the variable is a plain float32 one.
 
-    Keras's own is some fifteen passes over all weights, of which a discriminator with dense layers has many.
+    Keras's own makes about fifteen passes over all weights, of which a discriminator with dense layers has many.
     """
 
     def update_step(self, gradient, variable, learning_rate):
@@ -34,7 +36,7 @@ class Adam(keras.optimizers.Adam):
 
 
 def _handle(variable) -> tf.Tensor | None:
-    """What operations on a variable take; None for one that is spread over replicas or not in float32."""
+    """The handle that raw operations take; None for a variable that is spread over replicas or not float32."""
     value = variable.value if isinstance(variable, keras.Variable) else variable
     plain = isinstance(value, tf.Variable) and not isinstance(value, tf.distribute.DistributedValues)
     return value.handle if plain and value.dtype == tf.float32 else None
@@ -68,26 +70,119 @@ SCHEDULES = Catalogue(
 )
 
 
-def build_optimizer(spec: Spec, where: str) -> keras.optimizers.Optimizer:
+# Arguments of Keras's optimizers that the train steps don't honor: the average is a separate network, gradients
+# are not scaled, and nothing shows the name.
+_NOT_HONORED = {
+    "use_ema": "the run keeps its own average: set ema_decay",
+    "ema_momentum": "the run keeps its own average: set ema_decay",
+    "ema_overwrite_frequency": "the run keeps its own average: set ema_decay",
+    "loss_scale_factor": "losses are not scaled",
+    "name": "nothing shows it",
+}
+_ABOVE_ZERO = ("learning_rate", "epsilon", "clipnorm", "clipvalue", "global_clipnorm")
+_BELOW_ONE = ("beta_1", "beta_2", "rho", "momentum")
+
+
+def build_optimizer(spec: Spec, where: str, steps: int | None = None) -> keras.optimizers.Optimizer:
     """A Keras optimizer whose `learning_rate` may be a number or `{"class_name": ..., "config": ...}`.
 
+    Args:
+        spec: the optimizer's class name and arguments.
+        where: its path in the experiment file, for messages.
+        steps: of the stage, near whose end the learning rate must still be above 0.
+
     Raises:
-        InputError: for unknown names or arguments, and learning rates that are not positive.
+        InputError: for unknown names or arguments, arguments that have no effect, and values out of bounds.
     """
     config = dict(spec.config)
+    for name, value in config.items() if spec.class_name in OPTIMIZERS else ():
+        _check_argument(name, value, f"{where}.config.{name}")
+    if config.get("nesterov") and not config.get("momentum"):
+        raise InputError(f"{where}.config.nesterov: has no effect without momentum; remove it, or set momentum")
     rate = config.get("learning_rate")
     if isinstance(rate, dict):
-        config["learning_rate"] = build(_as_spec(rate, f"{where}.config.learning_rate"), SCHEDULES, where)
-    elif rate is not None and (isinstance(rate, bool) or not isinstance(rate, (int, float)) or rate <= 0):
-        raise InputError(f"{where}.config.learning_rate: expected a positive number or a schedule, found {rate!r}")
+        place = f"{where}.config.learning_rate"
+        schedule = config["learning_rate"] = _build_schedule(_as_spec(rate, place), place)
+        _check_rates(schedule, _as_spec(rate, place), place, steps)
+    elif isinstance(rate, int):
+        config["learning_rate"] = float(rate)
     return _build_plain(Spec(spec.class_name, config), where)
 
 
-def build_schedule(value: float | Spec, where: str) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Step to float32 weight: constant for a number, else the named schedule."""
+def _check_argument(name: str, value: Any, where: str) -> None:
+    if name in _NOT_HONORED and value not in (None, False):
+        raise InputError(f"{where}: has no effect, since {_NOT_HONORED[name]}; remove it")
+    if value is None or (name == "learning_rate" and isinstance(value, dict)):
+        return
+    expected = None
+    if name in (*_ABOVE_ZERO, *_BELOW_ONE, "weight_decay") and not _is_number(value):
+        expected = "a number"
+    elif name in _ABOVE_ZERO and value <= 0:
+        expected = "a number above 0"
+    elif name in _BELOW_ONE and not 0 <= value < 1:
+        expected = "a number from 0 to below 1"
+    elif name == "weight_decay" and value < 0:
+        expected = "a number from 0"
+    if expected:
+        schedule = " or a schedule" if name == "learning_rate" else ""
+        raise InputError(f"{where}: expected {expected}{schedule}, found {value!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _check_rates(schedule: Callable, spec: Spec, where: str, steps: int | None) -> None:
+    """A learning rate is never negative, and still above 0 near the stage's end, which it may fall towards."""
+    _check_values(schedule, spec, where, steps)
+    late = steps - 1 - steps // 50 if steps else 0
+    if steps and float(schedule(late)) <= 0:
+        raise InputError(
+            f"{where}: is 0 at step {late:,} of the stage's {steps:,}, where nothing is learned any more; let the "
+            "schedule end with the stage or above 0, or train fewer steps"
+        )
+
+
+def _check_values(schedule: Callable, spec: Spec, where: str, steps: int | None) -> None:
+    """Finite and not negative wherever it was looked at: at the schedule's own marks, the stage's, and in between."""
+    numbers = [value for key, value in spec.config.items() if "steps" in key and _is_number(value)]
+    marks = {0, 1, *numbers, sum(numbers), *spec.config.get("boundaries", ()), (steps or 1) - 1}
+    marks |= {mark + 1 for mark in marks} | {round(max(marks) * share / 16) for share in range(17)}
+    for mark in sorted(marks):
+        value = float(schedule(int(mark)))
+        if not math.isfinite(value) or value < 0:
+            raise InputError(f"{where}: is {value:g} at step {mark:,}; expected 0 or more at every step")
+
+
+def _build_schedule(spec: Spec, where: str) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The named schedule, with the arguments checked that Keras takes as they come."""
+    if "name" in spec.config:
+        raise InputError(f"{where}.config.name: has no effect, since nothing shows it; remove it")
+    for key, value in spec.config.items():
+        if key in ("decay_steps", "first_decay_steps") and not (_is_number(value) and value >= 1):
+            raise InputError(f"{where}.config.{key}: expected a number of steps from 1, found {value!r}")
+    boundaries = spec.config.get("boundaries")
+    if isinstance(boundaries, list):
+        increasing = all(_is_number(step) for step in boundaries) and sorted(set(boundaries)) == boundaries
+        if not increasing or any(step < 0 for step in boundaries):
+            raise InputError(f"{where}.config.boundaries: expected increasing steps from 0, found {boundaries!r}")
+    if ("warmup_target" in spec.config) != bool(spec.config.get("warmup_steps")):
+        raise InputError(f"{where}.config: warmup_steps and warmup_target have no effect without each other; give both")
+    return build(spec, SCHEDULES, where)
+
+
+def build_schedule(value: float | Spec, where: str, steps: int | None = None) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Step to float32 weight: constant for a number, else the named schedule.
+
+    Raises:
+        InputError: a weight is negative or not finite.
+    """
     if isinstance(value, Spec):
-        schedule = build(value, SCHEDULES, where)
+        schedule = _build_schedule(value, where)
+        _check_values(schedule, value, where, steps)
         return lambda step: tf.cast(schedule(step), tf.float32)
+    if not math.isfinite(value) or value < 0:
+        raise InputError(f"{where}: expected 0 or more, found {value!r}")
     return lambda step: tf.constant(value, tf.float32)
 
 
@@ -141,7 +236,7 @@ def _as_spec(raw: dict, where: str) -> Spec:
 
 
 def _build_plain(spec: Spec, where: str) -> keras.optimizers.Optimizer:
-    """`build` checks JSON values; a schedule that is built already travels beside them."""
+    """`build` checks JSON values; a schedule that is already built is passed separately."""
     schedule = spec.config.get("learning_rate")
     if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
         return build(spec, OPTIMIZERS, where)

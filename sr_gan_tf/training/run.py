@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,13 +22,8 @@ from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.runs.history import History
 from sr_gan_tf.training import callbacks as run_callbacks
 from sr_gan_tf.training.advice import slow_bfloat16, warn_of_a_cold_start, warn_of_lost_rows, warn_of_other_pictures
-from sr_gan_tf.training.assembly import (
-    Networks,
-    build_networks,
-    build_stage,
-    check_initial_weights,
-    load_initial_weights,
-)
+from sr_gan_tf.training.assembly import Networks, build_networks, build_stage
+from sr_gan_tf.training.initial_weights import check_initial_weights, load_initial_weights
 from sr_gan_tf.training.session import Session
 from sr_gan_tf.training.stopping import enough_memory, needs_of, stopping
 from sr_gan_tf.training.summary import bicubic_row, summarise
@@ -41,16 +37,19 @@ def fit(
     profile: tuple[int, int] | None = None,
     say: Callable[[str], None] = print,
 ) -> RunFolder:
-    """Trains until the last stage is done; started again on the same folder it goes on where it was.
+    """Trains until the last stage is done; started again on the same folder, it resumes where it stopped.
 
     Args:
-        experiment: what `load_experiment` gives.
-        run_dir: default `runs/<name>`.
+        experiment: as returned by `load_experiment`.
+        run_dir: the run folder; default: `runs/<name>`.
         profile: first and last step of a profiler trace.
         say: receives lines for the user.
 
+    Returns:
+        The run folder.
+
     Raises:
-        InputError: for anything the user can mend; the run folder stays usable.
+        InputError: for anything the user can fix; the run folder stays usable.
         Interrupted: stopped by a signal, after saving.
     """
     crew = Crew(experiment)
@@ -58,7 +57,7 @@ def fit(
         tf.config.experimental.enable_op_determinism()
     with enough_memory("the networks of the experiment; make them smaller"), crew.talking(), crew.building():
         networks = build_networks(experiment)
-        # All stages are built once before anything is written: a mistake in the last one shows now.
+        # All stages are built once before anything is written, so that a mistake in the last one shows now.
         for index in range(len(experiment.stages)):
             build_stage(experiment, index, networks)
     refuse_shared_pictures(experiment.data, experiment.scale)
@@ -67,7 +66,8 @@ def fit(
         _follow(experiment, folder, networks, crew)
         crew.leave()
         return folder
-    with folder.claim(experiment):
+    with folder.claim(experiment) as changed:
+        _say_changes(changed, say)
         session = Session(experiment, folder, History(folder.history))
         with stopping(session, crew.workers > 1):
             _train(session, networks, crew, profile, say)
@@ -76,11 +76,11 @@ def fit(
 
 
 def _train(session: Session, networks: Networks, crew: Crew, profile: tuple[int, int] | None, say) -> None:
-    """What the chief does in the folder that it has claimed."""
+    """What the chief does in the folder it has claimed."""
     experiment = session.experiment
     pictures = validation_pictures(experiment.data, experiment.scale)
     if experiment.data.validation and not pictures:
-        say("warning: no validation picture can be read; the run goes on without validation")
+        say("warning: no validation picture can be read; the run continues without validation")
     saved = _recall(session, say)
     _check_coming_stages(session, networks)
     crew.check_same(experiment, session.step)
@@ -99,8 +99,16 @@ def _train(session: Session, networks: Networks, crew: Crew, profile: tuple[int,
     finish(session)
 
 
+def _say_changes(changed: list[str], say) -> None:
+    """What was changed in a run that has begun, and that its schedules are not stretched."""
+    if changed:
+        say(f"changed since the last training: {', '.join(changed)}")
+    if any(re.match(r"stages\.\d+\.steps ", text) for text in changed):
+        say("schedules count the steps of their stage and are not stretched: the value at their end is kept")
+
+
 def _follow(experiment: Experiment, folder: RunFolder, networks: Networks, crew: Crew) -> None:
-    """What a worker that is not the chief does: the same steps from the same checkpoint, and no writing."""
+    """What any other worker does: the same steps from the same checkpoint, without writing."""
     session = Session(experiment, folder, History(folder.history))
     saved = _recall(session, _silently)
     crew.check_same(experiment, session.step)
@@ -112,11 +120,11 @@ def _follow(experiment: Experiment, folder: RunFolder, networks: Networks, crew:
 
 
 def _silently(text: str) -> None:
-    """The chief says it."""
+    """For the workers that are not the chief."""
 
 
 def _recall(session: Session, say) -> dict[str, np.ndarray] | None:
-    """The newest checkpoint's tensors; the session goes back to its step."""
+    """The newest checkpoint's tensors; the session returns to its step."""
     newest = read_newest(session.folder.checkpoints, warn=lambda text: print(text, file=sys.stderr))
     if newest is None:
         session.history.forget_after(0)
@@ -125,15 +133,15 @@ def _recall(session: Session, say) -> dict[str, np.ndarray] | None:
     session.recall(notes)
     session.history.forget_after(session.step)
     warn_of_lost_rows(session, notes)
-    say(f"going on at step {session.step} of {session.folder.path}")
+    say(f"resuming at step {session.step} of {session.folder.path}")
     return tensors
 
 
 def _check_coming_stages(session: Session, networks: Networks) -> None:
-    """What a later stage needs is looked for now, not when the stages before it are trained."""
+    """Looks for what later stages need now, not after the stages before them are trained."""
     experiment, index = session.experiment, session.stage_index
     for coming in range(index + 1, len(experiment.stages)):
-        check_initial_weights(experiment, coming, networks)
+        check_initial_weights(experiment, coming, networks.generator, networks.discriminator)
     later = max(experiment.stages[index:], key=lambda stage: patch_size(experiment, stage))
     if patch_size(experiment, later) > session.patch_size:
         Sampler(stage_data(experiment, later), experiment.scale, experiment.seed)
@@ -170,7 +178,7 @@ def _run_stage(
         warn_of_other_pictures("training", session.step)
     session.pictures = keys
     progress = run_callbacks.Progress(session, crew.is_chief)
-    # Closed whatever happens, so that an error line doesn't hang on the bar's.
+    # Closed in any case, so that an error line doesn't end up on the bar's.
     with contextlib.closing(progress), enough_memory(needs_of(session)), crew.talking():
         trainer.fit(
             on_device(crew.batches(batches, session.batch_size)),
@@ -190,7 +198,7 @@ def stage_data(experiment: Experiment, stage: Stage) -> Data:
 
 
 def on_device(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Where there is a GPU, the coming batches are copied to it while it works on the present one."""
+    """On a GPU, the coming batches are copied while it works on the current one."""
     if not tf.config.list_logical_devices("GPU") or not isinstance(batches, tf.data.Dataset):
         return batches
     return batches.apply(tf.data.experimental.prefetch_to_device("/GPU:0", buffer_size=2))
@@ -199,7 +207,7 @@ def on_device(batches: tf.data.Dataset) -> tf.data.Dataset:
 def _callbacks(session: Session, crew: Crew, progress, pictures: Sequence, profile) -> list:
     chosen = [run_callbacks.Count(session), progress, run_callbacks.Guard(session)]
     if crew.is_chief:
-        # A validation may end the stage, whose last steps are then to be logged.
+        # A validation may end the stage, whose last steps must then be logged.
         chosen += [
             Validate(session, pictures, functools.partial(upscale_array, border=False)),
             run_callbacks.Log(session),
@@ -209,5 +217,5 @@ def _callbacks(session: Session, crew: Crew, progress, pictures: Sequence, profi
         chosen.append(run_callbacks.Histograms(session))
     if profile is not None:
         chosen.append(run_callbacks.Profile(session, *profile))
-    # The checkpoint comes last, so that it saves what the others remember.
+    # The checkpoint comes last, to save what the others remember.
     return [*chosen, run_callbacks.Agree(session, crew), run_callbacks.Checkpoint(session, crew.is_chief)]

@@ -1,4 +1,4 @@
-"""Session: what the callbacks of one run share, and what of it a checkpoint must remember."""
+"""Session: what the callbacks of one run share, and which part of it a checkpoint must remember."""
 
 import dataclasses
 
@@ -17,19 +17,19 @@ class Session:
         experiment: the resolved experiment.
         folder: where everything is written.
         history: rows of history.csv.
-        stage_index: the stage that is being trained.
+        stage_index: index of the stage that is being trained.
         stage_step: generator updates done in it.
         first_step: generator updates before it.
         first_sample: training samples drawn before it.
-        best: best score of the experiment's metric in this stage so far.
-        since_best: validations since then.
+        best: best score of the metric that chooses the generator, in this stage so far.
+        since_best: number of validations since then.
         pending: sums and counts of logged values since the last row of history.csv.
         stage_ended: whether the stage stopped early.
-        pictures: what `picture_keys` says of those that the run is trained on.
-        validation: the same of those that it is validated on.
-        training: steps are under way.
-        stop_requested: a signal asked this process for the end of the run.
-        stopping: the run ends with this step, in all processes.
+        pictures: `picture_keys` of the training pictures.
+        validation: `picture_keys` of the validation pictures.
+        training: whether steps are running.
+        stop_requested: whether a signal asked this process to stop.
+        stopping: whether the run ends with this step, in all processes.
     """
 
     experiment: Experiment
@@ -77,24 +77,27 @@ class Session:
         return self.stage_ended or self.stage_step >= self.stage.steps
 
     def due(self, every: int) -> bool:
-        """Whether something that happens every so many steps, and at the stage's end, happens now."""
+        """Whether something that happens every `every` steps, and at the stage's end, happens now."""
         return self.stage_step % every == 0 or self.at_stage_end
 
     def next_stage(self) -> None:
-        """Moves on to the following stage, whose best generator takes the place of this one's."""
+        """Moves on to the following stage, whose best generator replaces this one's."""
         self.first_step, self.first_sample = self.step, self.sample
         self.stage_index += 1
         self.stage_step, self.stage_ended, self.best, self.since_best = 0, False, None, 0
 
     def notes(self) -> dict:
-        """What a checkpoint keeps beside the tensors."""
+        """What a checkpoint keeps in addition to the tensors."""
         return {name: getattr(self, name) for name in _REMEMBERED} | {"rows": len(self.history)}
 
     def recall(self, notes: dict) -> None:
-        """Takes over what a checkpoint kept."""
+        """Restores what a checkpoint kept."""
         for name in _REMEMBERED:
             if name in notes:  # older checkpoints know less
                 setattr(self, name, notes[name])
+        # A stage that ended early continues if its patience was raised since.
+        patience = self.experiment.patience
+        self.stage_ended &= patience is not None and self.since_best >= patience
 
 
 _REMEMBERED = (

@@ -1,4 +1,4 @@
-"""How a run ends before its time: asked to by a signal, or without the memory for a step."""
+"""How a run ends early: on a signal, or for lack of memory."""
 
 import contextlib
 import signal
@@ -16,19 +16,19 @@ from sr_gan_tf.training.session import Session
 def stopping(session: Session, together: bool = False) -> Iterator[None]:
     """The first SIGINT or SIGTERM saves at the end of the step; the second one stops at once.
 
-    While no step is under way (pictures are cut into tiles, networks are built) the first one stops at once, too:
+    While no step is running (pictures are cut into tiles, networks are built) the first one stops at once too, since
     there is nothing to save.
 
     Args:
         session: the run.
-        together: whether other processes take part, so that this one must wait for the end of a step in any case.
+        together: whether other processes take part, so that this one must always wait for the end of a step.
     """
 
     def handle(number, frame):
         if session.stop_requested:
             raise KeyboardInterrupt("at once; the last checkpoint stands")
         if not session.training and not together:
-            raise Interrupted("between two steps, with nothing to save; the same command goes on")
+            raise Interrupted("between two steps, with nothing to save; the same command resumes")
         session.stop_requested = True
         print("\nstopping after this step (again to stop at once)", file=sys.stderr)
 
@@ -42,10 +42,10 @@ def stopping(session: Session, together: bool = False) -> Iterator[None]:
 
 @contextlib.contextmanager
 def enough_memory(needs: str) -> Iterator[None]:
-    """Turns what TensorFlow says of memory that cannot be had into one line.
+    """Turns TensorFlow's errors about memory into one line.
 
     Args:
-        needs: what it was wanted for, and how to need less.
+        needs: what the memory is for, and how to need less.
     """
     try:
         yield
@@ -54,12 +54,12 @@ def enough_memory(needs: str) -> Iterator[None]:
 
 
 def needs_of(session: Session) -> str:
-    """What a step of the present stage needs, and how it would need less."""
+    """What a step of the current stage needs, and how to need less."""
     text = (
         f"the networks of stage {session.stage.name!r} and {session.batch_size} patches of {session.patch_size} x "
-        f"{session.patch_size} pixels a step; lower data.batch_size or data.patch_size (--dry-run estimates it)"
+        f"{session.patch_size} pixels per step; lower data.batch_size or data.patch_size (--dry-run estimates it)"
     )
     if checkpoint_files(session.folder.checkpoints):
         weights = f"stages.{session.stage_index}.initial_weights"
-        text += f" in a new --run-dir, which goes on from this one by --set '{weights}=\"{session.folder.path}\"'"
+        text += f" in a new --run-dir, which starts from this one with --set '{weights}=\"{session.folder.path}\"'"
     return text

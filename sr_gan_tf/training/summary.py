@@ -1,10 +1,11 @@
-"""A run's figures beside bicubic's: its row at step 0, and the lines at the end."""
+"""A run's figures compared with bicubic's: the row at step 0, and the lines at the end."""
 
 import math
 from collections.abc import Callable, Sequence
 
+from sr_gan_tf.config import Stage, chosen_by
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.metrics import metric_named
+from sr_gan_tf.metrics import metric_named, score
 from sr_gan_tf.resampling import imresize
 from sr_gan_tf.training.advice import warn_of_other_pictures
 from sr_gan_tf.training.session import Session
@@ -14,16 +15,16 @@ from sr_gan_tf.training.validation import means, metrics_of
 def bicubic_row(session: Session, pictures: Sequence, keys: list[str]) -> dict[str, float]:
     """Bicubic's own figures, at step 0 of the history.
 
-    Where the files have changed since the last checkpoint they are measured again. If they differ, a row at the present
-    step says so, and the best generator is chosen anew.
+    If the files have changed since the last checkpoint, they are measured again. If the figures differ, a row at the
+    current step records them, and the best generator is chosen again.
 
     Args:
         session: the run.
-        pictures: those of the validation.
-        keys: what `picture_keys` says of them.
+        pictures: the validation pictures.
+        keys: their `picture_keys`.
 
     Raises:
-        InputError: the metric that is to choose the best generator is defined for none of the pictures.
+        InputError: the metric that chooses the best generator is defined for none of the pictures.
     """
     changed = session.validation not in (None, keys)
     session.validation = keys
@@ -35,12 +36,12 @@ def bicubic_row(session: Session, pictures: Sequence, keys: list[str]) -> dict[s
     if len(history) and not changed:
         return before
     values = means(pictures, lambda lr: imresize(lr, scale=scale), scale, list(names))
-    best = session.experiment.best_metric
-    if math.isnan(values[best]):
-        raise InputError(
-            f"best_metric: {best} is not defined for any of the {len(pictures)} validation pictures (too small for it, "
-            "or flat); choose another metric, or larger pictures"
-        )
+    for best in [chosen_by(session.experiment, stage) for stage in session.experiment.stages]:
+        if best is not None and math.isnan(values[best]):
+            raise InputError(
+                f"best_metric: {best} is not defined for any of the {len(pictures)} validation pictures (too small for "
+                "it, or flat); choose another metric, or larger pictures"
+            )
     if len(history) and all(f"{values[name]:.6g}" == f"{before[name]:.6g}" for name in names):
         return before
     if changed:
@@ -52,18 +53,39 @@ def bicubic_row(session: Session, pictures: Sequence, keys: list[str]) -> dict[s
 
 
 def summarise(session: Session, baseline: dict[str, float], say: Callable[[str], None]) -> None:
-    """Each stage's last figures below bicubic's, and where the results lie."""
-    history = session.history
+    """The figures of each stage's generator below bicubic's, which one that is, and where the results lie."""
+    folder = session.folder
     if baseline:
         say(f"{'bicubic':<20} {_figures(baseline)}")
         for stage in session.experiment.stages:
-            last = {name: history.last(f"validation/{name}", stage.name) for name in baseline}
-            say(f"{stage.name:<20} {_figures(last)}")
-    say(f"done: {session.step} steps; best generator in {session.folder.best}, chart in {session.folder.chart}")
+            figures, which = _kept(session, stage, list(baseline))
+            say(f"{stage.name:<20} {_figures(figures)}  ({which})")
+    kept = "last" if folder.model == folder.last else "best"
+    say(
+        f"done: {session.step} steps; {folder.model} is the {kept} generator of the last stage; chart in {folder.chart}"
+    )
+
+
+def _kept(session: Session, stage: Stage, names: list[str]) -> tuple[dict[str, float], str]:
+    """What was measured of the generator that a stage keeps, and which one it is."""
+    history, metric = session.history, chosen_by(session.experiment, stage)
+    if metric is None:
+        steps, _ = history.series(f"validation/{names[0]}", stage.name)
+        last = {name: history.last(f"validation/{name}", stage.name) for name in names}
+        return last, f"the last generator, step {steps[-1]}" if steps else "not validated"
+    steps, values = history.series(f"validation/{metric}", stage.name)
+    if not steps:
+        return dict.fromkeys(names, math.nan), "not validated"
+    best = max(range(len(steps)), key=lambda index: score(metric, values[index]))
+    figures = {}
+    for name in names:
+        measured = dict(zip(*history.series(f"validation/{name}", stage.name), strict=True))
+        figures[name] = measured.get(steps[best], math.nan)
+    return figures, f"the best by {metric}, step {steps[best]}"
 
 
 def _figures(values: dict[str, float]) -> str:
-    """E.g. `PSNR-Y 28.42 dB  SSIM-Y 0.8101`; `-` where a metric isn't defined."""
+    """For example `PSNR-Y 28.42 dB  SSIM-Y 0.8101`; `-` where a metric isn't defined."""
     texts = []
     for name, value in values.items():
         metric = metric_named(name)

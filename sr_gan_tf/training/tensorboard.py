@@ -1,7 +1,7 @@
 """What TensorBoard shows of a run: scalars, the experiment as text, hyper-parameters, the graph.
 
-TensorFlow keeps a tensor of every Python number that it was ever given, which in a long run amounts to a leak: steps
-and values are handed over as NumPy's.
+TensorFlow keeps a tensor for every Python number it was ever given, which amounts to a leak in a long run, so steps and
+values are passed as NumPy's.
 """
 
 import contextlib
@@ -24,12 +24,12 @@ def _writer(session: Session) -> tf.summary.SummaryWriter:
 
 
 def showing(session: Session) -> contextlib.AbstractContextManager:
-    """What `tf.summary` writes within goes to the run's TensorBoard, at its present step."""
+    """Sends what `tf.summary` writes inside to the run's TensorBoard, at the current step."""
     return _writer(session).as_default(step=np.asarray(session.step, np.int64))
 
 
 def show_scalars(session: Session, values: dict[str, float]) -> None:
-    """Values by name; nothing where the run has no TensorBoard."""
+    """Writes values by name; does nothing if the run has no TensorBoard."""
     if session.writer is None:
         return
     with showing(session):

@@ -24,7 +24,7 @@ def constant(name: str, loss: Any, weight: float = 1.0) -> WeightedLoss:
 
 
 def weigh(term: WeightedLoss, value: tf.Tensor, step: tf.Tensor, logs: Logs) -> tf.Tensor:
-    """The term's share of the total; writes `name` and `name.weighted` into the logs."""
+    """The weighted term; writes `name` and `name.weighted` into the logs."""
     weighted = term.weight(step) * value
     logs[term.name] = value
     logs[f"{term.name}.weighted"] = weighted

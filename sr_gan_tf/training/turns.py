@@ -11,7 +11,7 @@ import tensorflow as tf
 from sr_gan_tf import distribution
 from sr_gan_tf.training.terms import Logs
 
-# Of the moving average of its right answers: about fifty steps count.
+# Decay of the moving average of its accuracy: about fifty steps count.
 _DECAY = 0.98
 _GUESS = 0.5
 

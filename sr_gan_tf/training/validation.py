@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw
 
-from sr_gan_tf.config import Experiment
+from sr_gan_tf.config import Experiment, chosen_by
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import replacing
 from sr_gan_tf.metrics import expand, measure, metric_named, score
@@ -22,7 +22,7 @@ LABELS = ("LR", "bicubic", "SR", "HR")
 
 
 class Validate(RunCallback):
-    """Measures the averaged generator on whole pictures, keeps the best one and shows strips.
+    """Measures the averaged generator on whole pictures, keeps the best or the last one and shows strips.
 
     Args:
         session: the run.
@@ -46,19 +46,24 @@ class Validate(RunCallback):
             session.history.add(session.step, session.stage.name, values)
             session.history.write()
             show_scalars(self.session, values)
-            self._judge(found)
+            self._keep(found)
         if not self.pictures and session.at_stage_end:
-            save_generator(self.model.shown(), session.folder.best)
+            save_generator(self.model.shown(), session.folder.last)
         if self.pictures and session.due(experiment.sample_every or experiment.validate_every):
             self._strips()
 
-    def _judge(self, figures: dict[str, float]) -> None:
+    def _keep(self, figures: dict[str, float]) -> None:
+        """Writes best.keras if this is the stage's best generator, or last.keras in a stage that keeps its last."""
         session = self.session
-        metric = session.experiment.best_metric
+        metric = chosen_by(session.experiment, session.stage)
+        if metric is None:
+            save_generator(self.model.shown(), session.folder.last)
+            return
         reached = score(metric, figures[metric])
         if session.best is None or reached > session.best:
             session.best, session.since_best = reached, 0
             save_generator(self.model.shown(), session.folder.best)
+            session.folder.last.unlink(missing_ok=True)  # an earlier stage's
             return
         session.since_best += 1
         patience = session.experiment.patience
@@ -99,17 +104,18 @@ class Chart(RunCallback):
 
 
 def metrics_of(experiment: Experiment) -> list[str]:
-    """The metrics of the validation; the one that chooses the best generator is always among them.
+    """The metrics of the validation; those that choose a stage's best generator are always among them.
 
     Raises:
         InputError: one of them doesn't exist.
     """
+    choosing = {chosen_by(experiment, stage): None for stage in experiment.stages}
     names = []
     for place, listed in (
-        ("validation_metrics", experiment.validation_metrics),
-        ("best_metric", [experiment.best_metric]),
+        ("validation_metrics", expand(experiment.validation_metrics)),
+        ("best_metric", [name for name in choosing if name is not None]),
     ):
-        for name in expand(listed) if place == "validation_metrics" else listed:
+        for name in listed:
             try:
                 metric_named(name)
             except InputError as error:
@@ -147,7 +153,7 @@ def means(pictures: Sequence, enlarge: Callable, scale: int, names: Sequence[str
 
 
 def center(lr: np.ndarray, hr: np.ndarray, scale: int, side: int = 160) -> tuple[np.ndarray, np.ndarray]:
-    """The middle of a pair, about `side` HR pixels, in color."""
+    """The middle of a pair, about `side` HR pixels per side, in color."""
     hr = np.repeat(hr[..., None], 3, axis=2) if hr.ndim == 2 else hr
     side = max(side // scale, 1)
     top, left = (max(length - side, 0) // 2 for length in lr.shape[:2])

@@ -9,7 +9,7 @@ from sr_gan_tf import config
 from sr_gan_tf.data import kernels
 from sr_gan_tf.data.catalogue import build_degradation
 from sr_gan_tf.data.noise import through_jpeg, with_gaussian_noise, with_poisson_noise
-from sr_gan_tf.data.realistic import Realistic, Round, SecondRound, odd_size
+from sr_gan_tf.data.realistic import Realistic, Round, SecondRound, _beta, odd_size
 from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.resampling import imresize
@@ -195,6 +195,18 @@ def test_rounds_draw_within_their_ranges():
     assert np.mean(np.array(factors) < 1) == pytest.approx(0.7, abs=0.1)
     assert SecondRound().blur == 0.8
     assert Round().resize == (0.15, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("limits", "below", "exact"), [((0.5, 4.0), 0.5, 0.0), ((1.0, 2.0), 0.0, 0.5), ((1.2, 2.0), 0.0, 0.0)]
+)
+def test_half_of_the_exponents_lie_on_each_side_of_one(limits, below, exact):
+    """As in the published chain, whose plateaus of 1 to 2 have exactly 1 in half of the cases."""
+    values = np.array([_beta(limits, Draws(1, number)) for number in range(2000)])
+    assert (values < 1).mean() == pytest.approx(below, abs=0.05)
+    assert (values == 1).mean() == pytest.approx(exact, abs=0.05)
+    assert limits[0] <= values.min()
+    assert values.max() <= limits[1]
 
 
 def test_a_share_of_the_crops_is_clean(hr):

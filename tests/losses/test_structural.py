@@ -105,17 +105,48 @@ def test_mix_by_its_definition(photograph):
     assert float(ms_ssim_l1(tf.constant(hr[None]), tf.constant(sr[None]))) == pytest.approx(expected, abs=2e-5)
 
 
-@pytest.mark.parametrize("shape", [(2, 17, 40, 3), (1, 90, 33, 1)])
-def test_both_ways_to_blur_agree(shape, monkeypatch):
+@pytest.mark.parametrize(
+    ("shape", "size", "mirror"), [((2, 17, 40, 3), 33, True), ((1, 90, 33, 1), 33, True), ((2, 17, 40, 3), 11, False)]
+)
+def test_both_ways_to_blur_agree(shape, size, mirror, monkeypatch):
     image = tf.constant(np.random.default_rng(2).uniform(size=shape))
-    matrices = structural.blur(image, 33, 8.0, mirror=True)
+    assert structural._matrices_pay(image, size)
+    matrices = structural.blur(image, size, size / 4, mirror)
     monkeypatch.setattr(structural, "_matrices_pay", lambda *arguments: False)
-    np.testing.assert_allclose(structural.blur(image, 33, 8.0, mirror=True), matrices, atol=1e-12)
+    np.testing.assert_allclose(structural.blur(image, size, size / 4, mirror), matrices, atol=1e-12)
     with_unknown_size = tf.function(
-        lambda x: structural.blur(x, 33, 8.0, mirror=True),
+        lambda x: structural.blur(x, size, size / 4, mirror),
         input_signature=[tf.TensorSpec((None, None, None, shape[-1]), tf.float64)],
     )
     np.testing.assert_allclose(with_unknown_size(image), matrices, atol=1e-12)
+
+
+def _tensor_float(x):
+    """float32 rounded to TensorFloat-32's 10 bits of mantissa."""
+    bits = tf.bitcast(tf.cast(x, tf.float32), tf.uint32)
+    return tf.bitcast(tf.bitwise.bitwise_and(bits + tf.constant(0x1000, tf.uint32), 0xFFFFE000), tf.float32)
+
+
+@pytest.mark.parametrize("loss", [SSIM(), MSSSIM(scales=3), MSSSIML1()])
+def test_tensor_float_32_does_not_reach_the_variances(photograph, loss, monkeypatch):
+    """As on an Ampere GPU, where products and convolutions round their factors; smooth skies lose most."""
+    hr, sr = (image[:, :96, :96] for image in photograph)
+    sky = np.full((1, 96, 96, 3), 0.93, np.float32) + np.linspace(0, 0.02, 96, dtype=np.float32)[None, None, :, None]
+    noisy = sky + np.random.default_rng(0).normal(0, 0.004, sky.shape).astype("float32")
+    exact = [float(loss(*(tf.constant(image) for image in pair))) for pair in ((hr, sr), (sky, noisy))]
+    for name in ("depthwise_conv2d", "conv2d"):
+        original = getattr(tf.nn, name)
+        rounded = lambda x, kernel, *args, original=original, **options: original(  # noqa: E731
+            _tensor_float(x), _tensor_float(kernel), *args, **options
+        )
+        monkeypatch.setattr(tf.nn, name, rounded)
+    product = tf.matmul
+    monkeypatch.setattr(tf, "matmul", lambda a, b, **options: product(_tensor_float(a), _tensor_float(b), **options))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a GPU"])
+    for pair, value in zip(((hr, sr), (sky, noisy)), exact, strict=True):
+        assert float(loss(*(tf.constant(image) for image in pair))) == pytest.approx(value, abs=1e-4)
+    _, contrast = structural.similarity_maps(tf.constant(sky), tf.constant(noisy), 11, 1.5)
+    assert float(tf.reduce_max(contrast)) <= 1 + 1e-4
 
 
 @pytest.mark.parametrize("pair", ["negative", "black and white", "equal"])

@@ -1,5 +1,6 @@
 """PyTorch checkpoints in the other forms that are published: older names, merged, without parts, other ranges."""
 
+import keras
 import numpy as np
 import pytest
 from references import assert_equal_to_reference, reference
@@ -79,12 +80,95 @@ def test_span_from_merged_convolutions_alone():
     assert not network_of(both, "span").merged
 
 
-@pytest.mark.parametrize("activation", ["relu", "prelu"])
-def test_compact_without_slopes(activation):
+def test_compact_without_slopes_is_asked_about():
     state, _, _ = reference("compact_f8_c3_x4")
-    if activation == "relu":
-        state = {key: value for key, value in state.items() if value.ndim != 1 or key.endswith("bias")}
-    assert network_of(state, "compact").activation == activation
+    assert network_of(state, "compact").activation == "prelu"
+    state = {key: value for key, value in state.items() if value.ndim != 1 or key.endswith("bias")}
+    with pytest.raises(InputError, match="don't tell its activation; say it: --set 'activation=\"relu\"' or --set"):
+        network_of(state, "compact")
+    for activation in ("relu", "leaky_relu"):
+        assert network_of(state, "compact", {"activation": activation}).activation == activation
+
+
+@pytest.mark.parametrize("prefixes", [["module."], ["generator."], ["model."], ["net_g."], ["_orig_mod.", "module."]])
+@pytest.mark.parametrize("name", ["rrdbnet_f8_b2_g4_x4", "span_c8_x4"])
+def test_prefixes_of_frameworks_are_left_out(name, prefixes):
+    state, _, _ = reference(name)
+    expected = network_of(state, name)
+    for prefix in prefixes:
+        state = {prefix + key: value for key, value in state.items()}
+    # What an averaged model counts, and the other networks of a trainer, are none of this network's weights.
+    others = {"n_averaged": np.array(5), "discriminator.conv0.weight": np.zeros((4, 3, 3, 3), np.float32)}
+    found = network_of(state | others, name)
+    for one, other in zip(found.weights, expected.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4, 8])
+@pytest.mark.parametrize("inner_skips", [False, True])
+def test_esrgans_first_publication_at_every_scale(scale, inner_skips):
+    """Without a pixel unshuffle; a network under these names gives back its own weights."""
+    shape = {"filters": 6, "num_blocks": 2, "growth": 4, "inner_skips": inner_skips}
+    network = GENERATORS["RRDBNet"](scale=scale, unshuffle=scale >= 4, **shape)
+    keras.utils.set_random_seed(3)
+    for weight in network.weights:
+        weight.assign(keras.random.normal(weight.shape, stddev=0.1))
+    stages = int(np.log2(scale))
+    numbers = {"first_conv": 0, "hr_conv": 3 * stages + 2, "last_conv": 3 * stages + 4}
+    numbers |= {f"up{stage}_conv": 3 * stage for stage in range(1, stages + 1)}
+    state = {}
+    for layer in network.layers:
+        if not layer.weights:
+            continue
+        if layer.name.startswith("block"):
+            block, dense, part = layer.name.split("_")
+            part = "conv1x1" if part == "skip" else f"{part}.0"
+            name = f"1.sub.{int(block[5:]) - 1}.RDB{dense[5:]}.{part}"
+        else:
+            name = "1.sub.2" if layer.name == "body_conv" else numbers[layer.name]
+        state[f"model.{name}.weight"] = layer.kernel.numpy().transpose(3, 2, 0, 1)
+        if layer.use_bias:
+            state[f"model.{name}.bias"] = layer.bias.numpy()
+    found = network_of(state, "old")
+    assert (found.scale, found.inner_skips) == (scale, inner_skips)
+    picture = np.random.default_rng(0).random((1, 6, 5, 3), "float32")
+    assert found(picture).shape == (1, 6 * scale, 5 * scale, 3)
+    np.testing.assert_allclose(found(picture), network(picture), atol=1e-6)
+
+
+def test_inner_skips_are_those_of_esrgan_plus():
+    """One dense block by hand: the second features plus a 1x1 convolution of the input, the fourth plus the second."""
+    network = GENERATORS["RRDBNet"](filters=4, num_blocks=1, growth=3, inner_skips=True)
+    x = np.random.default_rng(0).normal(size=(1, 5, 6, 4)).astype("float32")
+    features = [x]
+    for index in range(1, 5):
+        y = network.get_layer(f"block1_dense1_conv{index}")(np.concatenate(features, -1)).numpy()
+        y = np.where(y > 0, y, 0.2 * y)
+        if index == 2:
+            y = y + network.get_layer("block1_dense1_skip")(x).numpy()
+        if index == 4:
+            y = y + features[2]
+        features.append(y)
+    expected = x + 0.2 * network.get_layer("block1_dense1_conv5")(np.concatenate(features, -1)).numpy()
+    block = keras.Model(network.get_layer("first_conv").output, network.get_layer("block1_dense1").output)
+    np.testing.assert_allclose(block(x), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["recon_trunk", "BSRGAN x2"])
+def test_other_names_of_the_same_networks(form):
+    state, images, expected = reference("msrresnet_f8_b2_x4" if form == "recon_trunk" else "rrdbnet_f8_b2_g4_x4")
+    if form == "recon_trunk":
+        renamed = {key.replace("body.", "recon_trunk.").replace("conv_hr", "HRconv"): state[key] for key in state}
+        assert_equal_to_reference(network_of(renamed, form)(images), expected)
+        return
+    renamed = {
+        key.replace("body.", "RRDB_trunk.").replace("rdb", "RDB").replace("conv_RRDB_trunk", "trunk_conv")
+        .replace("conv_up", "upconv").replace("conv_hr", "HRconv"): value
+        for key, value in state.items() if "conv_up2" not in key
+    }  # fmt: skip
+    network = network_of(renamed, form)
+    assert (network.scale, network.unshuffle) == (2, False)
+    assert network(images).shape[1] == 2 * images.shape[1]
 
 
 def test_msrresnet_scales_are_told_from_the_weights():

@@ -51,7 +51,7 @@ def test_stages_to_come_may_be_changed_and_added(trial, tmp_path):
     second = trial.experiment["stages"][1]
     trial.experiment["stages"].append(second | {"name": "third", "steps": 2})
     trial.experiment["note"] = "longer"
-    assert "going on" not in trial.fit(run)[1]
+    assert "resuming" not in trial.fit(run)[1]
     assert History(run / "history.csv").steps[-1] == 10
     assert settings(run)["stages"][2]["name"] == "third"
     assert settings(run)["note"] == "longer"
@@ -145,7 +145,7 @@ def test_asked_to_stop_before_the_first_step(trial, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ('stages.0.discriminator_initial_weights="x.keras"', "of no use without `adversarial`"),
+        ('stages.0.discriminator_initial_weights="x.keras"', "has no effect without `adversarial`"),
         pytest.param("generator.config.filters=300000", "not enough memory", marks=pytest.mark.long),
     ],
 )

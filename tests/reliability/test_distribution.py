@@ -268,9 +268,9 @@ ENDING = {"class_name": "TinyDiscriminator", "config": {"ending": {"class_name":
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"balance": {"replay_buffer": 4}}, "stages.0.balance.replay_buffer: of no use with"),
-        ({"discriminator": ENDING}, "discriminator.config.ending: of no use with"),
-        ({"jit_compile": True}, "jit_compile: of no use with"),
+        ({"balance": {"replay_buffer": 4}}, "stages.0.balance.replay_buffer: has no effect with"),
+        ({"discriminator": ENDING}, "discriminator.config.ending: has no effect with"),
+        ({"jit_compile": True}, "jit_compile: has no effect with"),
         ({"distribution": "multi_worker"}, "needs the environment variable TF_CONFIG"),
     ],
 )

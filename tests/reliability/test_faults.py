@@ -1,4 +1,4 @@
-"""Faults during training: the same command goes on from the last checkpoint, or says what is wrong."""
+"""Faults during training: the same command resumes from the last checkpoint, or says what is wrong."""
 
 import json
 import os
@@ -40,9 +40,9 @@ def test_asked_to_stop(trial, tmp_path, number, step):
     trial.at_step(step, lambda trainer: os.kill(os.getpid(), number))
     code, said = trial.fit(run)
     assert code == 130
-    assert f"stopped: at step {step}, saved in {run / 'checkpoints'}; the same command goes on" in said
+    assert f"stopped: at step {step}, saved in {run / 'checkpoints'}; the same command resumes" in said
     assert checkpoint_files(run / "checkpoints")[0].name == f"step_{step:09d}.safetensors"
-    assert f"going on at step {step}" not in said
+    assert f"resuming at step {step}" not in said
     trial.goes_on(run)
 
 

@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import json
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -46,10 +45,15 @@ def events(run):
 def test_run_folder_holds_everything(run, tiny):
     folder, said = run
     assert folder.experiment() == tiny
+    # The best of the supervised stage; the adversarial one keeps its last, which is the run's model.
     assert folder.best.is_file()
+    assert folder.model == folder.last
     assert folder.timing.is_file()
     assert len(checkpoint_files(folder.checkpoints)) == 2
     assert [line.split()[0] for line in said] == ["bicubic", "pretraining", "adversarial", "done:"]
+    assert "(the best by psnr_y, step " in said[1]
+    assert said[2].endswith("(the last generator, step 20)")
+    assert f"{folder.last} is the last generator of the last stage" in said[3]
     for path in (folder.chart, *folder.samples.iterdir()):
         with Image.open(path) as picture:
             assert picture.size[0] > 100
@@ -84,7 +88,25 @@ def test_saved_generator_gives_the_validated_figure(run, tiny, repository):
     measured = psnr_y(hr, np.clip(np.round(sr * 255), 0, 255).astype(np.uint8), crop=2)
     with folder.history.open(newline="") as file:
         values = [float(row["validation/psnr_y"]) for row in csv.DictReader(file) if row["validation/psnr_y"]]
-    assert measured == pytest.approx(max(values), abs=0.01)
+    assert measured == pytest.approx(values[-1], abs=0.01)
+
+
+def test_the_runs_model_is_the_average_after_the_last_step(run):
+    folder, _ = run
+    _, tensors = read_checkpoint(checkpoint_files(folder.checkpoints)[0])
+    for index, variable in enumerate(sr_gan_tf.load(folder.path).variables):
+        np.testing.assert_array_equal(variable, tensors[f"average/{index:05d}"])
+
+
+def test_a_best_metric_that_is_asked_for_chooses_in_adversarial_stages_too(tiny, tmp_path):
+    stages = tuple(dataclasses.replace(stage, steps=2) for stage in tiny.stages)
+    experiment = dataclasses.replace(tiny, stages=stages, best_metric="gmsd", validate_every=1, histograms=False)
+    said = []
+    folder = fit(experiment, tmp_path / "run", say=said.append)
+    assert folder.model == folder.best
+    assert not folder.last.exists()
+    assert "(the best by gmsd, step " in said[2]
+    assert "is the best generator of the last stage" in said[3]
 
 
 def test_upscale_with_the_run_folder(run, tmp_path):
@@ -101,7 +123,7 @@ def test_finished_run_only_reports(run, tiny, capsys):
     again = []
     fit(tiny, folder.path, say=again.append)
     assert again[1:] == said
-    assert again[0].startswith("going on at step 20")
+    assert again[0].startswith("resuming at step 20")
     assert {item: item.stat().st_mtime_ns for item in folder.checkpoints.iterdir()} == before
 
 
@@ -186,37 +208,3 @@ def test_steps_that_are_not_finite_stop_the_run_and_name_the_last_good_checkpoin
         assert notes["stage_step"] <= 8
         assert all(np.isfinite(tensor).all() for tensor in tensors.values())
     assert bool(files) == bool(good_steps)
-
-
-def test_initial_weights_of_another_scale_list_what_does_not_fit(run, tiny, tmp_path):
-    from sr_gan_tf.training.assembly import transfer
-
-    source = sr_gan_tf.load(run[0].path)
-    arguments = source.get_config() | {"scale": 4}
-    target = type(source)(**arguments)
-    report = transfer(source, target, "there")
-    assert "from there; not there: " in report
-    assert "up2_conv/kernel" in report
-    np.testing.assert_array_equal(target.get_layer("first_conv").kernel, source.get_layer("first_conv").kernel)
-    stranger = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    with pytest.raises(InputError, match="none of its weights fits"):
-        transfer(stranger, target, "there")
-
-
-def test_a_run_folder_gives_its_averaged_generator_unmerged(run, tiny, tmp_path):
-    from sr_gan_tf.convert import main as convert_main
-    from sr_gan_tf.training.assembly import averaged, build_networks, load_initial_weights
-
-    _, tensors = read_checkpoint(checkpoint_files(run[0].checkpoints)[0])  # the newest
-    network = averaged(run[0].path)
-    for index, variable in enumerate(network.variables):
-        np.testing.assert_array_equal(variable, tensors[f"average/{index:05d}"])
-    assert convert_main([str(run[0].path), "-o", str(tmp_path / "on.keras")]) == 0
-    stage = dataclasses.replace(tiny.stages[0], initial_weights=str(run[0].path))
-    further = dataclasses.replace(tiny, stages=(stage, tiny.stages[1]))
-    networks = build_networks(further)
-    load_initial_weights(further, 0, networks, say=lambda text: None)
-    for one, other in zip(networks.generator.weights, network.weights, strict=True):
-        np.testing.assert_array_equal(one, other)
-    with pytest.raises(InputError, match="holds no checkpoint"):
-        averaged(tmp_path)

@@ -71,6 +71,6 @@ def test_interrupted_run_saves_and_says_how_to_go_on(repository, tmp_path):
     assert process.returncode == 130
     said = err.strip().splitlines()[-1]
     assert said.startswith("stopped: at step ")
-    assert "the same command goes on from the last checkpoint" in said
+    assert "the same command resumes from the last checkpoint" in said
     step = int(said.split()[3].rstrip(","))
     assert (tmp_path / "run" / "checkpoints" / f"step_{step:09d}.safetensors").is_file()

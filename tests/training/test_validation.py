@@ -30,7 +30,9 @@ def experiment_of(**changes) -> Experiment:
     raw = {
         "name": "trial",
         "scale": 2,
-        "data": {"train": [{"class_name": "SamplePhotographs", "config": {"split": "train"}}]},
+        "data": {
+            part: [{"class_name": "SamplePhotographs", "config": {"split": part}}] for part in ("train", "validation")
+        },
         "generator": {"class_name": "Compact", "config": {"filters": 4, "num_convs": 1}},
         "stages": [{"name": "only", "steps": 1, "content": [{"class_name": "MeanAbsoluteError"}],
                     "generator_optimizer": {"class_name": "Adam"}}],
@@ -105,14 +107,19 @@ def test_fit_and_evaluate_agree_on_a_grey_picture(channels, tmp_path):
 def test_the_best_is_the_highest_the_lowest_or_the_nearest_to_one(metric, values, best, tmp_path, monkeypatch):
     saved = []
     monkeypatch.setattr(validation, "save_generator", lambda generator, path: saved.append(generator))
-    experiment = types.SimpleNamespace(best_metric=metric, validation_metrics=("psnr_y",), patience=None)
+    stage = types.SimpleNamespace(name="only", adversarial=None)
+    experiment = types.SimpleNamespace(
+        best_metric=metric, validation_metrics=("psnr_y",), patience=None, stages=[stage],
+        data=types.SimpleNamespace(validation=["pictures"]),
+    )  # fmt: skip
+    folder = types.SimpleNamespace(best=tmp_path / "best", last=tmp_path / "last")
     session = types.SimpleNamespace(
-        experiment=experiment, best=None, since_best=0, stage_ended=False, folder=types.SimpleNamespace(best=tmp_path)
+        experiment=experiment, stage=stage, best=None, since_best=0, stage_ended=False, folder=folder
     )
     judge = validation.Validate(session, (), None)
     for index, value in enumerate(values):
         judge.set_model(types.SimpleNamespace(shown=lambda index=index: index))
-        judge._judge({metric: value})
+        judge._keep({metric: value})
     assert saved[-1] == best
     assert metric in validation.metrics_of(experiment)
 
@@ -120,9 +127,11 @@ def test_the_best_is_the_highest_the_lowest_or_the_nearest_to_one(metric, values
 def test_a_metric_that_is_never_defined_leaves_a_dash(tmp_path):
     small = picture(photographs.chelsea()[100:140, 100:140])
     experiment = types.SimpleNamespace(
-        scale=2, best_metric="psnr_y", validation_metrics=("ms_ssim_y",), stages=[types.SimpleNamespace(name="only")]
-    )
-    folder = types.SimpleNamespace(best=tmp_path, chart=tmp_path)
+        scale=2, best_metric="psnr_y", validation_metrics=("ms_ssim_y",),
+        stages=[types.SimpleNamespace(name="only", adversarial=None)],
+        data=types.SimpleNamespace(validation=["pictures"]),
+    )  # fmt: skip
+    folder = types.SimpleNamespace(model=tmp_path, last=None, chart=tmp_path)
     session = Session(experiment, folder, History(tmp_path / "history.csv"))
     figures = summary.bicubic_row(session, [small], ["key"])
     assert figures["psnr_y"] > 20
@@ -131,7 +140,20 @@ def test_a_metric_that_is_never_defined_leaves_a_dash(tmp_path):
     session.history.add(7, "only", {"validation/psnr_y": 30.0, "validation/ms_ssim_y": float("nan")})
     said = []
     summary.summarise(session, figures, said.append)
-    assert said[1].split() == ["only", "MS-SSIM-Y", "-", "PSNR-Y", "30.00", "dB"]
+    assert said[1].split() == [
+        "only",
+        "MS-SSIM-Y",
+        "-",
+        "PSNR-Y",
+        "30.00",
+        "dB",
+        "(the",
+        "best",
+        "by",
+        "psnr_y,",
+        "step",
+        "7)",
+    ]
 
 
 def test_each_stage_has_its_own_best():

@@ -1,0 +1,142 @@
+"""What an experiment's settings must be together, before anything is built: a setting without effect is an error.
+
+Whether a setting was given is judged by its value: one that equals its default counts as not given.
+"""
+
+import dataclasses
+
+from sr_gan_tf.config import Balance, Data, Experiment, Spec, Stage, Term, chosen_by, patch_size
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.training.optimizers import build_schedule
+
+
+def check_settings(experiment: Experiment) -> None:
+    """Raises InputError for settings that contradict each other or have no effect."""
+    for index, stage in enumerate(experiment.stages):
+        _check_patches(experiment, stage)
+        _check_game(stage, f"stages.{index}")
+        _check_weights(stage, f"stages.{index}")
+        if stage.partial and not (stage.initial_weights or stage.discriminator_initial_weights):
+            raise InputError(f"stages.{index}.partial: has no effect without initial_weights; remove it")
+    _check_order(experiment)
+    _check_discriminator(experiment)
+    _check_validation(experiment)
+    _check_data(experiment)
+
+
+def _check_patches(experiment: Experiment, stage: Stage) -> None:
+    size, scale = patch_size(experiment, stage), experiment.scale
+    if size % scale:
+        near = (size // scale * scale or scale, (size // scale + 1) * scale)
+        raise InputError(
+            f"data.patch_size: {size} is no multiple of the scale {scale}; the nearest are {near[0]} and {near[1]}"
+        )
+
+
+def _check_game(stage: Stage, where: str) -> None:
+    """A stage is either adversarial, and whole, or supervised, without anything of a discriminator's."""
+    if stage.adversarial is not None:
+        if stage.discriminator_optimizer is None:
+            raise InputError(f"{where}.discriminator_optimizer: missing, the stage is adversarial; add one")
+        return
+    for key in ("features", "penalties", "discriminator_optimizer", "discriminator_initial_weights"):
+        if getattr(stage, key):
+            raise InputError(f"{where}.{key}: has no effect without `adversarial`; remove it, or add that")
+    for name, value in dataclasses.asdict(stage.balance).items():
+        if value != getattr(Balance(), name):
+            raise InputError(f"{where}.balance.{name}: has no effect without `adversarial`; remove it, or add that")
+    if not stage.content:
+        raise InputError(f"{where}.content: empty, nothing to learn from; add a content loss")
+
+
+def _check_weights(stage: Stage, where: str) -> None:
+    """The generator learns from something, and no term is there for nothing.
+
+    An adversarial loss of weight 0 still trains the discriminator.
+    """
+    total = 0.0
+    for key in ("content", "features", "penalties"):
+        for number, term in enumerate(getattr(stage, key)):
+            largest = _largest(term, f"{where}.{key}.{number}.weight", stage.steps)
+            if largest == 0:
+                raise InputError(
+                    f"{where}.{key}.{number}.weight: 0 has no effect; remove the term, or give it a weight"
+                )
+            total += largest if key != "penalties" else 0.0
+    if stage.adversarial is not None:
+        total += _largest(stage.adversarial, f"{where}.adversarial.weight", stage.steps)
+    if total == 0:
+        raise InputError(
+            f"{where}: the generator has nothing to learn from, since the adversarial weight is 0 and there is no "
+            "other term; raise adversarial.weight or add a content loss"
+        )
+    noise = stage.balance.instance_noise
+    if isinstance(noise, Spec) and _largest(Term("noise", weight=noise), f"{where}.balance.instance_noise", 0) == 0:
+        raise InputError(f"{where}.balance.instance_noise: is 0 throughout the stage and has no effect; remove it")
+
+
+def _largest(term: Term, where: str, steps: int) -> float:
+    """The term's largest weight over the stage, of those at 65 of its steps."""
+    weight = build_schedule(term.weight, where, steps or None)
+    if not isinstance(term.weight, Spec):
+        return float(term.weight)
+    return max(float(weight(round(place * max(steps - 1, 1) / 64))) for place in range(65))
+
+
+def _check_order(experiment: Experiment) -> None:
+    stages = experiment.stages
+    games = [stage.adversarial is not None for stage in stages]
+    for index in range(1, len(games) - 1):
+        if not games[index] and any(games[:index]) and any(games[index:]):
+            raise InputError(
+                f"stages.{index}: supervised between adversarial stages, so that a resumed run would lose the "
+                "discriminator; give it an adversarial loss of weight 0"
+            )
+    names = [stage.name for stage in stages]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"stages: two are called {name!r}; give each its own name")
+
+
+def _check_discriminator(experiment: Experiment) -> None:
+    adversarial = [stage for stage in experiment.stages if stage.adversarial is not None]
+    if adversarial and experiment.discriminator is None:
+        raise InputError(f"discriminator: missing, but the stage {adversarial[0].name!r} is adversarial; add one")
+    if experiment.discriminator is not None and not adversarial:
+        raise InputError("discriminator: has no effect, since no stage is adversarial; remove it, or add `adversarial`")
+
+
+def _check_validation(experiment: Experiment) -> None:
+    """What validation pictures are needed for, and what only counts where a best generator is chosen."""
+    if not experiment.data.validation:
+        for key in ("patience", "sample_every", "best_metric"):
+            if getattr(experiment, key) is not None:
+                raise InputError(
+                    f"{key}: has no effect without data.validation; remove it, or name validation pictures"
+                )
+    if experiment.patience is not None and not any(chosen_by(experiment, stage) for stage in experiment.stages):
+        raise InputError(
+            "patience: has no effect, since all stages are adversarial and keep their last generator; set best_metric "
+            "to the metric that is to choose, or remove it"
+        )
+    names = experiment.validation_metrics
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"validation_metrics: {name!r} occurs twice; remove one")
+
+
+def _check_data(experiment: Experiment) -> None:
+    data = experiment.data
+    default = Data(train=data.train)
+    for key in ("patch_size", "batch_size"):
+        is_given = getattr(data, key) != getattr(default, key)
+        if is_given and all(getattr(stage, key) for stage in experiment.stages):
+            raise InputError(f"data.{key}: has no effect, since each stage has its own; remove it, or theirs")
+    for part, sources in (("train", data.train), ("validation", data.validation)):
+        for number, source in enumerate(sources):
+            if source.weight != 1 and (part == "validation" or len(sources) == 1):
+                reason = "each validation picture counts alike" if part == "validation" else "it is the only source"
+                raise InputError(f"data.{part}.{number}.weight: has no effect, since {reason}; remove it")
+    for number, name in enumerate(data.augmentations):
+        if name in data.augmentations[:number]:
+            raise InputError(f"data.augmentations.{number}: {name!r} occurs twice; remove one")

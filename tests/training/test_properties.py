@@ -1,0 +1,161 @@
+"""Random tiny experiments: every term teaches what it should, and no setting is without effect.
+
+The default suite draws a few of each; `python -m pytest -m long` draws many.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tiny_experiments import (
+    TINY_CONTENT,
+    TINY_DISCRIMINATORS,
+    TINY_GENERATORS,
+    arguments_of,
+    experiment,
+    put,
+    result,
+    same,
+    trainer_of,
+)
+
+from sr_gan_tf.config import parse_experiment
+from sr_gan_tf.data.catalogue import DEGRADATIONS
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.losses import ADVERSARIAL_LOSSES, FEATURE_LOSSES, PENALTIES
+from sr_gan_tf.training.gan import GAN
+
+FEW = settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+SPEC = {"Adam": {}, "AdamW": {"weight_decay": 0.01}, "Lion": {}, "RMSprop": {}, "SGD": {"momentum": 0.5}}
+
+
+def optimizers():
+    return st.sampled_from(sorted(SPEC)).map(
+        lambda name: {"class_name": name, "config": {"learning_rate": 1e-3, **SPEC[name]}}
+    )
+
+
+@st.composite
+def experiments(draw):
+    """JSON of one stage, supervised or adversarial."""
+    content = draw(st.lists(st.sampled_from(sorted(TINY_CONTENT)), min_size=1, max_size=3, unique=True))
+    stage = {"generator_optimizer": draw(optimizers())}
+    discriminator = draw(st.none() | st.sampled_from(sorted(TINY_DISCRIMINATORS)))
+    if discriminator is not None:
+        some = lambda catalogue: st.lists(st.sampled_from(sorted(catalogue)), max_size=1)  # noqa: E731
+        weight = draw(st.sampled_from([0.001, 0.1, 1.0]))
+        stage |= {
+            "discriminator_optimizer": draw(optimizers()),
+            "adversarial": {"class_name": draw(st.sampled_from(sorted(ADVERSARIAL_LOSSES))), "weight": weight},
+            "features": [{"class_name": name} for name in draw(some(FEATURE_LOSSES))],
+            "penalties": [{"class_name": name, "weight": 0.5} for name in draw(some(PENALTIES))],
+            "balance": draw(
+                st.fixed_dictionaries(
+                    {},
+                    optional={
+                        "discriminator_steps": st.just(2),
+                        "instance_noise": st.just(0.05),
+                        "replay_buffer": st.just(3),
+                        "historical_averaging": st.just(1e-3),
+                    },
+                )
+            ),
+        }
+    raw = experiment(
+        draw(st.sampled_from(sorted(TINY_GENERATORS))), discriminator, content, draw(st.sampled_from([2, 4])), **stage
+    )
+    if discriminator == "PatchGAN" and draw(st.booleans()):
+        raw["discriminator"]["config"]["conditional"] = True
+    raw["data"]["batch_size"] = draw(st.sampled_from([1, 2, 3]))
+    return raw
+
+
+def length(gradients) -> float:
+    return float(tf.linalg.global_norm([gradient for gradient in gradients if gradient is not None]))
+
+
+def every_term_teaches(raw: dict) -> None:
+    """Each weighted term has a gradient for the network that it is to teach, and two steps move all of its weights."""
+    networks, trainer, (lr, hr) = trainer_of(parse_experiment(raw))
+    generator, discriminator = networks.generator, networks.discriminator
+    is_gan = isinstance(trainer, GAN)
+    before = {name: network.get_weights() for name, network in vars(networks).items() if network is not None}
+    logs: dict = {}
+    with tf.GradientTape(persistent=True) as tape:
+        sr = generator(lr, training=True)
+        trainer.content_loss(hr, sr, lr, logs)
+        if is_gan:
+            trainer.generator_terms(lr, hr, sr, logs)
+    weights = [variable.value for variable in generator.trainable_variables]
+    terms = [*trainer.content, *([trainer.adversarial, *trainer.features] if is_gan else [])]
+    for term in terms:
+        assert length(tape.gradient(logs[f"{term.name}.weighted"], weights)) > 0, term.name
+    if is_gan:
+        logs = {}
+        with tf.GradientTape(persistent=True) as tape:
+            fake = tf.stop_gradient(sr)
+            loss, views = trainer.discriminator_terms(lr, hr, fake, lr, logs)
+            trainer._penalties(*views, logs)
+        weights = [variable.value for variable in discriminator.trainable_variables]
+        assert length(tape.gradient(loss, weights)) > 0
+        for term in trainer.penalties:
+            assert length(tape.gradient(logs[f"{term.name}.weighted"], weights)) > 0, term.name
+    for _ in range(2):
+        logs = {name: float(value) for name, value in trainer.train_step((lr, hr)).items()}
+        assert np.isfinite(list(logs.values())).all(), logs
+        assert logs["skipped_steps"] == 0
+    for name, old in before.items():
+        network = getattr(networks, name)
+        trained = {id(variable) for variable in network.trainable_variables} or {id(v) for v in network.variables}
+        for variable, start in zip(network.weights, old, strict=True):
+            is_weight = id(variable) in trained and "seed" not in variable.path
+            assert not is_weight or not np.array_equal(variable, start), (name, variable.path)
+
+
+@FEW
+@given(experiments())
+def test_every_term_teaches_what_it_should(raw):
+    every_term_teaches(raw)
+
+
+@pytest.mark.long
+@MANY
+@given(experiments())
+def test_every_term_teaches_what_it_should_in_many_experiments(raw):
+    every_term_teaches(raw)
+
+
+@st.composite
+def perturbed(draw):
+    """An experiment, and the same with another value of one argument of one of its objects."""
+    raw = draw(experiments())
+    raw["data"]["degradation"] = {"class_name": draw(st.sampled_from(sorted(DEGRADATIONS)))}
+    # What a network is called stands in its file only.
+    free = ("generator.config.name", "discriminator.config.name")
+    path, value = draw(st.sampled_from([item for item in arguments_of(raw) if item[0] not in free]))
+    return raw, path, value
+
+
+def no_setting_is_idle(case) -> None:
+    raw, path, value = case
+    try:
+        changed = result(put(raw, path, value))
+    except InputError as error:
+        assert "\n" not in str(error)
+        return
+    assert not same(result(raw), changed), (path, value)
+
+
+@FEW
+@given(perturbed())
+def test_no_setting_is_idle(case):
+    no_setting_is_idle(case)
+
+
+@pytest.mark.long
+@MANY
+@given(perturbed())
+def test_no_setting_is_idle_in_many_experiments(case):
+    no_setting_is_idle(case)
