@@ -86,7 +86,7 @@ def test_all_errors_are_told_at_once():
 def test_a_key_that_stands_twice_is_refused(tmp_path):
     path = tmp_path / "e.json"
     path.write_text('{"name": "a", "name": "b"}')
-    with pytest.raises(InputError, match="'name' stands twice"):
+    with pytest.raises(InputError, match="'name' occurs twice"):
         load_experiment(path)
 
 
