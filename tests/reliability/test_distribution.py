@@ -19,6 +19,7 @@ from trials import ADAM
 from sr_gan_tf import distribution
 from sr_gan_tf.config import parse_experiment
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.training import callbacks
 
 HERE = Path(__file__).parent
@@ -136,7 +137,7 @@ def test_two_devices_and_two_processes(distributed, tmp_path):
     for name in ("devices", "processes"):
         worst = same(rows(tmp_path / "one"), rows(tmp_path / name))
         print(f"two {name}: largest difference of any logged value {worst:.1e}")
-        network = keras.saving.load_model(tmp_path / name / "best.keras", compile=False)
+        network = keras.saving.load_model(RunFolder(tmp_path / name).model, compile=False)
         assert np.isfinite(network.predict(np.zeros((1, 8, 8, 3), np.float32), verbose=0)).all()
 
 
