@@ -130,4 +130,6 @@ class _Pipe:
 
 
 def _size(block) -> int:
-    return block.nbytes if isinstance(block, np.ndarray) else 1
+    """Bytes of a block, or of the frame of an animation, which comes with its duration and metadata."""
+    block = block[0] if isinstance(block, tuple) else block
+    return max(1, block.nbytes) if isinstance(block, np.ndarray) else 1

@@ -155,8 +155,9 @@ def run_job(
         except OSError as error:
             raise InputError(f"cannot make the folder {folder}: {error.strerror}; choose another one") from error
     if job.frames > 1:
+        channels = _channels_of_all(job, treatment)
         return writers.feed(
-            _animation(job, frames, treatment, folder, report), lambda blocks: _write_animation(job, blocks, folder)
+            _animation(job, frames, treatment, folder, report), lambda blocks: _write_animation(job, blocks, channels)
         )
     picture = next(frames)
     pixels = visible_colours(picture.pixels, picture.alpha)
@@ -194,7 +195,7 @@ def _samples(pixels, alpha, job: Job, treatment: Treatment, folder, report, comp
 
 
 def _animation(job: Job, frames: Iterator[Picture], treatment: Treatment, folder, report) -> Iterator:
-    """(pixels, duration, metadata) of each enlarged frame, with transparency if any frame may have it."""
+    """(pixels, duration, metadata) of each enlarged frame."""
     for frame in frames:
         pixels = visible_colours(frame.pixels, frame.alpha)
         told = lambda part: report(part / job.frames)  # noqa: E731
@@ -204,10 +205,25 @@ def _animation(job: Job, frames: Iterator[Picture], treatment: Treatment, folder
         yield whole, frame.duration, _metadata(frame, job, treatment, whole.shape[2])
 
 
-def _write_animation(job: Job, frames: Iterator, folder) -> str:
+def _write_animation(job: Job, frames: Iterator, channels: int) -> str:
     with _opened(job.target) as file:
-        encode_animation(file, frames, job.header.loop, job.encoding)
+        encode_animation(file, frames, job.header.loop, job.encoding, job.frames, channels)
     return job.target
+
+
+def _channels_of_all(job: Job, treatment: Treatment) -> int:
+    """Channels that hold every frame: a file's head says them before the frames are written.
+
+    The animation is decoded once more for it, which is little beside the network, and shows damage before the work.
+    """
+    source = job.source if job.data is None else job.data
+    colors, alpha = 1, False
+    for frame in read_frames(source, treatment.max_megapixels, job.name):
+        colors = max(colors, frame.pixels.shape[2])
+        alpha = alpha or frame.alpha is not None
+        if colors == 3 and alpha:
+            break
+    return colors + (alpha and job.encoding.holds_alpha())
 
 
 def _metadata(picture: Picture, job: Job, treatment: Treatment, channels: int) -> Metadata:

@@ -10,7 +10,7 @@ import itertools
 import math
 import struct
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Literal
 
@@ -19,6 +19,7 @@ from PIL import Image
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import reserve
+from sr_gan_tf.pictures.animations import Frame, prepared, save_arriving, with_channels, write_gif, write_png
 from sr_gan_tf.pictures.color import with_nclx
 from sr_gan_tf.pictures.jpeg_writer import encode_jpeg
 from sr_gan_tf.pictures.metadata import NOTHING, Metadata, fitting
@@ -159,32 +160,44 @@ def _encode_by_pillow(file, pixels, encoding, metadata) -> None:
 
 def encode_animation(
     file: IO[bytes],
-    frames: Iterable[tuple[np.ndarray, int, Metadata]],
+    frames: Iterable[Frame],
     loop: int | None,
     encoding: Encoding,
+    count: int | None = None,
+    channels: int | None = None,
 ) -> None:
-    """Writes an animation as GIF, WebP, AVIF or animated PNG.
+    """Writes an animation as GIF, WebP, AVIF or animated PNG, frame by frame as they come.
 
     Args:
         file: an empty seekable binary file.
         frames: pixels (H, W, 1 to 4), milliseconds, and metadata, of which the first frame's counts.
         loop: how often it is shown, 0 for endlessly, None for once.
         encoding: format and quality.
+        count: the number of frames; without it, or without `channels`, all frames are kept in memory first.
+        channels: of the file, enough for every frame.
     """
-    frames = list(frames)
-    channels = max(pixels.shape[2] for pixels, _, _ in frames)
-    images = [_pillow_image(_with_channels(to_uint8(pixels), channels)) for pixels, _, _ in frames]
-    durations = [duration for _, duration, _ in frames]
-    metadata = fitting(frames[0][2], encoding.format, channels)
-    options = {"save_all": True, "append_images": images[1:], "duration": durations}
-    if encoding.format != "AVIF":
-        # GIF without the word is shown once; in the others that is 1.
-        options |= {} if loop is None and encoding.format == "GIF" else {"loop": 1 if loop is None else loop}
+    frames, count, channels, metadata = prepared(frames, count, channels, encoding.format)
+    durations: list[int] = []
+
+    def images() -> Iterator[tuple[Image.Image, int]]:
+        for pixels, duration, _ in frames:
+            durations.append(duration)
+            yield _pillow_image(with_channels(to_uint8(pixels), channels)), duration
+
     if encoding.format == "GIF":
-        options |= {"disposal": 2, "comment": _gif_comment(metadata)}
-    elif encoding.format != "PNG":
-        options |= _pillow_options(encoding, metadata)
-    _save(images[0], file, encoding, metadata, **options)
+        write_gif(file, images(), loop, _gif_comment(metadata))
+        return
+    if encoding.format == "PNG":
+        write_png(file, images(), count, loop, metadata)
+        return
+    options = _pillow_options(encoding, metadata)
+    if encoding.format == "WEBP":
+        options["loop"] = 1 if loop is None else loop
+    coded = io.BytesIO()
+    target = coded if encoding.format == "AVIF" and metadata.color.cicp else file
+    save_arriving(target, encoding.format, (image for image, _ in images()), durations, count, **options)
+    if target is coded:
+        file.write(with_nclx(coded.getvalue(), metadata.color))
 
 
 def _save(image: Image.Image, file: IO[bytes], encoding: Encoding, metadata: Metadata, **options) -> None:
@@ -213,13 +226,6 @@ def to_uint8(pixels: np.ndarray) -> np.ndarray:
     if pixels.dtype == np.uint8:
         return pixels
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def _with_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
-    """Opaque alpha added to a frame that has none where another one has it."""
-    if pixels.shape[2] == channels:
-        return pixels
-    return np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], axis=2)
 
 
 def _pillow_image(pixels: np.ndarray) -> Image.Image:
