@@ -131,7 +131,7 @@ def fitting(metadata: Metadata, format: str, channels: int) -> Metadata:
     """
     channels = _coded(format, channels)
     profile = metadata.icc_profile and adapted(metadata.icc_profile, channels)
-    if metadata.icc_profile is None and "color" not in KEPT[format]:
+    if metadata.icc_profile is None and "color" not in KEPT.get(format, ()):
         profile = metadata.color.profile(channels)
     exif = exif_blocks.without_prefix(metadata.exif) if metadata.exif else None
     if metadata.dpi and format in ("WEBP", "AVIF"):
