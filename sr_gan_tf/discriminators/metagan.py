@@ -1,4 +1,4 @@
-"""MetaGAN: a MetaFormer discriminator, one logit a picture (github umzi2/MetaGan).
+"""MetaGAN: a MetaFormer discriminator, one logit per picture (github umzi2/MetaGan).
 
 Four stages of blocks; each block mixes positions (a separable 7x7 convolution, or self-attention in the last two
 stages), then channels, then gates the sum by squeeze-and-excitation. The published attention computes its result and
@@ -72,7 +72,7 @@ class MetaGAN(Discriminator):
             at_least(0, blocks=count)
             if width < 1 or width % 4 or width % reduction**2:
                 raise ValueError(
-                    f"filters: {width} cannot be normalised in 4 groups after a reduction by {reduction}; expected a "
+                    f"filters: {width} cannot be normalized in 4 groups after a reduction by {reduction}; expected a "
                     f"multiple of {max(4, reduction**2)}"
                 )
         if not 0 <= dropout < 1:

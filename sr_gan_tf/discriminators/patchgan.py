@@ -18,7 +18,7 @@ from sr_gan_tf.networks import Discriminator, enter_range
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class PatchGAN(Discriminator):
-    """(N, H, W, 3 or 6) in [0, 1] to (N, H/2^num_layers - 2, W/2^num_layers - 2, 1) logits, one a patch.
+    """(N, H, W, 3 or 6) in [0, 1] to (N, H/2^num_layers - 2, W/2^num_layers - 2, 1) logits, one per patch.
 
     With three layers each logit judges 70x70 pixels, with two 34x34, with one 16x16.
 

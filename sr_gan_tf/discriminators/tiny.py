@@ -12,11 +12,11 @@ from sr_gan_tf.networks import Discriminator, enter_range
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class TinyDiscriminator(Discriminator):
-    """(N, H, W, 3) in [0, 1] to logits: (N, H, W, 1), one a pixel's 3x3 surroundings, or (N, 1), one a picture.
+    """(N, H, W, 3) in [0, 1] to logits: (N, H, W, 1), one per pixel's 3x3 surroundings, or (N, 1), one per picture.
 
     Args:
         filters: channels of the convolution, at least 1.
-        logits: `"matrix"` for one logit a pixel, `"one"` for one a picture (average over all positions first).
+        logits: `"matrix"` for one logit per pixel, `"one"` for one per picture (average over all positions first).
         value_range: what the network itself sees, (low, high).
         ending: batch statistics appended before the logit (see endings.py), or None.
         name: name of the model.

@@ -11,7 +11,7 @@ from sr_gan_tf.networks import Discriminator, enter_range
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class UNetDiscriminator(Discriminator):
-    """(N, H, W, 3) in [0, 1] to (N, H, W, 1) logits, one a pixel; H and W are multiples of 8.
+    """(N, H, W, 3) in [0, 1] to (N, H, W, 1) logits, one per pixel; H and W are multiples of 8.
 
     Args:
         filters: channels at full size, at least 1; they double up to 8 times as many.

@@ -132,7 +132,7 @@ class Evaluation:
         }
 
     def to_csv(self) -> str:
-        """One row a picture and model."""
+        """One row per picture and model."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["set", "picture", "width", "height", "model", *self.columns, "seconds"])

@@ -58,7 +58,7 @@ def evaluate_models(
         overwrite: existing files may be replaced.
 
     Raises:
-        InputError: anything that the user can mend; nothing is written before everything is checked.
+        InputError: anything that the user can fix; nothing is written before everything is checked.
     """
     if scale is not None and not 1 <= scale <= 16:
         raise InputError(f"--scale {scale}: expected 1 to 16")

@@ -29,7 +29,7 @@ def compare_runs(
         overwrite: an existing chart may be replaced.
 
     Raises:
-        InputError: anything that the user can mend.
+        InputError: anything that the user can fix.
     """
     steps = _steps(at)
     if output is not None:

@@ -1,4 +1,4 @@
-"""Which trainings are compared: run folders, kept histories, and the mean of several seeds."""
+"""Which runs are compared: run folders, kept histories, and the mean of several seeds."""
 
 import dataclasses
 import statistics
@@ -27,7 +27,7 @@ class Run:
 
 
 def read_runs(arguments: Sequence[str]) -> list[Run]:
-    """Runs from `FOLDER`, `LABEL=FOLDER` or `LABEL=FOLDER,FOLDER`; in place of a folder, the file history.csv of one.
+    """Runs from `FOLDER`, `LABEL=FOLDER` or `LABEL=FOLDER,FOLDER`; a history.csv stands for its folder.
 
     Raises:
         InputError: a folder is no run folder, or nothing was logged in it yet.

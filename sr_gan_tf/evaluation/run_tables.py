@@ -74,7 +74,9 @@ def table(runs: Sequence[Run], columns: Sequence[str]) -> str:
 
 
 def table_at(runs: Sequence[Run], columns: Sequence[str], steps: Sequence[int]) -> str:
-    """The values of each run at these steps, a row each: those logged last at or before the step, which is said then.
+    """The values of each run at these steps, a row each: the last ones logged at or before a step.
+
+    The step at which they were logged is named where it is another.
 
     Steps beyond a run's last one have no row.
     """

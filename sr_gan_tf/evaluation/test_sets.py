@@ -40,7 +40,7 @@ class PictureSet:
         source: where the files are.
         scale: HR size over LR size.
         border: of the bicubic reduction, where LR is made.
-        degradation: makes LR instead of it; a random one treats a picture alike each time.
+        degradation: makes LR instead; a random one treats a picture the same way each time.
     """
 
     def __init__(
@@ -81,8 +81,8 @@ class PictureSet:
             raise InputError(f"{name}: {hr.shape[1]}x{hr.shape[0]} pixels are less than the scale {self.scale}")
         hr = hr[:height, :width]
         if lr_file is None and self.degradation is not None:
-            colours = np.repeat(hr[..., None], 3, axis=2) if hr.ndim == 2 else hr
-            return Pair(name, self.degradation.degrade(colours, Draws(index)), hr)
+            colors = np.repeat(hr[..., None], 3, axis=2) if hr.ndim == 2 else hr
+            return Pair(name, self.degradation.degrade(colors, Draws(index)), hr)
         if lr_file is None:
             return Pair(name, imresize(hr, 1 / self.scale, border=self.border), hr)
         lr = _read(lr_file)
@@ -110,11 +110,11 @@ def find_set(
 
     Args:
         argument: `NAME=FOLDER`, or `NAME=HR_FOLDER:LR_FOLDER`. A folder may hold the HR pictures themselves, or
-            `HR`, or `x4/HR` for scale 4; given LR pictures lie beside them as `LR`.
+            `HR`, or `x4/HR` for scale 4; given LR pictures lie next to them as `LR`.
         scale: HR size over LR size.
         lr: `made` by bicubic reduction, or those of a `folder`.
         border: of that reduction.
-        degradation: in its place.
+        degradation: makes LR instead.
 
     Raises:
         InputError: no such folder, no pictures in it, or no LR folder where one is wanted.
@@ -133,7 +133,7 @@ def find_set(
         found = next((folder for folder in beside if folder.is_dir()), None) if hr != root else None
         if found is None:
             raise InputError(
-                f"--data {argument}: no folder LR beside HR in {root}; give --data {name}={hr}:LR_FOLDER, or --lr made"
+                f"--data {argument}: no folder LR next to HR in {root}; give --data {name}={hr}:LR_FOLDER, or --lr made"
             )
         given = str(found)
     source = Folder(str(hr), str(Path(given).expanduser()) if given else None)

@@ -5,8 +5,8 @@ label smoothing of Salimans et al. 2016, arXiv:1606.03498. Least squares: Mao et
 Lim and Ye 2017, arXiv:1705.02894. Wasserstein: Arjovsky et al. 2017, arXiv:1701.07875. Relativistic average:
 Jolicoeur-Martineau 2018, arXiv:1807.00734, as in ESRGAN, arXiv:1809.00219.
 
-The discriminator minimises the mean of its two terms where most papers write the sum: the same minimum and half the
-gradient, which Adam does not see; weights of penalties on the discriminator are to be halved with it.
+The discriminator minimizes the mean of its two terms where most papers write the sum: the same minimum and half the
+gradient, which Adam does not see; halve the weights of penalties on the discriminator as well.
 """
 
 import keras
@@ -29,7 +29,7 @@ def _like(value: float, tensor: tf.Tensor) -> tf.Tensor:
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class BinaryCrossentropy(AdversarialLoss):
-    """The original game; each term is 0.693 while the discriminator guesses.
+    """The original GAN loss; each term is 0.693 while the discriminator guesses.
 
     Args:
         label_smoothing: real pictures get the label `1 - label_smoothing` in the discriminator's loss, in [0, 0.5).
@@ -92,7 +92,7 @@ class Wasserstein(AdversarialLoss):
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class RelativisticAverage(AdversarialLoss):
-    """Is a real picture more real than the average generated one, and the reverse; 0.693 a term while D guesses.
+    """Is a real picture more real than the average generated one, and the reverse; each term is 0.693 while D guesses.
 
     The averages go over the whole batch (and over all patches of a grid or map). The generator's loss is the mean of
     its two terms, as in ESRGAN's published code (its paper writes the sum).

@@ -73,5 +73,7 @@ class LDL(ImageLoss):
 
     def compute(self, hr, sr, lr, average=None):
         if self.refined and average is None:
-            raise InputError("LDL with refined compares with the averaged generator's picture; none was given")
+            raise InputError(
+                "LDL with refined compares with the averaged generator's picture, but none was given; pass average"
+            )
         return tf.reduce_mean(artifact_map(hr, sr, average) * tf.abs(hr - sr))

@@ -33,15 +33,15 @@ class Configured:
 class ImageLoss(Configured):
     """Distance of two batches of pictures, (N, H, W, 3) in [0, 1], as a float32 scalar: the mean over the batch.
 
-    `sr` may leave [0, 1]; `lr` (N, H/scale, W/scale, 3) is handed to every loss and used by few. Subclasses define
+    `sr` may leave [0, 1]; `lr` (N, H/scale, W/scale, 3) is passed to every loss and used by few. Subclasses define
     `compute`.
 
     Raises:
-        ValueError: the shapes differ (TensorFlow would broadcast them in silence).
+        ValueError: the shapes differ (TensorFlow would broadcast them silently).
         InputError: the pictures are smaller than `smallest_size`.
     """
 
-    # Fewest HR pixels a side that the loss can be computed on; training checks the patch before step 0.
+    # Fewest HR pixels per side that the loss can be computed on; training checks the patch before step 0.
     smallest_size = 1
     # What else than a larger patch helps where pictures are too small.
     smallest_size_remedy = ""
@@ -64,9 +64,9 @@ class ImageLoss(Configured):
 
 
 class AdversarialLoss(Configured):
-    """Terms of the game between generator and discriminator, from logits of any shape: one a picture, a grid, a map.
+    """Losses of generator and discriminator from logits of any shape: one per picture, a grid, a map.
 
-    What the discriminator minimises, and reports as its loss, is the mean of the two terms of `discriminator_loss`.
+    What the discriminator minimizes, and reports as its loss, is the mean of the two terms of `discriminator_loss`.
     """
 
     # True where the generator's loss compares with the logits of real pictures.
@@ -132,7 +132,7 @@ def check_same_shape(hr: tf.Tensor, sr: tf.Tensor, name: str) -> None:
 
 
 def check_size(image: tf.Tensor, smallest: int, name: str, remedy: str = "") -> None:
-    """Refuses pictures (N, H, W, C) of fewer than `smallest` pixels a side, where their size is known."""
+    """Refuses pictures (N, H, W, C) of fewer than `smallest` pixels per side, where their size is known."""
     sides = [side for side in image.shape[1:3] if side is not None]
     if sides and min(sides) < smallest:
         raise InputError(

@@ -1,6 +1,6 @@
-"""Colour losses: mean colour, colour histogram, and low-pass colour.
+"""Color losses: mean color, color histogram, and low-pass color.
 
-They hold a picture's colours while adversarial training moves its details. Low-pass colour: Ignatov et al. 2017,
+They hold a picture's colors while adversarial training moves its details. Low-pass color: Ignatov et al. 2017,
 arXiv:1704.02470, section 3.1 (a Gaussian of sigma 3 and 21 pixels), here as a mean absolute difference. Histograms are
 soft, each value shared linearly by its two nearest bins, so that they have a gradient (as in the histogram loss of
 Ustinova and Lempitsky 2016, arXiv:1611.00822), and are compared by the earth mover's distance.
@@ -20,7 +20,7 @@ def mean_color(hr: tf.Tensor, sr: tf.Tensor) -> tf.Tensor:
 
 
 def soft_histogram(image: tf.Tensor, bins: int) -> tf.Tensor:
-    """(N, H, W, C) to (N, C, bins): the share of each bin, centres 0, 1 / (bins - 1), ..., 1; each sums to 1.
+    """(N, H, W, C) to (N, C, bins): the share of each bin, centers 0, 1 / (bins - 1), ..., 1; each sums to 1.
 
     A value beyond [0, 1] counts more than once in the border bin and less than zero times in the next, so that the
     mean is kept and the value keeps its gradient.
@@ -60,7 +60,7 @@ def _window(sigma: float) -> int:
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class MeanColor(ImageLoss):
-    """Difference of the pictures' mean colours; 0 to 1 for pictures in [0, 1]."""
+    """Difference of the pictures' mean colors; 0 to 1 for pictures in [0, 1]."""
 
     def compute(self, hr, sr, lr):
         return mean_color(hr, sr)
@@ -68,7 +68,7 @@ class MeanColor(ImageLoss):
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class ColorHistogram(ImageLoss):
-    """Earth mover's distance of the histograms of R, G and B, wherever the colours stand; 0 to 1.
+    """Earth mover's distance of the histograms of R, G and B, wherever the colors stand; 0 to 1.
 
     Args:
         bins: of each channel's histogram, from 2; 64 are 4 grey levels apart.
@@ -85,7 +85,7 @@ class ColorHistogram(ImageLoss):
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class LowPassColor(ImageLoss):
-    """Mean absolute difference of the blurred pictures: colour and light, not detail; 0 to 1.
+    """Mean absolute difference of the blurred pictures: color and light, not detail; 0 to 1.
 
     Args:
         sigma: of the Gaussian, in HR pixels, above 0.

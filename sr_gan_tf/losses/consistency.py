@@ -1,7 +1,7 @@
 """Consistency: the SR picture, made small again, must be the LR picture.
 
 Haris et al. 2018 (back-projection), arXiv:1803.02735; Bahat and Michaeli 2020, arXiv:1910.01269. The downscaling is
-MATLAB's antialiased bicubic, so the loss says what it should only where the data's degradation is that one. LR files
+MATLAB's antialiased bicubic, so the loss is meaningful only where the data's degradation is the same. LR files
 are rounded to grey levels: a perfect SR picture stays 0.001 (a quarter of a level) away from them.
 """
 
@@ -24,7 +24,7 @@ def consistency(lr: tf.Tensor, sr: tf.Tensor) -> tf.Tensor:
 class Consistency(ImageLoss):
     """Mean absolute difference of the LR picture and the SR picture's bicubic reduction; 0 to 1 in [0, 1].
 
-    sr (N, H, W, 3), lr (N, H/scale, W/scale, 3); HR is not looked at.
+    sr (N, H, W, 3), lr (N, H/scale, W/scale, 3); HR is ignored.
 
     Raises:
         InputError: no LR pictures were given.
@@ -32,5 +32,5 @@ class Consistency(ImageLoss):
 
     def compute(self, hr, sr, lr):
         if lr is None:
-            raise InputError("Consistency compares with the LR picture; none was given")
+            raise InputError("Consistency compares with the LR picture, but none was given; pass lr")
         return consistency(lr, sr)

@@ -4,7 +4,7 @@ Focal frequency loss: Jiang et al. 2021, arXiv:2012.12821, which weighs each fre
 complex spectra are compared, which is a weighted mean squared error; here the amplitudes are unless `phase` is set, so
 that a texture may stand a little aside, and the rest of the losses say where it belongs.
 
-Checkerboard: the pattern that up-sampling leaves (Odena et al. 2016, doi:10.23915/distill.00003; Aitken et al. 2017,
+Checkerboard: the pattern that upsampling leaves (Odena et al. 2016, doi:10.23915/distill.00003; Aitken et al. 2017,
 arXiv:1707.02937) repeats with the scale, so it is what is left when places of equal phase are averaged.
 """
 
@@ -37,7 +37,7 @@ def checkerboard(hr: tf.Tensor, sr: tf.Tensor, scale: int, window: int) -> tf.Te
     """Mean |p|: p is the mean of d = sr - hr over the places of one phase in a window, less that over all phases.
 
     A phase is (y mod scale, x mod scale); windows lie side by side, (window // scale) * scale pixels wide, the last
-    ones of a side over fewer pixels.
+    ones along a side hold fewer pixels.
     """
     phases = tf.nn.space_to_depth(sr - hr, scale)  # (N, H/scale, W/scale, scale^2 * 3), phases first
     means = tf.nn.avg_pool2d(phases, max(1, window // scale), max(1, window // scale), "SAME")
@@ -73,7 +73,7 @@ class FourierAmplitude(ImageLoss):
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class Checkerboard(ImageLoss):
-    """Grid pattern of the scale's period that SR has and HR has not; 0 to 2 for pictures in [0, 1].
+    """Grid pattern of the scale's period that SR has and HR lacks; 0 to 2 for pictures in [0, 1].
 
     sr (N, H, W, 3) whose sides are multiples of the scale, lr (N, H/scale, W/scale, 3), which tells the scale.
 
@@ -92,8 +92,10 @@ class Checkerboard(ImageLoss):
 
     def compute(self, hr, sr, lr):
         if lr is None:
-            raise InputError("Checkerboard takes the scale from the LR picture; none was given")
+            raise InputError("Checkerboard takes the scale from the LR picture, but none was given; pass lr")
         scale = hr.shape[1] // lr.shape[1]
         if scale < 2:
-            raise InputError("Checkerboard looks for the grid of an up-sampling, which scale 1 has not; leave it out")
+            raise InputError(
+                "Checkerboard measures the grid that upsampling leaves; it has no effect at scale 1; remove it"
+            )
         return checkerboard(hr, sr, scale, self.window)

@@ -1,7 +1,7 @@
 """Pixel losses: mean absolute error, mean squared error and its logarithm, Charbonnier, Huber, and total variation.
 
 Charbonnier: Lai et al. 2017 (LapSRN), arXiv:1704.03915; there the loss of equal pictures is epsilon, here it is 0
-(the same gradient). Total variation: Aly and Dubois 2005, as a sum of absolute differences of neighbours; the
+(the same gradient). Total variation: Aly and Dubois 2005, as a sum of absolute differences of neighbors; the
 published SRGAN weight of 2e-8 is for a sum over all pixels, here it is a mean. The logarithm of the squared error, as a
 loss: Chen et al. 2022 (NAFNet), arXiv:2204.04676, there without a floor.
 """
@@ -122,7 +122,7 @@ class Huber(ImageLoss):
 class TotalVariation(ImageLoss):
     """Roughness of the SR picture alone; 0 for a flat one, 0 to 2 for pictures in [0, 1].
 
-    It is a regulariser: real photographs do not have it at zero.
+    It is a regularizer: it isn't zero for real photographs.
     """
 
     smallest_size = 2

@@ -2,7 +2,7 @@
 
 SSIM: Wang et al. 2004; MS-SSIM: Wang et al. 2003; both with K1 = 0.01, K2 = 0.03, an 11 x 11 Gaussian of sigma 1.5
 over the valid region, channel by channel, as tf.image computes them. The mix: Zhao et al. 2017, arXiv:1511.08861, whose
-MS-SSIM has five Gaussians at full size in place of five sizes.
+MS-SSIM has five Gaussians at full size instead of five sizes.
 
 Decisions: contrast terms below zero (x against 1 - x) are raised to `FLOOR` before a fractional power, whose value or
 gradient would not be finite. Zhao's paper does not say what happens at the border: here the picture is mirrored, so
@@ -143,7 +143,7 @@ class SSIM(ImageLoss):
     """1 - SSIM of RGB pictures in [0, 1]; 0 for equal pictures, at most 2.
 
     Args:
-        window: pixels a side of the Gaussian window, odd.
+        window: pixels per side of the Gaussian window, odd.
         sigma: its standard deviation in pixels.
     """
 
@@ -163,11 +163,11 @@ class SSIM(ImageLoss):
 class MSSSIM(ImageLoss):
     """1 - MS-SSIM of RGB pictures in [0, 1]; 0 for equal pictures, below 1.
 
-    Needs pictures of (window - 1) * 2^(scales - 1) + 1 pixels a side: 161 by default, 41 with three scales.
+    Needs pictures of (window - 1) * 2^(scales - 1) + 1 pixels per side: 161 by default, 41 with three scales.
 
     Args:
         scales: sizes that are compared, each half of the one before, 1 to 5.
-        window: pixels a side of the Gaussian window, odd.
+        window: pixels per side of the Gaussian window, odd.
         sigma: its standard deviation in pixels.
     """
 

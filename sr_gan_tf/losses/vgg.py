@@ -148,7 +148,7 @@ def check_layers(network: str, layers: dict[str, float]) -> None:
 
 
 def smallest_size(layers: Iterable[str]) -> int:
-    """Fewest pixels a side that leave one position in the deepest layer."""
+    """Fewest pixels per side that leave one position in the deepest layer."""
     return max(2 ** (int(name[len("block")]) - (0 if name.endswith("pool") else 1)) for name in layers)
 
 

@@ -99,14 +99,14 @@ def power_spectrum(plane: np.ndarray) -> np.ndarray | None:
     window = _window()
     power = np.zeros((_SIDE, _SIDE // 2 + 1))
     for row in blocks:
-        centred = (row - row.mean(axis=(1, 2), keepdims=True)) * window
-        power += np.sum(np.abs(np.fft.rfft2(centred)) ** 2, axis=0)
+        centered = (row - row.mean(axis=(1, 2), keepdims=True)) * window
+        power += np.sum(np.abs(np.fft.rfft2(centered)) ** 2, axis=0)
     return power / (blocks.shape[0] * blocks.shape[1])
 
 
 @functools.cache
 def _window() -> np.ndarray:
-    # Periodic, so that a cosine at an exact bin falls into that bin and its two neighbours only.
+    # Periodic, so that a cosine at an exact bin falls into that bin and its two neighbors only.
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_SIDE) / _SIDE)
     return np.outer(hann, hann)
 

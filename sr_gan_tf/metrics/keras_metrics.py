@@ -31,7 +31,7 @@ def batch_psnr(hr: tf.Tensor, sr: tf.Tensor) -> tf.Tensor:
 
 
 def batch_ssim(hr: tf.Tensor, sr: tf.Tensor) -> tf.Tensor:
-    """(N,) SSIM of one-channel pictures (N, H, W, 1) of 0..255, at least 11 pixels a side."""
+    """(N,) SSIM of one-channel pictures (N, H, W, 1) of 0..255, at least 11 pixels per side."""
     x = tf.range(-5, 6, dtype=tf.float64)
     taps = tf.exp(-0.5 * tf.square(x / 1.5))
     taps = tf.reshape(taps / tf.reduce_sum(taps), (11, 1, 1, 1))

@@ -7,7 +7,7 @@ and .npz files with the same two arrays (BasicSR's); `python -m sr_gan_tf.metric
 parameters to a folder of sharp photographs.
 
 The details follow the authors' code: grey values of BT.601, blocks of 96 pixels that lie wholly in the picture, two
-scales, shifted neighbours taken round the block's edge, features that are not defined left out of mean and covariance.
+scales, shifted neighbors taken round the block's edge, features that are not defined left out of mean and covariance.
 """
 
 import functools
@@ -108,16 +108,16 @@ def block_features(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for factor in (1, 2):
         if factor == 2:
             plane = imresize(plane, 0.5)
-        normalised, deviation = _normalised(plane)
+        normalized, deviation = _normalized(plane)
         side = _BLOCK // factor
-        blocks = normalised.reshape(rows, side, columns, side).transpose(0, 2, 1, 3).reshape(-1, side, side)
+        blocks = normalized.reshape(rows, side, columns, side).transpose(0, 2, 1, 3).reshape(-1, side, side)
         scales.append([_features(block) for block in blocks])
         if factor == 1:
             sharpness = deviation.reshape(rows, side, columns, side).mean(axis=(1, 3)).ravel()
     return np.concatenate(scales, axis=1), sharpness
 
 
-def _normalised(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _normalized(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(value - local mean) / (local deviation + 1), and the deviation; a 7 x 7 Gaussian of sigma 7/6."""
     mean = _blurred(plane)
     deviation = np.sqrt(np.abs(_blurred(plane * plane) - mean * mean))
@@ -136,7 +136,7 @@ def _blurred(plane: np.ndarray) -> np.ndarray:
 
 
 def _features(block: np.ndarray) -> list[float]:
-    """18 figures: shape and scale of the values, then of their products with four neighbours."""
+    """18 figures: shape and scale of the values, then of their products with four neighbors."""
     alpha, left, right = _fit_distribution(block)
     features = [alpha, (left + right) / 2]
     for shift in ((0, 1), (1, 0), (1, 1), (1, -1)):
@@ -148,14 +148,14 @@ def _features(block: np.ndarray) -> list[float]:
 
 @functools.cache
 def _shapes() -> tuple[np.ndarray, np.ndarray]:
-    """Shapes of a generalised Gaussian and the ratio E|x|^2 / E[x^2] of each."""
+    """Shapes of a generalized Gaussian and the ratio E|x|^2 / E[x^2] of each."""
     shapes = np.arange(0.2, 10.0005, 0.001)
     gamma = np.vectorize(math.gamma)
     return shapes, gamma(2 / shapes) ** 2 / (gamma(1 / shapes) * gamma(3 / shapes))
 
 
 def _fit_distribution(values: np.ndarray) -> tuple[float, float, float]:
-    """Shape, left and right scale of an asymmetric generalised Gaussian, by its moments; nan for a flat block."""
+    """Shape, left and right scale of an asymmetric generalized Gaussian, by its moments; nan for a flat block."""
     negative, positive = values[values < 0], values[values > 0]
     if not negative.size or not positive.size:
         return math.nan, math.nan, math.nan
@@ -175,7 +175,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = Parser(prog="python -m sr_gan_tf.metrics.niqe", description="Fits NIQE parameters")
     parser.add_argument("folder", type=Path, help="sharp photographs, a hundred or more")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.npz")
-    parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     arguments = parser.parse_args(argv)
     check_output(arguments.output, (".npz",), arguments.overwrite, "-o")
     files = [path for path in sorted(arguments.folder.rglob("*")) if path.suffix.lower() in SUFFIXES]

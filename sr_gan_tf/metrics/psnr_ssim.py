@@ -37,7 +37,7 @@ def luma(image: np.ndarray, rounded: bool = True) -> np.ndarray:
         y += image[rows, :, 1] * _LUMA[1]
         y += image[rows, :, 2] * _LUMA[2]
         y += 16.5 if rounded else 16.0
-        result[rows] = y  # uint8 cuts the fraction off
+        result[rows] = y  # uint8 cuts off the fraction
     return result
 
 
@@ -48,7 +48,7 @@ def strips(length: int, size: int = _STRIP) -> Iterator[slice]:
 
 
 def is_grey(image: np.ndarray) -> bool:
-    """One channel only; a picture stored as three equal channels is a colour picture to every published table."""
+    """One channel only; a picture stored as three equal channels is a color picture to every published table."""
     return image.ndim == 2 or image.shape[-1] == 1
 
 
@@ -89,7 +89,7 @@ def ssim_y(hr: np.ndarray, sr: np.ndarray, crop: int, rounded: bool = True) -> f
 
 
 def ms_ssim(hr: np.ndarray, sr: np.ndarray) -> float:
-    """Structural similarity over five scales of two (H, W) planes of 0..255; nan below 161 pixels a side.
+    """Structural similarity over five scales of two (H, W) planes of 0..255; nan below 161 pixels per side.
 
     Contrast times structure at each scale, luminance at the coarsest only, weighted by exponents. A negative mean
     counts as 0, since a fractional power of it has no value.
@@ -147,7 +147,7 @@ def cut_pair(hr: np.ndarray, sr: np.ndarray, crop: int) -> tuple[np.ndarray, np.
 
 @functools.cache
 def _gaussian_band(size: int) -> np.ndarray:
-    """(size, size + 10): so many outputs of the 11-tap Gaussian from their inputs."""
+    """(size, size + 10): `size` outputs of the 11-tap Gaussian from their inputs."""
     x = np.arange(-_RADIUS, _RADIUS + 1)
     taps = np.exp(-0.5 * (x / _SIGMA) ** 2)
     taps /= taps.sum()

@@ -85,8 +85,8 @@ def test_table_has_best_and_last_values(runs, capsys, tmp_path):
         assert image.width > 1000
         assert image.height > 500
         pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
-    for colour in ((0x2F, 0x6F, 0xDE), (0xE2, 0x76, 0x1B), (0x17, 0x8F, 0x5F)):  # a line of each run
-        assert np.sum(np.all(np.abs(pixels.astype(int) - colour) < 12, axis=1)) > 300
+    for color in ((0x2F, 0x6F, 0xDE), (0xE2, 0x76, 0x1B), (0x17, 0x8F, 0x5F)):  # a line of each run
+        assert np.sum(np.all(np.abs(pixels.astype(int) - color) < 12, axis=1)) > 300
 
 
 def test_columns_are_chosen_and_judged_by_their_kind(runs):

@@ -19,8 +19,8 @@ from sr_gan_tf.resampling import imresize
 # Contrast of some texts with the card they stand on, by WCAG's formula.
 CONTRAST = """
 const linear = (v) => (v / 255 <= .04045 ? v / 255 / 12.92 : ((v / 255 + .055) / 1.055) ** 2.4);
-const light = (colour) => {
-  const [r, g, b] = colour.match(/[\\d.]+/g).map((v) => linear(Number(v)));
+const light = (color) => {
+  const [r, g, b] = color.match(/[\\d.]+/g).map((v) => linear(Number(v)));
   return .2126 * r + .7152 * g + .0722 * b;
 };
 const ground = light(getComputedStyle(document.querySelector('.card')).backgroundColor);
@@ -265,7 +265,7 @@ def test_spectrum_shows_each_method_as_a_small_chart(opened, page):
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 800)])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_colours_and_sizes(opened, tmp_path, theme, width, height):
+def test_colors_and_sizes(opened, tmp_path, theme, width, height):
     opened.resize(width, height)
     while opened.run("return document.getElementById('theme').innerText").split()[-1].lower() != theme:
         opened.click("#theme")

@@ -56,7 +56,7 @@ def test_the_grid_by_hand_and_nothing_else():
     grid[0, 0] = 1.6  # one phase of sixteen: mean 0.1, so 1.5 there and -0.1 at fifteen
     with_grid = hr + np.tile(grid, (6, 12))[None, :, :, None]
     assert float(Checkerboard()(hr, with_grid, lr)) == pytest.approx(2 * 1.5 / 16, rel=1e-4)
-    assert float(Checkerboard()(hr, hr + 0.3, lr)) == pytest.approx(0, abs=1e-6)  # a colour is no grid
+    assert float(Checkerboard()(hr, hr + 0.3, lr)) == pytest.approx(0, abs=1e-6)  # a color is no grid
     stripes = hr + 0.1 * np.cos(np.pi * np.arange(48) / 12).astype("float32")[None, None, :, None]  # period 24
     assert float(Checkerboard()(hr, stripes, lr)) < 0.01
     with pytest.raises(InputError, match="scale from the LR"):

@@ -43,7 +43,7 @@ def read(path):
 
 
 def photograph(side=200):
-    """A textured picture: smooth colour, edges, noise."""
+    """A textured picture: smooth color, edges, noise."""
     y, x = np.mgrid[:side, :side] / side
     waves = np.sin(40 * x * y)[..., None] + np.stack([x, y, 1 - x], -1) + RANDOM.normal(0, 0.08, (side, side, 3))
     return np.clip(127 + 60 * waves, 0, 255).astype(np.uint8)
@@ -86,9 +86,9 @@ def test_float_luma_has_the_other_protocols_figures(benchmarks):
 
 
 def test_luma_by_hand():
-    colours = np.array([[[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255], [10, 20, 30]]], np.uint8)
-    np.testing.assert_array_equal(luma(colours)[0], [16, 235, 81, 145, 41, 32])  # the last: 31.588
-    assert luma(colours, rounded=False)[0, 5] == pytest.approx(16 + (654.81 + 2571.06 + 748.98) / 255)
+    colors = np.array([[[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255], [10, 20, 30]]], np.uint8)
+    np.testing.assert_array_equal(luma(colors)[0], [16, 235, 81, 145, 41, 32])  # the last: 31.588
+    assert luma(colors, rounded=False)[0, 5] == pytest.approx(16 + (654.81 + 2571.06 + 748.98) / 255)
     np.testing.assert_array_equal(luma(np.array([[7, 200]], np.uint8)), [[7, 200]])
 
 
@@ -100,13 +100,13 @@ def test_psnr_by_hand():
     assert psnr(hr, sr) == pytest.approx(10 * math.log10(65025))
     assert psnr_y(hr, sr, 1) == pytest.approx(10 * math.log10(65025 / 4))  # 4 pixels left
     assert psnr_y(hr, sr, 0) == pytest.approx(48.1308, abs=1e-4)
-    colour = np.zeros((2, 2, 3), np.uint8)
-    other = colour.copy()
+    color = np.zeros((2, 2, 3), np.uint8)
+    other = color.copy()
     other[..., 0] = 3  # all pixels, one channel of three: 3
-    assert psnr_rgb(colour, other, 0) == pytest.approx(10 * math.log10(65025 / 3))
+    assert psnr_rgb(color, other, 0) == pytest.approx(10 * math.log10(65025 / 3))
     # Luma 16 + 3 * 65.481 / 255 = 16.77 rounds to 17.
-    assert psnr_y(colour, other, 0) == pytest.approx(10 * math.log10(65025))
-    assert psnr_y(colour, other, 0, rounded=False) == pytest.approx(-20 * math.log10(3 * 65.481 / 255 / 255))
+    assert psnr_y(color, other, 0) == pytest.approx(10 * math.log10(65025))
+    assert psnr_y(color, other, 0, rounded=False) == pytest.approx(-20 * math.log10(3 * 65.481 / 255 / 255))
 
 
 def test_ssim_by_hand():

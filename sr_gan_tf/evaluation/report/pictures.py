@@ -10,7 +10,7 @@ from sr_gan_tf.evaluation.test_sets import Pair
 from sr_gan_tf.metrics.psnr_ssim import luma_pair
 from sr_gan_tf.resampling import imresize
 
-ERROR_PEAK = 64  # luma levels that are drawn in the brightest colour
+ERROR_PEAK = 64  # luma levels that are drawn in the brightest color
 _QUALITY = 92
 _BYTES_PER_PIXEL = 0.35  # of WebP at that quality, for a first guess
 _REGIONS = 3
@@ -109,7 +109,7 @@ def _luma_error(hr: np.ndarray, sr: np.ndarray) -> np.ndarray:
 
 
 def _error_map(error: np.ndarray) -> bytes:
-    """The error at half size as a grey picture, white at ERROR_PEAK; the page gives it its colours."""
+    """The error at half size as a grey picture, white at ERROR_PEAK; the page gives it its colors."""
     height, width = (max(1, length // 2) for length in error.shape)
     small = imresize(error.astype(np.float32), size=(height, width), kernel="area")
     return _webp(np.clip(small * (255 / ERROR_PEAK), 0, 255).astype(np.uint8), quality=70)

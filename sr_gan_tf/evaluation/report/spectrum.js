@@ -15,10 +15,10 @@ function spectrumChart(name, means) {
   const chart = svg("svg", { viewBox: "0 0 240 140", role: "img", "aria-label": `${name}: ${label}` });
   values.forEach((value, i) => {
     const x = box.left + i * width, middle = x + width / 2, top = Number.isNaN(value) ? box.bottom : height(value);
-    chart.append(svg("rect", { class: "band", x: x + 5, y: top, width: width - 10, height: box.bottom - top, fill: colours[name] }));
+    chart.append(svg("rect", { class: "band", x: x + 5, y: top, width: width - 10, height: box.bottom - top, fill: colors[name] }));
     chart.append(svg("text", { class: "method", x: middle, y: Math.max(top - 5, 12), "text-anchor": "middle" }, figure(value, 2)));
     chart.append(svg("text", { x: middle, y: box.bottom + 16, "text-anchor": "middle" }, data.metrics[BANDS[i]].title.replace("Power ", "")));
   });
   chart.append(svg("line", { class: "one", x1: box.left, x2: box.right, y1: height(1), y2: height(1) }));
-  return make("figure", {}, chart, make("figcaption", {}, make("span", { className: "swatch", style: { background: colours[name] } }), name));
+  return make("figure", {}, chart, make("figcaption", {}, make("span", { className: "swatch", style: { background: colors[name] } }), name));
 }

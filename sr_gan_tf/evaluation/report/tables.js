@@ -3,11 +3,11 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const BASELINES = ["nearest", "bicubic"];
-const MODEL_COLOURS = ["#2f7bff", "#f2822b", "#16a36a", "#b45be0", "#e0457b", "#12a5b5", "#a08a12", "#7b6cf6"];
+const MODEL_COLORS = ["#2f7bff", "#f2822b", "#16a36a", "#b45be0", "#e0457b", "#12a5b5", "#a08a12", "#7b6cf6"];
 const names = data.models.map((model) => model.name);
-const colours = {};
-names.filter((name) => !BASELINES.includes(name)).forEach((name, i) => { colours[name] = MODEL_COLOURS[i % MODEL_COLOURS.length]; });
-colours.nearest = "#9aa0a8"; colours.bicubic = "#6b7280";
+const colors = {};
+names.filter((name) => !BASELINES.includes(name)).forEach((name, i) => { colors[name] = MODEL_COLORS[i % MODEL_COLORS.length]; });
+colors.nearest = "#9aa0a8"; colors.bicubic = "#6b7280";
 const columns = Object.keys(data.metrics);
 const state = { set: 0, picture: 0, sort: null, eachSort: null };
 const number = (value) => (value === null || value === undefined ? NaN : Number(value));
@@ -71,7 +71,7 @@ function table(element, columnList, rows, order, choose, decorate) {
   }));
 }
 function nameCell(name) {
-  return make("td", { className: BASELINES.includes(name) ? "name baseline" : "name" }, make("span", { className: "swatch", style: { background: colours[name] } }), name);
+  return make("td", { className: BASELINES.includes(name) ? "name baseline" : "name" }, make("span", { className: "swatch", style: { background: colors[name] } }), name);
 }
 
 function showMeans() {
@@ -161,12 +161,12 @@ function showScatter() {
   chart.append(svg("text", { x: (box.left + box.right) / 2, y: 410, "text-anchor": "middle" }, hint(metrics[0], "(← better)", "(better →)")));
   chart.append(svg("text", { x: 16, y: 190, "text-anchor": "middle", transform: "rotate(-90 16 190)" }, hint(metrics[1], "(← better)", "(better →)")));
   for (const point of small.filter(finite)) {
-    const [x, y] = place(point.at), dot = svg("circle", { cx: x, cy: y, r: 3.5, fill: colours[point.name], opacity: 0.45 });
+    const [x, y] = place(point.at), dot = svg("circle", { cx: x, cy: y, r: 3.5, fill: colors[point.name], opacity: 0.45 });
     dot.append(svg("title", {}, `${point.picture.name}, ${point.name}: ${figure(point.at[0], metrics[0].digits)}, ${figure(point.at[1], metrics[1].digits)}`));
     chart.append(dot);
   }
   for (const point of points.filter(finite)) {
-    const [x, y] = place(point.at), dot = svg("circle", { class: "point", cx: x, cy: y, r: 8, fill: colours[point.name] }), toLeft = x > 620;
+    const [x, y] = place(point.at), dot = svg("circle", { class: "point", cx: x, cy: y, r: 8, fill: colors[point.name] }), toLeft = x > 620;
     dot.append(svg("title", {}, `${point.name}: ${figure(point.at[0], metrics[0].digits)}, ${figure(point.at[1], metrics[1].digits)}`));
     chart.append(dot, svg("text", { class: "method", x: x + (toLeft ? -13 : 13), y: y + 4, "text-anchor": toLeft ? "end" : "start" }, point.name));
   }

@@ -213,7 +213,7 @@ function start() {
   const themes = ["System", "Light", "Dark"];
   $("theme").addEventListener("click", () => {
     const theme = themes[(themes.indexOf($("theme").lastElementChild.textContent) + 1) % 3];
-    $("theme").lastElementChild.textContent = theme; $("theme").ariaLabel = `Colours: ${theme === "System" ? "as the system" : theme.toLowerCase()}`;
+    $("theme").lastElementChild.textContent = theme; $("theme").ariaLabel = `Colors: ${theme === "System" ? "as the system" : theme.toLowerCase()}`;
     if (theme === "System") delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = theme.toLowerCase();
   });
   new ResizeObserver(place).observe($("viewer"));
