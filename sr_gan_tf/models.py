@@ -33,6 +33,13 @@ def load(model: str | Path) -> keras.Model:
 
     Raises:
         InputError: there is no such model, or it cannot be loaded without running foreign code.
+
+    Example:
+        >>> import numpy as np
+        >>> import sr_gan_tf
+        >>> model = sr_gan_tf.load("span_x2")
+        >>> model.predict(np.zeros((1, 16, 24, 3), np.float32), verbose=0).shape
+        (1, 32, 48, 3)
     """
     shipped = shipped_models()
     if not str(model):

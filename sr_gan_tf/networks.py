@@ -96,6 +96,13 @@ class Generator(Network):
     """(N, H, W, 3) to (N, scale*H, scale*W, 3), both float32 in [0, 1] whatever range is used inside.
 
     The output is not clipped: losses see values beyond the range, writing a picture clips them.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from sr_gan_tf.generators import GENERATORS
+        >>> generator = GENERATORS["Compact"](scale=2, filters=8, num_convs=2)
+        >>> generator(tf.zeros((1, 16, 24, 3))).shape
+        TensorShape([1, 32, 48, 3])
     """
 
     scale: int
@@ -109,6 +116,13 @@ class Discriminator(Network):
     """(N, H, W, 3) in [0, 1] to logits of any shape (N, ...): one a picture, a grid of patches, a full map.
 
     A conditional discriminator takes 6 channels: the picture, then the LR picture enlarged to its size.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from sr_gan_tf.discriminators import DISCRIMINATORS
+        >>> discriminator = DISCRIMINATORS["TinyDiscriminator"](filters=8)
+        >>> discriminator(tf.zeros((2, 32, 32, 3))).shape[0]
+        2
     """
 
     conditional = False

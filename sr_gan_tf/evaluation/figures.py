@@ -186,6 +186,16 @@ def evaluate(
 
     Raises:
         InputError: for a picture that cannot be read, or too small to be measured.
+
+    Example:
+        >>> from sr_gan_tf.evaluation.figures import evaluate
+        >>> from sr_gan_tf.evaluation.methods import load_methods
+        >>> from sr_gan_tf.evaluation.test_sets import sample_set
+        >>> from sr_gan_tf.metrics import METRICS
+        >>> methods, scale = load_methods([], 4)  # nearest and bicubic
+        >>> result = evaluate(methods, [sample_set(scale)], scale, {"psnr_y": METRICS["psnr_y"]})
+        >>> round(result.sets[0].mean("bicubic", "psnr_y_crop4"), 2)
+        29.37
     """
     crop = scale if crop is None else crop
     columns = {protocol_name(name, crop): metric for name, metric in metrics.items()}

@@ -63,6 +63,12 @@ def upscale(
     Raises:
         InputError: for anything that cannot be used; of several files, after all others are done.
         TypeError: for a source of another kind.
+
+    Example:
+        >>> import numpy as np
+        >>> from sr_gan_tf.upscale import upscale
+        >>> upscale(np.zeros((16, 24, 3), np.uint8), model="span_x2").shape
+        (32, 48, 3)
     """
     source = _as_array(source) if isinstance(source, Image.Image) else source
     if isinstance(source, np.ndarray) and (output is not None or files is not None):

@@ -34,6 +34,15 @@ class BinaryCrossentropy(AdversarialLoss):
     Args:
         label_smoothing: real pictures get the label `1 - label_smoothing` in the discriminator's loss, in [0, 0.5).
             Generated ones keep 0 (one-sided), and the generator's loss keeps 1.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from sr_gan_tf.losses import BinaryCrossentropy
+        >>> real, fake = tf.constant([[2.0]]), tf.constant([[-1.0]])  # logits
+        >>> [round(float(term), 3) for term in BinaryCrossentropy().discriminator_loss(real, fake)]
+        [0.127, 0.313]
+        >>> round(float(BinaryCrossentropy().generator_loss(fake)), 3)
+        1.313
     """
 
     def __init__(self, label_smoothing: float = 0.0):
@@ -52,7 +61,17 @@ class BinaryCrossentropy(AdversarialLoss):
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class LeastSquares(AdversarialLoss):
-    """Squared distance of the raw outputs from 1 for real and 0 for generated pictures."""
+    """Squared distance of the raw outputs from 1 for real and 0 for generated pictures.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from sr_gan_tf.losses import LeastSquares
+        >>> real, fake = tf.constant([[2.0]]), tf.constant([[-1.0]])  # logits
+        >>> [round(float(term), 3) for term in LeastSquares().discriminator_loss(real, fake)]
+        [1.0, 1.0]
+        >>> round(float(LeastSquares().generator_loss(fake)), 3)
+        2.0
+    """
 
     guess = 0.5
 
@@ -66,7 +85,17 @@ class LeastSquares(AdversarialLoss):
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class Hinge(AdversarialLoss):
-    """The discriminator stops learning from a picture once its output is beyond +1 (real) or -1 (generated)."""
+    """The discriminator stops learning from a picture once its output is beyond +1 (real) or -1 (generated).
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from sr_gan_tf.losses import Hinge
+        >>> real, fake = tf.constant([[2.0]]), tf.constant([[-1.0]])  # logits
+        >>> [round(float(term), 3) for term in Hinge().discriminator_loss(real, fake)]
+        [0.0, 0.0]
+        >>> round(float(Hinge().generator_loss(fake)), 3)
+        1.0
+    """
 
     def generator_loss(self, fake_logits, real_logits=None):
         return -tf.reduce_mean(as_float(fake_logits))
@@ -79,7 +108,17 @@ class Hinge(AdversarialLoss):
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class Wasserstein(AdversarialLoss):
-    """Difference of the mean outputs; use it with the penalty `GradientPenalty`, or it has no bound."""
+    """Difference of the mean outputs; use it with the penalty `GradientPenalty`, or it has no bound.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from sr_gan_tf.losses import Wasserstein
+        >>> real, fake = tf.constant([[2.0]]), tf.constant([[-1.0]])  # logits
+        >>> [round(float(term), 3) for term in Wasserstein().discriminator_loss(real, fake)]
+        [-2.0, -1.0]
+        >>> round(float(Wasserstein().generator_loss(fake)), 3)
+        1.0
+    """
 
     guess = None
 
@@ -96,6 +135,15 @@ class RelativisticAverage(AdversarialLoss):
 
     The averages go over the whole batch (and over all patches of a grid or map). The generator's loss is the mean of
     its two terms, as in ESRGAN's published code (its paper writes the sum).
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from sr_gan_tf.losses import RelativisticAverage
+        >>> real, fake = tf.constant([[2.0]]), tf.constant([[-1.0]])  # logits
+        >>> [round(float(term), 3) for term in RelativisticAverage().discriminator_loss(real, fake)]
+        [0.049, 0.049]
+        >>> round(float(RelativisticAverage().generator_loss(fake, real)), 3)
+        3.049
     """
 
     needs_real = True

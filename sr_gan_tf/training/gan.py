@@ -69,6 +69,8 @@ class GAN(Supervised):
         generator, average, ema_decay: as in `Supervised`.
         discriminator: pictures in [0, 1] to logits of any shape.
         seed: of the instance noise and the replay buffer.
+
+    `docs/tutorials/python.md` has an example.
     """
 
     def __init__(

@@ -51,6 +51,14 @@ def fit(
     Raises:
         InputError: for anything the user can fix; the run folder stays usable.
         Interrupted: stopped by a signal, after saving.
+
+    Example:
+        >>> from sr_gan_tf.config import load_experiment
+        >>> from sr_gan_tf.fit import fit
+        >>> experiment = load_experiment("experiments/tiny.json", ["stages.0.steps=2", "stages.1.steps=2"])
+        >>> run = fit(experiment, "runs/example", say=lambda line: None)
+        >>> run.best.is_file()
+        True
     """
     crew = Crew(experiment)
     if experiment.deterministic:

@@ -26,6 +26,21 @@ class Supervised(keras.Model):
         average: the network that holds the exponential moving average of the generator's weights (Keras layers'
             statistics are copied); a copy is made where none is given.
         ema_decay: decay of the average a step, approached from below: min(ema_decay, (1 + t) / (10 + t)).
+
+    Example:
+        >>> import keras
+        >>> import tensorflow as tf
+        >>> from sr_gan_tf.generators import GENERATORS
+        >>> from sr_gan_tf.losses import MeanAbsoluteError
+        >>> from sr_gan_tf.training.supervised import Supervised
+        >>> from sr_gan_tf.training.terms import constant
+        >>> generator = GENERATORS["Compact"](scale=2, filters=8, num_convs=2)
+        >>> trainer = Supervised(generator)
+        >>> trainer.compile(keras.optimizers.Adam(1e-3), [constant("l1", MeanAbsoluteError(), 1.0)])
+        >>> batches = tf.data.Dataset.from_tensors((tf.zeros((2, 8, 8, 3)), tf.zeros((2, 16, 16, 3))))
+        >>> history = trainer.fit(batches, shuffle=False, verbose=0).history
+        >>> len(history["generator_loss"])
+        1
     """
 
     def __init__(
