@@ -22,6 +22,7 @@ from sr_gan_tf.pictures.samples import Samples, interpreted
 # Pillow's limits and the interpreter's warning filters are global: one header at a time is read without them.
 _header_lock = threading.Lock()
 _ORIENTATION = 0x0112
+_DIRECTORIES = (0x8769, 0x8825)
 _PILLOW_ASKS = 80_000_000  # pixels above which Pillow's TIFF decoder asks for its own limit once more
 
 
@@ -72,6 +73,9 @@ def decode(
         samples = dataclasses.replace(samples, turn=orientation(image))
     if isinstance(image, BareTiff) or samples is not None:
         return interpreted(cast(Samples, samples), metadata)
+    if image.format == "TIFF":
+        with quiet():
+            _read_exif(image)
     if image.format == "TIFF" and image.width * image.height > _PILLOW_ASKS:
         with quiet():
             image.load()
@@ -79,6 +83,14 @@ def decode(
         image.load()
     # Asked after decoding, because some of Pillow's decoders turn the picture themselves and then say 1.
     return interpreted(dataclasses.replace(pillow_samples(image, where), turn=orientation(image)), metadata)
+
+
+def _read_exif(image: Image.Image) -> None:
+    """Reads the directories that Pillow asks for while decoding a TIFF, as it warns about damaged ones."""
+    with contextlib.suppress(Exception):  # whatever Pillow raises on what is not quite EXIF; decoding asks again
+        exif = image.getexif()
+        for tag in _DIRECTORIES:
+            exif.get_ifd(tag)
 
 
 def pillow_samples(image: Image.Image, where: str) -> Samples:

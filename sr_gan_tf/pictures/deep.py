@@ -158,6 +158,8 @@ def _tiff(source: str | Path | bytes, where: str) -> Samples:
         if values.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
             values = np.moveaxis(values, 0, -1)
         values = values[..., None] if values.ndim == 2 else values
+        if values.shape != (page.imagelength, page.imagewidth, page.samplesperpixel):
+            raise ValueError(f"samples of shape {values.shape} are no picture")
         if 8 < bits < 16:
             values = widened(values, bits)
         elif bits < 8:
