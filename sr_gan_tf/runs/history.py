@@ -32,6 +32,12 @@ class History:
         if path.exists():
             self._read()
 
+    def __getitem__(self, name: str) -> list[float]:
+        """All values of a column, in the order of their steps, without the rows that have none."""
+        if name not in self._columns:
+            raise KeyError(f"{name!r}; there are {', '.join(self._columns)}")
+        return self.series(name)[1]
+
     def __len__(self) -> int:
         return len(self.steps)
 

@@ -97,7 +97,7 @@ class Log(RunCallback):
         for name, value in logs.items():
             if name == "data_wait":
                 self.waited += value
-            elif math.isfinite(value):
+            elif math.isfinite(value) and not name.startswith("validation/"):
                 pending = session.pending.setdefault(name, [0.0, 0])
                 pending[0] += float(value)
                 pending[1] += 1
@@ -177,6 +177,21 @@ class Profile(RunCallback):
     def _stop(self):
         tf.profiler.experimental.stop()
         self.running = False
+
+
+class ShareFigures(RunCallback):
+    """Puts the figures of a validation into the step's logs, for the user's callbacks that follow."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        logs.update(self.session.figures)
+        self.session.figures = {}
+
+
+class HeedStop(RunCallback):
+    """A callback of the user's that stops the training ends the stage, in order: logged, saved, then the next one."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.session.stage_ended |= bool(self.model.stop_training)
 
 
 class Agree(RunCallback):

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -17,6 +18,7 @@ from sr_gan_tf.data.pipeline import picture_keys, training_batches, validation_p
 from sr_gan_tf.data.sampler import Sampler
 from sr_gan_tf.distribution import Crew
 from sr_gan_tf.inference.tiling import upscale_array
+from sr_gan_tf.models import load
 from sr_gan_tf.runs.checkpoints import read_newest, restore
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.runs.history import History
@@ -28,25 +30,51 @@ from sr_gan_tf.training.session import Session
 from sr_gan_tf.training.stopping import enough_memory, needs_of, stopping
 from sr_gan_tf.training.summary import bicubic_row, summarise
 from sr_gan_tf.training.tensorboard import describe, finish
+from sr_gan_tf.training.trackers import check_trackers, tracking
 from sr_gan_tf.training.validation import Chart, Validate
 
 
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What `fit` has made.
+
+    Args:
+        folder: the run's files.
+    """
+
+    folder: RunFolder
+
+    @property
+    def history(self) -> History:
+        """What was logged and validated: `history["validation/psnr_y"]` gives the values, `series` their steps too."""
+        return History(self.folder.history)
+
+    @property
+    def model(self) -> keras.Model:
+        """The best generator, as `load` gives it."""
+        return load(self.folder.path)
+
+
 def fit(
-    experiment: Experiment,
+    experiment: Experiment | str | Path,
     run_dir: str | Path | None = None,
     profile: tuple[int, int] | None = None,
     say: Callable[[str], None] = print,
-) -> RunFolder:
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Run:
     """Trains until the last stage is done; started again on the same folder, it resumes where it stopped.
 
     Args:
-        experiment: as returned by `load_experiment`.
-        run_dir: the run folder; default: `runs/<name>`.
+        experiment: an `Experiment`, the path of an experiment file, or a run folder, which is resumed.
+        run_dir: the run folder; default: the one that `experiment` names, else `runs/<name>`.
         profile: first and last step of a profiler trace.
         say: receives lines for the user.
+        callbacks: Keras callbacks of your own. A stage is one epoch; `on_train_batch_end` gets the step's logs, at a
+            validation with its figures (`validation/psnr_y` ...); `self.model` is the stage's trainer. With several
+            workers, the chief alone calls them.
 
     Returns:
-        The run folder.
+        The run: its `history`, `model` (the best generator) and `folder`.
 
     Raises:
         InputError: for anything the user can fix; the run folder stays usable.
@@ -60,6 +88,11 @@ def fit(
         >>> run.best.is_file()
         True
     """
+    if not isinstance(experiment, Experiment):
+        if run_dir is None and Path(experiment).is_dir():
+            run_dir = experiment
+        experiment = Experiment.load(experiment)
+    check_trackers(experiment)
     crew = Crew(experiment)
     if experiment.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -73,14 +106,14 @@ def fit(
     if not crew.is_chief:
         _follow(experiment, folder, networks, crew)
         crew.leave()
-        return folder
+        return Run(folder)
     with folder.claim(experiment) as changed:
         _say_changes(changed, say)
-        session = Session(experiment, folder, History(folder.history))
-        with stopping(session, crew.workers > 1):
+        session = Session(experiment, folder, History(folder.history), callbacks=list(callbacks))
+        with stopping(session, crew.workers > 1), tracking(session):
             _train(session, networks, crew, profile, say)
     crew.leave()
-    return folder
+    return Run(folder)
 
 
 def _train(session: Session, networks: Networks, crew: Crew, profile: tuple[int, int] | None, say) -> None:
@@ -92,10 +125,11 @@ def _train(session: Session, networks: Networks, crew: Crew, profile: tuple[int,
     saved = _recall(session, say)
     _check_coming_stages(session, networks)
     crew.check_same(experiment, session.step)
-    session.writer = tf.summary.create_file_writer(str(session.folder.logs))
+    if "tensorboard" in experiment.trackers:
+        session.writer = tf.summary.create_file_writer(str(session.folder.logs))
     for line in slow_bfloat16(experiment):
         say(line)
-    if saved is None:
+    if saved is None and session.writer is not None:
         describe(session, networks.generator if crew.strategy is None else networks.generator.copy())
     keys = picture_keys(experiment.data, experiment.scale, "validation")
     baseline = bicubic_row(session, pictures, keys)
@@ -104,7 +138,8 @@ def _train(session: Session, networks: Networks, crew: Crew, profile: tuple[int,
         saved = None
         session.next_stage()
     summarise(session, baseline, say)
-    finish(session)
+    if session.writer is not None:
+        finish(session)
 
 
 def _say_changes(changed: list[str], say) -> None:
@@ -215,12 +250,11 @@ def on_device(batches: tf.data.Dataset) -> tf.data.Dataset:
 def _callbacks(session: Session, crew: Crew, progress, pictures: Sequence, profile) -> list:
     chosen = [run_callbacks.Count(session), progress, run_callbacks.Guard(session)]
     if crew.is_chief:
-        # A validation may end the stage, whose last steps must then be logged.
-        chosen += [
-            Validate(session, pictures, functools.partial(upscale_array, border=False)),
-            run_callbacks.Log(session),
-            Chart(session, pictures),
-        ]
+        # A validation, or a callback of the user's, may end the stage, whose last steps are then to be logged.
+        chosen.append(Validate(session, pictures, functools.partial(upscale_array, border=False)))
+        if session.callbacks:
+            chosen += [run_callbacks.ShareFigures(session), *session.callbacks, run_callbacks.HeedStop(session)]
+        chosen += [run_callbacks.Log(session), Chart(session, pictures)]
     if crew.is_chief and session.experiment.histograms:
         chosen.append(run_callbacks.Histograms(session))
     if profile is not None:

@@ -28,6 +28,9 @@ class Session:
         pictures: `picture_keys` of the training pictures.
         validation: `picture_keys` of the validation pictures.
         training: whether steps are running.
+        callbacks: the user's own Keras callbacks.
+        figures: figures of a validation at this step, for those callbacks.
+        trackers: clients that get the logged values as TensorBoard does.
         stop_requested: whether a signal asked this process to stop.
         stopping: whether the run ends with this step, in all processes.
     """
@@ -47,6 +50,9 @@ class Session:
     pictures: list[str] | None = None
     validation: list[str] | None = None
     training: bool = False
+    trackers: list = dataclasses.field(default_factory=list)
+    callbacks: list = dataclasses.field(default_factory=list)
+    figures: dict[str, float] = dataclasses.field(default_factory=dict)
     stop_requested: bool = False
     stopping: bool = False
 

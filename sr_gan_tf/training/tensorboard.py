@@ -29,7 +29,9 @@ def showing(session: Session) -> contextlib.AbstractContextManager:
 
 
 def show_scalars(session: Session, values: dict[str, float]) -> None:
-    """Writes values by name; does nothing if the run has no TensorBoard."""
+    """Writes values by name to TensorBoard and to the other trackers, where the run has any."""
+    for tracker in session.trackers:
+        tracker.log(session.step, values)
     if session.writer is None:
         return
     with showing(session):

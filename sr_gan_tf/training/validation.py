@@ -46,6 +46,7 @@ class Validate(RunCallback):
             session.history.add(session.step, session.stage.name, values)
             session.history.write()
             show_scalars(self.session, values)
+            session.figures = values
             self._keep(found)
         if not self.pictures and session.at_stage_end:
             save_generator(self.model.shown(), session.folder.last)

@@ -28,7 +28,7 @@ def tiny(repository):
 def run(tiny, tmp_path_factory):
     """A finished run of both stages, and what it printed."""
     said = []
-    folder = fit(tiny, tmp_path_factory.mktemp("runs") / "tiny", profile=(3, 4), say=said.append)
+    folder = fit(tiny, tmp_path_factory.mktemp("runs") / "tiny", profile=(3, 4), say=said.append).folder
     return folder, said
 
 
@@ -184,7 +184,7 @@ def test_early_stopping_ends_a_stage_and_resumes_as_ended(tiny, tmp_path):
         ),
     )  # fmt: skip
     experiment = dataclasses.replace(tiny, stages=(stage, tiny.stages[1]), patience=2, ema_decay=0.0, histograms=False)
-    folder = fit(experiment, tmp_path / "run", say=lambda text: None)
+    folder = fit(experiment, tmp_path / "run", say=lambda text: None).folder
     notes, _ = read_checkpoint(checkpoint_files(folder.checkpoints)[0])
     assert notes["stage_index"] == 1
     assert notes["first_step"] < 100

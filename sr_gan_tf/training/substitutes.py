@@ -1,0 +1,133 @@
+"""The same recipe with other pictures or another trunk, and everything that an experiment needs and isn't here."""
+
+import dataclasses
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sr_gan_tf.build import build
+from sr_gan_tf.config import Experiment, Source, Stage, Term
+from sr_gan_tf.data.catalogue import build_sources
+from sr_gan_tf.errors import InputError, Unavailable, one_line
+from sr_gan_tf.losses import CONTENT_LOSSES
+from sr_gan_tf.losses.perceptual import on_vgg16
+from sr_gan_tf.models import shipped_models
+
+TRUNKS = ("imagenet", "lpips", "hed")
+# Content losses that look at pictures through a trunk whose weights can be chosen.
+_TRUNK_LOSSES = ("VGGFeatures", "GramStyle")
+
+
+def with_folders(experiment: Experiment, train: Sequence[str] = (), validation: Sequence[str] = ()) -> Experiment:
+    """The experiment on folders of pictures in place of its own sources; an empty list leaves them as they are."""
+    data = experiment.data
+    if train:
+        data = dataclasses.replace(data, train=_folders(train))
+    if validation:
+        data = dataclasses.replace(data, validation=_folders(validation))
+    return dataclasses.replace(experiment, data=data)
+
+
+def _folders(paths: Sequence[str]) -> tuple[Source, ...]:
+    return tuple(Source("Folder", {"path": path}) for path in paths)
+
+
+def with_trunk(experiment: Experiment, weights: str) -> Experiment:
+    """The experiment with every perceptual loss on one trunk.
+
+    Args:
+        experiment: the recipe.
+        weights: `"imagenet"` (the network that each loss names), or `"lpips"` or `"hed"`, which are VGG16: a VGG19's
+            layers become VGG16's.
+
+    Raises:
+        InputError: no loss of the experiment has a trunk.
+    """
+    stages: list[Stage] = []
+    changed = 0
+    for stage in experiment.stages:
+        content = tuple(_on_trunk(term, weights) for term in stage.content)
+        changed += sum(term.class_name in _TRUNK_LOSSES for term in content)
+        stages.append(dataclasses.replace(stage, content=content))
+    if not changed:
+        raise InputError(
+            f"--trunk {weights}: has no effect without a perceptual loss ({' or '.join(_TRUNK_LOSSES)}); remove it"
+        )
+    return dataclasses.replace(experiment, stages=tuple(stages))
+
+
+def _on_trunk(term: Term, weights: str) -> Term:
+    if term.class_name not in _TRUNK_LOSSES:
+        return term
+    config = dict(term.config) | {"weights": weights}
+    if weights != "imagenet":
+        if "layers" in config:
+            config["layers"] = on_vgg16(config["layers"])
+        config["network"] = "vgg16"
+    return dataclasses.replace(term, config=config)
+
+
+@dataclasses.dataclass(frozen=True)
+class Missing:
+    """Something that the experiment names and this machine doesn't have.
+
+    Args:
+        what: where the experiment names it, and what is wrong.
+        option: what mends it, as words of the command line.
+    """
+
+    what: str
+    option: str
+
+
+def missing(experiment: Experiment) -> list[Missing]:
+    """Everything that the experiment needs and that isn't on this machine; nothing is downloaded."""
+    return list(dict.fromkeys(_missing(experiment)))
+
+
+def _missing(experiment: Experiment) -> Iterator[Missing]:
+    for part in ("train", "validation"):
+        option = "--train-data FOLDER" if part == "train" else "--validation-data FOLDER"
+        for number, spec in enumerate(getattr(experiment.data, part)):
+            where = f"data.{part}.{number}"
+            try:
+                source = build_sources([spec], f"data.{part}", experiment.scale, number)[0]
+                if not source.is_here:
+                    yield Missing(f"{where}: {source} is not downloaded", option)
+            except Unavailable as error:
+                yield Missing(one_line(error).partition(";")[0], option)
+    for index, stage in enumerate(experiment.stages):
+        for number, term in enumerate(stage.content):
+            where = f"stages.{index}.content.{number}"
+            try:
+                build(term, CONTENT_LOSSES, where, scale=experiment.scale)
+            except Unavailable as error:
+                if term.class_name in _TRUNK_LOSSES:
+                    yield Missing(one_line(error).partition(";")[0].partition(", or")[0], "--trunk lpips")
+                else:
+                    yield Missing(one_line(error), "")
+            except InputError:
+                continue  # a mistake, which shows when the networks are built
+        for key in ("initial_weights", "discriminator_initial_weights"):
+            name = getattr(stage, key)
+            if name is not None and name not in shipped_models() and not Path(name).exists():
+                yield Missing(f"stages.{index}.{key}: no {name}", f"--set 'stages.{index}.{key}=\"FILE\"'")
+
+
+def named_together(error: Unavailable, experiment: Experiment, command: Sequence[str]) -> Unavailable:
+    """One message for all that is missing, in place of one for the first of them.
+
+    Args:
+        error: what the first missing thing raised.
+        experiment: the recipe.
+        command: the words that the user typed, e.g. `["fit", "experiments/srgan_x4.json"]`.
+    """
+    found = missing(experiment)
+    if len(found) < 2:
+        return error
+    options = " ".join(dict.fromkeys(item.option for item in found if item.option))
+    texts = "; ".join(f"({number}) {item.what}" for number, item in enumerate(found, 1))
+    return Unavailable(
+        f"{len(found)} things are not on this machine: {texts}; with your own files in place of FOLDER: "
+        f"python -m sr_gan_tf {shlex.join(command)} {options}"
+    )
