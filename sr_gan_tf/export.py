@@ -35,6 +35,7 @@ def main(argv: list[str] | None = None) -> None:
             None if format == "litert" else arguments.side,
             arguments.float16_ends,
         ),
+        arguments.deploy,
     )
     for agreement in agreements:
         if not isinstance(agreement, verification.Refusal):
@@ -57,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     served.add_argument("--version", type=int, help="number of the version; default: the next one")
     served.add_argument("--tile", type=int, help="pixels of the original a side of a tile; default: what 1 GB holds")
     served.add_argument("--halo", type=halo_argument, help="exact, or pixels around a tile")
+    deploy = "also write deploy/: Dockerfile, compose, Kubernetes, Prometheus, Triton and a client"
+    served.add_argument("--deploy", action="store_true", help=deploy)
     limit = "larger encoded pictures are refused"
     served.add_argument("--max-megapixels", type=float, default=MAX_MEGAPIXELS, help=limit)
     graph = parser.add_argument_group("onnx, openvino")

@@ -8,7 +8,15 @@ from pathlib import Path
 import keras
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.export_formats import model_card, ncnn_file, onnx_file, openvino_file, pytorch_file, verification
+from sr_gan_tf.export_formats import (
+    deploying,
+    model_card,
+    ncnn_file,
+    onnx_file,
+    openvino_file,
+    pytorch_file,
+    verification,
+)
 from sr_gan_tf.export_formats.keras_file import write_keras
 from sr_gan_tf.export_formats.litert import QUANTIZATIONS, Lite, write_litert
 from sr_gan_tf.export_formats.onnx_file import Graph
@@ -40,6 +48,7 @@ _OWNERS = {
     "float16_ends": ("onnx",),
     "licence": ("saved_model", "onnx", "openvino", "all"),
     "tfjs_python": ("tfjs",),
+    "deploy": ("saved_model",),
     "half": ("onnx", "openvino", "ncnn", *pytorch_file.FORMATS),
 }
 
@@ -55,6 +64,7 @@ def export(
     tfjs_python: str | Path | None = None,
     half: bool = False,
     graph: Graph = _DEFAULTS[2],
+    deploy: bool = False,
 ) -> list[Agreement | verification.Refusal]:
     """Writes a generator in its form for inference, runs what was written, and compares it with the Keras model.
 
@@ -72,6 +82,7 @@ def export(
         tfjs_python: Python of an environment that has the TF.js converter.
         half: whether weights are stored as float16; an ONNX file then computes in float16, too.
         graph: what an ONNX or OpenVINO file takes and gives.
+        deploy: whether `deploy/` beside a SavedModel's versions is written: container, manifests, monitoring, client.
 
     Returns:
         What was written and how it compares with the Keras model.
@@ -87,7 +98,9 @@ def export(
     if format in _SUFFIXES:
         check_output(to, (_SUFFIXES[format],), overwrite, "--to")
     _check_options(
-        format, (serving, lite, graph), {"licence": licence, "tfjs_python": tfjs_python, "half": half or None}
+        format,
+        (serving, lite, graph),
+        {"licence": licence, "tfjs_python": tfjs_python, "half": half or None, "deploy": deploy or None},
     )
     if format in pytorch_file.FORMATS:
         return [pytorch_file.write_pytorch(_any_network(model), to, half)]
@@ -107,7 +120,12 @@ def export(
         about = model_card.metadata(card, generator)
         return [openvino_file.write_openvino(generator, to, graph, half, about, overwrite)]
     if format == "saved_model":
-        return [write_saved_model(generator, to, card, serving)]
+        if deploy:
+            deploying.check_free(to)
+        agreement = write_saved_model(generator, to, card, serving)
+        if deploy:
+            deploying.write_deployment(agreement.path, card | {"max_megapixels": serving.max_megapixels})
+        return [agreement]
     return _all(model, generator, to, card, serving, overwrite)
 
 

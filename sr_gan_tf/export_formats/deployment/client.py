@@ -1,0 +1,138 @@
+"""Enlarges a picture by a model server: `python client.py photo.jpg enlarged.png [--rest] [--server HOST]`.
+
+Needs Python only with `--rest`, tensorflow-serving-api for gRPC. The time-out follows from the picture's size; what a
+server that starts or is busy refuses is tried again.
+"""
+
+import argparse
+import base64
+import json
+import struct
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+MODEL = "@NAME@"
+# Measured at export and tripled: other machines and requests that wait in line.
+SECONDS_PER_MEGAPIXEL = float("@CLIENT_SECONDS@")
+SHORTEST_SECONDS = 30.0
+# Where the header doesn't tell the size: the largest picture that the model accepts.
+LARGEST_MEGAPIXELS = float("@MEGAPIXELS@")
+ATTEMPTS = 5
+
+
+class ServerError(Exception):
+    """The server's answer, or that there was none."""
+
+
+def megapixels(content: bytes) -> float:
+    """Megapixels that the header of a PNG or JPEG file names."""
+    if content.startswith(b"\x89PNG\r\n\x1a\n") and len(content) >= 24:
+        width, height = struct.unpack(">II", content[16:24])
+        return width * height / 1e6
+    if content.startswith(b"\xff\xd8"):
+        place = 2
+        while place + 9 < len(content):
+            marker, length = content[place + 1], struct.unpack(">H", content[place + 2 : place + 4])[0]
+            if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+                height, width = struct.unpack(">HH", content[place + 5 : place + 9])
+                return width * height / 1e6
+            place += 2 + length
+    return LARGEST_MEGAPIXELS
+
+
+def timeout_of(content: bytes, per_megapixel: float = SECONDS_PER_MEGAPIXEL) -> float:
+    """Seconds to wait for an answer."""
+    return SHORTEST_SECONDS + per_megapixel * megapixels(content)
+
+
+def by_rest(content: bytes, server: str, model: str, timeout: float) -> tuple[bytes, str]:
+    """The enlarged PNG and the status, by HTTP and JSON."""
+    picture = {"b64": base64.b64encode(content).decode()}
+    body = json.dumps({"signature_name": "encoded", "instances": [{"image_bytes": picture}]}).encode()
+    request = urllib.request.Request(f"http://{server}/v1/models/{model}:predict", body)
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            prediction = json.load(answer)["predictions"][0]
+    except urllib.error.HTTPError as error:
+        if error.code in (429, 502, 503, 504):
+            raise ConnectionError(f"HTTP {error.code}") from error
+        raise ServerError(f"HTTP {error.code}: {error.read(500).decode(errors='replace')}") from error
+    except urllib.error.URLError as error:
+        raise ConnectionError(str(error.reason)) from error
+    return base64.b64decode(prediction["output_bytes"]["b64"]), prediction["status"]
+
+
+def by_grpc(content: bytes, server: str, model: str, timeout: float) -> tuple[bytes, str]:
+    """The same by gRPC, without the third that base64 adds."""
+    import grpc
+    from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = model, "encoded"
+    shape = tensor_shape_pb2.TensorShapeProto(dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=1)])
+    tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, tensor_shape=shape, string_val=[content])
+    request.inputs["image_bytes"].CopyFrom(tensor)
+    unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    with grpc.insecure_channel(server, options=unlimited) as channel:
+        try:
+            answer = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=timeout)
+        except grpc.RpcError as error:
+            if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED):
+                raise ConnectionError(error.details()) from error
+            raise ServerError(f"{error.code().name}: {error.details()}") from error
+    return answer.outputs["output_bytes"].string_val[0], answer.outputs["status"].string_val[0].decode()
+
+
+def enlarge(content: bytes, send, attempts: int = ATTEMPTS, pause: float = 1.0) -> bytes:
+    """The enlarged PNG; a server that can't be reached is tried again after 1, 2, 4 ... seconds.
+
+    Raises:
+        ServerError: it refused, or could not be reached.
+    """
+    for attempt in range(attempts):
+        try:
+            output, status = send(content)
+        except ConnectionError as error:
+            if attempt + 1 == attempts:
+                raise ServerError(f"no answer after {attempts} attempts: {error}") from error
+            time.sleep(pause * 2**attempt)
+            continue
+        if status:
+            raise ServerError(status)
+        return output
+    raise ServerError("no attempt was made")
+
+
+def main() -> int:
+    """The command line; 0, 1 for what the server says, 2 for a mistake."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--server", help="default: localhost:8500 for gRPC, localhost:8501 for REST")
+    parser.add_argument("--model", default=MODEL)
+    parser.add_argument("--rest", action="store_true")
+    parser.add_argument("--timeout", type=float, help="seconds; default: by the picture's size")
+    parser.add_argument("--overwrite", action="store_true")
+    options = parser.parse_args()
+    if options.output.exists() and not options.overwrite:
+        print(f"error: {options.output} already exists; pass --overwrite", file=sys.stderr)
+        return 2
+    server = options.server or f"localhost:{8501 if options.rest else 8500}"
+    try:
+        content = options.picture.read_bytes()
+        timeout = options.timeout or timeout_of(content)
+        function = by_rest if options.rest else by_grpc
+        output = enlarge(content, lambda picture: function(picture, server, options.model, timeout))
+        options.output.write_bytes(output)
+    except (OSError, ServerError, TimeoutError) as error:
+        print(f"error: {options.picture}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

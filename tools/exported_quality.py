@@ -1,0 +1,61 @@
+"""Prints the table of docs/export.md: size, time and PSNR-Y of exported files on test sets, beside the network's own.
+
+    python tools/exported_quality.py span_x4 FILE ... --data Set5/x4 Set14/x4
+
+A FILE is what `sr-gan-tf export` wrote for pictures of any size: .tflite, .onnx, .xml or .param. Each folder of --data
+has LR/ and HR/ with the same names. Pictures are run whole; the time is that of one picture of 128x128.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import sr_gan_tf
+from sr_gan_tf.export_formats import litert, ncnn_file, onnx_file, openvino_file, verification
+from sr_gan_tf.metrics.psnr_ssim import psnr_y
+from sr_gan_tf.pictures.reading import read_rgb
+
+
+def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """The file as a function of (1, H, W, 3) pictures in [0, 1]."""
+    if path.suffix == ".param":
+        return ncnn_file.runner(path, path.with_suffix(".bin"))
+    return {".tflite": litert.runner, ".onnx": onnx_file.runner, ".xml": openvino_file.runner}[path.suffix](path)
+
+
+def mean_psnr(run: Callable, folder: Path, scale: int) -> float:
+    values = []
+    for path in sorted((folder / "LR").iterdir()):
+        hr = read_rgb(folder / "HR" / path.name)
+        output = run(read_rgb(path)[None].astype(np.float32) / 255)[0]
+        sr = np.rint(np.clip(output, 0, 1) * 255).astype(np.uint8)
+        values.append(psnr_y(hr[: len(sr), : sr.shape[1]], sr, crop=scale))
+    return float(np.mean(values))
+
+
+def size_of(path: Path) -> int:
+    return sum(item.stat().st_size for item in {path, path.with_suffix(".bin")} if item.exists())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model")
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--data", nargs="+", type=Path, required=True)
+    arguments = parser.parse_args()
+    model = sr_gan_tf.load(arguments.model).for_inference()
+    runs = {"Keras": (None, model.predict_on_batch)} | {path.name: (path, runner(path)) for path in arguments.files}
+    print("| file | MB | ms | " + " | ".join(f"PSNR-Y {folder.parent.name}" for folder in arguments.data) + " |")
+    print("|---" * (3 + len(arguments.data)) + "|")
+    picture = verification.photographs(1, 128, 128)
+    for name, (path, run) in runs.items():
+        (milliseconds,) = verification.median_milliseconds([lambda run=run: run(picture)])
+        values = " | ".join(f"{mean_psnr(run, folder, model.scale):.3f}" for folder in arguments.data)
+        size = "" if path is None else f"{size_of(path) / 1e6:.2f}"
+        print(f"| {name} | {size} | {milliseconds:.0f} | {values} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
