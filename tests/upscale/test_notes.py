@@ -1,0 +1,56 @@
+"""What a result cannot keep is said once for each file and counted at the end."""
+
+import struct
+
+import numpy as np
+from PIL import Image
+
+from sr_gan_tf.pictures.metadata import Metadata
+from sr_gan_tf.pictures.reading import read_image, write_image
+from sr_gan_tf.upscale import main
+
+IPTC = b"\x1c\x02\x78\x00\x05hello"
+TEXT = (b"tEXt", b"parameters\0a cat")
+
+
+def test_what_is_not_kept_is_said_and_counted(model, cat, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_image(folder / "a.png", cat[:20, :20], metadata=Metadata(iptc=IPTC, texts=(TEXT,)))
+    write_image(folder / "b.png", cat[:20, :20], metadata=Metadata(iptc=IPTC))
+    write_image(folder / "c.png", cat[:20, :20])
+    assert main([str(folder), "--model", model, "-o", str(tmp_path / "png")]) == 0
+    assert "not kept" not in capsys.readouterr().err
+    assert read_image(tmp_path / "png" / "a.png").metadata.texts == (TEXT,)
+    assert main([str(folder), "--model", model, "-o", str(tmp_path / "webp"), "--format", "webp"]) == 0
+    notes = capsys.readouterr().err.splitlines()
+    assert [line for line in notes if "not kept" in line] == [
+        f"note: {folder}/a.png: not kept: IPTC, text 'parameters'",
+        f"note: {folder}/b.png: not kept: IPTC",
+    ]
+    assert sum("2 of 3 pictures" in line for line in notes) == 1
+    # Who leaves everything out wants no list of it.
+    assert main([str(folder), "--model", model, "-o", str(tmp_path / "bare"), "--format", "webp", "--strip"]) == 0
+    assert "not kept" not in capsys.readouterr().err
+
+
+def test_metadata_through_the_command(model, cat, tmp_path, capsys):
+    """Bytes beyond ASCII, sizes of a panorama, a video that is gone, and a size that grows with the picture."""
+    packet = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<rdf:Description rdf:about="" xmlns:GPano="http://ns.google.com/photos/1.0/panorama/" '
+        b'xmlns:GCamera="http://ns.google.com/photos/1.0/camera/" GCamera:MotionPhoto="1" '
+        b'GPano:FullPanoWidthPixels="20"/></rdf:RDF></x:xmpmeta>'
+    )
+    artist = "写真家 é\0".encode()
+    exif = b"II*\0\x08\0\0\0" + struct.pack("<HHHIII", 1, 0x013B, 2, len(artist), 26, 0) + artist
+    path = tmp_path / "in.jpg"
+    Image.fromarray(np.ascontiguousarray(cat[:20, :20])).save(path, exif=b"Exif\0\0" + exif, xmp=packet)
+    for suffix in ("jpg", "png", "tif", "webp", "avif"):
+        target = tmp_path / f"out.{suffix}"
+        assert main([str(path), "--model", model, "-o", str(target)]) == 0
+        assert "not kept: video" in capsys.readouterr().err
+        assert artist in target.read_bytes()
+        found = read_image(target).metadata.xmp
+        assert b'FullPanoWidthPixels="40"' in found
+        assert b"MotionPhoto" not in found
