@@ -27,6 +27,7 @@ from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible
 from sr_gan_tf.models import DEFAULT_MODEL
 from sr_gan_tf.pictures.encoding import FORMATS
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS, read_image, write_image
+from sr_gan_tf.version import __version__
 
 # (name of the result below the folder of results, path of the original)
 Work = tuple[str, str]
@@ -68,7 +69,9 @@ class Enlarger(ModelHandler[Work, PredictionResult, Chain]):
             alpha = enlarge_alpha(picture.alpha, pixels.shape[1::-1], _SETTINGS.seamless, None)
         with tempfile.TemporaryDirectory() as folder:
             result = Path(folder) / f"result{PurePosixPath(name).suffix}"
-            write_image(result, pixels, alpha, picture.metadata)
+            before, after = picture.pixels.shape[1::-1], pixels.shape[1::-1]
+            software = f"sr_gan_tf {__version__}: {chain.name} x{chain.scale}"
+            write_image(result, pixels, alpha, picture.metadata.resized(before, after, software))
             return result.read_bytes()
 
 

@@ -11,6 +11,11 @@ import numpy as np
 _MOST_SEGMENTS = 100_000
 _LARGEST_CHUNK = 1 << 26
 _PIXEL_CHUNKS = (b"IDAT", b"fdAT", b"fcTL", b"acTL", b"PLTE", b"tRNS", b"IEND", b"IHDR")
+_MOST_BOXES = 1000
+_JPEG2000_UUIDS = {
+    bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp",
+    b"JpgTiffExif->JP2": "exif",
+}
 IPTC_RESOURCE = 0x0404
 # The copyright flag, the URL, the digest of IPTC, and paths: they hold for any size. Others describe a size, a print or
 # a thumbnail.
@@ -124,6 +129,40 @@ def raw_profile_text(name: str, data: bytes) -> bytes:
     digits = data.hex()
     lines = [digits[start : start + 72] for start in range(0, len(digits), 72)]
     return "\n{}\n{:8d}\n{}\n".format(name, len(data), "\n".join(lines)).encode()
+
+
+def jpeg2000_boxes(file: IO[bytes]) -> dict[str, bytes]:
+    """The ICC profile, XMP and EXIF of a JP2 file (ISO/IEC 15444-1, annex I), named as Pillow names them."""
+    found: dict[str, bytes] = {}
+    places = [(0, 1 << 62)]
+    for _ in range(_MOST_BOXES):
+        place, end = places[-1]
+        file.seek(place)
+        head = file.read(16)
+        if place >= end or len(head) < 8:
+            places.pop()
+            if not places:
+                break
+            continue
+        length, kind = struct.unpack_from(">I4s", head)
+        start = 16 if length == 1 else 8
+        length = int.from_bytes(head[8:16], "big") if length == 1 else length
+        if length < start:  # 0: up to the end of the file, as the coded picture's box
+            places.pop()
+            if not places:
+                break
+            continue
+        places[-1] = (place + length, end)
+        if kind == b"jp2h":
+            places.append((place + start, place + length))
+        elif kind in (b"colr", b"uuid") and length < _LARGEST_CHUNK:
+            file.seek(place + start)
+            body = file.read(length - start)
+            if kind == b"colr" and body[:1] == b"\x02":
+                found.setdefault("icc_profile", body[3:])
+            elif body[:16] in _JPEG2000_UUIDS:
+                found[_JPEG2000_UUIDS[body[:16]]] = body[16:]
+    return found
 
 
 def photoshop_resources(block: bytes) -> tuple[bytes | None, bytes | None]:

@@ -13,8 +13,10 @@ import dataclasses
 import struct
 from collections.abc import Callable
 
+from sr_gan_tf.pictures.places import GEOREFERENCE, georeference, subject
+
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_SHORT, _LONG = 3, 4
+_SHORT, _LONG, _DOUBLE = 3, 4, 12
 _WIDTH, _HEIGHT, _ORIENTATION, _SOFTWARE = 0x0100, 0x0101, 0x0112, 0x0131
 _EXIF, _GPS, _INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 POINTERS = (_EXIF, _GPS, _INTEROPERABILITY)
@@ -174,7 +176,13 @@ def resized(exif: bytes | None, before: tuple[int, int], after: tuple[int, int],
     for tag in _SUBJECTS:
         if tag in details and details[tag].kind == _SHORT:
             numbers = struct.unpack(f"{layout.order}{details[tag].count}H", details[tag].value)
-            overwrite(details[tag], *_moved(numbers, turn, stored, before, after))
+            overwrite(details[tag], *subject(numbers, turn, stored, before, after))
+    for tag, size in GEOREFERENCE.items():
+        entry = parts[0].get(tag)
+        if entry is not None and entry.kind == _DOUBLE and entry.count % size == 0:
+            coded = struct.Struct(f"{layout.order}{entry.count}d")
+            place = layout.number(data, entry.place + 8, 4)
+            data[place : place + coded.size] = coded.pack(*georeference(tag, coded.unpack(entry.value), before, after))
     small = _without_thumbnail(bytes(data), layout)
     text = software.encode() + b"\0"
     return _with_entries(small, [Entry(_SOFTWARE, 2, len(text), text)])
@@ -206,6 +214,15 @@ def with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
         exif,
         [Entry(_ACROSS, 5, 1, lengths[0]), Entry(_DOWN, 5, 1, lengths[1]), Entry(_UNIT, _SHORT, 1, layout.pack(2, 2))],
     )
+
+
+def upright(exif: bytes) -> bytes:
+    """The block of a picture that was turned as it says: it must not be turned again."""
+    if orientation(exif) == 1:
+        return exif
+    layout, parts = directories(exif)
+    place = parts[0][_ORIENTATION].place
+    return exif[: place + 8] + layout.pack(1, 2) + exif[place + 10 :]
 
 
 def without_orientation(exif: bytes) -> bytes:
@@ -271,20 +288,3 @@ def _spans(data: bytes, layout: Layout) -> list[tuple[int, int]]:
                 place = layout.number(data, entry.place + 8, 4)
                 result.append((place, place + len(entry.value)))
     return result
-
-
-def _moved(numbers: tuple[int, ...], turn: int, stored: tuple, before: tuple, after: tuple) -> list[int]:
-    """A subject's center, and its size where it has one, from the stored picture to the upright enlarged one."""
-    if not 2 <= len(numbers) <= 4:
-        return list(numbers)
-    x, y, *size = numbers
-    if turn in (2, 3):
-        x = stored[0] - x
-    if turn in (3, 4):
-        y = stored[1] - y
-    if turn >= 5:
-        x, y = {5: (y, x), 6: (stored[1] - y, x), 7: (stored[1] - y, stored[0] - x), 8: (y, stored[0] - x)}[turn]
-        size = size[::-1]
-    across, down = after[0] / before[0], after[1] / before[1]
-    factors = (across, down, *((across, down) if len(size) == 2 else (across,))[: len(size)])
-    return [min(65535, max(0, round(value * factor))) for value, factor in zip((x, y, *size), factors, strict=True)]

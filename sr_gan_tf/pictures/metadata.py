@@ -133,7 +133,7 @@ def fitting(metadata: Metadata, format: str, channels: int) -> Metadata:
     profile = metadata.icc_profile and adapted(metadata.icc_profile, channels)
     if metadata.icc_profile is None and "color" not in KEPT.get(format, ()):
         profile = metadata.color.profile(channels)
-    exif = exif_blocks.without_prefix(metadata.exif) if metadata.exif else None
+    exif = exif_blocks.upright(exif_blocks.without_prefix(metadata.exif)) if metadata.exif else None
     if metadata.dpi and format in ("WEBP", "AVIF"):
         exif = exif_blocks.with_resolution(exif, metadata.dpi)
     if exif and format == "AVIF":

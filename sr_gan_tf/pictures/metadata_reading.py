@@ -3,7 +3,7 @@
 import io
 import struct
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from PIL import Image
 
@@ -12,6 +12,7 @@ from sr_gan_tf.pictures import exif_in_tiff
 from sr_gan_tf.pictures import xmp as xmp_packets
 from sr_gan_tf.pictures.color import NO_COLOR, color_of_avif, color_of_png
 from sr_gan_tf.pictures.containers import (
+    jpeg2000_boxes,
     jpeg_segments,
     photoshop_resources,
     png_chunks,
@@ -154,7 +155,9 @@ def _tiff_dpi(values: dict[int, bytes], order: str) -> tuple[float, float] | Non
 
 def _of_others(image: Image.Image, file: IO[bytes]) -> Metadata:
     """Formats whose blocks Pillow hands on as they came: WebP, AVIF, GIF, BMP, JPEG 2000 and plug-ins."""
-    info = image.info
+    info: dict[Any, Any] = dict(image.info)
+    if image.format == "JPEG2000":
+        info |= jpeg2000_boxes(file)
     packet = info.get("xmp")
     packet = packet.encode() if isinstance(packet, str) else packet
     exif = (_avif_exif(image) if image.format == "AVIF" else None) or info.get("exif")

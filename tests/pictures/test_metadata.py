@@ -1,4 +1,4 @@
-"""Metadata byte for byte: EXIF, XMP, IPTC, Photoshop's resources, texts, and what is said of the rest."""
+"""Metadata byte for byte: EXIF, IPTC, Photoshop's resources, texts, and what is said of the rest."""
 
 import io
 import struct
@@ -9,7 +9,7 @@ import tifffile
 from exif_blocks import ARTIST, MAKER_NOTE, exif_block, raw_values
 from PIL import Image
 
-from sr_gan_tf.pictures import exif, xmp
+from sr_gan_tf.pictures import exif
 from sr_gan_tf.pictures.encoding import Encoding, encode
 from sr_gan_tf.pictures.exif_in_tiff import from_tiff
 from sr_gan_tf.pictures.metadata import Metadata, text
@@ -128,100 +128,6 @@ def test_exif_in_a_big_tiff(monkeypatch, order):
         assert tiff.pages[0].tags["ExifTag"].value["ExifVersion"] in ("0232", b"0232")
 
 
-def _packet(properties: str, inner: str = "") -> bytes:
-    return (
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-        f"<rdf:Description rdf:about='' {properties}>{inner}</rdf:Description></rdf:RDF></x:xmpmeta>"
-    ).encode()
-
-
-_PANO = 'xmlns:GPano="http://ns.google.com/photos/1.0/panorama/"'
-_REGIONS = (
-    'xmlns:mwg-rs="http://www.metadataworkinggroup.com/schemas/regions/" '
-    'xmlns:stDim="http://ns.adobe.com/xap/1.0/sType/Dimensions#" xmlns:stArea="http://ns.adobe.com/xmp/sType/Area#"'
-)
-
-
-@pytest.mark.parametrize(
-    ("packet", "expected"),
-    [
-        (_packet(f'{_PANO} GPano:FullPanoWidthPixels="90"'), b'FullPanoWidthPixels="360"'),
-        (_packet(_PANO, "<GPano:CroppedAreaTopPixels>7</GPano:CroppedAreaTopPixels>"), b"Pixels>28</GPano:"),
-        (_packet(f'{_PANO.replace("GPano", "p")} p:FullPanoHeightPixels="60"'), b'p:FullPanoHeightPixels="240"'),
-        (
-            _packet(_REGIONS, '<mwg-rs:R><mwg-rs:A stDim:w="90" stDim:h="60" stDim:unit="pixel"/></mwg-rs:R>'),
-            b'stDim:w="360" stDim:h="240"',
-        ),
-        (_packet(_REGIONS, '<mwg-rs:A stDim:w="90" stDim:unit="inch"/>'), b'stDim:w="90"'),
-        (_packet('xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"'), b'tiff:Orientation="1"'),
-    ],
-)
-def test_sizes_in_xmp(packet, expected):
-    result, lost = xmp.resized(packet, BEFORE, AFTER)
-    assert expected in result
-    assert not lost
-
-
-def test_regions_turn_with_the_picture():
-    packet = _packet(
-        _REGIONS, '<mwg-rs:A stArea:x="0.25" stArea:y="0.1" stArea:w="0.2" stArea:h="0.4" stArea:unit="normalized"/>'
-    )
-    result, _ = xmp.resized(packet, (60, 90), (240, 360), turn=6)
-    assert b'stArea:x="0.9" stArea:y="0.25" stArea:w="0.4" stArea:h="0.2"' in result
-
-
-def test_promises_are_removed_and_named():
-    packet = _packet(
-        'xmlns:g="http://ns.adobe.com/hdr-gain-map/1.0/" xmlns:c="http://ns.google.com/photos/1.0/camera/" '
-        'xmlns:dc="http://purl.org/dc/elements/1.1/" g:Version="1.0" c:MotionPhoto="1" c:MicroVideoOffset="50" '
-        'dc:format="kept"',
-        "<g:GainMapMax>3.5</g:GainMapMax>",
-    )
-    result, lost = xmp.resized(packet, BEFORE, AFTER)
-    assert set(lost) == {"gain map", "video"}
-    assert b"kept" in result
-    assert not any(word in result for word in (b"Version", b"GainMapMax", b"MotionPhoto=", b"MicroVideoOffset"))
-
-
-def test_xmp_that_needs_no_change_keeps_its_bytes():
-    for packet in (
-        _packet("xmlns:dc='http://purl.org/dc/elements/1.1/' dc:title='<' ")[:-3],
-        _packet("", "<!-- é -->"),
-    ):
-        assert xmp.resized(packet, BEFORE, AFTER) == (packet, ())
-
-
-@pytest.mark.parametrize("large", ["attribute", "element", "descriptions"])
-def test_large_xmp_in_jpeg(tmp_path, large):
-    words = "lorem &amp; ipsum é " * 6000
-    names = 'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:p="http://ns.adobe.com/photoshop/1.0/"'
-    packet = {
-        "attribute": _packet(f'{names} dc:title="T" p:History="{words}"'),
-        "element": _packet(f'{names} dc:title="T"', f"<p:History>{words}</p:History>"),
-        "descriptions": _packet(f'{names} dc:title="T"').replace(
-            b"</rdf:RDF>",
-            f"<rdf:Description {names}><p:History>{words}</p:History></rdf:Description></rdf:RDF>".encode(),
-        ),
-    }[large]
-    path = tmp_path / "large.jpg"
-    write_image(path, np.zeros((8, 8, 3), np.uint8), metadata=Metadata(xmp=packet))
-    with Image.open(path) as image:
-        main = image.info["xmp"]
-    assert len(main) < 65503
-    assert b'dc:title="T"' in main
-    back = read_image(path).metadata
-    assert not back.lost
-    # Whole again, and without the pointer to another part.
-    assert words.encode() in back.xmp
-    assert b'dc:title="T"' in back.xmp
-    assert b"HasExtendedXMP" not in back.xmp
-    # A part that is missing is said.
-    data = path.read_bytes()
-    place = data.index(b"http://ns.adobe.com/xmp/extension/\0")
-    broken = data[:place] + data[place:].replace(b"xmp/extension/", b"xmp/other_one/", 1)
-    assert read_image(broken).metadata.lost == ("damaged part of XMP",)
-
-
 def test_png_texts_and_comments(tmp_path):
     texts = (
         (b"tEXt", b"parameters\0a cat"),
@@ -268,3 +174,54 @@ def test_resolution_by_exif(format):
     back = read_image(file.getvalue()).metadata
     assert back.dpi == (300, 200)
     assert raw_values(back.exif)["main"][0x013B] == ARTIST + b"\0"
+
+
+def test_a_georeference_counts_in_the_new_pixels():
+    values = {
+        33550: [2.0, 4.0, 0.0],
+        33922: [10.0, 20.0, 0.0, 500.0, 600.0, 0.0],
+        34264: [2.0, 0.5, 0, 9, 0.25, 4.0, 0, 8],
+    }
+    values[34264] += [0.0] * 7 + [1.0]
+    file = io.BytesIO()
+    tags = [(tag, "d", len(numbers), numbers, True) for tag, numbers in values.items()]
+    tifffile.imwrite(file, np.zeros((60, 90), np.uint8), photometric="minisblack", extratags=tags, metadata=None)
+    metadata = read_image(file.getvalue()).metadata.resized(BEFORE, (360, 120), "x")
+    out = io.BytesIO()
+    encode(out, [np.zeros((120, 360, 1), np.uint8)], (120, 360, 1), np.uint8, Encoding("TIFF"), metadata)
+    out.seek(0)
+    with tifffile.TiffFile(out) as tiff:
+        found = {tag: tiff.pages[0].tags[tag].value for tag in values}
+    assert found[33550] == (0.5, 2.0, 0.0)
+    assert found[33922] == (40.0, 40.0, 0.0, 500.0, 600.0, 0.0)
+    assert found[34264][:8] == (0.5, 0.25, 0.0, 9.0, 0.0625, 2.0, 0.0, 8.0)
+
+
+def test_blocks_of_a_jpeg_2000():
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(file, "JPEG2000")
+    coded = file.getvalue()
+    profile = b"\0" * 16 + b"RGB " + b"\0" * 200
+    color = struct.pack(">I", 11 + len(profile)) + b"colr\x02\0\0" + profile
+    place = coded.index(b"jp2h") - 4
+    length = struct.unpack_from(">I", coded, place)[0]
+    header = struct.pack(">I", length + len(color)) + coded[place + 4 : place + length] + color
+    packet, uuid = b"<x/>", bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+    boxes = struct.pack(">I", 24 + len(packet)) + b"uuid" + uuid + packet
+    boxes += struct.pack(">I", 24 + len(exif_block())) + b"uuidJpgTiffExif->JP2" + exif_block()
+    metadata = read_image(coded[:place] + header + boxes + coded[place + length :]).metadata
+    assert metadata.icc_profile == profile
+    assert metadata.xmp == packet
+    assert metadata.exif == exif_block()
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp", "avif"])
+def test_a_turned_picture_is_not_turned_again(tmp_path, suffix):
+    picture = Image.fromarray(np.kron(np.array([[255, 0], [0, 0], [0, 0]], np.uint8), np.ones((16, 16), np.uint8)))
+    picture.save(tmp_path / "turned.jpg", exif=b"Exif\0\0" + exif_block(turn=6))
+    first = read_image(tmp_path / "turned.jpg")
+    assert first.pixels.shape[:2] == (32, 48)
+    write_image(tmp_path / f"a.{suffix}", first.pixels, metadata=first.metadata)
+    again = read_image(tmp_path / f"a.{suffix}")
+    assert again.pixels.shape[:2] == (32, 48)
+    assert np.abs(again.pixels.mean(axis=2) - first.pixels[..., 0]).max() < 20
