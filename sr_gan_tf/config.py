@@ -229,13 +229,6 @@ def chosen_by(experiment: Experiment, stage: Stage) -> str | None:
 _EXPERIMENT = TypeAdapter(Experiment)
 
 
-def json_schema() -> dict:
-    """JSON schema of the experiment file, for editors."""
-    schema = _EXPERIMENT.json_schema()
-    schema["properties"]["$schema"] = {"type": "string"}
-    return schema
-
-
 def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """Reads an experiment file and applies `KEY=JSON` overrides, e.g. `stages.0.steps=100`.
 

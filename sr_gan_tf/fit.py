@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 
 from sr_gan_tf.benchmarks.input_pipeline import profile_data
-from sr_gan_tf.config import Experiment, json_schema, load_experiment, to_json
+from sr_gan_tf.config import Experiment, load_experiment, to_json
 from sr_gan_tf.errors import InputError, Parser, Unavailable, command
 from sr_gan_tf.registry.imports import add_import
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.training.advice import slow_bfloat16
 from sr_gan_tf.training.dry_run import plan
 from sr_gan_tf.training.run import fit
+from sr_gan_tf.training.schema import json_schema
 from sr_gan_tf.training.substitutes import TRUNKS, named_together, with_folders, with_trunk
 
 

@@ -102,7 +102,7 @@ def test_a_best_metric_that_is_asked_for_chooses_in_adversarial_stages_too(tiny,
     stages = tuple(dataclasses.replace(stage, steps=2) for stage in tiny.stages)
     experiment = dataclasses.replace(tiny, stages=stages, best_metric="gmsd", validate_every=1, histograms=False)
     said = []
-    folder = fit(experiment, tmp_path / "run", say=said.append)
+    folder = fit(experiment, tmp_path / "run", say=said.append).folder
     assert folder.model == folder.best
     assert not folder.last.exists()
     assert "(the best by gmsd, step " in said[2]

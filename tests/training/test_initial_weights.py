@@ -35,7 +35,7 @@ def tiny(repository):
 
 @pytest.fixture(scope="module")
 def run(tiny, tmp_path_factory):
-    return fit(tiny, tmp_path_factory.mktemp("runs") / "tiny", say=lambda text: None)
+    return fit(tiny, tmp_path_factory.mktemp("runs") / "tiny", say=lambda text: None).folder
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def with_steps(experiment, *steps):
 def trained(experiment, folder):
     """What the run says, and everything that its newest checkpoint holds."""
     said = []
-    run = fit(experiment, folder, say=said.append)
+    run = fit(experiment, folder, say=said.append).folder
     return said, *read_checkpoint(checkpoint_files(run.checkpoints)[0])
 
 

@@ -1,0 +1,192 @@
+"""The JSON schema of experiment files, for editors and validators: names and arguments come from the constructors."""
+
+import inspect
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.errors import PydanticUserError
+
+from sr_gan_tf.build import arguments_of
+from sr_gan_tf.config import Experiment
+from sr_gan_tf.data.augmentation import AUGMENTATIONS
+from sr_gan_tf.data.catalogue import DEGRADATIONS, SOURCES
+from sr_gan_tf.discriminators import DISCRIMINATORS
+from sr_gan_tf.generators import GENERATORS
+from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
+from sr_gan_tf.registry.parts import Catalogue
+from sr_gan_tf.training.optimizers import OPTIMIZERS, SCHEDULES
+
+# What stands at a place of the file: its catalogue, and the arguments that the experiment gives by itself.
+_PLACES: dict[tuple[str, str], tuple[Catalogue, tuple[str, ...]]] = {
+    ("Experiment", "generator"): (GENERATORS, ("scale",)),
+    ("Experiment", "discriminator"): (DISCRIMINATORS, ("image_size",)),
+    ("Data", "train"): (SOURCES, ("scale",)),
+    ("Data", "validation"): (SOURCES, ("scale",)),
+    ("Data", "degradation"): (DEGRADATIONS, ("scale",)),
+    ("Data", "augmentations"): (AUGMENTATIONS, ("scale",)),
+    ("Stage", "content"): (CONTENT_LOSSES, ("scale",)),
+    ("Stage", "adversarial"): (ADVERSARIAL_LOSSES, ()),
+    ("Stage", "features"): (FEATURE_LOSSES, ()),
+    ("Stage", "penalties"): (PENALTIES, ()),
+    ("Stage", "generator_optimizer"): (OPTIMIZERS, ()),
+    ("Stage", "discriminator_optimizer"): (OPTIMIZERS, ()),
+    ("Balance", "instance_noise"): (SCHEDULES, ()),
+}
+_OWN_PART = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
+
+
+def json_schema() -> dict:
+    """JSON schema (2020-12) of the experiment file: each object with its class's arguments, types and defaults."""
+    schema = TypeAdapter(Experiment).json_schema()
+    schema["properties"]["$schema"] = {"type": "string"}
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    definitions = schema["$defs"]
+    owners = definitions | {"Experiment": schema}
+    for (owner, field), (catalogue, given) in _PLACES.items():
+        owners[owner]["properties"][field] = _with_parts(
+            owners[owner]["properties"][field], catalogue, given, definitions
+        )
+    for name in ("Spec", "Source", "Term"):
+        definitions.pop(name, None)
+    return json.loads(json.dumps(schema))  # tuples among the defaults are lists there
+
+
+def _with_parts(value: Any, catalogue: Catalogue, given: Iterable[str], definitions: dict) -> Any:
+    """A field's schema, in which the general object has become one of the catalogue's."""
+    if isinstance(value, dict) and "$ref" in value:
+        kind = value["$ref"].rpartition("/")[2]
+        if kind not in ("Spec", "Source", "Term"):
+            return value
+        return {**value, "$ref": f"#/$defs/{_define(catalogue, given, kind, definitions)}"}
+    if isinstance(value, dict):
+        if value == {"type": "string"} and catalogue is AUGMENTATIONS:
+            return {"enum": list(AUGMENTATIONS)}
+        return {
+            key: item if key in ("default", "description") else _with_parts(item, catalogue, given, definitions)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_with_parts(item, catalogue, given, definitions) for item in value]
+    return value
+
+
+def _define(catalogue: Catalogue, given: Iterable[str], kind: str, definitions: dict) -> str:
+    """Adds what a catalogue's objects look like to the definitions, once; returns its name there."""
+    prefix = catalogue.kind.replace(" ", "_")
+    name = prefix if kind == "Spec" else f"{prefix}_{kind.lower()}"
+    if name in definitions:
+        return name
+    definitions[name] = {}  # a schedule may stand inside an optimizer
+    cases, needy = [], []
+    for class_name, constructor in catalogue.items():
+        config = _configuration(constructor, catalogue, set(given), definitions)
+        if config["required"]:
+            needy.append(class_name)
+        definitions[f"{prefix}.{class_name}"] = config
+        cases.append(
+            {
+                "if": {"properties": {"class_name": {"const": class_name}}, "required": ["class_name"]},
+                "then": {"properties": {"config": {"$ref": f"#/$defs/{prefix}.{class_name}"}}},
+            }
+        )
+    own = {"type": "string", "pattern": _OWN_PART, "description": "a part of your own, module:Name"}
+    names = {"enum": list(catalogue), "description": f"a {catalogue.kind} of the package"}
+    properties: dict[str, Any] = {"class_name": {"anyOf": [names, own]}, "config": {"type": "object"}}
+    if kind in ("Source", "Term"):
+        weight = definitions[kind]["properties"]["weight"]
+        properties["weight"] = _with_parts(weight, SCHEDULES, (), definitions)
+    if needy:
+        cases.append(
+            {
+                "if": {"properties": {"class_name": {"enum": needy}}, "required": ["class_name"]},
+                "then": {"required": ["config"]},
+            }
+        )
+    definitions[name] = {
+        "type": "object", "properties": properties, "required": ["class_name"], "additionalProperties": False,
+        "allOf": cases,
+    }  # fmt: skip
+    return name
+
+
+def _configuration(constructor: Any, catalogue: Catalogue, given: set[str], definitions: dict) -> dict:
+    """The schema of a constructor's arguments."""
+    about = _sentences(constructor)
+    parameters = arguments_of(constructor)
+    return {
+        "type": "object",
+        "description": (inspect.getdoc(constructor) or "").partition("\n")[0],
+        "properties": {
+            name: _argument(name, item, about.get(name), catalogue, definitions) for name, item in parameters.items()
+        },
+        "required": [
+            name for name, item in parameters.items() if item.default is item.empty and name not in given
+        ],
+        "additionalProperties": False,
+    }  # fmt: skip
+
+
+def _argument(
+    name: str, item: inspect.Parameter, sentence: str | None, catalogue: Catalogue, definitions: dict
+) -> dict[str, Any]:
+    if catalogue is OPTIMIZERS and name == "learning_rate":
+        schedule = _define(SCHEDULES, (), "Spec", definitions)
+        found: dict[str, Any] = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"$ref": f"#/$defs/{schedule}"}]}
+    else:
+        found = _type(item, definitions)
+    if sentence:
+        found["description"] = sentence
+    if item.default is not item.empty and _is_json(item.default):
+        found["default"] = item.default
+    return found
+
+
+def _type(item: inspect.Parameter, definitions: dict) -> dict[str, Any]:
+    """The schema of an argument's annotation; without one, of the kind of its default."""
+    annotation = item.annotation
+    if annotation is item.empty or isinstance(annotation, str):
+        default = item.default
+        kinds = {bool: "boolean", str: "string"}
+        if type(default) in kinds:
+            return {"type": kinds[type(default)]}
+        return {"type": "number"} if isinstance(default, (int, float)) else {}
+    try:
+        adapter = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUserError:  # a dataclass has a configuration of its own
+        adapter = TypeAdapter(annotation)
+    found = adapter.json_schema()
+    definitions.update(found.pop("$defs", {}))
+    if found.get("type") == "object" and "title" in found:
+        definitions[found["title"]] = found
+        return {"$ref": f"#/$defs/{found['title']}"}
+    return found
+
+
+def _sentences(constructor: Any) -> dict[str, str]:
+    """The first sentence on each argument in a Google-style docstring."""
+    lines = (inspect.getdoc(constructor) or "").splitlines()
+    if "Args:" not in lines:
+        return {}
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in lines[lines.index("Args:") + 1 :]:
+        if line and not line.startswith(" "):
+            break
+        begin = re.match(r"    (\w+(?:, \w+)*): (.*)", line)
+        if begin:
+            names = begin.group(1).split(", ")
+        text = begin.group(2) if begin else line.strip()
+        for name in names:
+            found[name] = f"{found.get(name, '')} {text}".strip()
+    return {name: re.split(r"(?<=[.;]) ", text)[0].rstrip(".;") for name, text in found.items() if text}
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_json, value))
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
+    return value is None or isinstance(value, (bool, int, float, str))
