@@ -81,12 +81,12 @@ def fit(
         Interrupted: stopped by a signal, after saving.
 
     Example:
-        >>> from sr_gan_tf.config import load_experiment
+        >>> from sr_gan_tf import Experiment
         >>> from sr_gan_tf.fit import fit
-        >>> experiment = load_experiment("experiments/tiny.json", ["stages.0.steps=2", "stages.1.steps=2"])
+        >>> experiment = Experiment.load("experiments/tiny.json").override({"stages.0.steps": 2, "stages.1.steps": 2})
         >>> run = fit(experiment, "runs/example", say=lambda line: None)
-        >>> run.best.is_file()
-        True
+        >>> run.folder.best.is_file(), run.history.series("validation/psnr_y")[0]
+        (True, [2, 4])
     """
     if not isinstance(experiment, Experiment):
         if run_dir is None and Path(experiment).is_dir():
