@@ -5,7 +5,7 @@ import sys
 
 from sr_gan_tf.errors import Parser, command
 from sr_gan_tf.export_formats import verification
-from sr_gan_tf.export_formats.exporting import FORMATS, chosen_format, export
+from sr_gan_tf.export_formats.exporting import FORMATS, NETWORKS, chosen_format, export
 from sr_gan_tf.export_formats.litert import QUANTIZATIONS, Lite
 from sr_gan_tf.export_formats.onnx_file import LAYOUTS, OPSET, SIGNATURES, Graph
 from sr_gan_tf.export_formats.saved_model import MAX_MEGAPIXELS, Serving
@@ -36,6 +36,7 @@ def main(argv: list[str] | None = None) -> None:
             arguments.float16_ends,
         ),
         arguments.deploy,
+        arguments.network,
     )
     for agreement in agreements:
         if not isinstance(agreement, verification.Refusal):
@@ -52,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--format", choices=(*FORMATS, "all"), help="default: by the ending of --to, else saved_model")
     add("--licence", help="license of the weights, for the model card; default: a shipped model's own")
     add("--overwrite", action="store_true", help="replace an existing file; a SavedModel's versions never are")
+    network = "of a run folder, for fine-tuning elsewhere (safetensors, pth); default: generator"
+    add("--network", choices=NETWORKS, default=NETWORKS[0], help=network)
     add("--side", type=int, help="height and width of the one picture it takes (litert, onnx, openvino); default: any")
     add("--half", action="store_true", help="store weights as float16 (onnx, openvino, ncnn, safetensors, pth)")
     served = parser.add_argument_group("saved_model")

@@ -26,6 +26,7 @@ from sr_gan_tf.export_formats.verification import Agreement
 from sr_gan_tf.files import check_output
 from sr_gan_tf.models import load, load_network
 from sr_gan_tf.networks import Network
+from sr_gan_tf.training.initial_weights import discriminator_of
 
 # Files; the others are folders.
 _SUFFIXES = {
@@ -38,6 +39,7 @@ _SUFFIXES = {
     "pth": ".pth",
 }
 FORMATS = ("saved_model", *_SUFFIXES, "tfjs")
+NETWORKS = ("generator", "discriminator")
 _DEFAULTS = (Serving(), Lite(), Graph())
 # Which formats an option is for, if it isn't for all of them.
 _OWNERS = {
@@ -49,6 +51,7 @@ _OWNERS = {
     "licence": ("saved_model", "onnx", "openvino", "all"),
     "tfjs_python": ("tfjs",),
     "deploy": ("saved_model",),
+    "network": pytorch_file.FORMATS,
     "half": ("onnx", "openvino", "ncnn", *pytorch_file.FORMATS),
 }
 
@@ -65,6 +68,7 @@ def export(
     half: bool = False,
     graph: Graph = _DEFAULTS[2],
     deploy: bool = False,
+    network: str = "generator",
 ) -> list[Agreement | verification.Refusal]:
     """Writes a generator in its form for inference, runs what was written, and compares it with the Keras model.
 
@@ -83,6 +87,7 @@ def export(
         half: whether weights are stored as float16; an ONNX file then computes in float16, too.
         graph: what an ONNX or OpenVINO file takes and gives.
         deploy: whether `deploy/` beside a SavedModel's versions is written: container, manifests, monitoring, client.
+        network: `"generator"`, or `"discriminator"` for that of a run's newest checkpoint (`safetensors`, `pth`).
 
     Returns:
         What was written and how it compares with the Keras model.
@@ -97,13 +102,21 @@ def export(
     to, format = Path(to), chosen_format(format, to)
     if format in _SUFFIXES:
         check_output(to, (_SUFFIXES[format],), overwrite, "--to")
+    if network not in NETWORKS:
+        raise InputError(f"--network {network}: expected one of {', '.join(NETWORKS)}")
     _check_options(
         format,
         (serving, lite, graph),
-        {"licence": licence, "tfjs_python": tfjs_python, "half": half or None, "deploy": deploy or None},
+        {
+            "licence": licence,
+            "tfjs_python": tfjs_python,
+            "half": half or None,
+            "deploy": deploy or None,
+            "network": None if network == NETWORKS[0] else network,
+        },
     )
     if format in pytorch_file.FORMATS:
-        return [pytorch_file.write_pytorch(_any_network(model), to, half)]
+        return [pytorch_file.write_pytorch(_any_network(model, network), to, half)]
     generator = model_card.exportable(model if isinstance(model, keras.Model) else load(model), source)
     if format == "keras":
         return [write_keras(generator, to)]
@@ -142,8 +155,12 @@ def chosen_format(format: str | None, to: str | Path) -> str:
     return format
 
 
-def _any_network(model: str | Path | keras.Model) -> Network:
-    """A generator in the form in which it is stored, or a discriminator."""
+def _any_network(model: str | Path | keras.Model, role: str = "generator") -> Network:
+    """A generator in the form in which it is stored, or a discriminator: a file's, or that of a run folder."""
+    if role == "discriminator":
+        if isinstance(model, keras.Model) or not Path(model).is_dir():
+            raise InputError(f"--network discriminator: expected a run folder, found {model}; remove --network")
+        return discriminator_of(model)
     network = model
     if not isinstance(model, keras.Model):
         network = load_network(model) if Path(model).is_file() else load(model)

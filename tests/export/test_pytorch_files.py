@@ -16,6 +16,7 @@ import sr_gan_tf
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.export import export, main
+from sr_gan_tf.export_formats import exporting
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.pytorch_checkpoints.pytorch import FAMILIES, load_pytorch, network_of, read_state
 from sr_gan_tf.pytorch_checkpoints.writing import LAYOUTS, state_of, write_checkpoint
@@ -102,6 +103,18 @@ def test_a_discriminator_is_written_for_fine_tuning_elsewhere(name, tmp_path):
     [agreement] = export(tmp_path / "d.keras", tmp_path / "d.pth")
     assert agreement.difference < 1e-4
     assert type(load_pytorch(tmp_path / "d.pth")).__name__ == name
+
+
+def test_the_discriminator_of_a_run(tmp_path, monkeypatch, capsys):
+    discriminator = stir(DISCRIMINATORS["UNetDiscriminator"](filters=4), 0.02)
+    monkeypatch.setattr(exporting, "discriminator_of", lambda run: discriminator)
+    [agreement] = export(tmp_path, tmp_path / "d.safetensors", network="discriminator")
+    assert agreement.difference < 1e-4
+    assert set(read_state(tmp_path / "d.safetensors")) == set(state_of(discriminator))
+    assert main(["span_x4", "--to", str(tmp_path / "x.pth"), "--network", "discriminator"]) == 2
+    assert "--network discriminator: expected a run folder, found span_x4" in capsys.readouterr().err
+    assert main(["span_x4", "--to", str(tmp_path / "x.onnx"), "--network", "discriminator"]) == 2
+    assert "--network has no effect on --format onnx, only on safetensors or pth" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
