@@ -23,8 +23,10 @@ def _arguments() -> argparse.ArgumentParser:
     where = parser.add_argument_group("results")
     where.add_argument("-o", "--output", help="a file, a folder, or - for stdout; default: beside the originals")
     where.add_argument("--name", help="file name, e.g. '{stem}_{model}_x{scale}'; also {width}, {height}, {suffix}")
-    where.add_argument("--format", help="png, jpg, webp, tif, bmp, avif or gif; default: the output's, the original's")
-    where.add_argument("--quality", type=int, default=95, help="1 to 100 for JPEG, WebP (100: lossless) and AVIF")
+    where.add_argument(
+        "--format", help="png, jpg, webp, tif, bmp, avif, gif, heic or jxl; default: as the output or original"
+    )
+    where.add_argument("--quality", type=int, default=95, help="1 to 100; 100 is lossless in WebP and JPEG XL")
     where.add_argument("--compression", choices=("fast", "small"), default="fast", help="of PNG and TIFF")
     where.add_argument("--overwrite", action="store_true", help="replace existing files")
     where.add_argument("--skip-existing", action="store_true", help="leave pictures out whose result exists")

@@ -24,6 +24,8 @@ _SUFFIX_OF = {
     "BMP": ".bmp",
     "AVIF": ".avif",
     "GIF": ".gif",
+    "HEIF": ".heic",
+    "JXL": ".jxl",
 }
 # What a search takes note of.
 _WANTED = frozenset((*SUFFIXES, *UNREAD))

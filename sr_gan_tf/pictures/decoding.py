@@ -16,6 +16,7 @@ from PIL import Image
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.pictures.deep import BareTiff, deep_samples
+from sr_gan_tf.pictures.extra_formats import ExtraPicture
 from sr_gan_tf.pictures.metadata import Metadata
 from sr_gan_tf.pictures.samples import Samples, interpreted
 
@@ -38,7 +39,7 @@ def quiet() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def orientation(image: Image.Image | BareTiff) -> int:
+def orientation(image: Image.Image | BareTiff | ExtraPicture) -> int:
     """EXIF orientation 1 to 8 of an opened image, as its EXIF or XMP says; 1 where it is absent or damaged."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
@@ -47,7 +48,7 @@ def orientation(image: Image.Image | BareTiff) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def frame_count(image: Image.Image | BareTiff) -> int:
+def frame_count(image: Image.Image | BareTiff | ExtraPicture) -> int:
     """1 for still pictures; a phone's JPEG with a second view (MPO) and a TIFF's further pages are no animation."""
     if image.format not in ("GIF", "WEBP", "PNG", "AVIF"):
         return 1
@@ -58,7 +59,7 @@ def frame_count(image: Image.Image | BareTiff) -> int:
 
 
 def decode(
-    image: Image.Image | BareTiff, source: str | Path | bytes, metadata: Metadata, where: str
+    image: Image.Image | BareTiff | ExtraPicture, source: str | Path | bytes, metadata: Metadata, where: str
 ) -> tuple[np.ndarray, np.ndarray | None, Metadata]:
     """Pixels and alpha of the current frame, and the metadata that still holds for them.
 
@@ -68,6 +69,8 @@ def decode(
         metadata: what the file says besides its pixels.
         where: what messages call it.
     """
+    if isinstance(image, ExtraPicture):
+        return interpreted(image.samples(where), metadata)
     samples = deep_samples(image, source, frame_count(image), where)
     if samples is not None and image.format != "TIFF":
         samples = dataclasses.replace(samples, turn=orientation(image))

@@ -21,6 +21,8 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import reserve
 from sr_gan_tf.pictures.animations import Frame, prepared, save_arriving, with_channels, write_gif, write_png
 from sr_gan_tf.pictures.color import with_nclx
+from sr_gan_tf.pictures.extra_writers import encode_extra
+from sr_gan_tf.pictures.formats import is_available
 from sr_gan_tf.pictures.jpeg_writer import encode_jpeg
 from sr_gan_tf.pictures.metadata import NOTHING, Metadata, fitting
 from sr_gan_tf.pictures.png_writer import encode_png, write_metadata
@@ -30,10 +32,15 @@ FORMATS = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
     ".avif": "AVIF", ".gif": "GIF",
 }  # fmt: skip
+# Of the extra `formats`, where their packages are installed.
+for _suffix, _extra in ((".heic", "HEIF"), (".heif", "HEIF"), (".hif", "HEIF"), (".jxl", "JXL")):
+    if is_available(_extra):
+        FORMATS[_suffix] = _extra
 LARGEST_SIDE = {
     "PNG": 2**31 - 1, "JPEG": 65500, "WEBP": 16383, "TIFF": 2**31 - 1, "BMP": 2**31 - 1, "AVIF": 32768, "GIF": 65535,
+    "HEIF": 16384, "JXL": 2**18,
 }  # fmt: skip
-_WITH_ALPHA = ("PNG", "WEBP", "TIFF", "AVIF", "GIF")
+_WITH_ALPHA = ("PNG", "WEBP", "TIFF", "AVIF", "GIF", "HEIF", "JXL")
 _SIXTEEN_BITS = ("PNG", "TIFF")
 _BYTES_AT_ONCE = 1 << 22
 _PNG_HEAD = 33  # signature and IHDR
@@ -45,7 +52,7 @@ class Encoding:
 
     Args:
         format: one of `FORMATS`' values.
-        quality: 1 to 100 for JPEG, WebP (100 is lossless) and AVIF; others ignore it.
+        quality: 1 to 100 for JPEG, WebP and JPEG XL (100 is lossless), AVIF and HEIC; others ignore it.
         compression: of PNG and TIFF; "small" takes ten times as long for about a tenth less.
     """
 
@@ -119,6 +126,9 @@ def encode(
         encode_jpeg(file, blocks, shape, metadata, encoding.quality)
     else:
         pixels = _collected(blocks, shape, dtype, folder)
+        if encoding.format in ("HEIF", "JXL"):
+            encode_extra(file, encoding.format, pixels, encoding.quality, metadata)
+            return
         whole = _encode_bmp if encoding.format == "BMP" else _encode_by_pillow
         whole(file, pixels, encoding, metadata)
 

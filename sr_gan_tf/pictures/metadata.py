@@ -16,6 +16,8 @@ KEPT = {
     "TIFF": ("ICC profile", "EXIF", "XMP", "IPTC", "Photoshop resources", "resolution"),
     "WEBP": ("ICC profile", "EXIF", "XMP", "resolution"),
     "AVIF": ("ICC profile", "color", "EXIF", "XMP", "resolution"),
+    "HEIF": ("ICC profile", "EXIF", "XMP", "resolution"),
+    "JXL": ("EXIF", "XMP", "resolution"),
     "GIF": ("comment",),
     "BMP": ("resolution",),
 }
@@ -134,9 +136,9 @@ def fitting(metadata: Metadata, format: str, channels: int) -> Metadata:
     if metadata.icc_profile is None and "color" not in KEPT.get(format, ()):
         profile = metadata.color.profile(channels)
     exif = exif_blocks.upright(exif_blocks.without_prefix(metadata.exif)) if metadata.exif else None
-    if metadata.dpi and format in ("WEBP", "AVIF"):
+    if metadata.dpi and format in ("WEBP", "AVIF", "HEIF", "JXL"):
         exif = exif_blocks.with_resolution(exif, metadata.dpi)
-    if exif and format == "AVIF":
+    if exif and format in ("AVIF", "HEIF", "JXL"):
         # AVIF turns pictures by a property of its own, and Pillow decodes and encodes EXIF that speaks of a turn.
         exif = exif_blocks.without_orientation(exif)
     return dataclasses.replace(metadata, icc_profile=profile, exif=exif)

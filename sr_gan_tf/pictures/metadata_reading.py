@@ -20,6 +20,7 @@ from sr_gan_tf.pictures.containers import (
     raw_profile,
 )
 from sr_gan_tf.pictures.deep import BareTiff
+from sr_gan_tf.pictures.extra_formats import ExtraPicture
 from sr_gan_tf.pictures.metadata import Metadata, text
 
 _ICC, _XMP, _IPTC, _PHOTOSHOP, _RESOLUTION = 0x8773, 0x02BC, 0x83BB, 0x8649, (0x011A, 0x011B, 0x0128)
@@ -27,7 +28,7 @@ _HEAD = 1 << 16
 _CREDENTIALS = "content credentials (C2PA), which hold for the original only"
 
 
-def read_metadata(image: Image.Image | BareTiff, source: str | Path | bytes) -> Metadata:
+def read_metadata(image: Image.Image | BareTiff | ExtraPicture, source: str | Path | bytes) -> Metadata:
     """The metadata of an opened picture.
 
     Args:
@@ -37,6 +38,9 @@ def read_metadata(image: Image.Image | BareTiff, source: str | Path | bytes) -> 
     with _stream(source) as file:
         if isinstance(image, BareTiff):
             return _of_tiff(file)
+        if isinstance(image, ExtraPicture):
+            image.complete_info()
+            return _of_others(image, file)
         if image.format in ("JPEG", "MPO"):
             return _of_jpeg(image, file)
         if image.format == "PNG":
@@ -153,7 +157,7 @@ def _tiff_dpi(values: dict[int, bytes], order: str) -> tuple[float, float] | Non
         return None
 
 
-def _of_others(image: Image.Image, file: IO[bytes]) -> Metadata:
+def _of_others(image: Image.Image | ExtraPicture, file: IO[bytes]) -> Metadata:
     """Formats whose blocks Pillow hands on as they came: WebP, AVIF, GIF, BMP, JPEG 2000 and plug-ins."""
     info: dict[Any, Any] = dict(image.info)
     if image.format == "JPEG2000":
@@ -173,7 +177,7 @@ def _of_others(image: Image.Image, file: IO[bytes]) -> Metadata:
     )  # fmt: skip
 
 
-def _avif_exif(image: Image.Image) -> bytes | None:
+def _avif_exif(image: Image.Image | ExtraPicture) -> bytes | None:
     """EXIF as it stands in an AVIF file; Pillow's own is encoded anew where the file is turned."""
     try:
         return vars(image)["_decoder"].get_info()[4] or None

@@ -22,6 +22,7 @@ from sr_gan_tf.pictures.decoding import decode, frame_count, orientation, quiet
 from sr_gan_tf.pictures.deep import BareTiff
 from sr_gan_tf.pictures.encoding import Encoding, encode, format_of
 from sr_gan_tf.pictures.encoding import to_uint8 as to_uint8
+from sr_gan_tf.pictures.extra_formats import ExtraPicture, open_extra
 from sr_gan_tf.pictures.formats import SUFFIXES as SUFFIXES
 from sr_gan_tf.pictures.metadata import NOTHING, Metadata
 from sr_gan_tf.pictures.metadata_reading import damaged_chunk, read_metadata
@@ -160,7 +161,7 @@ def write_image(
     """Writes a picture under its final name only when it is whole; the format is the suffix's.
 
     Args:
-        path: PNG, JPEG, WebP, TIFF, BMP, AVIF or GIF by its suffix.
+        path: PNG, JPEG, WebP, TIFF, BMP, AVIF, GIF, HEIC or JPEG XL by its suffix.
         pixels: uint8 or uint16 (H, W), (H, W, 1) or (H, W, 3); formats of 8 bits get rounded values.
         alpha: (H, W) of the same type; formats without alpha get the picture over white.
         metadata: as much of it as the format has room for.
@@ -216,7 +217,7 @@ def _refusing(where: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _opened(
     source: str | Path | bytes, max_megapixels: float, name: str
-) -> Iterator[tuple[Image.Image | BareTiff, str | Path | bytes, tuple[str, ...]]]:
+) -> Iterator[tuple[Image.Image | BareTiff | ExtraPicture, str | Path | bytes, tuple[str, ...]]]:
     """The opened picture, the source that it was opened from in the end, and what had to be left out for that."""
     where = name or _name(source)
     try:
@@ -238,8 +239,11 @@ def _opened(
         yield image, source if mended is None else mended, lost
 
 
-def _identified(file: IO[bytes]) -> tuple[Image.Image | BareTiff, bytes | None, tuple[str, ...]]:
+def _identified(file: IO[bytes]) -> tuple[Image.Image | BareTiff | ExtraPicture, bytes | None, tuple[str, ...]]:
     """The picture in a file, the file's bytes where they had to be mended, and what is lost by that."""
+    extra = open_extra(file)
+    if extra is not None:
+        return extra, None, ()
     try:
         return Image.open(file, formats=_FORMATS), None, ()
     except (UnidentifiedImageError, SyntaxError):
@@ -262,13 +266,14 @@ def _refusing_unknown(where: str, file: IO[bytes]) -> Iterator[None]:
     try:
         with naming_faults(where):
             yield
-    except Unreadable:
+    except InputError:  # says what is wrong already
         raise
     except UnidentifiedImageError as error:
         if file.seek(0, io.SEEK_END) == 0:
             raise InputError(f"{where}: the file is empty; replace or remove it") from error
         raise InputError(
-            f"{where}: no picture that can be read; expected PNG, JPEG, WebP, BMP, TIFF, AVIF or GIF"
+            f"{where}: no picture that can be read; expected PNG, JPEG, WebP, BMP, TIFF, AVIF, GIF, PPM or "
+            "JPEG 2000, or with 'sr_gan_tf[formats]' HEIC, JPEG XL or camera raw"
         ) from error
     except Exception as error:
         raise InputError(f"{where}: damaged picture ({one_line(error)}); replace or remove it") from error
@@ -278,5 +283,5 @@ def _name(source: str | Path | bytes) -> str:
     return "standard input" if isinstance(source, bytes) else str(source)
 
 
-def _format(image: Image.Image | BareTiff) -> str:
+def _format(image: Image.Image | BareTiff | ExtraPicture) -> str:
     return "JPEG" if image.format == "MPO" else image.format or "PNG"

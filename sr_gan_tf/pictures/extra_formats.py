@@ -1,0 +1,227 @@
+"""HEIC, JPEG XL and camera raw, read by the packages of the extra `formats`; what is refused with a reason instead.
+
+Each opened picture offers as much of a Pillow image as a reader asks for. Pixels come upright from all three decoders,
+so their EXIF orientation says nothing about them any more.
+
+OpenEXR and Radiance files, like TIFFs of floating-point samples, are refused: they hold linear light without a fixed
+white, and which part of it is to be seen is a decision that a converter must be told.
+"""
+
+import io
+from typing import IO, Any
+
+import imagecodecs
+import numpy as np
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.pictures import exif as exif_blocks
+from sr_gan_tf.pictures import exif_in_tiff
+from sr_gan_tf.pictures.formats import EXTRAS, format_by_suffix, is_available
+from sr_gan_tf.pictures.jpeg_xl import jxl_boxes, jxl_size
+from sr_gan_tf.pictures.samples import Samples, widened
+
+_HEAD = 64
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_JXL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n"
+# Raw files that say so in their first bytes; NEF, ARW, PEF and SRW are TIFF files known by their name alone.
+_RAW_STARTS = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
+_TIFF = (b"II*\0", b"MM\0*")
+_DNG_VERSION = 0xC612
+_SCENE_LINEAR = {b"\x76\x2f\x31\x01": "OpenEXR", b"#?RADIANCE": "Radiance HDR", b"#?RGBE": "Radiance HDR"}
+
+
+class ExtraPicture:
+    """A picture of one of the extra formats.
+
+    Attributes:
+        format: "HEIF", "JXL" or "RAW".
+        width, height: of the upright picture.
+        info: `exif`, `icc_profile` and `xmp`, where the file has them.
+    """
+
+    format = ""
+    mode = "RGB"
+    n_frames = 1
+
+    def __init__(self, width: int, height: int, info: dict[str, Any]):
+        self.width, self.height = width, height
+        self.info = {key: value for key, value in info.items() if value}
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height)."""
+        return self.width, self.height
+
+    def getexif(self) -> dict[int, int]:
+        """Nothing: the decoder has turned the pixels already."""
+        return {}
+
+    def complete_info(self) -> None:
+        """Reads what of `info` is too dear for a header."""
+
+    def samples(self, where: str) -> Samples:
+        """The decoded samples; `where` is what messages call the picture."""
+        raise NotImplementedError
+
+
+class _Heif(ExtraPicture):
+    format = "HEIF"
+
+    def __init__(self, file: IO[bytes]):
+        import pillow_heif
+
+        # Kept whole: its decoder reads from the file when the pixels are asked for.
+        heif = pillow_heif.open_heif(io.BytesIO(file.read()), convert_hdr_to_8bit=False)
+        self.image = heif[heif.primary_index]
+        info = self.image.info
+        profile = info.get("icc_profile")
+        super().__init__(*self.image.size, {"exif": info.get("exif"), "icc_profile": profile, "xmp": info.get("xmp")})
+
+    def samples(self, where: str) -> Samples:
+        values = np.asarray(self.image)
+        if values.dtype == np.uint16:
+            bits = int(self.image.info.get("bit_depth", 16))
+            values = widened(values >> (16 - bits), bits)  # they come shifted to the upper bits
+        alpha = "premultiplied" if self.image.mode.startswith(("RGBa", "La")) else "straight"
+        return _by_channels(values, alpha)
+
+
+class _JpegXl(ExtraPicture):
+    format = "JXL"
+
+    def __init__(self, file: IO[bytes]):
+        self.data = file.read()
+        boxes = dict(jxl_boxes(self.data))
+        super().__init__(*jxl_size(boxes[b"jxlc"]), {"xmp": boxes.get(b"xml ")})
+        exif = boxes.get(b"Exif", b"")
+        # Before the block stands where it begins; not every writer has put that in.
+        start = 0 if exif[:4] in _TIFF else 4 + _box_size(exif)
+        if exif[start : start + 4] in _TIFF:
+            self.info["exif"] = exif[start:]
+
+    def samples(self, where: str) -> Samples:
+        values = imagecodecs.jpegxl_decode(self.data)
+        if values.dtype not in (np.uint8, np.uint16):
+            raise InputError(
+                f"{where}: floating-point samples, which have no fixed white; convert it to 8 or 16 bits per sample"
+            )
+        if values.ndim == 4:  # an animation, of which the first frame is taken
+            values = values[0]
+        return _by_channels(values, "straight")
+
+    def complete_info(self) -> None:
+        """Reads the ICC profile: the package that can does so only while it decodes the pixels."""
+        from pillow_jxl import Decoder
+
+        profile = Decoder()(self.data)[3]
+        if profile:
+            self.info["icc_profile"] = bytes(profile)
+
+
+class _CameraRaw(ExtraPicture):
+    format = "RAW"
+
+    def __init__(self, file: IO[bytes]):
+        import rawpy
+
+        data = file.read()
+        try:
+            self.raw = rawpy.imread(io.BytesIO(data))
+        except rawpy.LibRawError as error:
+            reason = error.args[0] if error.args else error
+            reason = reason.decode("ascii", "replace") if isinstance(reason, bytes) else reason
+            raise ValueError(f"camera raw: {reason}") from error
+        sizes = self.raw.sizes
+        turned = sizes.flip in (5, 6)
+        width, height = (sizes.height, sizes.width) if turned else (sizes.width, sizes.height)
+        super().__init__(width, height, {"exif": _raw_exif(data)})
+
+    def samples(self, where: str) -> Samples:
+        """Developed with the camera's white balance into sRGB, 16 bits."""
+        values = self.raw.postprocess(use_camera_wb=True, output_bps=16)
+        self.width, self.height = values.shape[1], values.shape[0]
+        return _by_channels(values, "straight")
+
+
+_READERS = {"HEIF": _Heif, "JXL": _JpegXl, "RAW": _CameraRaw}
+
+
+def open_extra(file: IO[bytes]) -> ExtraPicture | None:
+    """The picture in a file of one of the extra formats, None for files of other kinds.
+
+    Args:
+        file: open at its start, where it is left; a name helps to tell camera raw from TIFF.
+
+    Raises:
+        InputError: its package is not installed, or it holds linear light.
+        Exception: whatever a decoder raises for a damaged file.
+    """
+    head = file.read(_HEAD)
+    for start, name in _SCENE_LINEAR.items():
+        if head.startswith(start):
+            raise InputError(
+                f"{getattr(file, 'name', 'the picture')}: {name} holds linear light without a fixed white; convert it "
+                "first, as in: magick in.exr -colorspace sRGB -depth 16 out.png"
+            )
+    file.seek(0)
+    format = _format(file, head)
+    file.seek(0)
+    if format is None:
+        return None
+    if not is_available(format):
+        package = EXTRAS[format][1]
+        names = {"HEIF": "HEIC", "JXL": "JPEG XL", "RAW": "camera raw"}
+        raise InputError(
+            f"{getattr(file, 'name', 'the picture')}: {names[format]}, which needs the package {package}; "
+            f"pip install {package}, or 'sr_gan_tf[formats]'"
+        )
+    return _READERS[format](file)
+
+
+def _format(file: IO[bytes], head: bytes) -> str | None:
+    if head[4:8] == b"ftyp":
+        if head[8:12] == b"crx ":
+            return "RAW"
+        brands = [head[place : place + 4] for place in (8, *range(16, min(len(head), _box_size(head)), 4))]
+        return "HEIF" if brands[0] in _HEIF_BRANDS and b"avif" not in brands and b"avis" not in brands else None
+    if head.startswith((b"\xff\x0a", _JXL_BOX)):
+        return "JXL"
+    if head.startswith(_RAW_STARTS) or (head[:4] == b"II*\0" and head[8:10] == b"CR"):
+        return "RAW"
+    if head[:4] in _TIFF:
+        suffix = str(getattr(file, "name", "")).rpartition(".")[2]
+        return "RAW" if format_by_suffix(f".{suffix}") == "RAW" or _is_dng(file) else None
+    return None
+
+
+def _box_size(head: bytes) -> int:
+    return int.from_bytes(head[:4], "big")
+
+
+def _is_dng(file: IO[bytes]) -> bool:
+    """Whether a TIFF's first directory has the tag that names DNG's version."""
+
+    def read(place: int, count: int) -> bytes:
+        file.seek(place)
+        return file.read(count)
+
+    try:
+        return bool(exif_in_tiff.tiff_values(read, (_DNG_VERSION,)).get(_DNG_VERSION))
+    except exif_blocks.DamagedExif:
+        return False
+
+
+def _raw_exif(data: bytes) -> bytes | None:
+    """The EXIF of a raw file that is a TIFF."""
+    if data[:4] not in _TIFF:
+        return None
+    try:
+        return exif_in_tiff.from_tiff(lambda place, count: data[place : place + count])
+    except exif_blocks.DamagedExif:
+        return None
+
+
+def _by_channels(values: np.ndarray, alpha: Any) -> Samples:
+    values = values[..., None] if values.ndim == 2 else values
+    channels = values.shape[2]
+    return Samples(values, "grey" if channels <= 2 else "rgb", alpha if channels in (2, 4) else "")
