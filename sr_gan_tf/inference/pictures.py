@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import math
 import shutil
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from sr_gan_tf.pictures.reading import Header, Picture, joined, read_frames
 from sr_gan_tf.version import __version__
 
 NOT_KEPT = "not kept"
+_SMALL_FRAME = 1 << 24  # bytes
 _ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
 
 
@@ -200,7 +202,10 @@ def _animation(job: Job, frames: Iterator[Picture], treatment: Treatment, folder
         pixels = visible_colours(frame.pixels, frame.alpha)
         told = lambda part: report(part / job.frames)  # noqa: E731
         blocks = list(_samples(pixels, frame.alpha, job, treatment, folder, told))
-        whole = scratch_array((job.size[1], job.size[0], blocks[0].shape[2]), blocks[0].dtype, folder)
+        shape, dtype = (job.size[1], job.size[0], blocks[0].shape[2]), blocks[0].dtype
+        # A scratch file is one of few that may be open: small frames, of which many wait, stay in memory.
+        small = math.prod(shape) * dtype.itemsize <= _SMALL_FRAME
+        whole = np.empty(shape, dtype) if small else scratch_array(shape, dtype, folder)
         np.concatenate(blocks, out=whole)
         yield whole, frame.duration, _metadata(frame, job, treatment, whole.shape[2])
 
