@@ -1,4 +1,4 @@
-"""Checks that the constructors of generators share: one line that says what was expected."""
+"""Checks that constructors share; the message says what was expected."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,4 +21,4 @@ def increasing(**ranges: Sequence[float]) -> None:
     """Raises ValueError unless each named range is (low, high) with low < high."""
     for name, value in ranges.items():
         if len(value) != 2 or not value[0] < value[1]:
-            raise ValueError(f"{name}: {value!r} is no range; expected [low, high] with low below high")
+            raise ValueError(f"{name}: {value!r} is not a range; expected [low, high] with low below high")

@@ -1,4 +1,4 @@
-"""What the processor or the graphics card at hand can do."""
+"""What the processor or the graphics card can do."""
 
 from pathlib import Path
 

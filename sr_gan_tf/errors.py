@@ -1,4 +1,4 @@
-"""A user's mistake ends in one line `error: what, where, what was expected, how to mend it` and exit code 2."""
+"""A user's mistake ends in one line `error: what, where, what was expected, how to fix it` and exit code 2."""
 
 import argparse
 import difflib
@@ -11,22 +11,22 @@ from typing import NoReturn
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used; the message is one line and says how to mend it."""
+    """Something the user gave cannot be used; the message is one line and says how to fix it."""
 
 
 class Unavailable(InputError):
-    """Something outside the experiment (a download, weights) can't be had here; the experiment itself is sound."""
+    """Something outside the experiment (a download, weights) is not available here; the experiment itself is valid."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """Stopped by the user or by SIGTERM; the message says what was saved and how to go on."""
+    """Stopped by the user or by SIGTERM; the message says what was saved and how to resume."""
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's parser, whose refusals are `InputError`: one line, without the usage before it."""
+    """An argparse parser that raises InputError: one line, without the usage before it."""
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; {self.prog} --help tells what it takes")
+        raise InputError(f"{message}; see {self.prog} --help")
 
 
 def command(main: Callable[[list[str] | None], int | None]) -> Callable[..., int]:

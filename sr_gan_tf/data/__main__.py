@@ -1,6 +1,6 @@
-"""Looks after training data: `check` every picture, `benchmark` the pipeline, measure its `memory`.
+"""Training data: `check` every picture, `benchmark` the pipeline, measure its `memory`.
 
-`check` ends with exit code 1 where it found problems.
+`check` ends with exit code 1 if it found problems.
 """
 
 import math
@@ -18,14 +18,16 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command with the words of `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.data", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    check = commands.add_parser("check", help="list unreadable, mismatched, small and doubly used pictures")
-    benchmark = commands.add_parser("benchmark", help="batches a second against plain decoding and SRResNet's training")
+    check = commands.add_parser("check", help="list unreadable, mismatched, small and shared pictures")
+    benchmark = commands.add_parser(
+        "benchmark", help="batches per second, compared with plain decoding and SRResNet's training"
+    )
     for one in (check, benchmark):
         one.add_argument("experiment", help="experiment file")
         add_import(one, experiment=True)
         one.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="e.g. data.patch_size=64")
-    benchmark.add_argument("--batches", type=int, default=100, help="batches a round (default 100)")
-    benchmark.add_argument("--rounds", type=int, default=3, help="rounds, of which the median counts (default 3)")
+    benchmark.add_argument("--batches", type=int, default=100, help="batches per round (default 100)")
+    benchmark.add_argument("--rounds", type=int, default=3, help="number of rounds; the median counts (default 3)")
     memory = commands.add_parser("memory", help="anonymous memory while reading a large synthetic store")
     memory.add_argument("--gigabytes", type=float, default=40.0, help="size of the sparse store (default 40)")
     memory.add_argument("--batches", type=int, default=2000, help="batches drawn from it (default 2000)")

@@ -20,7 +20,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 
 class Augmentation:
-    """Maps a uint8 pair (lr, hr), (h, w, 3) and (H, W, 3), to another one of the same shapes.
+    """Maps a uint8 pair (lr, hr), (h, w, 3) and (H, W, 3), to a pair of the same shapes.
 
     `draws` gives the sample's random numbers, `partner()` a second pair to mix with.
     """

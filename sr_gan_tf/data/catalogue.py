@@ -1,4 +1,4 @@
-"""The experiment's words for sources and degradations, and the objects made from them."""
+"""The names of sources and degradations in experiments, and the objects made from them."""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -1,6 +1,6 @@
 """Checks every picture of an experiment: unreadable, mismatched, too small, or in both train and validation.
 
-Two pictures count as the same when the fine structure of their 24x24 grey miniatures correlates, as they are or
+Two pictures count as the same when the fine structure of their 24x24 gray miniatures correlates, as they are or
 mirrored. That survives another format, size, brightness or compression, or a border of 1 % cut off (correlation from
 0.89 on 80 photographs; two different ones of 216 reach 0.57). A part cut out of a picture is not found.
 """
@@ -29,7 +29,7 @@ _ALIKE = 0.7  # correlation of LR's miniature with HR's
 
 @dataclasses.dataclass
 class Report:
-    """What was found: `problems` by kind, each a line that names the picture; `totals` a line each source."""
+    """What was found: `problems` by kind, one line per picture; `totals`, one line per source."""
 
     problems: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     totals: list[str] = dataclasses.field(default_factory=list)
@@ -46,7 +46,7 @@ class Report:
 
 @dataclasses.dataclass(frozen=True)
 class _Seen:
-    """What is kept of a picture: its size, its miniature's fine structure, or why it can't be read."""
+    """What is kept of a picture: its size, its miniature's fine structure, or why it cannot be read."""
 
     name: str
     size: tuple[int, int] = (0, 0)
@@ -63,7 +63,7 @@ def check(data: config.Data, scale: int, patch_size: int | None = None) -> Repor
         patch_size: the largest of the stages; default: the data's own.
 
     Raises:
-        InputError: for sources that cannot be listed at all.
+        InputError: a source cannot be listed.
     """
     report = Report()
     seen: dict[str, list[_Seen]] = {}
@@ -101,7 +101,7 @@ def _see(example: Example, scale: int) -> _Seen:
     if lr is not None:
         likeness = _correlation(small - small.mean(), (other := _miniature(lr)) - other.mean())
         if likeness < _ALIKE:
-            message = f"{example.name}: LR shows something else than HR (correlation {likeness:.2f})"
+            message = f"{example.name}: LR shows something other than HR (correlation {likeness:.2f})"
             problem = ("mismatched pairs", message)
     return _Seen(example.name, hr.shape[:2], _structure(small), problem)
 
@@ -112,7 +112,7 @@ def _miniature(picture: np.ndarray) -> np.ndarray:
 
 
 def _structure(miniature: np.ndarray) -> np.ndarray:
-    """The miniature without its coarse light and shade, of length 1; (576,) float16."""
+    """The miniature without its low frequencies, of unit length; (576,) float16."""
     fine = miniature - kernels.blurred(miniature[..., None], kernels.gaussian(9, (2.0, 2.0)))[..., 0]
     length = np.linalg.norm(fine)
     # A flat picture has no structure: it resembles nothing.
@@ -160,7 +160,7 @@ def _total(source: Source, pictures: list[_Seen]) -> str:
 
 
 def _stored(report: Report, source: Source, degradation, data: config.Data) -> None:
-    """The state of the source's tiles: whole (then their checksums are verified), or what they will need."""
+    """The state of the source's tiles: complete (then their checksums are verified), or what they will need."""
     folder = store_folder(source, degradation, data.cache_dir)
     if not folder.is_dir():
         needed = estimate(source, degradation)
@@ -168,5 +168,5 @@ def _stored(report: Report, source: Source, degradation, data: config.Data) -> N
         return
     store = TileStore(folder)
     for name in store.verify():
-        report.add("damaged tiles", f"{name} in {folder}; delete the folder, it is made anew")
+        report.add("damaged tiles", f"{name} in {folder}; delete the folder, and it is made again")
     report.totals.append(f"  tiles: {len(store)} pictures in {folder}")

@@ -1,4 +1,4 @@
-"""How an LR picture is made from its HR picture (the realistic chain has its own file).
+"""Makes an LR picture from its HR picture (the realistic chain has its own file).
 
 Each degradation works on one uint8 picture (H, W, 3) and returns the uint8 LR picture, as a file would hold it. It is
 called with NumPy arrays or TensorFlow tensors, eagerly or inside tf.data, and gives the same bits every way, since
@@ -58,7 +58,7 @@ class Degradation:
 
 
 class Bicubic(Degradation):
-    """MATLAB's antialiased bicubic reduction, to the bit.
+    """MATLAB's antialiased bicubic reduction, bit for bit.
 
     Args:
         scale: HR pixels an LR pixel.
@@ -125,7 +125,7 @@ class BlurResize(Degradation):
         if taps < 1 or taps % 2 == 0:
             raise ValueError(f"taps: expected an odd number, found {taps}")
         self.scale, self.sigma, self.taps, self.order, self.kernel = scale, sigma, taps, order, kernel
-        # What lies further away than three standard deviations and the kernel of the reduction counts for nothing.
+        # Pixels beyond three standard deviations and the reduction's kernel have no influence.
         reach = min(taps // 2, int(np.ceil(3 * sigma[1]))) * (scale if order == "resize_blur" else 1) + 3 * scale
         self.margin = -(-reach // scale) * scale
 

@@ -1,8 +1,8 @@
-"""The journal of a store in the making: which pictures are safely on disk.
+"""The journal of an unfinished store: which pictures are safely on disk.
 
 Tiles are appended to `tiles.bin` and synced, then their pictures' lines are appended to `pictures.jsonl` and synced.
 A process that is killed leaves a journal whose lines are all true; the next one checks them against the tiles, cuts
-off what was written beyond them and goes on.
+off what was written beyond them and continues.
 
 Lines come in the source's order. `unread` in a line tells a picture at which the disk or the memory failed ("fault") or
 that had gone ("gone"); if a later attempt fares better, it gets another line, behind those of the whole source.
@@ -44,7 +44,7 @@ class Journal:
         return self
 
     def __exit__(self, kind, value, trace) -> None:
-        # After Ctrl-C or a bad file what was done is kept; after a full disk it cannot be.
+        # Finished pictures are kept after Ctrl-C or a bad file; after a full disk they cannot be.
         with contextlib.suppress(OSError):
             if kind is not None:
                 self.sync()
@@ -56,7 +56,7 @@ class Journal:
         return os.path.getsize(self.folder / "tiles.bin")
 
     def layout(self, wanted: Layout) -> Layout:
-        """Reads what an earlier process has left, drops what isn't whole, and says which layout it has."""
+        """Reads what an earlier process left, drops incomplete pictures, and returns the layout."""
         self._lines.seek(0)
         lines = self._lines.read().split(b"\n")[:-1]  # a line without its end was cut short
         end, good, whole = 0, 0, True
@@ -85,7 +85,7 @@ class Journal:
 
     @property
     def unread(self) -> dict[str, int]:
-        """Names of the pictures at which the disk or the memory has failed so far, and their numbers in the source."""
+        """Pictures that the disk or the memory failed to read so far: name to number in the source."""
         result: dict[str, int] = {}
         for number, entry in enumerate(self.entries):
             result.pop(entry["name"], None)
@@ -103,7 +103,7 @@ class Journal:
             self.sync()
 
     def sync(self) -> None:
-        """Tiles first, so that every line of the journal speaks of bytes that are on the disk."""
+        """Tiles first, so that every line of the journal describes bytes that are on the disk."""
         self._tiles.flush()
         os.fsync(self._tiles.fileno())
         self._lines.write(b"".join(json.dumps(entry).encode() + b"\n" for entry in self._waiting))
@@ -112,7 +112,7 @@ class Journal:
         self._waiting, self._unsynced, self._synced_at = [], 0, time.monotonic()
 
     def finish(self, layout: Layout) -> None:
-        """The index, then the file that says that all is there."""
+        """Writes the index, then the file that marks the store as complete."""
         self.sync()
         kept = [entry for entry in self.entries if "skipped" not in entry]
         index = io.BytesIO()
@@ -148,7 +148,7 @@ def _write_synced(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def locked_store(root: Path, name: str) -> Iterator[None]:
-    """One writer per store; the lock goes when its process ends, however it ends."""
+    """One writer per store; the lock is released when its process ends, however it ends."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         (root / f"{name}.lock").touch()

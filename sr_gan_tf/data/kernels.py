@@ -1,6 +1,6 @@
 """Blur kernels of real cameras and resizers, after Real-ESRGAN (arXiv:2107.10833), and blurring by them.
 
-Gaussian, generalised Gaussian (exp(-q^b / 2)) and plateau (1 / (1 + q^b)) shapes of the quadratic form
+Gaussian, generalized Gaussian (exp(-q^b / 2)) and plateau (1 / (1 + q^b)) shapes of the quadratic form
 q = (x, y) C^-1 (x, y)^T, round or stretched along an angle; and the circular low-pass filter ("2D sinc") that leaves
 ringing, w J1(w r) / (2 pi r). All are (size, size) float32 with sum 1.
 """
@@ -25,7 +25,7 @@ def _form(size: int, sigma: tuple[float, float], angle: float) -> np.ndarray:
 
 
 def gaussian(size: int, sigma: tuple[float, float], angle: float = 0.0, beta: float = 1.0) -> np.ndarray:
-    """Generalised Gaussian; `beta` 1 is the Gaussian. `sigma`: pixels along the angle (radians) and across it."""
+    """Generalized Gaussian; `beta` 1 is the Gaussian. `sigma`: pixels along the angle (radians) and across it."""
     return _normalised(np.exp(-0.5 * _form(size, sigma, angle) ** beta))
 
 
@@ -35,7 +35,7 @@ def plateau(size: int, sigma: tuple[float, float], angle: float = 0.0, beta: flo
 
 
 def sinc(size: int, cutoff: float) -> np.ndarray:
-    """The circular low-pass filter that keeps frequencies below `cutoff` (radians a pixel, up to pi)."""
+    """The circular low-pass filter that keeps frequencies below `cutoff` (radians per pixel, up to pi)."""
     x, y = _grid(size)
     radius = np.hypot(x, y)
     at_centre = radius == 0

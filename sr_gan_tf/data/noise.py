@@ -9,7 +9,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def with_gaussian_noise(image: np.ndarray, sigma: float, is_grey: bool, random: np.random.Generator) -> np.ndarray:
-    """`sigma` in grey levels of 255; grey noise is the same in all channels."""
+    """`sigma` in gray levels of 255; gray noise is the same in all channels."""
     shape = (*image.shape[:2], 1) if is_grey else image.shape
     return np.clip(image + random.standard_normal(shape, np.float32) * np.float32(sigma / 255), 0, 1)
 

@@ -1,4 +1,4 @@
-"""Refuses a validation picture that is also trained on: its figures would say nothing about other pictures."""
+"""Refuses a validation picture that is also a training picture: its figures would say nothing about other pictures."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def refuse_shared_pictures(data: config.Data, scale: int) -> None:
     pictures themselves. Data sets of TFDS are compared by name and split; two parts of one split may overlap.
 
     Raises:
-        InputError: names the first picture that is in both.
+        InputError: a picture is in both; the message names the first.
     """
     train = build_sources(data.train, "data.train", scale)
     validation = build_sources(data.validation, "data.validation", scale)
@@ -46,8 +46,8 @@ def _one_holds_the_other(source: Source, other: Source) -> bool:
 
 def _refuse(picture: str, source: Source, other: str) -> None:
     raise InputError(
-        f"{picture} of {source.where} is trained on too (as {other}); validation wants other pictures: leave it out "
-        "of one of them"
+        f"{picture} of {source.where} is also a training picture (as {other}); validation needs other pictures: "
+        "remove it from one of them"
     )
 
 

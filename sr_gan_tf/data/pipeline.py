@@ -24,7 +24,7 @@ from sr_gan_tf.errors import InputError
 def training_batches(
     data: config.Data, scale: int, seed: int, first_sample: int = 0, shard: tuple[int, int] = (0, 1)
 ) -> tf.data.Dataset:
-    """Endless batches (lr, hr), float32 in [0, 1]; makes the stores where they aren't there yet.
+    """Endless batches (lr, hr), float32 in [0, 1]; makes missing stores.
 
     Args:
         data: the experiment's `data`; `batch_size` is the size of the batches that come out.
@@ -41,13 +41,13 @@ def training_batches(
 
 
 def picture_keys(data: config.Data, scale: int, part: Literal["train", "validation"]) -> list[str]:
-    """A text for each source of a part that changes with its pictures: deleted, replaced, or new ones."""
+    """One key per source of a part, which changes when its pictures do: deleted, replaced or new ones."""
     degradation = build_degradation(data, scale)
     return [store_key(source, degradation) for source in build_sources(getattr(data, part), f"data.{part}", scale)]
 
 
 def batches_of(sampler: Sampler, batch: int, first_sample: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
-    """`training_batches` of a sampler that is already there."""
+    """`training_batches` of an existing sampler."""
     (worker, workers), scale, patch = shard, sampler.scale, sampler.patch
 
     def produce(first):
@@ -107,7 +107,7 @@ _calls = _Calls()
 
 @dataclasses.dataclass(frozen=True)
 class ValidationPicture:
-    """One whole picture, read when it is asked for; `lr, hr = picture.pair()` reads it once."""
+    """One whole picture, read on demand; `lr, hr = picture.pair()` reads it once."""
 
     name: str
     source: Source
@@ -120,7 +120,7 @@ class ValidationPicture:
         hr, lr = example.read(self.degradation.scale)
         # A random degradation treats the same picture alike at every validation.
         lr = self.degradation.degrade(hr, Draws(self.index)) if lr is None else lr
-        # Decoded once more only where it may be grey.
+        # Decoded once more only where it may be gray.
         grey = (hr[..., 0] == hr[..., 1]).all() and (hr[..., 0] == hr[..., 2]).all() and example.is_grey()
         return lr, hr[..., 0] if grey else hr
 

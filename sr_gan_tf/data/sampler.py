@@ -44,13 +44,13 @@ class Sampler:
         stores: the training sources' stores; default: opened, or made.
 
     Raises:
-        InputError: for sources or settings that cannot be used, pictures smaller than the patch among them.
+        InputError: for sources or settings that cannot be used, or pictures smaller than the patch.
     """
 
     def __init__(self, data: config.Data, scale: int, seed: int, stores: list[TileStore] | None = None):
         if data.patch_size % scale:
             near = max(1, round(data.patch_size / scale)) * scale
-            raise InputError(f"data.patch_size {data.patch_size} is no multiple of the scale {scale}; use {near}")
+            raise InputError(f"data.patch_size {data.patch_size} is not a multiple of the scale {scale}; use {near}")
         self.scale, self.seed, self.patch = scale, seed, data.patch_size
         self.degradation = build_degradation(data, scale)
         self.augmentations = build_augmentations(data, scale)
@@ -64,7 +64,7 @@ class Sampler:
         self._frames = [_Frames(*pair, data) for pair in zip(self.stores, sources, strict=True)]
         is_bicubic = isinstance(self.degradation, Bicubic) and not any(source.has_lr for source in sources)
         if is_bicubic and any(isinstance(one, CutBlur) for one in self.augmentations):
-            raise InputError("data.augmentations: cutblur does nothing where LR is the bicubic reduction; leave it out")
+            raise InputError("data.augmentations: cutblur has no effect where LR is the bicubic reduction; remove it")
 
     def batch(self, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Samples `first` to `first + count`: (count, p, p, 3) LR and (count, P, P, 3) HR."""
@@ -119,7 +119,7 @@ class Sampler:
         return lr[margin : margin + low, margin : margin + low], around[inner, inner]
 
     def _around(self, tiles: TileStore, picture: int, y: int, x: int, side: int) -> np.ndarray:
-        """HR of a square that may reach beyond the picture, whose edge pixels are then repeated."""
+        """HR of a square that may extend beyond the picture, whose edge pixels are then repeated."""
         height, width = int(tiles.heights[picture]) // self.scale, int(tiles.widths[picture]) // self.scale
         top, left = max(0, y), max(0, x)
         bottom, right = min(height, y + side), min(width, x + side)
@@ -157,7 +157,7 @@ class _Frames:
         if not self.ends[-1]:
             flat = f", or set data.minimum_detail below {store.details.max():.1f}" if data.minimum_detail else ""
             raise InputError(
-                f"{source} has no picture from which to cut {data.patch_size} pixels a side; add some{flat}"
+                f"{source} has no picture of {data.patch_size} x {data.patch_size} pixels to cut; add larger ones{flat}"
             )
 
     def places(self, seed: int, name: int, index: np.ndarray, number: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -32,7 +32,7 @@ def _finalise(state):
 
 
 def _finalise_one(state: int) -> int:
-    """`_finalise` of one plain integer, many times as fast as by NumPy."""
+    """`_finalise` of one plain integer, many times as fast as NumPy."""
     state = (state + _GOLDEN) & _MASK
     state = ((state ^ (state >> 30)) * _FIRST) & _MASK
     state = ((state ^ (state >> 27)) * _SECOND) & _MASK

@@ -49,7 +49,7 @@ class Example:
 
         Raises:
             Unreadable: where the disk or the memory fails.
-            InputError: for a file that is no picture, or a pair whose sizes don't fit the scale.
+            InputError: for a file that is not a picture, or a pair whose sizes do not fit the scale.
         """
         with naming_faults(self.name):
             return self._read(scale)
@@ -142,7 +142,7 @@ class Source:
             return [self.squash]
         result = []
         for index in sorted({round(place) for place in np.linspace(0, len(self) - 1, min(limit, len(self)))}):
-            with contextlib.suppress(InputError):  # unreadable ones are spoken of when they are read
+            with contextlib.suppress(InputError):  # unreadable ones are reported when they are read
                 height, width = self[index].size()
                 factor = self.resize or 1
                 result.append((math.ceil(height * factor), math.ceil(width * factor)))
@@ -150,7 +150,7 @@ class Source:
 
 
 class Folder(Source):
-    """Pictures of a folder and the folders below it, alone or with LR pictures beside them.
+    """Pictures of a folder and the folders below it, alone or with LR pictures next to them.
 
     Args:
         path: folder of the HR pictures (or one picture file).
@@ -176,11 +176,11 @@ class Folder(Source):
     ):
         self.path, self.lr_path, self.pattern, self.squash, self.resize = path, lr_path, pattern, squash, resize
         if lr_path and (squash or resize):
-            raise InputError(f"{path}: squash and resize change HR alone; leave them out, or lr_path")
+            raise InputError(f"{path}: squash and resize change HR alone; remove them, or lr_path")
         if squash and resize:
-            raise InputError(f"{path}: squash or resize, not both")
+            raise InputError(f"{path}: squash and resize exclude each other; remove one")
         if resize is not None and not 0.1 <= resize <= 10:
-            raise InputError(f"{path}: resize must lie between 0.1 and 10, found {resize}")
+            raise InputError(f"{path}: resize: expected a factor from 0.1 to 10, found {resize}")
         self._root = Path(path).expanduser()
         self._files = _pictures(self._root, pattern)
         self._partners = _Partners(Path(lr_path).expanduser()) if lr_path else None
@@ -257,7 +257,7 @@ class _Partners:
                 self._by_key.setdefault(key, []).append(file)
 
     def find(self, hr: Path, root: Path) -> Path:
-        """The LR file of an HR file; a path that doesn't exist where there is none, so that reading it fails."""
+        """The LR file of an HR file; if there is none, a path that does not exist, so that reading it fails."""
         key = _key(hr, root) if root.is_dir() else hr.stem
         for candidate in (key, _bare(key)):
             matches = self._by_key.get(candidate, [])
@@ -279,7 +279,7 @@ def _bare(key: str) -> str:
 
 
 class SamplePhotographs(Source):
-    """The nine colour photographs inside scikit-image's wheel, split by photograph; nothing is downloaded.
+    """The nine color photographs inside scikit-image's wheel, split by photograph; nothing is downloaded.
 
     Args:
         split: `train` (a portrait, a rocket, both views of a motorcycle, a galaxy field, a retina and stained

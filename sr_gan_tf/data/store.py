@@ -22,7 +22,7 @@ FORMAT = 1
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """The shape of a store's records; `tile` is T, HR pixels a side, a multiple of the scale."""
+    """The shape of a store's records; `tile` is T, the HR pixels per side, a multiple of the scale."""
 
     tile: int
     scale: int
@@ -30,7 +30,7 @@ class Layout:
 
     @property
     def small(self) -> int:
-        """LR pixels a side of a tile."""
+        """LR pixels per side of a tile."""
         return self.tile // self.scale
 
     @property
@@ -39,7 +39,7 @@ class Layout:
         return 3 * self.tile**2 + (3 * self.small**2 if self.has_lr else 0)
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of tiles that cover a picture of so many HR pixels."""
+        """Rows and columns of tiles that cover a picture of this size in HR pixels."""
         return -(-height // self.tile), -(-width // self.tile)
 
 
@@ -71,7 +71,7 @@ def views(records: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray |
 
 
 def details(hr: np.ndarray, layout: Layout) -> np.ndarray:
-    """float32 detail of each tile: the mean absolute step between neighbouring pixels, in grey levels."""
+    """float32 detail of each tile: the mean absolute step between neighboring pixels, in gray levels."""
     grey = hr.mean(axis=2, dtype=np.float32)
     steps = np.zeros_like(grey)
     steps[:, 1:] += np.abs(np.diff(grey, axis=1)) / 2
@@ -89,7 +89,7 @@ def details(hr: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 class TileStore:
-    """A whole store, read through a memory map: `crop` copies a piece of one picture.
+    """A complete store, read through a memory map: `crop` copies a part of one picture.
 
     Attributes:
         heights, widths: HR pixels of each picture.
@@ -99,7 +99,7 @@ class TileStore:
         unread: those among them at which the disk or the memory failed, and their numbers in the source.
 
     Raises:
-        InputError: where the folder holds no whole store.
+        InputError: the folder holds no complete store.
     """
 
     def __init__(self, folder: Path):
@@ -109,7 +109,9 @@ class TileStore:
             index = (folder / "index.npz").read_bytes()
             size = os.path.getsize(folder / "tiles.bin")
         except (OSError, ValueError) as error:
-            raise InputError(f"{folder} is no whole store ({error}); delete the folder and start again") from error
+            raise InputError(
+                f"{folder} is not a complete store ({error}); delete the folder and start again"
+            ) from error
         layout = Layout(about["tile"], about["scale"], about["has_lr"])
         expected = about["tiles"] * layout.record
         if about["format"] != FORMAT or size != expected or zlib.crc32(index) != about["index_crc"]:
@@ -157,7 +159,7 @@ class TileStore:
         return hr, lr
 
     def verify(self) -> list[str]:
-        """Names of the pictures whose tiles no longer have the checksum they were written with."""
+        """Names of the pictures whose tiles no longer match their checksum."""
         names = self.names
         return [
             names[number]

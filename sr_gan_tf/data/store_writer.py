@@ -1,4 +1,4 @@
-"""Making a store: decode, degrade and cut in parallel, write in order, and be whole or not there at all.
+"""Makes a store: decodes, degrades and cuts in parallel, writes in order, and leaves a complete store or none.
 
 Everything goes into `KEY.partial`, where a journal (journal.py) says what is done. Only a complete folder is renamed
 to `KEY`, which is one step for the file system, so a folder of that name is whole. The key is a hash of the source's
@@ -56,14 +56,14 @@ def open_store(
     cache_dir: str | None = None,
     on_bad_file: Literal["error", "skip"] = "error",
 ) -> TileStore:
-    """The source's store; it is made, or finished, where it isn't there yet.
+    """Opens the source's store; a missing store is made, an unfinished one completed.
 
     Raises:
-        InputError: unreadable pictures (where they are not to be skipped), no room on the disk, no usable picture.
+        InputError: unreadable pictures (unless they are skipped), a full disk, no usable picture.
     """
     folder = store_folder(source, degradation, cache_dir)
     store = _made(folder, source, degradation, on_bad_file)
-    # A store that others keep, in a folder that is only read here, is theirs to complete.
+    # A store in a read-only folder belongs to others, who complete it.
     if store.unread and os.access(folder.parent, os.W_OK) and _can_be_read(store, source, degradation):
         _complete(folder, source, degradation, on_bad_file)
         store = _made(folder, source, degradation, on_bad_file)
@@ -78,7 +78,7 @@ def open_store(
 
 
 def _made(folder: Path, source: Source, degradation: Degradation, on_bad_file: str) -> TileStore:
-    """The store of that name; made, or finished, where it is not there."""
+    """The store of that name; a missing store is made, an unfinished one completed."""
     while True:
         if not folder.is_dir():
             with locked_store(folder.parent, folder.name):
@@ -94,16 +94,16 @@ def _made(folder: Path, source: Source, degradation: Degradation, on_bad_file: s
 
 
 def _can_be_read(store: TileStore, source: Source, degradation: Degradation) -> bool:
-    """Whether a picture can be read now at which the disk or the memory failed before."""
+    """Whether a picture can be read now that could not be read before, because the disk or the memory failed."""
     examples = (source[number] for number in store.unread.values())
     entries = in_order(lambda example: _prepare(example, degradation, store.layout)[0], examples, os.cpu_count() or 1)
     return any("unread" not in entry for entry in entries)
 
 
 def _complete(folder: Path, source: Source, degradation: Degradation, on_bad_file: str) -> None:
-    """Adds the pictures that can be read now; who reads the store at the time keeps what is mapped."""
+    """Adds the pictures that can be read now; processes that read the store keep what they have mapped."""
     with locked_store(folder.parent, folder.name):
-        # Another process may have done it while this one waited; and tiles that others read are not to be mended.
+        # Another process may have done it while this one waited; and tiles that others read must not change.
         if not folder.is_dir() or not (store := TileStore(folder)).unread or store.verify():
             return
         print(
@@ -115,7 +115,7 @@ def _complete(folder: Path, source: Source, degradation: Degradation, on_bad_fil
 
 
 def say_skipped(source: Source, reasons: list[str]) -> None:
-    """Lists the pictures that are left out on standard error; each reason names its file."""
+    """Lists on standard error the pictures that are left out; each reason names its file."""
     if reasons:
         listed = [f"  {reason}" for reason in reasons[:_LISTED]]
         more = [f"  and {len(reasons) - _LISTED} more"] if len(reasons) > _LISTED else []
@@ -138,7 +138,7 @@ def store_key(source: Source, degradation: Degradation) -> str:
 
 
 def _stores_lr(source: Source, degradation: Degradation) -> bool:
-    """Random degradations are applied to each crop anew, unless the source has LR pictures of its own."""
+    """Random degradations are applied anew to each crop, unless the source has its own LR pictures."""
     return source.has_lr or not degradation.is_random
 
 
@@ -148,7 +148,7 @@ def _slug(text: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """What a store will need; sizes come from the headers of up to 64 pictures."""
+    """What a store will need, estimated from the headers of up to 64 pictures."""
 
     pictures: int
     megapixels: float
@@ -157,7 +157,7 @@ class Estimate:
 
 
 def estimate(source: Source, degradation: Degradation) -> Estimate:
-    """Disk space of a source's store, and the tile side that wastes least of it."""
+    """Disk space of a source's store, and the tile side that wastes the least."""
     count, scale = len(source), degradation.scale
     sizes = source.sizes(64)
     layouts = [Layout(side, scale, _stores_lr(source, degradation)) for side in _SIDES if side % scale == 0]
@@ -165,7 +165,7 @@ def estimate(source: Source, degradation: Degradation) -> Estimate:
     def size(layout: Layout) -> int:
         return sum(layout.record * math.prod(layout.grid(height, width)) for height, width in sizes)
 
-    # Among nearly equal ones the largest: fewer tiles to put together, longer reads.
+    # Of nearly equal ones the largest: fewer tiles per crop, longer reads.
     least = min(size(layout) for layout in layouts)
     best = max((layout for layout in layouts if size(layout) <= 1.02 * least), key=lambda layout: layout.tile)
     share = count / max(1, len(sizes))
@@ -190,7 +190,7 @@ def _write(folder: Path, source: Source, degradation: Degradation, on_bad_file: 
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InputError(
-                f"no room left in {folder.parent}; free some and start again (what is done is kept), "
+                f"no space left in {folder.parent}; free some and start again (finished pictures are kept), "
                 "or set data.cache_dir to another folder"
             ) from error
         raise InputError(f"cannot write {error.filename or partial}: {error.strerror}") from error
@@ -209,7 +209,7 @@ def _check_room(partial: Path, needed: Estimate, done: int) -> None:
 def _fill(
     journal: Journal, source: Source, degradation: Degradation, layout: Layout, needed: Estimate, on_bad_file: str
 ) -> None:
-    """Every picture that the journal doesn't hold yet, in order; then once more those that could not be read."""
+    """Every picture that is not in the journal yet, in order; then again those that could not be read."""
     done = min(len(journal.entries), needed.pictures)
     workers = os.cpu_count() or 1
 
@@ -217,7 +217,7 @@ def _fill(
         return _prepare(example, degradation, layout)
 
     start = time.perf_counter()
-    # Closed whatever happens, so that an error line doesn't hang on the bar's.
+    # Always closed, so that an error does not appear on the bar's line.
     with contextlib.ExitStack() as stack:
         bar = None
         for entry, records in in_order(prepare, source.examples(done), workers):
@@ -241,7 +241,7 @@ def _fill(
 
 
 def _announce(folder: Path, source: Source, first: dict, needed: Estimate, done: int, seconds: float) -> None:
-    """Says what is going to be written, and how long by the time that the first picture took."""
+    """Prints what will be written and, from the first picture's time, how long it will take."""
     megapixels = first.get("height", 0) * first.get("width", 0) / 1e6
     left = needed.pictures - done
     duration = seconds * needed.megapixels * left / max(1, needed.pictures) / megapixels if megapixels else 0
@@ -253,7 +253,7 @@ def _announce(folder: Path, source: Source, first: dict, needed: Estimate, done:
 
 
 def _prepare(example: Example, degradation: Degradation, layout: Layout) -> tuple[dict, np.ndarray | None]:
-    """The journal's entry and the records of one picture; no records where it cannot be read."""
+    """The journal's entry and the records of one picture; no records if it cannot be read."""
     try:
         with naming_faults(example.name):
             hr, lr = example.read(layout.scale)
@@ -278,7 +278,7 @@ def _prepare(example: Example, degradation: Degradation, layout: Layout) -> tupl
 
 
 def in_order(function: Callable, items: Iterator, workers: int) -> Iterator:
-    """`map` by threads, a few items ahead; results come in order. Decoding and resizing let other threads run."""
+    """`map` in threads, a few items ahead, results in order. Decoding and resizing release the interpreter's lock."""
     with ThreadPoolExecutor(workers) as pool:
         waiting: list[Future] = [pool.submit(function, item) for item in itertools.islice(items, workers + 2)]
         try:

@@ -56,7 +56,7 @@ class TFDS(Source):
     def __getitem__(self, index: int) -> Example:
         if not 0 <= index < len(self):
             raise IndexError(index)
-        # Pictures are mostly asked for one after the other: then the records are read once.
+        # Pictures are mostly read in order: then the records are read once.
         if self._iterator is None or index != self._position:
             self._iterator = self._records(index)
         self._position = index + 1
@@ -80,12 +80,12 @@ class TFDS(Source):
         return ["TFDS", builder.info.full_name, self.split, str(builder.data_dir), state, features, self.squash]
 
     def sizes(self, limit: int) -> list[tuple[int, int]]:
-        # Records come one after the other: those at the beginning stand for all.
+        # Records are sequential: the first ones stand for all.
         if self.squash:
             return [self.squash]
         result = []
         for example in itertools.islice(self.examples(), min(limit, 16)):
-            with contextlib.suppress(InputError):  # unreadable ones are spoken of when they are read
+            with contextlib.suppress(InputError):  # unreadable ones are reported when they are read
                 result.append(example.size())
         return result
 
@@ -152,7 +152,7 @@ def _few_retries() -> Iterator[None]:
     """TFDS would wait for minutes, with a page of warnings, for a server that cannot be reached."""
     from tensorflow_datasets.core.download import downloader
 
-    # Its download threads outlive the error and would go on warning: the level stays.
+    # Its download threads outlive the error and would keep warning: the level stays.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     retries, downloader.MAX_RETRIES = downloader.MAX_RETRIES, 3
     try:

@@ -20,7 +20,7 @@ def imresize(
     antialias: bool = True,
     border: Border = "replicate",
 ) -> np.ndarray:
-    """A picture enlarged or shrunk as MATLAB does, to the bit.
+    """Enlarges or shrinks a picture as MATLAB does, bit for bit.
 
     Args:
         image: (H, W), (H, W, C) or (N, H, W, C). uint8 and uint16 are rounded and clipped after each pass;
@@ -34,7 +34,7 @@ def imresize(
         border: `replicate` repeats the edge pixel, `symmetric` mirrors the picture, `wrap` repeats it.
 
     Raises:
-        ValueError: for an unknown kernel or border, a type or shape that is no picture, or a size below 1.
+        ValueError: unknown kernel or border, a type or shape that is not a picture, or a size below 1.
     """
     image = np.asarray(image)
     if image.dtype not in INTEGERS and image.dtype.kind != "f":
@@ -60,7 +60,7 @@ def imresize_rows(
     kernel: str = "bicubic",
     border: Border = "replicate",
 ) -> Iterator[np.ndarray]:
-    """The rows [first, last) of `imresize` to `size`, block by block as `rows` asks for them.
+    """The rows [first, last) of `imresize` to `size`, one block per item of `rows`.
 
     The vertical pass comes first whatever the scales, so where the width shrinks more than the height, integers may
     differ from `imresize` by the rounding between the passes. `image` may be mapped from a file: only the rows that
@@ -83,7 +83,7 @@ def _apply(rows: np.ndarray, index: np.ndarray, weights: np.ndarray, ratio: floa
     """Each output row is a weighted sum of a few input rows: a banded matrix product, block by block."""
     peak, columns = INTEGERS.get(rows.dtype), rows.shape[1]
     result = np.empty((len(index), columns), rows.dtype)
-    # A block of output rows reads as many new rows as it shares with its neighbours.
+    # A block of output rows reads as many new rows as it shares with its neighbors.
     step = max(8, math.ceil(index.shape[1] * max(ratio, 1.0)))
     # One pair of buffers for all blocks: giving memory back and asking for it again costs more than the sums.
     reach = math.ceil(step / ratio) + index.shape[1]

@@ -1,4 +1,4 @@
-"""Which input pixels make an output pixel, and with which weights: kernels, axes, borders."""
+"""The input pixels of each output pixel and their weights: kernels, axes, borders."""
 
 import functools
 import math
@@ -102,7 +102,7 @@ def taps_of(in_length, out_length, ratio, kernel: str, antialias: bool, border: 
     width = 1.0 / ratio if kernel == "area" else 1.0
     stretch = xp.minimum(ratio, 1.0) if _widens(kernel, antialias) else 1.0
     centre = (xp.arange(out_length) + 0.5) / ratio - 0.5
-    # `taps` spans the support and one pixel more a side, as MATLAB does against rounding.
+    # `taps` spans the support and one more pixel per side, as MATLAB does against rounding.
     left = xp.floor(centre - (taps - 2) / 2.0)[:, None]
     position = left + xp.arange(taps)[None, :]
     weights = function(stretch * (centre[:, None] - position), width, xp)

@@ -53,4 +53,4 @@ def test_senseless_arguments(wrong, capsys):
     said = capsys.readouterr().err
     assert said.startswith("error: ")
     assert said.count("\n") == 1
-    assert "--help tells what it takes" in said
+    assert said.rstrip().endswith("--help")

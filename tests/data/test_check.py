@@ -108,7 +108,7 @@ def test_mismatched_pairs(folders):
     (folders / "LR/5.png").unlink()
     problems = run(folders, train=pairs).problems
     other, scale = sorted(problems["mismatched pairs"])
-    assert "3.png: LR shows something else" in other
+    assert "3.png: LR shows something other than HR" in other
     assert "4.png" in scale
     assert "pair of scale 2" in scale
     assert "5.png" in problems["unreadable"][0]

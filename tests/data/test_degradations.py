@@ -68,7 +68,7 @@ def test_random_ones_follow_the_seed_and_configurations_make_twins(name, options
     assert (first != other).any() == moves
     twin = make(name, degradation.get_config())
     np.testing.assert_array_equal(twin(hr, 1), first)
-    # LR stays a picture of HR: no shift, no change of colour.
+    # LR stays a picture of HR: no shift, no change of color.
     bicubic = imresize(hr, 0.25).astype(float)
     assert np.corrcoef(bicubic.ravel(), first.astype(float).ravel())[0, 1] > 0.6
     assert degradation.margin % 4 == 0
@@ -151,7 +151,7 @@ def test_blurring_by_fft_is_the_sum_over_taps():
     image = np.random.default_rng(1).random((13, 17, 3)).astype(np.float32)
     kernel = kernels.gaussian(7, (2.0, 0.7), 0.4)
     padded = np.pad(image, ((3, 3), (3, 3), (0, 0)), "reflect")
-    # Kernels are symmetric about their centre, so convolution and correlation are one.
+    # Kernels are symmetric about their center, so convolution and correlation are one.
     expected = sum(kernel[i, j] * padded[i : i + 13, j : j + 17] for i in range(7) for j in range(7))
     np.testing.assert_allclose(kernels.blurred(image, kernel), expected, atol=1e-5)
 

@@ -165,11 +165,11 @@ def test_random_degradations_see_around_the_crop(data, tmp_path):
 
 
 def test_patches_that_do_not_fit(data, tmp_path):
-    with pytest.raises(InputError, match="no multiple of the scale 4; use 24"):
+    with pytest.raises(InputError, match="not a multiple of the scale 4; use 24"):
         Sampler(dataclasses.replace(data, patch_size=25), 4, 1)
     with pytest.raises(InputError, match=r"48x96 pixels, less than data.patch_size 64 \(and 5 more"):
         Sampler(dataclasses.replace(data, patch_size=64, on_bad_file="error"), 4, 1)
-    with pytest.raises(InputError, match="no picture from which to cut 100 pixels"):
+    with pytest.raises(InputError, match="no picture of 100 x 100 pixels"):
         Sampler(dataclasses.replace(data, patch_size=100, on_bad_file="skip"), 4, 1)
 
 

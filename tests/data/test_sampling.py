@@ -14,7 +14,7 @@ def test_permuted_is_a_permutation(size):
 def test_permutations_differ_by_key_and_look_shuffled():
     first, second = (permuted(np.arange(5000), 5000, 7, epoch) for epoch in (0, 1))
     assert np.mean(first == second) < 0.01
-    # A shuffled order has no trend: neighbours are a third of the range apart on average.
+    # A shuffled order has no trend: neighbors are a third of the range apart on average.
     assert abs(np.abs(np.diff(first)).mean() - 5000 / 3) < 100
     assert abs(np.corrcoef(first, np.arange(5000))[0, 1]) < 0.05
 

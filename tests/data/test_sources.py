@@ -16,7 +16,7 @@ from sr_gan_tf.resampling import imresize
 
 
 def picture(height=24, width=32, seed=0):
-    """Smooth colours, so that JPEG and CMYK keep them."""
+    """Smooth colors, so that JPEG and CMYK keep them."""
     y, x = np.mgrid[:height, :width]
     shift = np.random.default_rng(seed).uniform(0, 6, 3)
     waves = [np.sin(x / 9 + shift[0]), np.cos(y / 7 + shift[1]), np.sin((x + y) / 11 + shift[2])]

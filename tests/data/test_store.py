@@ -169,7 +169,7 @@ def test_a_disk_that_fills_up_keeps_what_is_done(folder, tmp_path, monkeypatch):
         add(self, entry, records)
 
     monkeypatch.setattr(journal.Journal, "add", full)
-    with pytest.raises(InputError, match=r"no room left in .*what is done is kept"):
+    with pytest.raises(InputError, match=r"no space left in .*finished pictures are kept"):
         make(folder, tmp_path / "cache")
     monkeypatch.setattr(journal.Journal, "add", add)
     prepared = []
@@ -213,7 +213,7 @@ def test_a_damaged_store_is_not_read(folder, tmp_path):
     with pytest.raises(InputError, match="damaged"):
         TileStore(store.folder)
     (store.folder / "store.json").write_text(json.dumps({})[:1])
-    with pytest.raises(InputError, match="no whole store"):
+    with pytest.raises(InputError, match="not a complete store"):
         TileStore(store.folder)
 
 

@@ -86,7 +86,7 @@ def test_sizes_and_scales_known_only_to_the_graph(kernel):
 
 def test_rules_worked_by_hand():
     step = np.array([[0, 0, 200, 200]], np.uint8)
-    # x2, a = -0.5: an output pixel lies a quarter pixel from its neighbour; cubic weights
+    # x2, a = -0.5: an output pixel lies a quarter pixel from its neighbor; cubic weights
     # h(.25) = .8671875, h(.75) = .2265625, h(1.25) = -.0703125, h(1.75) = -.0234375
     assert imresize(step, size=(1, 8)).tolist() == [[0, 0, 0, 41, 159, 214, 205, 200]]
     wide = imresize(step.astype(np.float64), size=(1, 8))[0]
@@ -101,7 +101,7 @@ def test_rules_worked_by_hand():
     # Each output pixel covers 2.5 input pixels.
     np.testing.assert_allclose(imresize(np.array([[0, 1, 10, 20, 30.0]]), size=(1, 2), kernel="area"), [[2.4, 22]])
     np.testing.assert_allclose(imresize(np.array([[0, 1, 10, 20, 30.0, 8]]), 0.5, kernel="box")[0], [0.5, 15, 19])
-    # Without antialiasing a third is a sample of every third pixel's centre.
+    # Without antialiasing a third is a sample of every third pixel's center.
     line = np.arange(9.0)[None] ** 3
     np.testing.assert_allclose(imresize(line, (1, 1 / 3), antialias=False)[0], [1, 64, 343])
     np.testing.assert_allclose(imresize(line, (1, 1 / 3), kernel="nearest")[0], [1, 64, 343])

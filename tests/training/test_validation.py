@@ -179,13 +179,13 @@ def test_a_validation_picture_that_is_trained_on_is_refused(tmp_path):
         write_image(folder / f"{number}.png", np.full((48, 48, 3), 60 * number, np.uint8))
     refuse_shared_pictures(sources([train], valid), 2)
     shutil.copy(train / "2.png", valid / "another_name.png")
-    with pytest.raises(InputError, match=r"another_name.png of data.validation.0 is trained on too .*2\.png"):
+    with pytest.raises(InputError, match=r"another_name.png of data.validation.0 is also a training picture .*2\.png"):
         refuse_shared_pictures(sources([train], valid), 2)
     (valid / "another_name.png").unlink()
     os.symlink(train / "0.png", valid / "link.png")
     with pytest.raises(InputError, match=r"link.png"):
         refuse_shared_pictures(sources([train], valid), 2)
-    with pytest.raises(InputError, match="trained on too"):
+    with pytest.raises(InputError, match="also a training picture"):
         refuse_shared_pictures(sources([valid, train], train), 2)
 
 
@@ -200,7 +200,7 @@ def test_splits_of_one_data_set(train, valid, refused):
 
     data = Data(train=of(train), validation=of(valid))
     if refused:
-        with pytest.raises(InputError, match="trained on too"):
+        with pytest.raises(InputError, match="also a training picture"):
             refuse_shared_pictures(data, 2)
     else:
         refuse_shared_pictures(data, 2)
