@@ -23,7 +23,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.inference.chain import Chain, load_chain
-from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colours
+from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colors
 from sr_gan_tf.models import DEFAULT_MODEL
 from sr_gan_tf.pictures.encoding import FORMATS
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS, read_image, write_image
@@ -62,7 +62,7 @@ class Enlarger(ModelHandler[Work, PredictionResult, Chain]):
         with FileSystems.open(path, compression_type="uncompressed") as file:
             content = file.read()
         picture = read_image(content, self.max_megapixels, path)
-        enlargement = enlarge(visible_colours(picture.pixels, picture.alpha), chain, _SETTINGS)
+        enlargement = enlarge(visible_colors(picture.pixels, picture.alpha), chain, _SETTINGS)
         pixels = np.concatenate(list(enlargement.blocks))
         alpha = None
         if picture.alpha is not None:

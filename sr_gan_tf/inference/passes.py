@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.inference.alpha import extended_colours
+from sr_gan_tf.inference.alpha import extended_colors
 from sr_gan_tf.inference.chain import Chain
 from sr_gan_tf.inference.enlarger import Enlarger
 from sr_gan_tf.inference.tiling import Tiling, enlarged_rows, plan
@@ -178,9 +178,9 @@ def enlarge_alpha(alpha: np.ndarray, size: tuple[int, int], seamless: bool, fold
     return result[..., 0]
 
 
-def visible_colours(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+def visible_colors(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
     """What the network is to see of a picture with transparency."""
-    return pixels if alpha is None else extended_colours(pixels, alpha)
+    return pixels if alpha is None else extended_colors(pixels, alpha)
 
 
 def _kept(blocks: Iterator[np.ndarray], image: np.ndarray, scale: int, folder: str | Path | None) -> np.ndarray:

@@ -19,7 +19,7 @@ from sr_gan_tf.inference.background import Writers
 from sr_gan_tf.inference.chain import Chain
 from sr_gan_tf.inference.comparison import Comparison
 from sr_gan_tf.inference.jobs import STANDARD
-from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colours
+from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colors
 from sr_gan_tf.pictures.encoding import Encoding, encode, encode_animation, scratch_array
 from sr_gan_tf.pictures.metadata import NOTHING, Metadata
 from sr_gan_tf.pictures.reading import Header, Picture, joined, read_frames
@@ -162,7 +162,7 @@ def run_job(
             _animation(job, frames, treatment, folder, report), lambda blocks: _write_animation(job, blocks, channels)
         )
     picture = next(frames)
-    pixels = visible_colours(picture.pixels, picture.alpha)
+    pixels = visible_colors(picture.pixels, picture.alpha)
     comparison = Comparison(pixels, job.size) if treatment.compare and job.target != STANDARD else None
     blocks = _samples(pixels, picture.alpha, job, treatment, folder, report, comparison)
     channels = picture.pixels.shape[2] + (picture.alpha is not None and job.encoding.holds_alpha())
@@ -199,7 +199,7 @@ def _samples(pixels, alpha, job: Job, treatment: Treatment, folder, report, comp
 def _animation(job: Job, frames: Iterator[Picture], treatment: Treatment, folder, report) -> Iterator:
     """(pixels, duration, metadata) of each enlarged frame."""
     for frame in frames:
-        pixels = visible_colours(frame.pixels, frame.alpha)
+        pixels = visible_colors(frame.pixels, frame.alpha)
         told = lambda part: report(part / job.frames)  # noqa: E731
         blocks = list(_samples(pixels, frame.alpha, job, treatment, folder, told))
         shape, dtype = (job.size[1], job.size[0], blocks[0].shape[2]), blocks[0].dtype

@@ -18,7 +18,7 @@ from sr_gan_tf.inference.batch import Files, Summary, job_tilings, plan_jobs, ru
 from sr_gan_tf.inference.chain import Chain, load_chain
 from sr_gan_tf.inference.choice import choose_network
 from sr_gan_tf.inference.jobs import STANDARD, find_sources
-from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colours
+from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colors
 from sr_gan_tf.inference.pictures import NOT_KEPT, Job, Treatment
 from sr_gan_tf.inference.progress import progress
 from sr_gan_tf.models import DEFAULT_MODEL
@@ -129,7 +129,7 @@ def _upscale_array(image: np.ndarray, chain: Chain, settings: Settings) -> np.nd
     samples = image[..., None] if image.ndim == 2 else image
     alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None
     pixels = samples if alpha is None else samples[..., :-1]
-    enlargement = enlarge(visible_colours(pixels, alpha), chain, settings)
+    enlargement = enlarge(visible_colors(pixels, alpha), chain, settings)
     result = np.concatenate(list(enlargement.blocks))
     if alpha is not None:
         behind = enlarge_alpha(alpha, enlargement.shape[1::-1], settings.seamless, None)

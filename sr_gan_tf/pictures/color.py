@@ -1,6 +1,6 @@
-"""What samples mean where no ICC profile says it: PNG's gAMA, cHRM, sRGB and cICP chunks, AVIF's nclx box.
+"""Color without an ICC profile: PNG's gAMA, cHRM, sRGB and cICP chunks, AVIF's nclx box.
 
-PNG and AVIF get the same words again; for the other formats they become an ICC profile.
+PNG and AVIF store it the same way again; for other formats it becomes an ICC profile.
 
 Sources: PNG (W3C, third edition), sections 4.3 and 11.3.2; coding-independent code points, ITU-T H.273.
 """
@@ -25,11 +25,11 @@ _PRIMARIES = {
     12: (*_WHITE_D65, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
     22: (*_WHITE_D65, 0.630, 0.340, 0.295, 0.605, 0.155, 0.077),
 }
-# H.273, table 3. What names the camera's curve of BT.709 is shown by sRGB's, as browsers do.
+# H.273, table 3. BT.709's camera curve is displayed with sRGB's curve, as browsers do.
 _SRGB_TRANSFERS = (1, 2, 6, 13, 14, 15)
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0, 17: 2.6}
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
-# Parametric curves 0 to 4 as the last one: g, a, b, c, d, e, f.
+# The arguments of parametric curves 0 to 4 as those of curve 4: g, a, b, c, d, e, f.
 _PARAMETERS = (
     lambda g: (g, 1, 0, 0, 0, 0, 0),
     lambda g, a, b: (g, a, b, 0, -b / a if a else 0, 0, 0),
@@ -42,11 +42,11 @@ _CHUNKS = (b"cICP", b"mDCV", b"cLLI", b"sRGB", b"gAMA", b"cHRM")
 
 @dataclasses.dataclass(frozen=True)
 class Color:
-    """What the samples mean.
+    """A color space that is described without an ICC profile.
 
     Args:
-        cicp: primaries, transfer, matrix and full range by H.273; None where nothing says so.
-        chunks: (type, body) of PNG's color chunks as they came.
+        cicp: code points of H.273 for primaries, transfer, matrix and full range; None if unspecified.
+        chunks: (type, body) of PNG's color chunks, unchanged.
     """
 
     cicp: tuple[int, int, int, int] | None = None
@@ -54,11 +54,11 @@ class Color:
 
     @property
     def hdr(self) -> str:
-        """The name of a transfer function that no ICC profile of curves can hold, or nothing."""
+        """PQ or HLG, which an ICC profile of matrix and curves cannot express; otherwise an empty string."""
         return _HDR_TRANSFERS.get(self.cicp[1], "") if self.cicp else ""
 
     def profile(self, channels: int) -> bytes | None:
-        """An ICC profile of the same meaning, for 1 or 3 channels; None where it is sRGB's, or there is none."""
+        """An equivalent ICC profile for 1 or 3 channels; None for sRGB, or if no profile can express it."""
         primaries: tuple[float, ...]
         if self.cicp:
             if self.hdr:
@@ -82,7 +82,7 @@ class Color:
                 primaries = values
         if len(chunks.get(b"gAMA", b"")) == 4:
             value = struct.unpack(">I", chunks[b"gAMA"])[0] / 100000
-            # 1/2.2 is how PNG says sRGB where it doesn't say it by name.
+            # A gamma of 1/2.2 is PNG's approximation of sRGB.
             if abs(value - 0.45455) > 0.01 and 0.01 <= value <= 10:
                 gamma = 1 / value
         return primaries, gamma
@@ -99,30 +99,30 @@ def color_of_png(chunks: list[tuple[bytes, bytes]]) -> Color:
 
 
 def color_of_avif(head: bytes) -> Color:
-    """The code points of an AVIF file, from its first kilobytes."""
+    """The code points in the first kilobytes of an AVIF file."""
     place = head.find(b"colrnclx")
     if place < 0 or len(head) < place + 15:
         return NO_COLOR
     primaries, transfer, matrix, full = struct.unpack_from(">HHHB", head, place + 8)
     if primaries == 2 and transfer == 2:  # unspecified
         return NO_COLOR
-    # A value beyond a byte is none that H.273 knows.
+    # H.273 defines no value beyond a byte.
     cicp = (primaries, transfer, matrix, full >> 7)
     return Color(cicp) if max(cicp) <= 255 else NO_COLOR
 
 
 def png_chunks(color: Color) -> list[tuple[bytes, bytes]]:
-    """The chunks that say it in a PNG of RGB samples."""
+    """The chunks that describe this color space in a PNG."""
     if color.chunks or color.cicp is None:
         return list(color.chunks)
     primaries, transfer = color.cicp[:2]
     if primaries == 1 and transfer in _SRGB_TRANSFERS:
-        return []  # what PNG means anyway
+        return []  # PNG's default
     return [(b"cICP", bytes([primaries, transfer, 0, 1]))]
 
 
 def with_nclx(avif: bytes, color: Color) -> bytes:
-    """An AVIF file that says the same; its matrix stays that of its own coding."""
+    """Writes the primaries and the transfer into an AVIF file; the matrix stays that of its encoding."""
     place = avif.find(b"colrnclx", 0, 1 << 16)
     if place < 0 or not color.cicp:
         return avif
@@ -130,10 +130,16 @@ def with_nclx(avif: bytes, color: Color) -> bytes:
 
 
 def adapted(profile: bytes, channels: int) -> bytes | None:
-    """A profile for pictures of so many channels (alpha included) that says the same.
+    """Converts a profile between gray and RGB where the channels require it.
 
-    A grey profile's curve makes an RGB profile, in which grey stays what it was; an RGB profile's curve makes a grey
-    one. None where the profile is for other samples (CMYK) or holds no curve.
+    An RGB profile made from a gray profile's curve shows gray unchanged, and the other way round.
+
+    Args:
+        profile: an ICC profile.
+        channels: 1 or 2 for gray, 3 or 4 for RGB, alpha included.
+
+    Returns:
+        A profile that fits the channels; None if the profile is for other samples (CMYK) or has no curve.
     """
     space, wanted = profile[16:20], b"GRAY" if channels <= 2 else b"RGB "
     if space == wanted or space not in (b"RGB ", b"GRAY", b"CMYK", b"Lab "):
@@ -145,7 +151,7 @@ def adapted(profile: bytes, channels: int) -> bytes | None:
 
 
 def _curve(profile: bytes, tag: bytes) -> np.ndarray | float | None:
-    """A tone curve of a profile: a table, or an exponent (ICC.1, sections 10.6 and 10.18)."""
+    """A profile's tone curve as a table or an exponent (ICC.1, sections 10.6 and 10.18)."""
     try:
         (count,) = struct.unpack_from(">I", profile, 128)
         places = dict(struct.unpack_from(">4sI", profile, 132 + 12 * index) for index in range(min(count, 100)))
@@ -176,7 +182,7 @@ def _plausible(values: tuple[float, ...]) -> bool:
 
 
 def _profile(primaries: tuple[float, ...], curve: np.ndarray | float, channels: int) -> bytes | None:
-    """An ICC profile of primaries and one tone curve (a table or an exponent); None where there cannot be one."""
+    """An ICC profile with these primaries and one tone curve (a table or an exponent); None if it is invalid."""
     white = [*primaries[:2], 1.0]
     points = np.column_stack([np.array(primaries[2:]).reshape(3, 2), np.ones(3)]).ravel().tolist()
     tone = {"transferfunction": curve} if isinstance(curve, np.ndarray) else {"gamma": curve}
@@ -187,7 +193,7 @@ def _profile(primaries: tuple[float, ...], curve: np.ndarray | float, channels: 
             profile = imagecodecs.cms_profile("rgb", whitepoint=white, primaries=points, **tone)
     except (RuntimeError, ValueError):
         return None
-    return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]  # one result, not one each second
+    return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]  # a fixed date
 
 
 def _srgb_curve() -> np.ndarray:

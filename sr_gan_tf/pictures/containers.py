@@ -1,4 +1,4 @@
-"""The parts of picture files that hold metadata: JPEG's segments, PNG's chunks, Photoshop's image resources."""
+"""Parts of picture files that hold metadata: JPEG segments, PNG chunks, JP2 boxes, Photoshop image resources."""
 
 import re
 import struct
@@ -17,14 +17,14 @@ _JPEG2000_UUIDS = {
     b"JpgTiffExif->JP2": "exif",
 }
 IPTC_RESOURCE = 0x0404
-# The copyright flag, the URL, the digest of IPTC, and paths: they hold for any size. Others describe a size, a print or
-# a thumbnail.
+# Copyright flag, URL, IPTC digest, and paths are valid at any size. Other resources describe a size, a print or a
+# thumbnail.
 _LASTING_RESOURCES = frozenset({0x040A, 0x040B, 0x0425, *range(2000, 3000)})
 _MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
 
 
 def jpeg_segments(file: IO[bytes]) -> tuple[list[tuple[int, bytes]], int]:
-    """(marker, body) of the segments before the first scan, and the bytes behind the end of the picture."""
+    """(marker, body) of the segments up to the first scan, and the number of bytes after the end of the picture."""
     data = file.read()
     segments: list[tuple[int, bytes]] = []
     place = 2
@@ -47,14 +47,17 @@ def jpeg_segments(file: IO[bytes]) -> tuple[list[tuple[int, bytes]], int]:
 
 
 def jpeg_with_end(data: bytes, decode: Callable[[bytes], np.ndarray]) -> bytes | None:
-    """A JPEG of which nothing but its last marker is missing, with it; None where coded pixels are missing, too.
+    """Adds a missing end marker to a JPEG.
 
-    A complete scan makes a decoder ignore whatever stands between it and the end; an incomplete one makes it decode
-    that as pixels. So two different fillings give the same picture only where nothing is missing.
+    After a complete scan a decoder ignores everything before the end marker; after an incomplete scan it decodes those
+    bytes as pixels. So two different fillings give the same picture only if no coded pixels are missing.
 
     Args:
         data: the file.
-        decode: gives the pixels of a JPEG.
+        decode: returns the pixels of a JPEG.
+
+    Returns:
+        The file with an end marker; None if coded pixels are missing.
     """
     data = data.removesuffix(b"\xff")
     first, second = (decode(data + filling * 4096 + b"\xff\xd9") for filling in (b"\x55", b"\xaa"))
@@ -62,7 +65,7 @@ def jpeg_with_end(data: bytes, decode: Callable[[bytes], np.ndarray]) -> bytes |
 
 
 def png_chunks(file: IO[bytes]) -> tuple[list[tuple[bytes, bytes]], list[str]]:
-    """(type, body) of the chunks of a PNG but for those of its pixels, and the types of damaged ones."""
+    """(type, body) of a PNG's chunks except those with pixels, and the types of damaged chunks."""
     chunks: list[tuple[bytes, bytes]] = []
     damaged: list[str] = []
     file.seek(8)
@@ -82,7 +85,7 @@ def png_chunks(file: IO[bytes]) -> tuple[list[tuple[bytes, bytes]], list[str]]:
 
 
 def png_without_damaged_chunks(data: bytes) -> tuple[bytes, list[str]]:
-    """A PNG without those of its ancillary chunks whose checksum is wrong, and their types."""
+    """A PNG without the ancillary chunks whose checksum is wrong, and the types of those chunks."""
     parts, damaged, place = [data[:8]], [], 8
     while place + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, place)
@@ -100,7 +103,7 @@ def png_without_damaged_chunks(data: bytes) -> tuple[bytes, list[str]]:
 
 
 def png_text(kind: bytes, body: bytes) -> tuple[bytes, bytes]:
-    """(keyword, text) of a tEXt, zTXt or iTXt chunk; an empty text where it is damaged."""
+    """(keyword, text) of a tEXt, zTXt or iTXt chunk; the text is empty if it is damaged."""
     keyword, _, rest = body.partition(b"\0")
     packed = kind == b"zTXt"
     if kind == b"zTXt":
@@ -117,7 +120,7 @@ def png_text(kind: bytes, body: bytes) -> tuple[bytes, bytes]:
 
 
 def raw_profile(value: bytes) -> bytes | None:
-    """The bytes in a text under which ImageMagick and exiftool keep a block in a PNG."""
+    """Decodes the text that ImageMagick and exiftool use to store a block in a PNG."""
     try:
         return bytes.fromhex("".join(value.decode("latin-1").split()[2:])) or None
     except ValueError:
@@ -125,14 +128,14 @@ def raw_profile(value: bytes) -> bytes | None:
 
 
 def raw_profile_text(name: str, data: bytes) -> bytes:
-    """The text under which ImageMagick and exiftool keep a block in a PNG."""
+    """Encodes a block as the text that ImageMagick and exiftool use in a PNG."""
     digits = data.hex()
     lines = [digits[start : start + 72] for start in range(0, len(digits), 72)]
     return "\n{}\n{:8d}\n{}\n".format(name, len(data), "\n".join(lines)).encode()
 
 
 def jpeg2000_boxes(file: IO[bytes]) -> dict[str, bytes]:
-    """The ICC profile, XMP and EXIF of a JP2 file (ISO/IEC 15444-1, annex I), named as Pillow names them."""
+    """The ICC profile, XMP and EXIF of a JP2 file (ISO/IEC 15444-1, annex I), under Pillow's names."""
     found: dict[str, bytes] = {}
     places = [(0, 1 << 62)]
     for _ in range(_MOST_BOXES):
@@ -147,7 +150,7 @@ def jpeg2000_boxes(file: IO[bytes]) -> dict[str, bytes]:
         length, kind = struct.unpack_from(">I4s", head)
         start = 16 if length == 1 else 8
         length = int.from_bytes(head[8:16], "big") if length == 1 else length
-        if length < start:  # 0: up to the end of the file, as the coded picture's box
+        if length < start:  # 0 means up to the end of the file
             places.pop()
             if not places:
                 break
@@ -166,7 +169,7 @@ def jpeg2000_boxes(file: IO[bytes]) -> dict[str, bytes]:
 
 
 def photoshop_resources(block: bytes) -> tuple[bytes | None, bytes | None]:
-    """IPTC's record among Photoshop's image resources, and those others that hold for any size."""
+    """The IPTC record among Photoshop's image resources, and the other resources that are valid at any size."""
     block = block.removeprefix(b"Photoshop 3.0\0")
     iptc, others, place = None, b"", 0
     while block[place : place + 4] == b"8BIM" and place + 12 <= len(block):
@@ -185,5 +188,5 @@ def photoshop_resources(block: bytes) -> tuple[bytes | None, bytes | None]:
 
 
 def iptc_resource(iptc: bytes) -> bytes:
-    """An IPTC record as one of Photoshop's image resources."""
+    """Wraps an IPTC record as a Photoshop image resource."""
     return b"8BIM\x04\x04\0\0" + len(iptc).to_bytes(4, "big") + iptc + b"\0" * (len(iptc) % 2)

@@ -1,4 +1,4 @@
-"""Samples of more than 8 bits, which Pillow would cut, by imagecodecs and tifffile."""
+"""Decodes samples of more than 8 bits, which Pillow would truncate, by imagecodecs and tifffile."""
 
 import io
 import logging
@@ -13,7 +13,7 @@ from PIL import Image
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.pictures.samples import Samples, widened
 
-# What tifffile has to say about odd tags would stand between the lines of a command.
+# tifffile's log messages about odd tags must not appear between a command's lines.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _HEAD = 1 << 16
@@ -21,7 +21,7 @@ _KINDS = {"f": "floating-point", "i": "signed", "c": "complex"}
 
 
 class BareTiff:
-    """A TIFF file whose samples Pillow has no mode for, with as much of a Pillow image as a reader asks for."""
+    """A TIFF file that Pillow cannot open, with the attributes of a Pillow image that reading needs."""
 
     format = "TIFF"
     mode = "RGB"
@@ -43,13 +43,19 @@ class BareTiff:
 
 
 def deep_samples(image: Image.Image | BareTiff, source: str | Path | bytes, frames: int, where: str) -> Samples | None:
-    """The samples of a picture that holds more than 8 bits each; None where Pillow keeps all there is.
+    """Decodes a picture of more than 8 bits per sample.
 
     Args:
         image: the opened picture.
         source: its file, or the file's bytes.
-        frames: how many an animation has; animations are decoded by Pillow.
-        where: what messages call the picture.
+        frames: number of frames; Pillow decodes animations.
+        where: name of the picture in messages.
+
+    Returns:
+        The samples; None if Pillow can decode the picture without loss.
+
+    Raises:
+        InputError: for a TIFF whose samples are not a picture of 1 to 16 bits.
     """
     if isinstance(image, BareTiff) or (image.format == "TIFF" and 8 < max(_bits(image)) <= 16 and not _signed(image)):
         return _tiff(source, where)
@@ -88,7 +94,7 @@ def _avif(source: str | Path | bytes) -> Samples | None:
         if not flags & 0x40:
             return None
         values = imagecodecs.avif_decode(head + file.read())
-    # Pillow says a turn of AVIF's own as EXIF orientation; the caller asks it.
+    # Pillow reports AVIF's own rotation as EXIF orientation; the caller applies it.
     return _by_channels(widened(values, 12 if flags & 0x20 else 10)) if values.dtype == np.uint16 else None
 
 
@@ -96,7 +102,7 @@ def _jpeg2000(source: str | Path | bytes) -> Samples | None:
     with _opened(source) as file:
         head = file.read(_HEAD)
         place = head.find(b"\xff\x4f\xff\x51")
-        # Luma and chroma (enumerated color space 18) are Pillow's to convert.
+        # Pillow converts luma and chroma (enumerated color space 18).
         if place < 0 or len(head) < place + 43 or b"colr\x01\0\0\0\0\0\x12" in head:
             return None
         channels = int.from_bytes(head[place + 40 : place + 42], "big")
@@ -108,7 +114,7 @@ def _jpeg2000(source: str | Path | bytes) -> Samples | None:
 
 
 def _ppm(source: str | Path | bytes) -> Samples | None:
-    """P5 and P6 of more than 8 bits, big-endian."""
+    """P5 or P6 of more than 8 bits, big-endian."""
     with _opened(source) as file:
         words: list[bytes] = []
         while len(words) < 4 and len(words[-1] if words else b"") < 20:
@@ -136,7 +142,7 @@ def _ppm(source: str | Path | bytes) -> Samples | None:
 
 
 def _by_channels(values: np.ndarray) -> Samples:
-    """Grey or color, with straight alpha or without, by the number of channels."""
+    """Gray or color, with or without straight alpha, by the number of channels."""
     values = values[..., None] if values.ndim == 2 else values
     channels = values.shape[2]
     return Samples(values, "grey" if channels <= 2 else "rgb", "straight" if channels in (2, 4) else "")
@@ -170,7 +176,7 @@ def _tiff(source: str | Path | bytes, where: str) -> Samples:
         if page.photometric == tifffile.PHOTOMETRIC.CIELAB:  # a and b are signed
             values = np.concatenate([values[..., :1], values[..., 1:3] ^ (top // 2 + 1), values[..., 3:]], axis=2)
         if space == "lab" and top == 65535:
-            # ICC's encoding: 128 is 128 * 257, where TIFF's is 128 * 256.
+            # ICC encodes 128 as 128 * 257, TIFF as 128 * 256.
             whole = slice(0 if page.photometric == tifffile.PHOTOMETRIC.ICCLAB else 1, 3)
             values[..., whole] = np.minimum(np.rint(values[..., whole] * (257 / 256)), 65535)
         count = {"grey": 1, "rgb": 3, "lab": 3, "cmyk": 4}[space]

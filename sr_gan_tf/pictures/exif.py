@@ -1,9 +1,9 @@
-"""EXIF as the bytes that a camera or an editor wrote: read, corrected in place, moved into and out of TIFF files.
+"""EXIF as the bytes that a camera or an editor wrote: read, and corrected in place.
 
-An EXIF block is a small TIFF file, and its texts are bytes of an encoding that nothing names. Libraries that decode and
-encode them lose what they do not expect (Pillow everything beyond ASCII, piexif all unknown tags). Here a block stays
-the bytes that came: numbers that an enlargement changes are overwritten where they stand, and what is added goes to
-the end. So no offset moves, not even those inside a maker note, whose format only its maker knows.
+An EXIF block is a small TIFF file whose text has no declared encoding. Libraries that decode and re-encode it lose what
+they do not expect: Pillow loses all non-ASCII text, piexif all unknown tags. This module keeps the original bytes. It
+overwrites the numbers that a new size changes and appends new values at the end, so no offset moves, not even inside a
+maker note, whose format only its manufacturer knows.
 
 Sources: Exif 2.32 (CIPA DC-008-2019), TIFF 6.0.
 """
@@ -29,12 +29,12 @@ _LARGEST_VALUE = 1 << 26
 
 
 class DamagedExif(ValueError):
-    """A block whose directories cannot be followed."""
+    """The block's directories cannot be parsed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One tag: its number, its type and count, the bytes of its value, and where its 12 (BigTIFF: 20) bytes stand."""
+    """One tag: number, type, count, the bytes of its value, and the offset of its 12 bytes (20 in BigTIFF)."""
 
     tag: int
     kind: int
@@ -48,7 +48,7 @@ Directory = dict[int, Entry]
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How a TIFF file writes numbers: byte order, and 32-bit or BigTIFF's 64-bit offsets."""
+    """How a TIFF file stores numbers: the byte order, and 32-bit offsets or BigTIFF's 64-bit offsets."""
 
     order: str
     big: bool = False
@@ -65,21 +65,27 @@ class Layout:
 
 
 def without_prefix(exif: bytes) -> bytes:
-    r"""The block itself, without the `Exif\0\0` that JPEG puts before it."""
+    r"""The block without the `Exif\0\0` prefix that JPEG uses."""
     return exif.removeprefix(b"Exif\0\0")
 
 
 def directories(exif: bytes) -> tuple[Layout, dict[int, Directory]]:
-    """The directories of a block: the main one under 0, the others under the tag that points to them.
+    """Parses a block.
+
+    Args:
+        exif: the block, without prefix.
+
+    Returns:
+        The layout, and the directories: the main one under 0, the others under the tag that points to them.
 
     Raises:
-        DamagedExif: where they cannot be followed.
+        DamagedExif: if the main directory cannot be parsed.
     """
     return directories_of(lambda place, size: exif[place : place + size])
 
 
 def directories_of(read: Callable[[int, int], bytes]) -> tuple[Layout, dict[int, Directory]]:
-    """As `directories`, of a file that gives (offset, count) bytes."""
+    """Same as `directories`; `read(offset, count)` returns bytes of the file."""
     try:
         head = read(0, 16)
         layout = Layout({b"II": "<", b"MM": ">"}[head[:2]], {42: False, 43: True}[_number(head)])
@@ -88,12 +94,12 @@ def directories_of(read: Callable[[int, int], bytes]) -> tuple[Layout, dict[int,
             owner = result.get(_EXIF, {}) if tag == _INTEROPERABILITY else result[0]
             if tag in owner:
                 value = owner[tag].value
-                # A pointer to nowhere costs its own directory, not the others.
+                # A bad pointer loses its own directory only.
                 with contextlib.suppress(DamagedExif, struct.error):
                     result[tag] = _directory(read, layout, layout.number(value, 0, 8 if len(value) == 8 else 4))
         return layout, result
     except (struct.error, KeyError, IndexError, OverflowError) as error:
-        raise DamagedExif(f"EXIF cannot be followed ({error})") from error
+        raise DamagedExif(f"EXIF cannot be parsed ({error})") from error
 
 
 def _number(head: bytes) -> int:
@@ -104,7 +110,7 @@ def _directory(read: Callable[[int, int], bytes], layout: Layout, start: int) ->
     size, step = (8, 20) if layout.big else (2, 12)
     count = layout.number(read(start, size), 0, size)
     if not start or count > _MOST_ENTRIES:
-        raise DamagedExif(f"EXIF cannot be followed (a directory of {count} entries at {start})")
+        raise DamagedExif(f"EXIF cannot be parsed (a directory of {count} entries at {start})")
     result: Directory = {}
     for index in range(count):
         place = start + size + step * index
@@ -115,13 +121,13 @@ def _directory(read: Callable[[int, int], bytes], layout: Layout, start: int) ->
         if length > _LARGEST_VALUE:
             continue
         value = inline[:length] if length <= layout.word else read(layout.number(inline, 0, layout.word), length)
-        if length and len(value) == length:  # A value beyond the end of the block is none.
+        if length and len(value) == length:  # Skip values that lie beyond the end of the block.
             result.setdefault(tag, Entry(tag, kind, number, value, place))
     return result
 
 
 def orientation(exif: bytes | None) -> int:
-    """EXIF orientation 1 to 8; 1 where it is absent or damaged."""
+    """EXIF orientation, 1 to 8; 1 if it is absent or damaged."""
     if not exif:
         return 1
     try:
@@ -134,16 +140,21 @@ def orientation(exif: bytes | None) -> int:
 
 
 def resized(exif: bytes | None, before: tuple[int, int], after: tuple[int, int], software: str) -> bytes:
-    """The block of the same picture at another size, upright, without thumbnail, and with `software` noted.
+    """Updates a block for the same picture at another size.
+
+    Corrects sizes and places, sets the orientation to upright, removes the thumbnail, and records `software`.
 
     Args:
         exif: the block, without prefix; None for a new one.
-        before: (width, height) of the picture upright.
-        after: (width, height) of the result.
-        software: what made the result.
+        before: (width, height) of the upright picture, in pixels.
+        after: (width, height) of the result, in pixels.
+        software: the program that made the result.
+
+    Returns:
+        The new block.
 
     Raises:
-        DamagedExif: where the block cannot be followed.
+        DamagedExif: if the block cannot be parsed.
     """
     if not exif:
         exif = _EMPTY
@@ -153,7 +164,7 @@ def resized(exif: bytes | None, before: tuple[int, int], after: tuple[int, int],
     stored = before[::-1] if turn >= 5 else before
 
     def overwrite(entry: Entry | None, *values: int) -> None:
-        """The numbers of a SHORT or LONG tag, where they stand; more than 16 bits make an inline LONG."""
+        """Replaces the numbers of a SHORT or LONG tag in place; a number beyond 16 bits becomes an inline LONG."""
         if entry is None or entry.kind not in (_SHORT, _LONG) or entry.count != len(values):
             return
         kind = _LONG if len(values) == 1 and max(values) > 65535 else entry.kind
@@ -189,7 +200,7 @@ def resized(exif: bytes | None, before: tuple[int, int], after: tuple[int, int],
 
 
 def resolution(exif: bytes | None) -> tuple[float, float] | None:
-    """(horizontal, vertical) dots per inch, or None where the block doesn't say."""
+    """(horizontal, vertical) dots per inch; None if the block has no resolution."""
     if not exif:
         return None
     try:
@@ -203,7 +214,7 @@ def resolution(exif: bytes | None) -> tuple[float, float] | None:
 
 
 def with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
-    """The block with a resolution, where it has none or another one."""
+    """The block with this resolution, in dots per inch."""
     known = resolution(exif)
     if exif and known and all(abs(ours - theirs) < 0.5 for ours, theirs in zip(known, dpi, strict=True)):
         return exif
@@ -217,7 +228,7 @@ def with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
 
 
 def upright(exif: bytes) -> bytes:
-    """The block of a picture that was turned as it says: it must not be turned again."""
+    """The block with its orientation set to 1, for pixels that have been turned already."""
     if orientation(exif) == 1:
         return exif
     layout, parts = directories(exif)
@@ -226,12 +237,12 @@ def upright(exif: bytes) -> bytes:
 
 
 def without_orientation(exif: bytes) -> bytes:
-    """The block without a word on how to turn the picture, which is upright."""
+    """The block without an orientation tag."""
     return _with_entries(exif, [], leave=_ORIENTATION) if _ORIENTATION in directories(exif)[1][0] else exif
 
 
 def _with_entries(data: bytes, new: list[Entry], leave: int | None = None) -> bytes:
-    """A new main directory at the end: the old one has no room, and its chain leads to the thumbnail."""
+    """Appends a new main directory: the old one has no room for more tags, and it links to the thumbnail."""
     layout, parts = directories(data)
     main = parts[0] | {entry.tag: entry for entry in new}
     if leave is not None:
@@ -241,7 +252,7 @@ def _with_entries(data: bytes, new: list[Entry], leave: int | None = None) -> by
 
 
 def _repointed(main: Directory, data: bytes, layout: Layout) -> bytes:
-    """A main directory for the end of `data`: entries that stand in it as they are, new ones with their values."""
+    """A main directory to append to `data`: existing entries are copied, new ones bring their values."""
     start = len(data) + 2 + 12 * len(main) + 4
     entries, values = b"", b""
     for tag in sorted(main):
@@ -259,7 +270,7 @@ def _repointed(main: Directory, data: bytes, layout: Layout) -> bytes:
 
 
 def _without_thumbnail(data: bytes, layout: Layout) -> bytes:
-    """The thumbnail's bytes cut off at the end of the block, where cameras put them, or blanked."""
+    """Cuts the thumbnail off the end of the block, where cameras put it, or blanks it elsewhere."""
     start = layout.number(data, 4, 4)
     count = layout.number(data, start, 2)
     try:
@@ -272,14 +283,14 @@ def _without_thumbnail(data: bytes, layout: Layout) -> bytes:
         return data
     used = _spans(data, layout)
     if any(place < end and begin < place + length for begin, end in used):
-        return data  # A damaged offset must not blank what is somebody else's.
+        return data  # The offset is damaged: other data would be blanked.
     if place + length >= len(data) - 2 and max(end for _, end in used) <= place:
         return data[:place]
     return data[:place] + bytes(length) + data[place + length :]
 
 
 def _spans(data: bytes, layout: Layout) -> list[tuple[int, int]]:
-    """Where directories and values stand in a block."""
+    """(start, end) of every directory entry and value in a block."""
     result = [(0, 8)]
     for part in directories(data)[1].values():
         for entry in part.values():

@@ -1,4 +1,4 @@
-"""EXIF into TIFF files and out of them, where its tags stand in the file's own directory."""
+"""EXIF in TIFF files, where its tags are part of the file's main directory."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,8 @@ from sr_gan_tf.pictures.exif import POINTERS, Directory, Layout, directories, di
 
 LONG = 4
 
-# What describes the samples of a TIFF file itself, and what is kept elsewhere (XMP, IPTC, Photoshop's, ICC profile).
+# Tags that describe the samples of the TIFF file itself, and tags that `Metadata` keeps in other fields (XMP, IPTC,
+# Photoshop resources, ICC profile).
 TIFF_STRUCTURE = frozenset({
     0x00FE, 0x00FF, 0x0100, 0x0101, 0x0102, 0x0103, 0x0106, 0x0107, 0x0108, 0x0109, 0x010A, 0x0111, 0x0112, 0x0115,
     0x0116, 0x0117, 0x0118, 0x0119, 0x011A, 0x011B, 0x011C, 0x0120, 0x0121, 0x0122, 0x0123, 0x0124, 0x0125, 0x0128,
@@ -18,13 +19,16 @@ TIFF_STRUCTURE = frozenset({
 
 
 def from_tiff(read: Callable[[int, int], bytes]) -> bytes | None:
-    """The EXIF block in a TIFF file: all tags but those that describe the samples; None where there are none.
+    """Extracts an EXIF block from a TIFF file: all tags except those that describe the samples.
 
     Args:
-        read: gives (offset, count) bytes of the file.
+        read: `read(offset, count)` returns bytes of the file.
+
+    Returns:
+        The block, or None if no tag is left.
 
     Raises:
-        DamagedExif: where the file's directories cannot be followed.
+        DamagedExif: if the file's directories cannot be parsed.
     """
     layout, parts = directories_of(read)
     parts[0] = {tag: entry for tag, entry in parts[0].items() if tag not in TIFF_STRUCTURE}
@@ -32,20 +36,20 @@ def from_tiff(read: Callable[[int, int], bytes]) -> bytes | None:
 
 
 def tiff_values(read: Callable[[int, int], bytes], tags: tuple[int, ...]) -> dict[int, bytes]:
-    """The raw values of some tags of a TIFF file's first directory."""
+    """The raw values of the given tags in a TIFF file's first directory."""
     _, parts = directories_of(read)
     return {tag: parts[0][tag].value for tag in tags if tag in parts[0]}
 
 
 def for_big_tiff(exif: bytes, start: int) -> tuple[bytes, list[bytes]]:
-    """The values and directories of a block as a BigTIFF file holds them at `start`, and the main entries for it."""
+    """The values and directories of a block, laid out for a BigTIFF file at offset `start`, and its main entries."""
     layout, parts = directories(exif)
     kept = {tag: entry for tag, entry in parts[0].items() if tag not in TIFF_STRUCTURE}
     return _laid_out(parts | {0: kept}, Layout(layout.order, big=True), start)
 
 
 def main_entries(exif: bytes) -> dict[int, bytes]:
-    """The 12 bytes of each main tag that has a place in a TIFF file's own directory."""
+    """The 12-byte entry of each main tag that belongs in a TIFF file's own directory."""
     _, parts = directories(exif)
     return {
         tag: exif[entry.place : entry.place + 12]
@@ -55,14 +59,14 @@ def main_entries(exif: bytes) -> dict[int, bytes]:
 
 
 def _serialized(parts: dict[int, Directory], layout: Layout, start: int) -> bytes:
-    """A block of its own with these directories."""
+    """A complete block with these directories."""
     body, entries = _laid_out(parts, layout, start)
     head = (b"II" if layout.order == "<" else b"MM") + layout.pack(42, 2) + layout.pack(start + len(body), 4)
     return head + body + layout.pack(len(entries), 2) + b"".join(entries) + layout.pack(0, 4)
 
 
 def _laid_out(parts: dict[int, Directory], layout: Layout, start: int) -> tuple[bytes, list[bytes]]:
-    """Everything but the main directory, as it stands in a file from `start` on, and the main directory's entries."""
+    """Everything except the main directory, laid out from offset `start`, and the main directory's entries."""
     body = bytearray()
 
     def put(value: bytes) -> int:

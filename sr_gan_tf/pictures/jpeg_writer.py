@@ -1,7 +1,7 @@
-"""JPEG written strip by strip: strips encoded apart and joined by restart markers (ITU-T T.81, section E.1.4).
+"""Writes JPEG strip by strip: strips are encoded separately and joined by restart markers (ITU-T T.81, E.1.4).
 
-A restart interval begins with fresh predictors, which is how a picture of its own begins: the coded rows of small
-pictures, one marker between two of them, are the coded rows of the large one. So a picture needs to be whole nowhere.
+A restart interval begins with fresh predictors, as a separate picture does. So the encoded rows of small pictures, with
+a marker between them, are the encoded rows of the large picture, which never has to be in memory as a whole.
 """
 
 import struct
@@ -17,16 +17,24 @@ from sr_gan_tf.pictures.strips import strips
 from sr_gan_tf.pictures.xmp import jpeg_parts
 
 _BYTES_AT_ONCE = 1 << 22
-_LONGEST_INTERVAL = 65535  # blocks between two markers
+_LONGEST_INTERVAL = 65535  # blocks between markers
 _LONGEST_SEGMENT = 65533
 
 
 def encode_jpeg(
     file: IO[bytes], blocks: Iterable[np.ndarray], shape: tuple[int, int, int], metadata: Metadata, quality: int
 ) -> None:
-    """Writes blocks of rows (rows, W, 1 or 3) uint8 as they come; quality is 1 to 100."""
+    """Writes a JPEG.
+
+    Args:
+        file: an empty binary file.
+        blocks: (rows, W, 1 or 3) uint8, from top to bottom.
+        shape: (H, W, 1 or 3).
+        metadata: written as far as JPEG can store it.
+        quality: 1 to 100.
+    """
     height, width, channels = shape
-    # Half the colour resolution is below what a quality of 90 keeps of the rest.
+    # At a quality of 90 and more, halving the color resolution would lose more than the rest of the compression.
     subsampling = None if channels == 1 else "444" if quality >= 90 else "420"
     unit = 16 if subsampling == "420" else 8
     across = -(-width // unit)
@@ -48,7 +56,7 @@ def encode_jpeg(
 
 
 def _parts(data: bytes) -> tuple[list[tuple[int, bytes]], memoryview]:
-    """A small picture's segments (marker, body) from behind SOI up to SOS, and its coded rows."""
+    """A small picture's segments (marker, body) from after SOI up to SOS, and its encoded rows."""
     segments, place = [], 2
     while True:
         marker, length = struct.unpack_from(">xBH", data, place)
@@ -61,15 +69,15 @@ def _parts(data: bytes) -> tuple[list[tuple[int, bytes]], memoryview]:
 def _write_head(
     file: IO[bytes], tables: list[tuple[int, bytes]], height: int, interval: int, metadata: Metadata
 ) -> None:
-    """Everything before the coded rows: the first strip's tables, the whole picture's height, metadata."""
+    """Writes everything before the encoded rows: the first strip's tables, the full height, metadata."""
 
     def segment(marker: int, body: bytes) -> None:
-        if len(body) <= _LONGEST_SEGMENT:  # `Metadata.unkept` names what is longer.
+        if len(body) <= _LONGEST_SEGMENT:  # `Metadata.unkept` reports what is longer
             file.write(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body)
 
     file.write(b"\xff\xd8")
     for marker, body in tables:
-        if marker == 0xE0:  # JFIF's own: the resolution stands behind the version
+        if marker == 0xE0:  # JFIF: the resolution follows the version
             if metadata.dpi:
                 dots = (min(65535, max(1, round(value))) for value in metadata.dpi)
                 body = body[:7] + struct.pack(">BHH", 1, *dots) + body[12:]
@@ -93,7 +101,7 @@ def _write_metadata(segment: Callable[[int, bytes], None], metadata: Metadata) -
         for number, part in enumerate(parts, 1):
             segment(0xE2, b"ICC_PROFILE\0" + bytes([number, len(parts)]) + part)
     resources = (iptc_resource(metadata.iptc) if metadata.iptc else b"") + (metadata.photoshop or b"")
-    # A resource may run on in the next segment.
+    # A resource may continue in the next segment.
     for place in range(0, len(resources), _LONGEST_SEGMENT - 14):
         segment(0xED, b"Photoshop 3.0\0" + resources[place : place + _LONGEST_SEGMENT - 14])
     if comment := metadata.comment():

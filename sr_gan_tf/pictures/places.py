@@ -1,4 +1,4 @@
-"""Places in a picture that metadata names in pixels, moved to another size."""
+"""Coordinates in pixels that metadata contains, converted to another picture size."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,13 @@ Size = tuple[int, int]
 
 # GeoTIFF's pixel scale, tie points and transformation (OGC 19-008r4, section 7.4): numbers per group.
 GEOREFERENCE = {33550: 3, 33922: 6, 34264: 16}
-# Index in the group and axis: of lengths per pixel, and of places in pixels.
+# (index in the group, axis) of lengths per pixel, and of coordinates in pixels.
 _PER_PIXEL = {33550: ((0, 0), (1, 1)), 34264: ((0, 0), (4, 0), (8, 0), (1, 1), (5, 1), (9, 1))}
 _IN_PIXELS = {33922: ((0, 0), (1, 1))}
 
 
 def georeference(tag: int, numbers: Sequence[float], before: Size, after: Size) -> list[float]:
-    """Where on Earth the pixels of a GeoTIFF are, for pixels of another size.
+    """Converts the georeference of a GeoTIFF to another picture size.
 
     Args:
         tag: one of `GEOREFERENCE`.
@@ -31,7 +31,7 @@ def georeference(tag: int, numbers: Sequence[float], before: Size, after: Size) 
 
 
 def subject(numbers: tuple[int, ...], turn: int, stored: Size, before: Size, after: Size) -> list[int]:
-    """EXIF's subject in the upright enlarged picture: its center, and its size where it has one.
+    """Converts EXIF's subject area or location to the upright enlarged picture.
 
     Args:
         numbers: x and y of the center in the stored picture, and a diameter, or width and height.

@@ -1,7 +1,7 @@
-"""PNG written row by row, so that a picture larger than memory can be.
+"""Writes PNG row by row, so a picture may be larger than memory.
 
-The fast way filters every row by Sub and compresses by ISA-L (igzip), which on photographs takes about a quarter of
-zlib level 1's time at the same size; the small way chooses each row's filter and compresses by zlib level 9.
+"fast" filters every row with Sub and compresses with ISA-L (igzip), which takes about a quarter of the time of zlib
+level 1 on photographs at the same size. "small" chooses the best filter for each row and compresses with zlib level 9.
 """
 
 import struct
@@ -27,7 +27,16 @@ def encode_png(
     metadata: Metadata,
     small: bool,
 ) -> None:
-    """Writes blocks of rows (rows, W, C) as they come; C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha."""
+    """Writes a PNG.
+
+    Args:
+        file: an empty binary file.
+        blocks: (rows, W, C) of `dtype`, from top to bottom.
+        shape: (H, W, C); C is 1 for gray, 2 for gray and alpha, 3 for RGB, 4 for RGB and alpha.
+        dtype: uint8 or uint16.
+        metadata: written as far as PNG can store it.
+        small: compress better and much more slowly.
+    """
     height, width, channels = shape
     deep = dtype == np.uint16
 
@@ -56,13 +65,13 @@ def _write_chunk(file: IO[bytes], kind: bytes, body: bytes) -> None:
 
 
 def write_metadata(file: IO[bytes], metadata: Metadata) -> None:
-    """Writes the chunks that say everything but the pixels; they stand behind IHDR."""
+    """Writes all metadata chunks; they belong directly after IHDR."""
 
     def chunk(kind: bytes, body: bytes) -> None:
         _write_chunk(file, kind, body)
 
     for kind, body in color.png_chunks(metadata.color):
-        # One word on what the samples mean: sRGB's and a profile exclude each other.
+        # An sRGB chunk and a profile exclude each other.
         if kind != b"sRGB" or not metadata.icc_profile:
             chunk(kind, body)
     if metadata.icc_profile:
@@ -84,7 +93,7 @@ def write_metadata(file: IO[bytes], metadata: Metadata) -> None:
 
 
 def _filtered(rows: np.ndarray, above: np.ndarray, step: int, adaptive: bool) -> np.ndarray:
-    """PNG's row filters: Sub for all rows, or per row the one with the smallest sum of absolute differences."""
+    """Applies PNG's row filters: Sub for all rows, or for each row the smallest sum of absolute differences."""
     left = np.zeros_like(rows)
     left[:, step:] = rows[:, :-step]
     result = np.empty((len(rows), rows.shape[1] + 1), np.uint8)
@@ -114,7 +123,7 @@ def _paeth(left: np.ndarray, up: np.ndarray, corner: np.ndarray) -> np.ndarray:
 
 
 def _slices(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The blocks cut into pieces of a few megabytes, so that an encoder's own copies stay small."""
+    """Cuts the blocks into pieces of a few megabytes, which keeps the encoder's own copies small."""
     for block in blocks:
         rows = max(1, _BYTES_AT_ONCE // max(1, block[0].nbytes))
         for start in range(0, len(block), rows):

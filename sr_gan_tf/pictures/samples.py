@@ -1,4 +1,4 @@
-"""What decoded samples mean, decided in one place for 8 and 16 bits: color space, transparency, turn."""
+"""Interprets decoded samples, 8 and 16 bits alike: color space, transparency, orientation."""
 
 import dataclasses
 from typing import Literal
@@ -16,14 +16,14 @@ _PIXELS_AT_ONCE = 1 << 22
 
 @dataclasses.dataclass(frozen=True)
 class Samples:
-    """Samples as a decoder gives them.
+    """Samples as a decoder returns them.
 
     Args:
-        values: (H, W, C) uint8 or uint16, the whole range in use.
-        space: of the first channels: "grey" (1), "rgb" (3), "cmyk" (4, 0 is no ink), or "lab" (3; a and b count from
-            the middle of the range).
-        alpha: what the next channel is, "" where there is none; further channels are no part of the picture.
-        turn: EXIF orientation that the values still need.
+        values: (H, W, C) uint8 or uint16, full range.
+        space: color space of the first channels: "grey" (1), "rgb" (3), "cmyk" (4; 0 is no ink), or "lab" (3; the zero
+            of a and b is the middle of the range).
+        alpha: kind of the next channel, "" if there is none; further channels are ignored.
+        turn: EXIF orientation, 1 to 8, that has not been applied yet.
     """
 
     values: np.ndarray
@@ -36,7 +36,7 @@ _CHANNELS = {"grey": 1, "rgb": 3, "cmyk": 4, "lab": 3}
 
 
 def interpreted(samples: Samples, metadata: Metadata) -> tuple[np.ndarray, np.ndarray | None, Metadata]:
-    """Pixels (H, W, 1 or 3) and alpha (H, W) upright, and the metadata that still holds for them."""
+    """Upright pixels (H, W, 1 or 3) and alpha (H, W) or None, and the metadata that is still valid for them."""
     count = _CHANNELS[samples.space]
     values = turned(samples.values, samples.turn)
     colors, alpha = values[..., :count], None
@@ -46,13 +46,13 @@ def interpreted(samples: Samples, metadata: Metadata) -> tuple[np.ndarray, np.nd
             colors = _divided(colors, alpha)
     if samples.space in ("cmyk", "lab"):
         colors = _to_rgb(np.ascontiguousarray(colors), samples.space, metadata.icc_profile)
-        # The result is sRGB, whatever the inks were.
+        # The result is sRGB.
         metadata = dataclasses.replace(metadata, icc_profile=None, color=NO_COLOR)
     return np.ascontiguousarray(colors), alpha, metadata
 
 
 def turned(values: np.ndarray, turn: int) -> np.ndarray:
-    """The picture as EXIF orientation 1 to 8 wants it shown."""
+    """Applies an EXIF orientation, 1 to 8."""
     if turn >= 5:
         values = np.swapaxes(values, 0, 1)
     if turn in (3, 4, 7, 8):
@@ -63,7 +63,7 @@ def turned(values: np.ndarray, turn: int) -> np.ndarray:
 
 
 def widened(values: np.ndarray, bits: int) -> np.ndarray:
-    """uint16 samples of `bits` bits on the whole range of 16."""
+    """Scales uint16 samples of `bits` bits to the full 16-bit range."""
     if bits == 16:
         return values
     top = 2**bits - 1
@@ -71,7 +71,7 @@ def widened(values: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _divided(colors: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Colors that were multiplied by alpha as they were before."""
+    """Undoes the multiplication of colors by alpha."""
     top = np.iinfo(colors.dtype).max
     result = np.empty_like(colors)
     for start, stop in _bands(colors):
@@ -81,7 +81,7 @@ def _divided(colors: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def _to_rgb(values: np.ndarray, space: str, profile: bytes | None) -> np.ndarray:
-    """CMYK and Lab as sRGB: by the embedded profile where there is a usable one, else by the plain formula."""
+    """Converts CMYK or Lab to sRGB: CMYK by a usable embedded profile, otherwise by the plain formula."""
     wanted = {"cmyk": b"CMYK", "lab": b"Lab "}[space]
     if space == "lab":
         profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
@@ -99,7 +99,7 @@ def _to_rgb(values: np.ndarray, space: str, profile: bytes | None) -> np.ndarray
                     intent=_PERCEPTUAL,
                 )  # fmt: skip
             except (imagecodecs.CmsError, ValueError, RuntimeError):
-                profile = None  # A damaged profile must not cost the picture.
+                profile = None  # A damaged profile is no reason to refuse the picture.
         result[start:stop] = _by_formula(band) if converted is None else converted
     return result
 

@@ -1,4 +1,4 @@
-"""Blocks of rows cut anew, as an encoder wants them."""
+"""Regroups blocks of rows into strips of equal height."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def strips(blocks: Iterable[np.ndarray], rows: int) -> Iterator[np.ndarray]:
-    """Blocks (any rows, W, C) as strips of `rows` rows; the last one may be lower. Each is valid until the next."""
+    """Regroups blocks (any rows, W, C) into strips of `rows` rows; each strip is valid until the next."""
     held: np.ndarray | None = None
     filled = 0
     for block in blocks:

@@ -1,7 +1,7 @@
-"""TIFF written strip by strip with tifffile.
+"""Writes TIFF strip by strip with tifffile.
 
-An EXIF block is a small TIFF file itself. It comes first, with the header in its own place, so that every offset in
-it holds (those inside a maker note, too); a main directory behind the pixels joins its tags with the picture's.
+An EXIF block is itself a small TIFF file. It comes first and shares the file's header, so all its offsets stay valid,
+even inside a maker note. A main directory after the pixels joins its tags with those of the picture.
 """
 
 import io
@@ -31,10 +31,19 @@ def encode_tiff(
     metadata: Metadata,
     small: bool,
 ) -> None:
-    """Writes blocks of rows (rows, W, C) as they come; C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha."""
+    """Writes a TIFF.
+
+    Args:
+        file: an empty seekable binary file, open for reading and writing.
+        blocks: (rows, W, C) of `dtype`, from top to bottom.
+        shape: (H, W, C); C is 1 for gray, 2 for gray and alpha, 3 for RGB, 4 for RGB and alpha.
+        dtype: uint8 or uint16.
+        metadata: written as far as TIFF can store it.
+        small: compress better and much more slowly.
+    """
     height, width, channels = shape
     rows_a_strip = max(1, min(height, _STRIP_BYTES // max(1, width * channels * dtype.itemsize)))
-    # Strips of a 4 GB file need 64-bit offsets.
+    # Files beyond 4 GB need 64-bit offsets.
     big = height * width * channels * dtype.itemsize > _LARGEST_CLASSIC
     order: Literal["<", ">"] = ">" if (metadata.exif or b"").startswith(b"MM") else "<"
     tags = []
@@ -76,7 +85,7 @@ def encode_tiff(
 
 
 def _packed(strip: np.ndarray, order: Literal["<", ">"], small: bool) -> bytes:
-    """A strip compressed: differences along the row, deflate."""
+    """Compresses a strip: horizontal differences, then deflate."""
     differences = strip.copy()
     differences[:, 1:] -= strip[:, :-1]
     values = differences.astype(differences.dtype.newbyteorder(order), copy=False)
@@ -84,7 +93,7 @@ def _packed(strip: np.ndarray, order: Literal["<", ">"], small: bool) -> bytes:
 
 
 def _join(file: IO[bytes], added: list[bytes], order: str, big: bool) -> None:
-    """A new main directory behind everything, with the picture's entries and EXIF's."""
+    """Appends a main directory with the entries of the picture and of EXIF."""
     offset, count, step = ("Q", "Q", 20) if big else ("I", "H", 12)
     pointer = 8 if big else 4
     file.seek(pointer)
@@ -93,7 +102,7 @@ def _join(file: IO[bytes], added: list[bytes], order: str, big: bool) -> None:
     (number,) = struct.unpack(order + count, file.read(struct.calcsize(count)))
     tag = struct.Struct(order + "H").unpack_from
     entries = {tag(entry)[0]: entry for entry in added}
-    # The picture's own tags go first where both have one, but for the program's name: it stands in both.
+    # If both have a tag, the picture's entry wins.
     entries |= {tag(entry)[0]: entry for entry in (file.read(step) for _ in range(number))}
     end = file.seek(0, io.SEEK_END)
     end += file.write(b"\0" * (end % 2))

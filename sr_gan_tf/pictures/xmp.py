@@ -1,6 +1,6 @@
-"""XMP packets: sizes corrected, promises removed that a result does not keep, JPEG's extended packets joined and split.
+"""XMP packets: corrects sizes, removes references to data that is lost, joins and splits JPEG's extended XMP.
 
-A packet in which nothing has to change keeps its bytes.
+A packet that needs no change keeps its bytes.
 
 Sources: XMP Specification parts 1 and 3 (Adobe 2012 and 2020), Google's Photo Sphere XMP, Motion Photo and
 Ultra HDR formats, Guidelines for Handling Image Metadata (MWG 2.0).
@@ -20,7 +20,7 @@ _DIMENSIONS, _AREA = "http://ns.adobe.com/xap/1.0/sType/Dimensions#", "http://ns
 _IPTC_EXTENSION = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _NOTE = "http://ns.adobe.com/xmp/note/"
 
-# Lengths in pixels by the letter of their axis.
+# Lengths in pixels, by axis.
 _SCALED = {
     (_PANORAMA, name): axis
     for axis, names in (
@@ -31,13 +31,13 @@ _SCALED = {
     )
     for name in names
 }  # fmt: skip
-# Lengths that count in pixels only where a neighbor says so.
+# Lengths that are in pixels only if a sibling property says so.
 _SCALED_BY_UNIT = {
     _DIMENSIONS: ("unit", {"w": "x", "h": "y"}),
     _AREA: ("unit", {"x": "x", "w": "x", "d": "x", "y": "y", "h": "y"}),
     _IPTC_EXTENSION: ("rbUnit", {"rbX": "x", "rbW": "x", "rbRx": "x", "rbY": "y", "rbH": "y"}),
 }
-# What speaks of a second picture, a depth map or a video behind the picture.
+# Namespaces that describe a second picture, a depth map or a video in the file.
 _PROMISES = {
     "http://ns.adobe.com/hdr-gain-map/1.0/": "gain map",
     "http://ns.apple.com/HDRGainMap/1.0/": "gain map",
@@ -49,7 +49,7 @@ _MOTION = "http://ns.google.com/photos/1.0/camera/"
 _MOTION_NAMES = re.compile("Motion|MicroVideo")
 _MAKERS_MOTION = ("http://ns.oplus.com/photos/1.0/camera/", "http://ns.xiaomi.com/photos/1.0/camera/")
 
-_LONGEST_PACKET = 65502  # of a JPEG segment, behind the packet's name
+_LONGEST_PACKET = 65502  # of a JPEG segment, after the namespace
 _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _PART = 65400
 
@@ -57,16 +57,16 @@ _PART = 65400
 def resized(
     xmp: bytes, before: tuple[int, int], after: tuple[int, int], turn: int = 1
 ) -> tuple[bytes, tuple[str, ...]]:
-    """The packet of the same picture at another size.
+    """Updates a packet for the same picture at another size.
 
     Args:
         xmp: the packet.
-        before: (width, height) of the picture upright.
-        after: (width, height) of the result.
-        turn: EXIF orientation by which the picture was turned.
+        before: (width, height) of the upright picture, in pixels.
+        after: (width, height) of the result, in pixels.
+        turn: EXIF orientation, 1 to 8, by which the picture was turned.
 
     Returns:
-        The corrected packet, and what it spoke of that the result no longer has.
+        The corrected packet, and the names of what it described that the result no longer has.
     """
     document = _parsed(xmp)
     if document is None:
@@ -121,7 +121,7 @@ def _corrected(node, element, text: str, factors: dict[str, float], after: tuple
 
 
 def _turn_areas(document, turn: int) -> bool:
-    """Regions count in shares of the stored picture; they are turned as the pixels were."""
+    """Turns regions as the pixels were turned; they are fractions of the stored picture."""
     changed = False
     for element in document.getElementsByTagName("*"):
         nodes = {node.localName: node for node in _children_and_attributes(element) if node.namespaceURI == _AREA}
@@ -144,7 +144,7 @@ def _turn_areas(document, turn: int) -> bool:
 
 
 def joined(packet: bytes, extension: bytes) -> bytes:
-    """One packet of a JPEG's main packet and the extended one that it points to."""
+    """Merges a JPEG's main packet with the extended packet that it points to."""
     main, further = _parsed(packet), _parsed(extension)
     if main is None or further is None:
         return packet
@@ -165,13 +165,13 @@ def joined(packet: bytes, extension: bytes) -> bytes:
 
 
 def extended_guid(packet: bytes) -> bytes | None:
-    """The digest by which a main packet names its extension."""
+    """The digest in a main packet that identifies its extended packet; None if there is none."""
     found = re.search(rb"HasExtendedXMP\s*(?:=\s*[\"']|>)\s*([0-9A-Fa-f]{32})", packet)
     return found.group(1) if found else None
 
 
 def jpeg_parts(xmp: bytes) -> list[bytes] | None:
-    """The bodies of the APP1 segments that hold a packet of any size in a JPEG; None where it cannot be split."""
+    """The APP1 segment bodies that store a packet of any size in a JPEG; None if it cannot be split."""
     if len(xmp) <= _LONGEST_PACKET:
         return [b"http://ns.adobe.com/xap/1.0/\0" + xmp]
     document = _parsed(xmp)
@@ -183,7 +183,7 @@ def jpeg_parts(xmp: bytes) -> list[bytes] | None:
     target = wrapper.appendChild(further.importNode(root, deep=False))
     properties = []
     for description in _descriptions(root):
-        # Whole properties move, the largest first, until what is left fits.
+        # Move whole properties, largest first, until the rest fits.
         for node in _children_and_attributes(description):
             if node.namespaceURI != _RDF and not (node.nodeName or "").startswith("xmlns"):
                 properties.append(
@@ -224,7 +224,7 @@ def jpeg_parts(xmp: bytes) -> list[bytes] | None:
 
 
 def from_jpeg_parts(bodies: list[bytes]) -> tuple[bytes | None, bool]:
-    """The packet that a JPEG's APP1 segments hold, and whether its extension was complete."""
+    """The packet in a JPEG's APP1 segments, and whether its extended part was complete."""
     packet = next((body[29:] for body in bodies if body.startswith(b"http://ns.adobe.com/xap/1.0/\0")), None)
     guid = extended_guid(packet) if packet else None
     if packet is None or guid is None:
@@ -240,11 +240,11 @@ def from_jpeg_parts(bodies: list[bytes]) -> tuple[bytes | None, bool]:
 
 
 def _parsed(xmp: bytes):
-    """The packet as a document; None where it is damaged, or declares entities, which no XMP does."""
+    """The packet as a document; None if it is damaged or has declarations, which XMP never needs."""
     if b"<!" in xmp:
         return None
     try:
-        # As the parser counts, nothing may stand before the first bracket or behind the last one.
+        # The parser accepts nothing before the first bracket or after the last one.
         return minidom.parseString(xmp[xmp.index(b"<") : xmp.rindex(b">") + 1])
     except (ExpatError, ValueError, UnicodeError, RecursionError, LookupError):
         return None
@@ -279,7 +279,7 @@ def _property(element, space: str, name: str) -> str | None:
 
 
 def _text(node) -> str | None:
-    """The value of an attribute, or of an element that holds nothing but text."""
+    """The value of an attribute, or of an element that contains only text."""
     if node.nodeType == node.ATTRIBUTE_NODE:
         return node.value
     texts = [child.data for child in node.childNodes if child.nodeType == child.TEXT_NODE]

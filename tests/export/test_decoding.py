@@ -101,7 +101,7 @@ def test_colours_behind_transparent_pixels():
         pixels = generator.integers(0, np.iinfo(dtype).max, (height, width, 3)).astype(dtype)
         for part in (0.0, 0.05, 0.5, 1.0):
             opacity = (generator.random((height, width)) < part).astype(dtype)
-            np.testing.assert_array_equal(extend(pixels, opacity).numpy(), alpha.extended_colours(pixels, opacity))
+            np.testing.assert_array_equal(extend(pixels, opacity).numpy(), alpha.extended_colors(pixels, opacity))
 
 
 def test_an_oriented_photograph_is_decoded_as_it_lies(decode):
