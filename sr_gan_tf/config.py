@@ -22,6 +22,9 @@ from sr_gan_tf.registry.imports import beside, imported, is_allowed
 _STRICT = ConfigDict(extra="forbid")
 NotNegative = Annotated[float, Field(ge=0)]
 
+# Key of a run folder's experiment.json: the version whose defaults the experiment relies on.
+WRITTEN_BY = "$written_by"
+
 
 @dataclass(frozen=True, config=_STRICT)
 class Spec:
@@ -246,7 +249,7 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
 
 def parse_experiment(raw: dict, where: str = "experiment") -> Experiment:
     """A checked `Experiment` from plain JSON data; every error is named with its path."""
-    raw = {key: value for key, value in raw.items() if key != "$schema"}
+    raw = {key: value for key, value in raw.items() if key not in ("$schema", WRITTEN_BY)}
     _check_finite(raw, where)
     try:
         # As JSON text: strictly, true is no number and "1" neither, while lists are tuples and 1 is a float.

@@ -12,6 +12,7 @@ from sr_gan_tf.registry.imports import add_import
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.training.advice import slow_bfloat16
 from sr_gan_tf.training.dry_run import plan
+from sr_gan_tf.training.fine_tuning import fine_tuning
 from sr_gan_tf.training.run import fit
 from sr_gan_tf.training.schema import json_schema
 from sr_gan_tf.training.substitutes import TRUNKS, named_together, with_folders, with_trunk
@@ -32,6 +33,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "experiment", nargs="?", help="experiment file, e.g. experiments/quickstart.json; or a run folder, to resume it"
     )
+    tuning = parser.add_argument_group("fine-tuning")
+    tuning.add_argument("--from", dest="base", metavar="MODEL", help="a trained model, e.g. --from span_x4")
+    tuning.add_argument("--steps", type=int, metavar="N", help="generator updates, e.g. 2000")
+    tuning.add_argument("--base-data", metavar="FOLDER", help="pictures like those that the model was trained on")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="e.g. stages.0.steps=100")
     parser.add_argument("--run-dir", help="run folder; default runs/<name>")
     data = parser.add_argument_group("the same recipe with other files")
@@ -50,8 +55,6 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.schema:
         print(json.dumps(json_schema(), indent=2))
         return
-    if arguments.experiment is None:
-        raise InputError("no experiment given; e.g. python -m sr_gan_tf.fit experiments/quickstart.json")
     experiment, run_dir = _experiment(arguments)
     if arguments.dry_run:
         print(to_json(experiment), end="")
@@ -68,17 +71,48 @@ def main(argv: list[str] | None = None) -> None:
 
 def _experiment(arguments: argparse.Namespace) -> tuple[Experiment, str | None]:
     """The experiment with all that the options change of it, and the run folder, where they name one."""
-    path, run_dir = Path(arguments.experiment), arguments.run_dir
-    if path.is_dir():
-        folder = RunFolder(path)
-        if not folder.experiment_file.is_file():
-            raise InputError(f"{path} is no run folder (no experiment.json in it); give one, or an experiment file")
-        path, run_dir = folder.experiment_file, run_dir or str(path)
-    experiment = load_experiment(path, arguments.set)
-    experiment = with_folders(experiment, arguments.train_data, arguments.validation_data)
+    run_dir = arguments.run_dir
+    if arguments.base is not None:
+        experiment = _fine_tuning(arguments)
+    else:
+        for name in ("steps", "base_data"):
+            if getattr(arguments, name) is not None:
+                raise InputError(f"--{name.replace('_', '-')} has no effect without --from; remove it, or use --set")
+        if arguments.experiment is None:
+            raise InputError("no experiment given; e.g. python -m sr_gan_tf.fit experiments/quickstart.json")
+        path = Path(arguments.experiment)
+        if path.is_dir():
+            folder = RunFolder(path)
+            if not folder.experiment_file.is_file():
+                raise InputError(f"{path} is no run folder (no experiment.json in it); give one, or an experiment file")
+            experiment, run_dir = folder.experiment(arguments.set), run_dir or str(path)
+        else:
+            experiment = load_experiment(path, arguments.set)
+        experiment = with_folders(experiment, arguments.train_data, arguments.validation_data)
     if arguments.trunk:
         experiment = with_trunk(experiment, arguments.trunk)
     return experiment, run_dir
+
+
+def _fine_tuning(arguments: argparse.Namespace) -> Experiment:
+    """The experiment that trains `--from` further."""
+    if arguments.experiment is not None:
+        raise InputError(f"{arguments.experiment} has no effect with --from, which writes the experiment; remove one")
+    if not arguments.train_data or arguments.steps is None:
+        raise InputError("--from needs --train-data and --steps, e.g. --from span_x4 --train-data photos --steps 2000")
+    if not arguments.validation_data:
+        print(
+            "warning: no --validation-data, so over-fitting will not show; set a tenth of the pictures apart for it",
+            file=sys.stderr,
+        )
+    return fine_tuning(
+        arguments.base,
+        arguments.train_data,
+        arguments.steps,
+        arguments.validation_data,
+        arguments.base_data,
+        arguments.set,
+    )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ field is written twice and a `.keras` file loads in safe mode.
 import contextlib
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -106,6 +107,22 @@ class Generator(Network):
     """
 
     scale: int
+    # Arguments of the published network that differ from the defaults, which are what trains from scratch.
+    PUBLISHED: ClassVar[dict] = {}
+
+    @classmethod
+    def published(cls, **arguments) -> "Generator":
+        """The network as published, e.g. to compare with a paper; trained from scratch, it may need far more steps.
+
+        Args:
+            **arguments: the constructor's; they take precedence over `PUBLISHED`.
+        """
+        return cls(**{**cls.PUBLISHED, **arguments})
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> "Generator":
+        # A file from before the defaults changed lacks the arguments that did not exist yet.
+        return cls.published(**config)
 
     def for_inference(self) -> "Generator":
         """The network to be used for inference: itself, unless training uses a larger equivalent graph."""

@@ -112,7 +112,8 @@ def _step(job: Job) -> Subject:
     graph = step_function(trainer, shapes)
     batches = iter(_real(experiment, job.device) if job.real_data else _constant(lr, hr))
     # What `fit` calls, with the batch fetched and the wait for it clocked.
-    step = trainer.make_train_function() or trainer.train_function
+    trainer.make_train_function()
+    step = trainer.train_function
     waits: list[float] = []
 
     def call():

@@ -4,12 +4,13 @@ Wang et al. 2021, arXiv:2107.10833. All layers work at the size of the LR pictur
 nearest-neighbor enlargement. The sum is made in float32 under every precision policy.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import keras
 from keras import layers
 
 from sr_gan_tf.arguments import at_least, one_of
+from sr_gan_tf.generators.ranges import add_to_enlarged
 from sr_gan_tf.layers.icnr import ICNR
 from sr_gan_tf.layers.pixel_shuffle import PixelShuffle
 from sr_gan_tf.layers.prelu import ChannelPReLU
@@ -25,11 +26,15 @@ class Compact(Generator):
         filters: channels of the body.
         num_convs: convolutions between the first and the last one; published with 16 and 32.
         activation: `"prelu"` (one slope a channel), `"relu"` or `"leaky_relu"` (slope 0.1).
+        bicubic_skip: add to the bicubic enlargement instead of the published one by nearest neighbor, which takes
+            hundreds of steps to catch up with it: `Compact.published()`.
         name: name of the model.
 
     Raises:
         ValueError: for an argument outside what is said above.
     """
+
+    PUBLISHED: ClassVar = {"bicubic_skip": False}
 
     def __init__(
         self,
@@ -37,6 +42,7 @@ class Compact(Generator):
         filters: int = 64,
         num_convs: int = 16,
         activation: Literal["prelu", "relu", "leaky_relu"] = "prelu",
+        bicubic_skip: bool = True,
         name: str | None = "compact",
     ):
         at_least(1, scale=scale, filters=filters)
@@ -52,12 +58,14 @@ class Compact(Generator):
         x = layers.Conv2D(3 * scale**2, 3, padding="same", kernel_initializer=ICNR(scale, start), name="last_conv")(x)
         if scale > 1:
             x = PixelShuffle(scale, dtype="float32", name="shuffle")(x)  # (N, scale*H, scale*W, 3)
-        skip = layers.UpSampling2D(scale, dtype="float32", name="nearest")(inputs)
-        super().__init__(inputs, layers.Add(dtype="float32", name="residual")([x, skip]), name=name)
+        super().__init__(
+            inputs, add_to_enlarged(x, inputs, scale, method="bicubic" if bicubic_skip else "nearest"), name=name
+        )
         self.scale = scale
         self.filters = filters
         self.num_convs = num_convs
         self.activation = activation
+        self.bicubic_skip = bicubic_skip
 
 
 def _activation(kind: str, name: str) -> keras.layers.Layer:

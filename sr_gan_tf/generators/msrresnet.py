@@ -5,10 +5,13 @@ ReLU inside the blocks, one more convolution at HR size, added to the bilinear e
 at a tenth of He's normal distribution, so that a fresh network is close to bilinear.
 """
 
+from typing import ClassVar
+
 import keras
 from keras import layers
 
 from sr_gan_tf.arguments import at_least
+from sr_gan_tf.layers.bicubic import BicubicEnlargement
 from sr_gan_tf.layers.bilinear import BilinearEnlargement
 from sr_gan_tf.layers.icnr import ICNR
 from sr_gan_tf.layers.pixel_shuffle import PixelShuffle
@@ -24,13 +27,25 @@ class MSRResNet(Generator):
         scale: enlargement, a product of twos and threes.
         filters: channels of the body.
         num_blocks: residual blocks.
+        bicubic_skip: add to the bicubic enlargement; the last convolution starts at zero, so that a fresh network is
+            bicubic, and the one before it with He's full normal distribution. Published with the bilinear
+            enlargement and small kernels in both, which take thousands of steps to wake: `MSRResNet.published()`.
         name: name of the model.
 
     Raises:
         ValueError: for a scale with other factors than 2 and 3, or any argument outside what is said above.
     """
 
-    def __init__(self, scale: int = 4, filters: int = 64, num_blocks: int = 16, name: str | None = "msrresnet"):
+    PUBLISHED: ClassVar = {"bicubic_skip": False}
+
+    def __init__(
+        self,
+        scale: int = 4,
+        filters: int = 64,
+        num_blocks: int = 16,
+        bicubic_skip: bool = True,
+        name: str | None = "msrresnet",
+    ):
         at_least(1, filters=filters)
         at_least(0, num_blocks=num_blocks)
 
@@ -46,10 +61,18 @@ class MSRResNet(Generator):
             x = conv(x, filters * factor**2, f"up{index}_conv", lambda factor=factor: ICNR(factor, small_he()))
             x = PixelShuffle(factor, name=f"up{index}_shuffle")(x)
             x = layers.LeakyReLU(0.1, name=f"up{index}_activation")(x)
-        x = layers.LeakyReLU(0.1, name="hr_activation")(conv(x, filters, "hr_conv"))  # (N, scale*H, scale*W, filters)
-        skip = BilinearEnlargement(scale, dtype="float32", name="bilinear")(inputs)
-        x = layers.Add(dtype="float32", name="residual")([conv(x, 3, "last_conv"), skip])
+        wide = keras.initializers.HeNormal if bicubic_skip else small_he
+        x = conv(x, filters, "hr_conv", wide)  # (N, scale*H, scale*W, filters)
+        x = layers.LeakyReLU(0.1, name="hr_activation")(x)
+        if bicubic_skip:
+            x = conv(x, 3, "last_conv", keras.initializers.Zeros)
+            skip = BicubicEnlargement(scale, dtype="float32", name="bicubic")(inputs)
+        else:
+            x = conv(x, 3, "last_conv")
+            skip = BilinearEnlargement(scale, dtype="float32", name="bilinear")(inputs)
+        x = layers.Add(dtype="float32", name="residual")([x, skip])
         super().__init__(inputs, x, name=name)
         self.scale = scale
         self.filters = filters
         self.num_blocks = num_blocks
+        self.bicubic_skip = bicubic_skip

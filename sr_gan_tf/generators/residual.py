@@ -4,13 +4,13 @@ Eight blocks of convolution, batch normalisation, activation and convolution; 59
 which 595,395 are trained. The output is linear unless `bounded`.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import keras
 from keras import layers
 
 from sr_gan_tf.arguments import at_least, increasing, one_of
-from sr_gan_tf.generators.ranges import leave_network
+from sr_gan_tf.generators.ranges import add_to_enlarged, has_bicubic_skip, leave_network
 from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.layers.bilinear import BilinearEnlargement
 from sr_gan_tf.networks import Generator, enter_range
@@ -31,11 +31,15 @@ class SmallResidual(Generator):
         upsampling: `"nearest"` or `"bilinear"`.
         bounded: whether a tanh keeps the output within [0, 1].
         value_range: range in which the network sees and gives pictures, e.g. [-1, 1].
+        bicubic_skip: add the LR picture enlarged by bicubic interpolation; the last convolution starts at zero, so
+            that a fresh network is bicubic. Default: unless `bounded`. Without it: `SmallResidual.published()`.
         name: name of the model.
 
     Raises:
         ValueError: for an argument outside what is said above.
     """
+
+    PUBLISHED: ClassVar = {"bicubic_skip": False}
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class SmallResidual(Generator):
         upsampling: Literal["nearest", "bilinear"] = "nearest",
         bounded: bool = False,
         value_range: tuple[float, float] = (0.0, 1.0),
+        bicubic_skip: bool | None = None,
         name: str | None = "small_residual",
     ):
         at_least(1, scale=scale, filters=filters)
@@ -55,6 +60,7 @@ class SmallResidual(Generator):
         one_of("normalization", normalization, ("batch", "none"))
         one_of("upsampling", upsampling, ("nearest", "bilinear"))
         increasing(value_range=value_range)
+        bicubic_skip = has_bicubic_skip(bicubic_skip, bounded=bounded)
 
         inputs = keras.Input((None, None, 3), name="lr")
         x = enter_range(inputs, value_range)
@@ -70,8 +76,11 @@ class SmallResidual(Generator):
         if scale > 1:
             enlargement = layers.UpSampling2D if upsampling == "nearest" else BilinearEnlargement
             x = enlargement(scale, name="upsampling")(x)
-        x = layers.Conv2D(3, 3, padding="same", dtype="float32", name="last_conv")(x)  # (N, scale*H, scale*W, 3)
-        super().__init__(inputs, leave_network(x, bounded, value_range), name=name)
+        start = "zeros" if bicubic_skip else "glorot_uniform"
+        x = layers.Conv2D(3, 3, padding="same", kernel_initializer=start, dtype="float32", name="last_conv")(x)
+        # (N, scale*H, scale*W, 3)
+        x = add_to_enlarged(x, inputs, scale, value_range) if bicubic_skip else leave_network(x, bounded, value_range)
+        super().__init__(inputs, x, name=name)
         self.scale = scale
         self.filters = filters
         self.num_blocks = num_blocks
@@ -80,6 +89,7 @@ class SmallResidual(Generator):
         self.upsampling = upsampling
         self.bounded = bounded
         self.value_range = value_range
+        self.bicubic_skip = bicubic_skip
 
 
 def _activation(kind: str, name: str) -> keras.layers.Layer:

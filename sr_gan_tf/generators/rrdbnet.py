@@ -9,12 +9,13 @@ arXiv:2001.08073) adds skips inside the dense blocks (`inner_skips`). Its noise 
 """
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import keras
 from keras import layers
 
 from sr_gan_tf.arguments import at_least, one_of
+from sr_gan_tf.generators.ranges import add_to_enlarged
 from sr_gan_tf.layers.borders import CropLike, MirrorToMultiple
 from sr_gan_tf.layers.pixel_shuffle import PixelUnshuffle
 from sr_gan_tf.layers.upsampling import small_he
@@ -33,11 +34,15 @@ class RRDBNet(Generator):
         unshuffle: at scale 2 and 1, fold the LR picture and enlarge it by 4; False enlarges by the scale alone.
         inner_skips: add the second features of each dense block to the fourth, and to the second a 1x1 convolution of
             the block's input.
+        bicubic_skip: add the LR picture enlarged by bicubic interpolation; the last convolution starts at zero, so
+            that a fresh network is bicubic. The papers have no such skip: `RRDBNet.published()`.
         name: name of the model.
 
     Raises:
         ValueError: for an argument outside what is said above.
     """
+
+    PUBLISHED: ClassVar = {"bicubic_skip": False}
 
     def __init__(
         self,
@@ -47,6 +52,7 @@ class RRDBNet(Generator):
         growth: int = 32,
         unshuffle: bool = True,
         inner_skips: bool = False,
+        bicubic_skip: bool = True,
         name: str | None = "rrdbnet",
     ):
         one_of("scale", scale, (1, 2, 4, 8))
@@ -90,9 +96,11 @@ class RRDBNet(Generator):
             x = layers.UpSampling2D(2, name=f"up{index}_nearest")(x)
             x = activation(conv(x, filters, f"up{index}_conv"), f"up{index}_activation")
         x = activation(conv(x, filters, "hr_conv"), "hr_activation")  # (N, scale*H, scale*W, filters)
-        x = conv(x, 3, "last_conv", dtype="float32")
+        x = conv(x, 3, "last_conv", "zeros" if bicubic_skip else "glorot_uniform", dtype="float32")
         if fold > 1:
             x = CropLike(scale, dtype="float32", name="crop")([x, inputs])
+        if bicubic_skip:
+            x = add_to_enlarged(x, inputs, scale)
         super().__init__(inputs, x, name=name)
         self.scale = scale
         self.filters = filters
@@ -100,3 +108,4 @@ class RRDBNet(Generator):
         self.growth = growth
         self.unshuffle = unshuffle
         self.inner_skips = inner_skips
+        self.bicubic_skip = bicubic_skip

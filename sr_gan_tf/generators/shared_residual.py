@@ -6,12 +6,13 @@ its one batch normalisation too, which then fit none of the four depths, and its
 (19.9 dB on Set5 instead of 27.0). Here each use has statistics of its own; `"published"` keeps them shared.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import keras
 from keras import layers
 
 from sr_gan_tf.arguments import at_least, one_of
+from sr_gan_tf.generators.ranges import add_to_enlarged
 from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.layers.channel_affine import ChannelAffine
 from sr_gan_tf.layers.few_channels import FewChannelsConv2D
@@ -31,11 +32,15 @@ class SharedResidual(Generator):
         normalization: `"batch"` (one scale and offset, statistics of its own for each use), `"published"` (the
             statistics shared as well) or `"none"`.
         value_range: range of the pictures inside.
+        bicubic_skip: add the LR picture enlarged by bicubic interpolation; the last convolution starts at zero, so
+            that a fresh network is bicubic. Published without: `SharedResidual.published()`.
         name: name of the model.
 
     Raises:
         ValueError: for an argument outside what is said above.
     """
+
+    PUBLISHED: ClassVar = {"bicubic_skip": False}
 
     def __init__(
         self,
@@ -44,6 +49,7 @@ class SharedResidual(Generator):
         num_uses: int = 4,
         normalization: Literal["batch", "published", "none"] = "batch",
         value_range: tuple[float, float] = (-1.0, 1.0),
+        bicubic_skip: bool = True,
         name: str | None = "shared_residual",
     ):
         at_least(1, scale=scale, filters=filters, num_uses=num_uses)
@@ -77,10 +83,14 @@ class SharedResidual(Generator):
         enlarge, shuffle = conv(4 * filters, 3, "up_conv", ICNR(2)), PixelShuffle(2, name="up_shuffle")
         for _ in range(scale.bit_length() - 1):
             x = prelu(shuffle(enlarge(x)))
-        x = FewChannelsConv2D(3, 9, use_bias=False, dtype="float32", name="last_conv")(x)  # (N, scale*H, scale*W, 3)
-        super().__init__(inputs, leave_range(x, value_range), name=name)
+        start = "zeros" if bicubic_skip else "glorot_uniform"
+        x = FewChannelsConv2D(3, 9, use_bias=False, kernel_initializer=start, dtype="float32", name="last_conv")(x)
+        # (N, scale*H, scale*W, 3)
+        x = add_to_enlarged(x, inputs, scale, value_range) if bicubic_skip else leave_range(x, value_range)
+        super().__init__(inputs, x, name=name)
         self.scale = scale
         self.filters = filters
         self.num_uses = num_uses
         self.normalization = normalization
         self.value_range = value_range
+        self.bicubic_skip = bicubic_skip

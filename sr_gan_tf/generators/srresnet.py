@@ -6,13 +6,13 @@ Sub-pixel convolutions start with ICNR. The last convolution runs in float32 und
 bfloat16 has only 8 bits for a picture of 8 bits.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import keras
 from keras import layers
 
 from sr_gan_tf.arguments import at_least, increasing, one_of
-from sr_gan_tf.generators.ranges import leave_network
+from sr_gan_tf.generators.ranges import add_to_enlarged, has_bicubic_skip, leave_network
 from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.layers.few_channels import FewChannelsConv2D
 from sr_gan_tf.layers.prelu import ChannelPReLU
@@ -33,13 +33,17 @@ class SRResNet(Generator):
         bounded: whether a tanh keeps the output within [0, 1].
         input_range: range in which the first convolution sees the LR picture; the paper's is [0, 1].
         value_range: range of the last convolution's values, of no use if `bounded`; the paper's is [-1, 1].
-        nearest_skip: add the LR picture enlarged by nearest neighbour; the last convolution starts at zero and gives
-            the difference, divided by the width of `value_range`. Not published: the start of a short training.
+        nearest_skip: add the LR picture enlarged by nearest neighbor to the output; the last convolution starts at
+            zero.
+        bicubic_skip: add the bicubic enlargement instead, so that a fresh network is bicubic. Default: unless
+            `bounded` or `nearest_skip`. The paper has neither skip: `SRResNet.published()`.
         name: name of the model.
 
     Raises:
         ValueError: for a scale with other factors than 2 and 3, or any argument outside what is said above.
     """
+
+    PUBLISHED: ClassVar = {"nearest_skip": False, "bicubic_skip": False}
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class SRResNet(Generator):
         input_range: tuple[float, float] = (0.0, 1.0),
         value_range: tuple[float, float] = (-1.0, 1.0),
         nearest_skip: bool = False,
+        bicubic_skip: bool | None = None,
         name: str | None = "srresnet",
     ):
         at_least(1, filters=filters)
@@ -60,7 +65,8 @@ class SRResNet(Generator):
         one_of("upsampling", upsampling, ("pixel_shuffle", "nearest"))
         increasing(input_range=input_range, value_range=value_range)
         if bounded and nearest_skip:
-            raise ValueError("nearest_skip: a bounded output is no difference; leave one of them out")
+            raise ValueError("nearest_skip: a bounded output is no difference; set one of them to false")
+        bicubic_skip = has_bicubic_skip(bicubic_skip, bounded=bounded, nearest_skip=nearest_skip)
 
         def conv_norm(x, prefix):
             x = layers.Conv2D(filters, 3, padding="same", name=f"{prefix}_conv")(x)
@@ -80,13 +86,10 @@ class SRResNet(Generator):
         for index, factor in enumerate(stages(scale), start=1):
             x = upsampling_stage(x, factor, filters, upsampling, f"up{index}")
             x = ChannelPReLU(name=f"up{index}_prelu")(x)
-        start = "zeros" if nearest_skip else "glorot_uniform"
+        start = "zeros" if nearest_skip or bicubic_skip else "glorot_uniform"
         x = FewChannelsConv2D(3, 9, kernel_initializer=start, dtype="float32", name="last_conv")(x)
-        if nearest_skip:  # (N, scale*H, scale*W, 3)
-            low, high = value_range
-            difference = layers.Rescaling(1 / (high - low), dtype="float32", name="difference")(x)
-            enlarged = layers.UpSampling2D(scale, dtype="float32", name="nearest")(inputs)
-            x = layers.Add(dtype="float32", name="picture")([enlarged, difference])
+        if nearest_skip or bicubic_skip:  # (N, scale*H, scale*W, 3)
+            x = add_to_enlarged(x, inputs, scale, value_range, "nearest" if nearest_skip else "bicubic")
         else:
             x = leave_network(x, bounded, value_range)
         super().__init__(inputs, x, name=name)
@@ -99,3 +102,4 @@ class SRResNet(Generator):
         self.input_range = input_range
         self.value_range = value_range
         self.nearest_skip = nearest_skip
+        self.bicubic_skip = bicubic_skip

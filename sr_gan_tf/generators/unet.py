@@ -6,13 +6,13 @@ adds one more transposed convolution at the end; layers keep their names, so tha
 the next (64 -> 128 -> 256). Pictures of any size are mirrored up to a multiple of 2**num_downs, the result is cropped.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import keras
 from keras import layers
 
 from sr_gan_tf.arguments import at_least, increasing, one_of
-from sr_gan_tf.generators.ranges import leave_network
+from sr_gan_tf.generators.ranges import add_to_enlarged, has_bicubic_skip, leave_network
 from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.layers.borders import CropLike, MirrorToMultiple
 from sr_gan_tf.networks import Generator, enter_range
@@ -30,11 +30,15 @@ class UNet(Generator):
         dropout: part of the values dropped in the three deepest stages up but one, while training.
         bounded: whether a tanh keeps the output within [0, 1].
         value_range: range in which the network sees and, unless `bounded`, gives pictures.
+        bicubic_skip: add the LR picture enlarged by bicubic interpolation; the last convolution starts at zero, so
+            that a fresh network is bicubic. Default: unless `bounded`. pix2pix is bounded: `UNet.published()`.
         name: name of the model.
 
     Raises:
         ValueError: for an argument outside what is said above.
     """
+
+    PUBLISHED: ClassVar = {"bounded": True, "bicubic_skip": False}
 
     def __init__(
         self,
@@ -43,14 +47,16 @@ class UNet(Generator):
         num_downs: int = 8,
         normalization: Literal["batch", "instance", "none"] = "batch",
         dropout: float = 0.0,
-        bounded: bool = True,
+        bounded: bool = False,
         value_range: tuple[float, float] = (-1.0, 1.0),
+        bicubic_skip: bool | None = None,
         name: str | None = "unet",
     ):
         at_least(1, scale=scale, filters=filters)
         at_least(2, num_downs=num_downs)
         one_of("normalization", normalization, ("batch", "instance", "none"))
         increasing(value_range=value_range)
+        bicubic_skip = has_bicubic_skip(bicubic_skip, bounded=bounded)
         if scale & (scale - 1):
             raise ValueError(f"scale: {scale} is no power of two; each up-sampling stage doubles the size")
         if not 0 <= dropout < 1:
@@ -86,10 +92,15 @@ class UNet(Generator):
         for index in range(1, scale.bit_length()):
             x = up(x, filters, f"enlarge{index}")
         x = layers.ReLU(name="last_relu")(x)
+        last_start = keras.initializers.Zeros() if bicubic_skip else start.clone()
         x = layers.Conv2DTranspose(
-            3, 4, strides=2, padding="same", kernel_initializer=start.clone(), dtype="float32", name="last"
+            3, 4, strides=2, padding="same", kernel_initializer=last_start, dtype="float32", name="last"
         )(x)
-        x = CropLike(scale, dtype="float32", name="crop")([leave_network(x, bounded, value_range), inputs])
+        if not bicubic_skip:
+            x = leave_network(x, bounded, value_range)
+        x = CropLike(scale, dtype="float32", name="crop")([x, inputs])
+        if bicubic_skip:  # (N, scale*H, scale*W, 3)
+            x = add_to_enlarged(x, inputs, scale, value_range)
         super().__init__(inputs, x, name=name)
         self.scale = scale
         self.filters = filters
@@ -98,6 +109,7 @@ class UNet(Generator):
         self.dropout = dropout
         self.bounded = bounded
         self.value_range = value_range
+        self.bicubic_skip = bicubic_skip
 
 
 def _normalize(x, kind: str, name: str):

@@ -1,8 +1,9 @@
-"""Layers that Keras does not have; importing them registers them, so that saved networks load."""
+"""Layers that Keras lacks; importing this package registers them, so that saved networks load."""
 
 from sr_gan_tf.layers.activations import HardSwish, Mish
 from sr_gan_tf.layers.attention import SelfAttention2D
 from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
+from sr_gan_tf.layers.bicubic import BicubicEnlargement
 from sr_gan_tf.layers.bilinear import BilinearEnlargement
 from sr_gan_tf.layers.borders import CropLike, MirrorToMultiple
 from sr_gan_tf.layers.channel_affine import ChannelAffine
@@ -21,6 +22,7 @@ from sr_gan_tf.layers.unshuffled_convolution import UnshuffledConv2D
 
 __all__ = [
     "ICNR",
+    "BicubicEnlargement",
     "BilinearEnlargement",
     "ChannelAffine",
     "ChannelPReLU",

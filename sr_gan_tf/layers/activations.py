@@ -1,8 +1,8 @@
-"""Mish and hard swish that keep nothing but their input for the backward pass.
+"""Mish and hard swish that keep only their input for the backward pass.
 
-Keras has both, made of several operations each; automatic differentiation then keeps one or two more maps of the
-input's size for each of them, which is a third of what a step of MetaGAN keeps. Their gradients are closed formulas
-of the input. Mish: Misra 2019 (arXiv:1908.08681); hard swish: Howard et al. 2019 (arXiv:1905.02244).
+Keras builds both from several operations, for which automatic differentiation keeps one or two more maps of the
+input's size: a third of the activations of a MetaGAN step. Here the gradients are closed formulas of the input.
+Mish: Misra 2019 (arXiv:1908.08681); hard swish: Howard et al. 2019 (arXiv:1905.02244).
 """
 
 import keras
@@ -45,7 +45,7 @@ def mish(x):
         inverse = tf.math.reciprocal(1 + rest * rest)
         return upstream * inverse * sigmoid * (2 - sigmoid + 4 * x * rest * rest * inverse)
 
-    # Beyond 20 the factor is 1 to float32, and the square would leave its range.
+    # Beyond 20 the factor is 1 in float32, and the square would overflow.
     exponential = tf.exp(tf.minimum(x, 20))
     n = exponential * (exponential + 2)
     return x * (n / (n + 2)), gradient

@@ -11,9 +11,9 @@ class SelfAttention2D(layers.Layer):
     """(N, H, W, C) to the same shape; memory grows with (H*W)^2. No biases, no positions.
 
     Args:
-        head_size: channels of a head; there are C // head_size heads, at least one.
-        attend: False leaves the attention out and projects the input itself, as MetaGAN's published code does; the
-            weights of queries, keys and values are then of no use.
+        head_size: channels per head; there are C // head_size heads, at least one.
+        attend: False skips the attention and projects the input itself, as MetaGAN's published code does; the
+            weights of queries, keys and values are then unused.
     """
 
     def __init__(self, head_size: int = 32, attend: bool = True, **kwargs):

@@ -1,9 +1,8 @@
-"""Batch normalisation (Ioffe and Szegedy 2015, arXiv:1502.03167) of pictures by one fused operation.
+"""Batch normalization (Ioffe and Szegedy 2015, arXiv:1502.03167) of pictures by one fused operation.
 
-Keras's own layer is a dozen operations, in float32 under mixed_bfloat16 too: about a fifth of a training step of
-SRResNet there. TensorFlow's fused one takes bfloat16 as it is, with float32 statistics, and costs next to nothing.
-Momentum and epsilon are PyTorch's, as in the published networks, and so is the variance that is remembered: the
-unbiased one.
+Keras's own layer runs a dozen operations, in float32 even under mixed_bfloat16: about a fifth of an SRResNet training
+step. TensorFlow's fused operation takes bfloat16 directly, keeps float32 statistics and costs almost nothing. Momentum
+and epsilon are PyTorch's, as in the published networks, and so is the running variance: the unbiased one.
 """
 
 import keras
@@ -18,7 +17,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     """(N, H, W, C) to the same shape; arguments, weights and their names are Keras's.
 
     Args:
-        momentum: part of the running statistics that a step keeps.
+        momentum: share of the running statistics kept at each step.
         epsilon: added to the variance.
         center, scale: whether there are a trained offset and factor.
         gamma_initializer: start of the factor.
@@ -62,10 +61,10 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
     def _over_replicas(self, inputs):
-        """By the moments of the joint batch of all replicas, for which there is no fused operation."""
+        """Normalizes by the moments of the joint batch of all replicas, for which there is no fused operation."""
         x = tf.cast(inputs, tf.float32)
         own_mean, own_variance = tf.nn.moments(x, axes=(0, 1, 2))
-        # One message: squares are taken about the running mean, close to the new one, so that little cancels.
+        # One message: squares are taken around the running mean, which is close to the new one, to limit cancellation.
         about = tf.stop_gradient(tf.convert_to_tensor(self.moving_mean))
         moments = distribution.mean(tf.stack([own_mean, own_variance + tf.square(own_mean - about)]))
         mean, variance = moments[0], moments[1] - tf.square(moments[0] - about)
@@ -76,6 +75,6 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return tf.cast(outputs, inputs.dtype)
 
     def _keep(self, running, value) -> None:
-        # A step that is not finite is skipped, but its forward pass has come by here: it must leave no trace either.
+        # A non-finite step is skipped, but its forward pass has already run: it must not change the statistics either.
         kept = running * self.momentum + value * (1 - self.momentum)
         running.assign(tf.where(tf.math.is_finite(kept), kept, running))

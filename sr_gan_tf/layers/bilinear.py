@@ -1,7 +1,7 @@
-"""Bilinear enlargement of maps whose size is known only when the graph runs.
+"""Bilinear enlargement of maps whose size is known only at run time.
 
-Keras's UpSampling2D compares the output's size in Python, which a graph for pictures of any size (tiling, export)
-cannot do.
+Keras's UpSampling2D compares the output's size in Python, which fails in a graph for pictures of any size (tiling,
+export).
 """
 
 import keras
@@ -10,17 +10,17 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class BilinearEnlargement(keras.layers.Layer):
-    """(N, H, W, C) to (N, scale*H, scale*W, C) by bilinear interpolation between pixel centres; edges replicated.
+    """(N, H, W, C) to (N, scale*H, scale*W, C) by bilinear interpolation between pixel centers; edges replicated.
 
     Args:
-        scale: the enlargement, 1 or more.
+        scale: enlargement, 1 or more.
     """
 
     def __init__(self, scale: int, **kwargs):
         super().__init__(**kwargs)
         self.scale = scale
-        centre = (1 / scale - 1) / 2
-        self.footprint = (centre - 1, centre + 1, 1 / scale)
+        center = (1 / scale - 1) / 2
+        self.footprint = (center - 1, center + 1, 1 / scale)
 
     def call(self, inputs):
         enlarged = tf.image.resize(inputs, self.scale * tf.shape(inputs)[1:3], "bilinear")  # float32

@@ -1,4 +1,4 @@
-"""Borders for networks whose maps must divide evenly: mirror up to a multiple, and crop the result again."""
+"""Padding for networks whose maps must divide evenly: mirror up to a multiple, then crop the result."""
 
 import keras
 import tensorflow as tf
@@ -6,15 +6,15 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class MirrorToMultiple(keras.layers.Layer):
-    """(N, H, W, C) to the next H and W that are multiples of `multiple`, mirrored below and on the right.
+    """(N, H, W, C) padded to the next multiples of `multiple`, by mirroring at the bottom and on the right.
 
-    The picture is mirrored as often as needed, so that a 3x5 picture can become 256x256.
+    The picture is mirrored as often as needed, so a 3x5 picture can become 256x256.
 
     Args:
-        multiple: what height and width must divide by.
+        multiple: divisor of the new height and width.
     """
 
-    footprint = (0, 0, 1)  # Inside the picture nothing moves; what is added repeats what lies within `multiple` pixels.
+    footprint = (0, 0, 1)  # Pixels keep their places; the padding repeats pixels less than `multiple` away.
 
     def __init__(self, multiple: int, **kwargs):
         super().__init__(**kwargs)
@@ -27,7 +27,7 @@ class MirrorToMultiple(keras.layers.Layer):
                 continue
             size = tf.shape(x)[axis]
             period = 2 * size
-            # No remainder of a negative number: other runtimes disagree with Python about its sign.
+            # Never the remainder of a negative number: runtimes disagree on its sign.
             place = tf.range((size + self.multiple - 1) // self.multiple * self.multiple) % period
             # 0 1 2 2 1 0 0 1 2 ...
             x = tf.gather(x, tf.minimum(place, period - 1 - place), axis=axis)
@@ -53,7 +53,7 @@ class CropLike(keras.layers.Layer):
     """
 
     footprint = (0, 0, 1)  # pixel by pixel
-    # The second input gives its size only: pixels don't depend on its values.
+    # Only the size of the second input is used: no pixel depends on its values.
     size_only_inputs = (1,)
 
     def __init__(self, scale: int, **kwargs):

@@ -1,11 +1,11 @@
-"""Scale and offset of each channel, for where one pair of them serves several normalizations or a residual branch."""
+"""Scale and offset per channel, where one pair serves several normalizations or a residual branch."""
 
 import keras
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class ChannelAffine(keras.layers.Layer):
-    """x * scale + offset, one number a channel; starts as the identity.
+    """x * scale + offset, one pair per channel; starts as the identity.
 
     Args:
         offset: whether an offset is added.

@@ -1,9 +1,9 @@
-"""Conv3XC: the over-parametrised 3x3 convolution of SPAN (Wan et al. 2023, arXiv:2311.12770).
+"""Conv3XC: the overparameterized 3x3 convolution of SPAN (Wan et al. 2023, arXiv:2311.12770).
 
-Published as a 1x1, a 3x3 and a 1x1 convolution with a 1x1 skip, all with bias and nothing between them, so it is one
-3x3 convolution. Here the kernels are multiplied together at each forward pass and that one convolution is applied:
-same function, same gradients, a third of the cost. The published form pads by zeros *before* the first 1x1, whose
-bias therefore fills the padded ring too; so the merged bias is the same everywhere and the borders are exact.
+The published layer is a 1x1, a 3x3 and a 1x1 convolution with a 1x1 skip, all with bias and no activation between
+them, so it equals one 3x3 convolution. Here the kernels are multiplied at each forward pass and that one convolution is
+applied: same function, same gradients, a third of the cost. The published form pads with zeros *before* the first 1x1,
+whose bias therefore fills the padded ring as well; so the merged bias is the same everywhere and the borders are exact.
 """
 
 import keras
@@ -15,17 +15,17 @@ from keras import ops
 class Conv3XC(keras.layers.Layer):
     """(N, H, W, C) to (N, H, W, filters), a 3x3 convolution with zero padding.
 
-    The kernels are float32 under every precision policy and multiplied in float32; only their product is cast.
+    The kernels are float32 under every precision policy and are multiplied in float32; only their product is cast.
 
     Args:
         filters: channels of the output.
-        gain: how many times as wide as input and output the inner convolutions are.
+        gain: width of the inner convolutions, as a multiple of the input's and the output's channels.
         initial_gain: factor on the initial last kernel and skip; 1 is the published start (PyTorch's default
             uniform distribution).
         initial_bias: of the output.
-        input_mean: what the inputs are around. The bias is trained as that of a convolution of what they differ by, so
-            that a step on the kernel doesn't move the output as a whole; same functions, none lost.
-        published_graph: apply the convolutions one after another, as published; for comparison.
+        input_mean: expected mean of the inputs. The bias is trained as that of a convolution of the inputs minus this
+            mean, so that a step on the kernel doesn't shift the whole output; the set of functions is the same.
+        published_graph: apply the convolutions one after another, as published; for comparisons.
     """
 
     footprint = (-1, 1, 1)  # a 3x3 window
@@ -79,17 +79,17 @@ class Conv3XC(keras.layers.Layer):
         rows = ops.matmul(ops.reshape(self.middle_kernel, (9 * wide_in, -1)), self.last_kernel)
         rows = ops.reshape(rows, (wide_in, 9 * filters))
         taps = ops.unstack(ops.reshape(ops.matmul(self.first_kernel, rows), (channels, 9, filters)), axis=1)
-        taps[4] = taps[4] + self.skip_kernel  # the centre
-        # Stacking, not transposing: oneDNN's transpose costs more than all of these products.
+        taps[4] = taps[4] + self.skip_kernel  # the center
+        # Stack instead of transpose: oneDNN's transpose costs more than all of these products.
         kernel = ops.reshape(ops.stack(taps), (3, 3, channels, filters))
-        # The first bias passes the other kernels as an input channel that is 1 everywhere would.
+        # The first bias passes through the other kernels like an input channel of ones.
         through = ops.reshape(ops.matmul(self.first_bias[None], rows), (9, filters))
-        # A sum over taps as a product, since the gradient of a small sum is a slow tile.
+        # The sum over the taps is a product, since the gradient of a small sum is a slow tile.
         bias = ops.matmul(ops.ones((1, 9)), through) + ops.matmul(self.middle_bias[None], self.last_kernel)
         return kernel, bias[0] + self.last_bias + self.skip_bias - self._of_the_mean(kernel)
 
     def _of_the_mean(self, kernel):
-        """What a picture that is `input_mean` everywhere gives, (filters,)."""
+        """The output for an input that equals `input_mean` everywhere, (filters,)."""
         if not self.input_mean:
             return 0.0
         taps = kernel.shape[0] * kernel.shape[1] * kernel.shape[2]

@@ -1,9 +1,9 @@
-"""Depthwise convolution with a quicker gradient of its kernel on CPU.
+"""Depthwise convolution with a faster gradient of its kernel on CPU.
 
-TensorFlow's kernel for that gradient takes ten times as long as the convolution itself, and was the largest item of
-MetaGAN's training step. The gradient is a depthwise convolution too, of the padded input with the upstream gradient
-as a kernel as large as the map, and the forward pass's kernel computes it in a third of the time. On GPU, where such
-a kernel is not what the library is made for, TensorFlow's own gradient is used.
+TensorFlow's operation for that gradient takes ten times as long as the convolution itself, and was the largest part of
+MetaGAN's training step. The gradient is itself a depthwise convolution, of the padded input with the upstream gradient
+as a kernel as large as the map, and the forward operation computes it in a third of the time. On a GPU, whose library
+is not made for such kernels, TensorFlow's own gradient is used.
 """
 
 import keras
@@ -21,7 +21,7 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
     """
 
     def __init__(self, kernel_size: int, **kwargs):
-        # What Keras writes into a configuration beyond our arguments is always the same.
+        # Whatever else Keras writes into the configuration never changes.
         super().__init__(kernel_size, padding="same", use_bias=False, **kwargs)
 
     def call(self, inputs):

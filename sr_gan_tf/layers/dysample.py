@@ -1,9 +1,9 @@
 """DySample: enlargement by sampling at learned positions, Liu et al. 2023 (arXiv:2308.15085), "LP" with dynamic scope.
 
-Each output pixel is read from the input by bilinear interpolation at its own place, plus an offset that a 1x1
-convolution of the input proposes; the offsets differ between `groups` groups of channels. TensorFlow has no
-`grid_sample`: the four neighbours are gathered. Positions are computed in float32 under every precision policy,
-since bfloat16 cannot tell the pixels of a row of 512 apart.
+Each output pixel is read from the input by bilinear interpolation at its own position plus an offset, which a 1x1
+convolution of the input predicts; each of `groups` groups of channels has its own offsets. TensorFlow has no
+`grid_sample`, so the four neighbors are gathered. Positions are computed in float32 under every precision policy, since
+bfloat16 cannot distinguish the pixels of a row of 512.
 """
 
 import math
@@ -18,7 +18,7 @@ class DySample(keras.layers.Layer):
 
     Args:
         scale: enlargement, 2 or more.
-        groups: groups of channels with offsets of their own; divides C.
+        groups: groups of channels with their own offsets; divides C.
     """
 
     def __init__(self, scale: int = 2, groups: int = 4, **kwargs):
@@ -37,7 +37,7 @@ class DySample(keras.layers.Layer):
             shape=shape, initializer=keras.initializers.TruncatedNormal(stddev=0.02), name="offset_kernel"
         )
         self.offset_bias = self.add_weight(shape=shape[1:], initializer="zeros", name="offset_bias")
-        # sigmoid(0) / 2: the offsets start at a quarter of what their convolution says.
+        # sigmoid(0) / 2: the offsets start at a quarter of the convolution's output.
         self.scope_kernel = self.add_weight(shape=shape, initializer="zeros", name="scope_kernel")
 
     def call(self, inputs):
@@ -67,12 +67,12 @@ class DySample(keras.layers.Layer):
 
 
 def sample(images, rows, columns, groups: int):
-    """Bilinear interpolation, half-pixel centres, at places clipped to the border.
+    """Bilinear interpolation, half-pixel centers, at positions clipped to the border.
 
     Args:
         images: (N, H, W, C).
-        rows: vertical places, (N, H', W', groups) float32; group g moves channels g*C/groups to (g+1)*C/groups.
-        columns: horizontal places, like `rows`.
+        rows: vertical positions, (N, H', W', groups) float32; group g moves channels g*C/groups to (g+1)*C/groups.
+        columns: horizontal positions, like `rows`.
         groups: number of groups.
 
     Returns:
@@ -83,7 +83,7 @@ def sample(images, rows, columns, groups: int):
     rows = tf.clip_by_value(rows, 0.0, tf.cast(height - 1, tf.float32))
     columns = tf.clip_by_value(columns, 0.0, tf.cast(width - 1, tf.float32))
     top, left = tf.floor(rows), tf.floor(columns)
-    down, right = rows - top, columns - left  # weights of the lower and the right neighbours
+    down, right = rows - top, columns - left  # weights of the lower and the right neighbors
     top, left = tf.cast(top, tf.int32), tf.cast(left, tf.int32)
     bottom, far = tf.minimum(top + 1, height - 1), tf.minimum(left + 1, width - 1)
 
@@ -100,8 +100,8 @@ def sample(images, rows, columns, groups: int):
 def weighted_lines(table, *indices_and_weights):
     """Sum over four corners of weights[k] * table[indices[k]].
 
-    TensorFlow's own gradient keeps every gathered corner for the backward pass and joins all of their gradients before
-    it adds them up; at 512x512 that is several gigabytes. Here the corners are gathered again, one after the other.
+    TensorFlow's own gradient keeps every gathered corner for the backward pass and concatenates all of their gradients
+    before adding them; at 512x512 that takes several gigabytes. Here the corners are gathered again, one by one.
     """
     indices, weights = indices_and_weights[:4], indices_and_weights[4:]
     size = tf.shape(table)[0]

@@ -1,9 +1,9 @@
 """A convolution with a large kernel and few output channels, such as SRResNet's last one: 9x9, 64 to 3.
 
-oneDNN computes output channels by the sixteen, so that three of them cost as much. Each column of the kernel is a
-convolution of its own whose result is moved sideways; here all columns' results are the channels of one convolution
-as high as the kernel and one pixel wide (9 * 3 = 27 channels), and a second one with a fixed kernel of zeros and ones
-moves and adds them. It is the same sum in another order, in half of the time with its gradients.
+oneDNN computes output channels in blocks of sixteen, so three of them cost as much as sixteen. Each column of the
+kernel is a convolution whose result is shifted sideways. Here the results of all columns are the channels of one
+convolution as high as the kernel and one pixel wide (9 * 3 = 27 channels), and a second one with a fixed kernel of
+zeros and ones shifts and adds them. It is the same sum in another order, in half the time including its gradients.
 """
 
 import keras

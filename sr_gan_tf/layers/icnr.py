@@ -1,7 +1,7 @@
-"""ICNR: initialisation of the convolution before a pixel shuffle (Aitken et al. 2017, arXiv:1707.02937).
+"""ICNR: initialization of the convolution before a pixel shuffle (Aitken et al. 2017, arXiv:1707.02937).
 
-All `scale**2` kernels that make one block of output pixels start equal, so that a fresh network enlarges like
-nearest neighbour and shows no checkerboard.
+The `scale**2` kernels of one block of output pixels start equal, so a fresh network enlarges by nearest neighbor and
+shows no checkerboard.
 """
 
 import keras
@@ -13,8 +13,8 @@ class ICNR(keras.initializers.Initializer):
     """Kernels (height, width, in, out * scale**2), equal within each group that `PixelShuffle` spreads over a block.
 
     Args:
-        scale: the enlargement of the pixel shuffle behind the convolution.
-        initializer: what draws one kernel of each group; a name, a configuration or an initializer.
+        scale: enlargement of the pixel shuffle after the convolution.
+        initializer: draws one kernel of each group; a name, a configuration or an initializer.
     """
 
     def __init__(self, scale: int, initializer="glorot_uniform"):

@@ -1,9 +1,9 @@
 """Layers that let a discriminator compare the pictures of a batch, against mode collapse.
 
 Minibatch discrimination: Salimans et al. 2016 (arXiv:1606.03498), section 3.2. Minibatch standard deviation:
-Karras et al. 2018 (arXiv:1710.10196), section 3. Both papers have a vector a picture or a map at the very end; for a
-map of features, minibatch discrimination sees its average over the positions, and both repeat their statistics at
-each position. Real and generated pictures must be given in separate batches, as in both papers.
+Karras et al. 2018 (arXiv:1710.10196), section 3. In the papers, they follow a vector per picture or the last map. On a
+map of features, minibatch discrimination uses the average over positions, and both repeat their statistics at each
+position. Pass real and generated pictures in separate batches, as in both papers.
 """
 
 import math
@@ -29,7 +29,7 @@ class MinibatchDiscrimination(_BatchStatistics):
     """(N, C) to (N, C + num_kernels), or (N, H, W, C) to (N, H, W, C + num_kernels).
 
     o(i)_b = sum over j != i of exp(-|| M(i)_b - M(j)_b ||_1) with M = f T, T: C -> num_kernels x kernel_size.
-    The sum leaves the picture itself out: its constant 1 says nothing.
+    The sum excludes the picture itself, whose term is always 1.
 
     Args:
         num_kernels: statistics appended, at least 1.
@@ -44,7 +44,7 @@ class MinibatchDiscrimination(_BatchStatistics):
         self.kernel_size = kernel_size
 
     def build(self, input_shape):
-        # Salimans' code draws from a normal of 0.05; Glorot's deviation is close to it for usual sizes.
+        # Salimans' code uses a normal distribution of 0.05; Glorot's deviation is close to it for common sizes.
         self.kernel = self.add_weight(
             shape=(input_shape[-1], self.num_kernels * self.kernel_size),
             initializer="glorot_uniform",

@@ -1,17 +1,17 @@
 """Chains of pixelwise operations as one XLA kernel, inside a step that XLA doesn't compile as a whole.
 
-On CPU TensorFlow runs a training step by oneDNN, whose convolutions XLA cannot match, but every pixelwise operation is
-a pass over memory of its own: PReLU and its gradients are twelve. Compiled alone they are three.
+On a CPU, TensorFlow runs a training step through oneDNN, whose convolutions XLA cannot match; but every pixelwise
+operation is a separate pass over memory: twelve for PReLU and its gradients. Compiled alone, they take three.
 """
 
 import tensorflow as tf
 
-# Below, a kernel's launch costs more than the passes that it saves.
+# Below this, launching a kernel costs more than the passes that it saves.
 _SMALLEST = 2**16
 
 
 def worth_compiling(images: tf.Tensor) -> bool:
-    """Whether a kernel of its own pays for maps of this size: in a graph for a CPU, where their shape is known."""
+    """Whether a separate kernel is worthwhile for maps of this size: in a graph for a CPU, with a known shape."""
     shape = images.shape
     return (
         not tf.executing_eagerly()
@@ -22,10 +22,10 @@ def worth_compiling(images: tf.Tensor) -> bool:
 
 
 def one_pass(function):
-    """The function as one kernel. It must compute in float32, whatever it is given: XLA rounds each bfloat16 step."""
+    """The function as one kernel. It must compute in float32 whatever its inputs: XLA rounds each bfloat16 step."""
     return tf.function(function, jit_compile=True, autograph=False)
 
 
 def wide(*tensors):
-    """Each in float32."""
+    """The tensors in float32."""
     return [tf.cast(tensor, tf.float32) for tensor in tensors]

@@ -1,8 +1,8 @@
 """PixelShuffle and PixelUnshuffle: channels to pixels and back (Shi et al. 2016, arXiv:1609.05158).
 
-Channels are ordered (row, column, channel), TensorFlow's `depth_to_space`; PyTorch's `PixelShuffle` orders them
-(channel, row, column), so weights that come from there have the output channels of the convolution before permuted.
-Their `footprint`s are (first, last, stride): what a pixel sees, in pixels of the layer's input; tiling reads them.
+Channels are ordered (row, column, channel), as in TensorFlow's `depth_to_space`. PyTorch's `PixelShuffle` orders them
+(channel, row, column), so conversion permutes the output channels of the convolution before it. A layer's `footprint`
+is (first, last, stride): the input pixels that an output pixel depends on; tiling uses it.
 """
 
 import keras
@@ -14,7 +14,7 @@ class PixelShuffle(keras.layers.Layer):
     """(N, H, W, C * scale**2) to (N, scale*H, scale*W, C).
 
     Args:
-        scale: the enlargement, 2 or more.
+        scale: enlargement, 2 or more.
     """
 
     def __init__(self, scale: int, **kwargs):
@@ -38,7 +38,7 @@ class PixelUnshuffle(keras.layers.Layer):
     """(N, H, W, C) to (N, H/scale, W/scale, C * scale**2); H and W are multiples of `scale`.
 
     Args:
-        scale: the reduction, 2 or more.
+        scale: reduction, 2 or more.
     """
 
     def __init__(self, scale: int, **kwargs):

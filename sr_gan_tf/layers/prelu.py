@@ -1,6 +1,6 @@
-"""PReLU (He et al. 2015, arXiv:1502.01852) with one slope a channel, whose training pass on CPU is one kernel each way.
+"""PReLU (He et al. 2015, arXiv:1502.01852) with one slope per channel, as one kernel forward and one backward on CPU.
 
-As Keras writes it, it and its gradients took an eighth of a training step of SRResNet.
+Keras's PReLU and its gradients took an eighth of an SRResNet training step.
 """
 
 import keras
@@ -20,7 +20,7 @@ class ChannelPReLU(keras.layers.PReLU):
     def __init__(self, alpha_initializer=0.25, **kwargs):
         if isinstance(alpha_initializer, float):
             alpha_initializer = keras.initializers.Constant(alpha_initializer)
-        kwargs.pop("shared_axes", None)  # a configuration of Keras's holds it; it is always the same
+        kwargs.pop("shared_axes", None)  # part of Keras's configuration, but always the same here
         super().__init__(alpha_initializer, shared_axes=[1, 2], **kwargs)
 
     def call(self, inputs, training=None):
@@ -35,7 +35,7 @@ def channel_prelu(images, slopes):
 
     def gradient(upstream):
         by_images, by_slopes = _backward(images, slopes, upstream)
-        # A product with ones is the quickest sum over positions.
+        # A product with ones is the fastest sum over positions.
         lines = tf.reshape(by_slopes, (-1, by_slopes.shape[-1]))
         return by_images, tf.matmul(tf.ones((1, lines.shape[0]), lines.dtype), lines)[0]
 

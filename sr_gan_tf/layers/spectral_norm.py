@@ -1,10 +1,10 @@
 """Spectral normalization of a convolution: Miyato et al. 2018 (arXiv:1802.05957).
 
-Keras has a wrapper for this, but it overwrites the kernel at each forward pass and lets no gradient through the
-spectral norm. Here the kernel is divided by sigma = v^T W u inside the call, so that the gradient passes through
-sigma, and the vectors stand still but for `advance_power_iterations`, which training calls once for each update of
-the discriminator: the generator's loss and inference leave them alone. The first vectors come from several power
-steps when the layer is built, so that a fresh network is normalised too.
+Keras's wrapper overwrites the kernel at each forward pass and passes no gradient through the spectral norm. Here the
+kernel is divided by sigma = v^T W u inside the call, so the gradient flows through sigma. Only
+`advance_power_iterations` changes the vectors; training calls it once per update of the discriminator, so the
+generator's loss and inference leave them unchanged. The first vectors come from several power steps when the layer is
+built, so a fresh network is normalized, too.
 """
 
 import keras
@@ -51,7 +51,7 @@ class SpectralConv2D(keras.layers.Layer):
         self.power_step(_FIRST_STEPS)
 
     def power_step(self, steps: int = 1) -> None:
-        """Moves u and v towards the first pair of singular vectors of the present kernel."""
+        """Moves u and v toward the first pair of singular vectors of the current kernel."""
         matrix = tf.reshape(self.kernel, (-1, self.filters))  # (kernel^2 * C, filters)
         u = self.u.value
         for _ in range(steps):
@@ -97,7 +97,7 @@ class SpectralConv2D(keras.layers.Layer):
 
 
 def advance_power_iterations(network: keras.Model) -> None:
-    """One power step in each spectrally normalised layer: once for each update of the discriminator's weights."""
+    """Takes one power step in each spectrally normalized layer; to be called once per update of the weights."""
     for layer in network.layers:
         if isinstance(layer, SpectralConv2D):
             layer.power_step()

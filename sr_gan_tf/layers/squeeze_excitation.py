@@ -17,7 +17,7 @@ class Excitation(layers.Layer):
     """(N, H, W, C) to the same shape: the input times a gate in [0, 1].
 
     Args:
-        kind: `"sse"`, a gate for each position from its channels; `"cse"`, a gate for each channel from the average
+        kind: `"sse"`, one gate per position, from its channels; `"cse"`, one gate per channel, from the average
             over all positions; `"csse"`, the larger of the two products.
     """
 

@@ -1,8 +1,8 @@
-"""A 3x3 convolution and the pixel unshuffle behind it as one strided convolution.
+"""A 3x3 convolution and the pixel unshuffle after it as one strided convolution.
 
-The convolution before an unshuffle has few output channels on a large map, which no convolution kernel of a library
-is good at, and the unshuffle copies that map. Every output channel of the pair is the same 3x3 kernel moved by
-(row, column) within a block, so the pair is one convolution of (factor + 2)^2 pixels with stride `factor`.
+The convolution before an unshuffle has few output channels on a large map, which libraries compute slowly, and the
+unshuffle copies that map. Every output channel of the pair is the same 3x3 kernel shifted by (row, column) within a
+block, so the pair equals one convolution of (factor + 2)^2 pixels with stride `factor`.
 """
 
 import keras
@@ -12,14 +12,14 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class UnshuffledConv2D(keras.layers.Layer):
-    """(N, H, W, C) to (N, H/factor, W/factor, filters), without bias; zeros beyond the border.
+    """(N, H, W, C) to (N, H/factor, W/factor, filters), without bias; zero padding.
 
     Output channels are in the order (channel, row, column), that of PyTorch's PixelUnshuffle, since the groups of the
-    normalization behind it depend on it.
+    normalization after it depend on it.
 
     Args:
         filters: channels after the unshuffle, a multiple of factor^2.
-        factor: the reduction, 2 or more; divides H and W.
+        factor: reduction, 2 or more; divides H and W.
     """
 
     def __init__(self, filters: int, factor: int, **kwargs):
@@ -28,7 +28,7 @@ class UnshuffledConv2D(keras.layers.Layer):
             raise ValueError(f"filters: {filters} is no multiple of factor^2 = {factor**2}")
         self.filters = filters
         self.factor = factor
-        self.footprint = (-1, factor, factor)  # of (factor + 2)^2 pixels, one before the block and one behind
+        self.footprint = (-1, factor, factor)  # of (factor + 2)^2 pixels, one before the block and one after
 
     def build(self, input_shape):
         self.kernel = self.add_weight(

@@ -1,7 +1,7 @@
-"""Enlargement by learned stages: convolution and pixel shuffle, or nearest neighbour and convolution.
+"""Learned upsampling in stages: convolution and pixel shuffle, or nearest neighbor and convolution.
 
-Pixel shuffle with ICNR is the default of the papers; nearest neighbour and convolution cannot draw a checkerboard at
-all (Odena et al. 2016, https://distill.pub/2016/deconv-checkerboard) and costs scale**2 times as much.
+The papers use pixel shuffle, here with ICNR. Nearest neighbor and convolution cannot produce a checkerboard at all
+(Odena et al. 2016, https://distill.pub/2016/deconv-checkerboard) but costs scale**2 times as much.
 """
 
 import keras
@@ -12,10 +12,10 @@ from sr_gan_tf.layers.pixel_shuffle import PixelShuffle
 
 
 def stages(scale: int) -> list[int]:
-    """The factors of the enlargement, one a stage: 4 -> [2, 2], 3 -> [3], 6 -> [2, 3], 1 -> [].
+    """The factors of the enlargement, one per stage: 4 -> [2, 2], 3 -> [3], 6 -> [2, 3], 1 -> [].
 
     Raises:
-        ValueError: for a scale with other factors than 2 and 3.
+        ValueError: the scale has factors other than 2 and 3.
     """
     factors, rest = [], scale
     for factor in (2, 3):
@@ -23,7 +23,7 @@ def stages(scale: int) -> list[int]:
             factors.append(factor)
             rest //= factor
     if rest != 1:
-        raise ValueError(f"scale: {scale} is no product of twos and threes; use 1, 2, 3, 4, 6 or 8")
+        raise ValueError(f"scale: {scale} is not a product of twos and threes; use 1, 2, 3, 4, 6 or 8")
     return factors
 
 
@@ -35,7 +35,7 @@ def upsampling_stage(x, factor: int, filters: int, method: str, name: str, use_b
         factor: enlargement of this stage.
         filters: channels of the output.
         method: `"pixel_shuffle"` or `"nearest"`.
-        name: prefix of the layers' names.
+        name: prefix of the layer names.
         use_bias: whether the convolution has a bias.
     """
     if method == "nearest":

@@ -6,13 +6,17 @@ runs/<name>/  experiment.json  checkpoints/  best.keras  last.keras  history.csv
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from sr_gan_tf.config import Experiment, load_experiment, to_json
+from sr_gan_tf.config import WRITTEN_BY, Experiment, load_experiment
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import locked, remove_leftovers, write_text, writing
+from sr_gan_tf.generators import GENERATORS
+from sr_gan_tf.json_files import read_json
 from sr_gan_tf.runs.checkpoints import read_newest
+from sr_gan_tf.version import __version__
 
 # What may change at any time, since it doesn't affect what is trained.
 FREE = (
@@ -62,9 +66,14 @@ class RunFolder:
         """The run's generator: the last one where the newest stage keeps that, else the best one."""
         return self.last if self.last.is_file() else self.best
 
-    def experiment(self) -> Experiment:
-        """The experiment that this folder belongs to."""
-        return load_experiment(self.experiment_file)
+    def experiment(self, overrides: Sequence[str] = ()) -> Experiment:
+        """The experiment that this folder belongs to; the generator's defaults are those of its time.
+
+        Args:
+            overrides: `KEY=JSON` changes, as for `load_experiment`.
+        """
+        experiment = load_experiment(self.experiment_file, overrides)
+        return experiment if WRITTEN_BY in read_json(self.experiment_file) else _with_earlier_defaults(experiment)
 
     @contextlib.contextmanager
     def claim(self, experiment: Experiment) -> Iterator[list[str]]:
@@ -103,7 +112,7 @@ class RunFolder:
 
     def _belong(self, experiment: Experiment) -> list[str]:
         if not self.experiment_file.exists():
-            write_text(self.experiment_file, to_json(experiment))
+            write_text(self.experiment_file, _text(experiment))
             return []
         before = self.experiment()
         if before == experiment:
@@ -115,7 +124,7 @@ class RunFolder:
             changed = []
         else:
             changed = self._changes(before, experiment, trained)
-        write_text(self.experiment_file, to_json(experiment))
+        write_text(self.experiment_file, _text(experiment))
         return changed
 
     def _changes(self, before: Experiment, experiment: Experiment, trained: Trained) -> list[str]:
@@ -154,6 +163,18 @@ class RunFolder:
             names = ("stage_index", "stage_step", "since_best", "stage_ended")
             return Trained(*(newest[0].get(name, 0) for name in names))
         return Trained(0) if self.best.exists() or self.last.exists() else None
+
+
+def _with_earlier_defaults(experiment: Experiment) -> Experiment:
+    """The experiment with the generator's arguments spelled out whose defaults have changed since version 0.1."""
+    published = getattr(GENERATORS.get(experiment.generator.class_name), "PUBLISHED", {})
+    generator = dataclasses.replace(experiment.generator, config=published | experiment.generator.config)
+    return dataclasses.replace(experiment, generator=generator)
+
+
+def _text(experiment: Experiment) -> str:
+    """The experiment as it is written into the folder: with the version, whose defaults it relies on."""
+    return json.dumps({WRITTEN_BY: f"sr_gan_tf {__version__}", **dataclasses.asdict(experiment)}, indent=2) + "\n"
 
 
 def _may_change(key: str, old: dict, new: dict, before: Experiment, trained: Trained) -> bool:

@@ -1,12 +1,20 @@
 """Warnings: the run continues, but perhaps not as its user meant it to."""
 
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from sr_gan_tf.config import Experiment, Stage
 from sr_gan_tf.devices import has_fast_bfloat16
+from sr_gan_tf.generators import GENERATORS
+from sr_gan_tf.metrics import metric_named, score
 from sr_gan_tf.training.session import Session
+
+# The content losses that hold the colors of a picture; others compare features, edges or averages.
+_COMPARE_PIXELS = (
+    "MeanAbsoluteError", "MeanSquaredError", "LogMeanSquaredError", "Charbonnier", "Huber", "MSSSIML1", "Teacher",
+)  # fmt: skip
 
 
 def slow_bfloat16(experiment: Experiment) -> list[str]:
@@ -49,3 +57,56 @@ def warn_of_lost_rows(session: Session, notes: dict) -> None:
             "written; the run continues, but the missing rows are lost",
             file=sys.stderr,
         )
+
+
+def warn_below_bicubic(session: Session, baseline: Mapping[str, float]) -> None:
+    """A stage that ended below bicubic, with the likeliest cause.
+
+    An adversarial stage may lose some fidelity for its texture: it has to be 1.5 dB below.
+
+    Args:
+        session: at the end of the stage.
+        baseline: bicubic's figures, by metric.
+    """
+    experiment, stage, history = session.experiment, session.stage, session.history
+    name = "psnr_y" if "psnr_y" in baseline else experiment.best_metric or ""
+    reached = history.last(f"validation/{name}", stage.name)
+    if name not in baseline or math.isnan(reached):
+        return
+    margin = 1.5 if stage.adversarial is not None and name.startswith("psnr") else 0.0
+    if score(name, reached) >= score(name, baseline[name]) - margin:
+        return
+    metric = metric_named(name)
+    figures = f"{metric.title} {reached:.{metric.digits}f}, bicubic's is {baseline[name]:.{metric.digits}f}"
+    print(f"warning: stage {stage.name!r} ended below bicubic ({figures}); {_cause(session)}", file=sys.stderr)
+
+
+def _cause(session: Session) -> str:
+    """The likeliest reason for a stage that ended below bicubic, and what to change."""
+    experiment, stage, where = session.experiment, session.stage, f"stages.{session.stage_index}"
+    skipped = session.history.last("skipped_steps", stage.name)
+    if skipped > 0.01 * session.step:
+        return f"{skipped:.0f} steps were skipped since they were not finite; lower the learning rate or clip gradients"
+    if stage.initial_weights is None and session.stage_index > 0 and not _began_well(session):
+        return "so did the stage before it; train that one longer, or name initial_weights"
+    if stage.adversarial is not None:
+        return f"its adversarial loss may weigh too much; lower {where}.adversarial.weight, or train longer before it"
+    if not any(term.class_name in _COMPARE_PIXELS and term.weight != 0 for term in stage.content):
+        return f"none of its losses compares pixels; add MeanAbsoluteError to {where}.content"
+    kind, config = GENERATORS.get(experiment.generator.class_name), experiment.generator.config
+    published = getattr(kind, "PUBLISHED", {})
+    chosen = [key for key, value in published.items() if key in config and config[key] == value]
+    if chosen and stage.initial_weights is None and session.stage_index == 0:
+        return (
+            f"the generator's published start takes far more steps; leave {', '.join(chosen)} of generator.config out"
+        )
+    if stage.steps < 2000:
+        return f"{session.stage_step} steps are few; raise {where}.steps"
+    return f"its learning rate may be too high; lower that of {where}.generator_optimizer"
+
+
+def _began_well(session: Session) -> bool:
+    """Whether the stage before ended at bicubic or above, as far as is known."""
+    before, history = session.experiment.stages[session.stage_index - 1].name, session.history
+    reached, bicubic = history.last("validation/psnr_y", before), history.last("validation/bicubic_psnr_y")
+    return not reached < bicubic

@@ -18,6 +18,7 @@ from sr_gan_tf.training.gan import GAN, Stabilisers
 from sr_gan_tf.training.initial_weights import build_discriminator
 from sr_gan_tf.training.optimizers import build_optimizer, build_schedule
 from sr_gan_tf.training.supervised import Supervised
+from sr_gan_tf.training.teacher import Teacher  # noqa: F401 - registers the content term
 from sr_gan_tf.training.terms import WeightedLoss
 from sr_gan_tf.training.validation import load_metrics
 

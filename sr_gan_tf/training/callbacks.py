@@ -19,7 +19,7 @@ from sr_gan_tf.training.tensorboard import show_scalars, showing
 
 
 class RunCallback(keras.callbacks.Callback):
-    """A callback that knows the run it belongs to."""
+    """A callback with access to its run."""
 
     def __init__(self, session: Session):
         super().__init__()
@@ -97,7 +97,7 @@ class Log(RunCallback):
         for name, value in logs.items():
             if name == "data_wait":
                 self.waited += value
-            elif math.isfinite(value) and not name.startswith("validation/"):
+            elif name != "loss" and math.isfinite(value) and not name.startswith("validation/"):
                 pending = session.pending.setdefault(name, [0.0, 0])
                 pending[0] += float(value)
                 pending[1] += 1
@@ -151,7 +151,7 @@ class Histograms(RunCallback):
 
 
 class Profile(RunCallback):
-    """TensorFlow's profiler over a range of steps; TensorBoard's profile plugin shows the trace.
+    """Runs TensorFlow's profiler over a range of steps; TensorBoard's profile plugin shows the trace.
 
     Args:
         first, last: steps of the run, both included.

@@ -1,74 +1,47 @@
 """GAN: a generator against a discriminator on batches (lr, hr); the train step is the paper's algorithm.
 
-Goodfellow et al. 2014 (arXiv:1406.2661), Ledig et al. 2017 (arXiv:1609.04802). Within a step the generator is
-updated first, then the discriminator on the same picture, detached: it is generated once, and what the discriminator
-said about it in the generator's loss serves its own update too, since it has not changed in between. The stabilisers
-are those of Salimans et al. 2016 (arXiv:1606.03498) and Shrivastava et al. 2017 (arXiv:1612.07828).
+Goodfellow et al. 2014 (arXiv:1406.2661), Ledig et al. 2017 (arXiv:1609.04802). In a step, the
+generator is updated first, then the discriminator on the same picture, detached. The picture is generated once, and the
+discriminator's logits from the generator's loss are reused for its own update, since it hasn't changed in between. The
+stabilizers are those of Salimans et al. 2016 (arXiv:1606.03498) and Shrivastava et al. 2017 (arXiv:1612.07828).
 """
 
-import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
 from sr_gan_tf import distribution
 from sr_gan_tf.networks import Discriminator, Generator
+from sr_gan_tf.training.compiling import (
+    adversarial_term,
+    content_terms,
+    is_optimizer,
+    one_of_two,
+    optimizer_of,
+    twin,
+)
 from sr_gan_tf.training.historical import HistoricalAverage
-from sr_gan_tf.training.optimizers import current_rate, follow
-from sr_gan_tf.training.replay import ReplayBuffer
+from sr_gan_tf.training.keras_api import pair_of
+from sr_gan_tf.training.logits import Verdict, as_list, float32, per_picture, share
+from sr_gan_tf.training.optimizers import current_rate, start
+from sr_gan_tf.training.replay import replay_for
+from sr_gan_tf.training.stabilisers import Stabilisers
 from sr_gan_tf.training.supervised import Supervised
 from sr_gan_tf.training.terms import Logs, WeightedLoss, constant, weigh
 from sr_gan_tf.training.turns import Turns
 
 
-@dataclasses.dataclass(frozen=True)
-class Stabilisers:
-    """What keeps the two networks in step; the defaults switch everything off.
-
-    Args:
-        discriminator_steps: updates of the discriminator a step, all on the step's pictures.
-        discriminator_every: the discriminator is updated at each so many-th step only.
-        accuracy_bound: it rests on a step where it tells more than this share of real and fake apart.
-        adaptive_d: it rests while the moving average of that share is above this one.
-        discriminator_warm_up: steps at the stage's start on which it learns alone.
-        instance_noise: step to standard deviation of noise on its inputs, in units of [0, 1].
-        replay_buffer: generated pictures to remember; half of each of its fake batches comes from them.
-        historical_averaging: weight of the squared distance of both networks from their average weights.
-    """
-
-    discriminator_steps: int = 1
-    discriminator_every: int = 1
-    accuracy_bound: float | None = None
-    adaptive_d: float | None = None
-    discriminator_warm_up: int = 0
-    instance_noise: Callable[[tf.Tensor], tf.Tensor] | None = None
-    replay_buffer: int = 0
-    historical_averaging: float = 0.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Verdict:
-    """What the discriminator said in the generator's loss.
-
-    Args:
-        fake: its logits for sr.
-        real: its logits for hr, None where the generator's loss did not ask.
-        state: its running statistics as an update of its own would leave them.
-    """
-
-    fake: tf.Tensor
-    real: tf.Tensor | None
-    state: list[tuple[keras.Variable, tf.Tensor]]
-
-
+@keras.saving.register_keras_serializable("sr_gan_tf")
 class GAN(Supervised):
-    """Adversarial training; beside the generator's average it holds the discriminator and its optimizer.
+    """Trains a generator against a discriminator on batches (lr, hr), float32 in [0, 1].
+
+    As in `Supervised`, `average` is the generator to use, and `predict`, `evaluate` and validation use it.
 
     Args:
         generator, average, ema_decay: as in `Supervised`.
-        discriminator: pictures in [0, 1] to logits of any shape.
-        seed: of the instance noise and the replay buffer.
+        discriminator: maps pictures in [0, 1] to logits of any shape.
+        seed: seed of the instance noise.
 
     `docs/tutorials/python.md` has an example.
     """
@@ -84,70 +57,92 @@ class GAN(Supervised):
     ):
         super().__init__(generator, average, ema_decay, name=name)
         self.discriminator = discriminator
+        self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
-        # Batch statistics are what such a discriminator learns with, so the generator's loss must use them too.
-        self._uses_batch_statistics = any(
-            isinstance(layer, keras.layers.BatchNormalization) for layer in discriminator._flatten_layers()
-        )
-        # With dropout its own update sees it otherwise than the generator's loss.
-        self._is_random = any(
-            getattr(layer, "seed_generator", None) is not None for layer in discriminator._flatten_layers()
-        )
+        layers = list(discriminator._flatten_layers())
+        # Such a discriminator learns with batch statistics, so the generator's loss must use them, too.
+        self._uses_batch_statistics = any(isinstance(each, keras.layers.BatchNormalization) for each in layers)
+        # With dropout, its own update and the generator's loss see different networks.
+        self._is_random = any(getattr(each, "seed_generator", None) is not None for each in layers)
 
     def compile(  # type: ignore[override]
         self,
-        generator_optimizer: keras.optimizers.Optimizer,
-        discriminator_optimizer: keras.optimizers.Optimizer,
-        content: Sequence[WeightedLoss],
-        adversarial: WeightedLoss,
+        generator_optimizer=None,
+        discriminator_optimizer=None,
+        content=None,
+        adversarial=None,
         features: Sequence[WeightedLoss] = (),
         penalties: Sequence[WeightedLoss] = (),
         stabilisers: Stabilisers | None = None,
         picture_shape: tuple[int, int, int, int] | None = None,
         jit_compile: bool | str = "auto",
+        *,
+        optimizer=None,
+        loss=None,
+        metrics=None,
+        steps_per_execution: int = 1,
+        run_eagerly: bool = False,
     ):
-        """Sets what a step minimizes, and with which optimizers.
+        """Configures training: `compile("adam", "mae")`, or `compile("adam", "adam", "mae", "Hinge")`.
 
         Args:
-            generator_optimizer: any Keras optimizer; gradient clipping and schedules live in it.
-            discriminator_optimizer: likewise.
-            content: weighted losses between hr and sr.
-            adversarial: `generator_loss(fake)` and `discriminator_loss(real, fake)` on logits; its weight is the
-                generator's, 0 where it learns from `features` instead.
+            generator_optimizer: a Keras optimizer or its name.
+            discriminator_optimizer: the same; default: one like the generator's. As in Keras, a loss may take this
+                second place.
+            content: losses between hr and sr, as in `Supervised`; may be empty (`[]`).
+            adversarial: a name (`"Hinge"`), a loss, (loss, weight) or a `WeightedLoss`; default: binary cross-entropy.
+                The weight is the generator's: 1e-3 unless it is given, 0 where the generator learns from `features`.
             features: losses between the discriminator's features of hr and sr.
             penalties: on the discriminator's gradients, e.g. R1.
             stabilisers: what keeps the two networks in balance; default: nothing.
             picture_shape: (batch, H, W, 3) of hr; needed by the replay buffer only.
-            jit_compile: as for `Supervised`.
+            jit_compile: as in `Supervised`.
+            optimizer: Keras's name of `generator_optimizer`.
+            loss: Keras's name of `content`.
+            metrics: as in `Supervised`.
+            steps_per_execution: as in `Supervised`.
+            run_eagerly: as in `Supervised`.
+
+        Raises:
+            ValueError: an argument is none of these.
         """
-        super().compile(generator_optimizer, content, jit_compile)
-        self.discriminator_optimizer = discriminator_optimizer
-        self.adversarial = adversarial
+        if not is_optimizer(discriminator_optimizer) and content is None:
+            discriminator_optimizer, content = None, discriminator_optimizer
+        optimizer = one_of_two(generator_optimizer, optimizer, ("generator_optimizer", "optimizer"))
+        self.generator_optimizer = optimizer_of(optimizer, "optimizer")
+        self.discriminator_optimizer = optimizer_of(
+            discriminator_optimizer or twin(self.generator_optimizer), "discriminator_optimizer"
+        )
+        content = one_of_two(content, loss, ("content", "loss"))
+        if content is None:
+            raise ValueError('GAN.compile: no loss; give one, e.g. compile("adam", "mae"), or [] for none')
+        self.content = content_terms(content, "loss")
+        self.adversarial = adversarial_term(adversarial)
         self.features = list(features)
         self.penalties = list(penalties)
         self.stabilisers = stabilisers or Stabilisers()
         names = ("discriminator_every", "accuracy_bound", "adaptive_d", "discriminator_warm_up")
         self.turns = Turns(**{name: getattr(self.stabilisers, name) for name in names})
-        discriminator_optimizer.build(self.discriminator.trainable_variables)
-        follow(discriminator_optimizer, self.stage_step)
+        start(self.generator_optimizer, self.generator, self.stage_step)
+        start(self.discriminator_optimizer, self.discriminator, self.stage_step)
         self.feature_model = self.discriminator.feature_model() if self.features else None
-        self.replay = None
-        if self.stabilisers.replay_buffer:
-            if picture_shape is None:
-                raise ValueError("a replay buffer needs picture_shape: (batch, H, W, 3)")
-            low = [side // self.generator.scale for side in picture_shape[1:3]]
-            condition = (low[0], low[1], 3) if self.discriminator.conditional else None
-            self.replay = ReplayBuffer(self.stabilisers.replay_buffer, picture_shape[1:], condition_shape=condition)
-            self.replay.build(picture_shape)
+        self.replay = replay_for(
+            self.stabilisers.replay_buffer, picture_shape, self.discriminator, self.generator.scale
+        )
         self.histories = {}
         if self.stabilisers.historical_averaging:
-            self.histories = {
-                "generator": HistoricalAverage(self.generator.trainable_variables),
-                "discriminator": HistoricalAverage(self.discriminator.trainable_variables),
-            }
+            networks = {"generator": self.generator, "discriminator": self.discriminator}
+            self.histories = {name: HistoricalAverage(part.trainable_variables) for name, part in networks.items()}
+        given = (
+            "generator_optimizer", "discriminator_optimizer", "content", "adversarial", "features", "penalties",
+            "stabilisers",
+        )  # fmt: skip
+        arguments = {name: getattr(self, name) for name in given} | {"picture_shape": picture_shape}
+        optimizers = [self.generator_optimizer, self.discriminator_optimizer]
+        self.prepare(optimizers, arguments, metrics, jit_compile, steps_per_execution, run_eagerly)
 
     def train_step(self, data) -> Logs:
-        lr, hr = data
+        lr, hr = pair_of(data, type(self).__name__)
         logs: Logs = {}
         with self.recording(self.generator) as tape:
             sr = self.generator(lr, training=True)
@@ -155,7 +150,7 @@ class GAN(Supervised):
             with self.recording(self.discriminator) as judging:
                 terms, verdict = self.generator_terms(lr, hr, sr, logs)
             loss += terms
-        logs["generator_loss"] = loss
+        logs["loss"] = logs["generator_loss"] = loss
         turn = self.turns.generator(self.stage_step)
         finite = self.update(self.generator, self.generator_optimizer, tape, loss, logs, "generator", turn)
 
@@ -173,15 +168,16 @@ class GAN(Supervised):
         for history in self.histories.values():
             history.update()
         self.end_step(finite, logs)
+        self.observe(hr, sr, logs)
         return logs
 
     @property
     def _verdict_stands(self) -> bool:
-        """Whether the discriminator's update would see the same pictures in the same way as the generator's loss."""
+        """Whether the discriminator's update sees what the generator's loss saw: nothing is random or replayed."""
         return self.replay is None and self.stabilisers.instance_noise is None and not self._is_random
 
     def generator_terms(self, lr, hr, sr, logs: Logs) -> tuple[tf.Tensor, Verdict]:
-        """What the discriminator tells the generator, adversarial and feature terms, and what it said."""
+        """The adversarial and feature terms of the generator's loss, and the discriminator's answers."""
         total = self._historical_term("generator", logs)
         judge = self.feature_model or self.discriminator
         (*fake_features, fake), state = self._look(judge, self._view(sr, lr))
@@ -189,8 +185,8 @@ class GAN(Supervised):
         real = detached = None
         if self.features or self.adversarial.loss.needs_real:
             (*real_features, real), state = self._look(judge, self._view(hr, lr), state)
-            detached = tf.stop_gradient(_float32(real))
-        value = self.adversarial.loss.generator_loss(_float32(fake), detached)
+            detached = tf.stop_gradient(float32(real))
+        value = self.adversarial.loss.generator_loss(float32(fake), detached)
         total += weigh(self.adversarial, value, self.stage_step, logs)
         real_features = [tf.stop_gradient(features) for features in real_features]
         for term in self.features:
@@ -203,20 +199,20 @@ class GAN(Supervised):
         for variable, value in verdict.state if verdict else ():
             variable.assign(value)
         known = verdict.real if verdict else None
-        real = _float32(known if known is not None else self.discriminator(real_view, training=True))
-        fake = _float32(verdict.fake if verdict else self.discriminator(fake_view, training=True))
+        real = float32(known if known is not None else self.discriminator(real_view, training=True))
+        fake = float32(verdict.fake if verdict else self.discriminator(fake_view, training=True))
         real_term, fake_term = self.adversarial.loss.discriminator_loss(real, fake)
         logs["discriminator_real"], logs["discriminator_fake"] = real_term, fake_term
         logs["real_logits"], logs["fake_logits"] = tf.reduce_mean(real), tf.reduce_mean(fake)
-        logs["pair_share"] = _share(_per_picture(real) > _per_picture(fake))
+        logs["pair_share"] = share(per_picture(real) > per_picture(fake))
         guess = self.adversarial.loss.guess
-        logs["real_accuracy"] = logs["pair_share"] if guess is None else _share(real > guess)
-        logs["fake_accuracy"] = logs["pair_share"] if guess is None else _share(fake < guess)
+        logs["real_accuracy"] = logs["pair_share"] if guess is None else share(real > guess)
+        logs["fake_accuracy"] = logs["pair_share"] if guess is None else share(fake < guess)
         total = logs["discriminator_loss"] = 0.5 * (real_term + fake_term)
         return total, (real_view, fake_view)
 
     def _update_discriminator(self, tape: tf.GradientTape, loss, views, logs: Logs) -> tf.Tensor:
-        """One update with the penalties, or nothing of both at a step on which the discriminator rests.
+        """One update with the penalties, or neither where the update is skipped.
 
         Returns:
             Whether loss and gradients were finite.
@@ -238,7 +234,7 @@ class GAN(Supervised):
             return tf.math.is_finite(loss), terms
 
         if not self.turns.may_rest or distribution.replicas() > 1:
-            # What crosses between replicas (the mean of the gradients) must not stand inside a condition.
+            # Communication between replicas (the mean of the gradients) must not be inside a condition.
             finite, terms = learn(turn)
         else:
             finite, terms = tf.cond(turn, learn, rest)
@@ -254,24 +250,24 @@ class GAN(Supervised):
         return total
 
     def _judge(self, judge, pictures):
-        """Logits that leave the discriminator's state alone: no dropout, no power step, no moving statistics."""
+        """Logits without changing the discriminator's state: no dropout, no power step, no running statistics."""
         outputs, _ = self._look(judge, pictures)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def _look(self, judge, pictures, state: Sequence[tf.Tensor] = ()) -> tuple[list, Sequence[tf.Tensor]]:
         """All outputs of `judge`, which keeps its state (or begins with `state`), and the state after an update."""
         if not self._uses_batch_statistics:
-            return _as_list(judge(pictures, training=False)), ()
+            return as_list(judge(pictures, training=False)), ()
         outputs, state = judge.stateless_call(
             [variable.value for variable in judge.trainable_variables],
             state or [variable.value for variable in judge.non_trainable_variables],
             pictures,
             training=True,
         )
-        return _as_list(outputs), state
+        return as_list(outputs), state
 
     def _view(self, pictures, lr):
-        """What the discriminator sees: the pictures, noise on them, and the enlarged LR where it is conditional."""
+        """The discriminator's input: the pictures, with noise, and the enlarged LR picture if it is conditional."""
         if self.stabilisers.instance_noise is not None:
             deviation = self.stabilisers.instance_noise(self.stage_step)
             shape = tf.shape(pictures)
@@ -290,6 +286,10 @@ class GAN(Supervised):
         term = constant(f"{name}_history", None, self.stabilisers.historical_averaging)
         return weigh(term, self.histories[name].penalty(), self.stage_step, logs)
 
+    def get_config(self) -> dict:
+        discriminator = keras.saving.serialize_keras_object(self.discriminator)
+        return super().get_config() | {"discriminator": discriminator, "seed": self.seed}
+
     def state(self) -> dict[str, list]:
         return super().state() | {
             "discriminator": self.discriminator.variables,
@@ -299,19 +299,3 @@ class GAN(Supervised):
             "replay": [] if self.replay is None else self.replay.variables,
             "histories": [variable for history in self.histories.values() for variable in history.variables],
         }
-
-
-def _as_list(outputs) -> list:
-    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
-
-
-def _float32(logits):
-    return tf.cast(logits, tf.float32)
-
-
-def _share(answers):
-    return tf.reduce_mean(tf.cast(answers, tf.float32))
-
-
-def _per_picture(logits):
-    return tf.reduce_mean(tf.reshape(logits, (tf.shape(logits)[0], -1)), axis=1)  # (N,)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 
 class HistoricalAverage:
-    """The running mean of some variables, kept in non-trainable variables, and the distance from it.
+    """The running mean of variables, in non-trainable variables, and the distance from it.
 
     A checkpoint must hold `variables` (the means and the number of updates).
 

@@ -11,6 +11,7 @@ from sr_gan_tf.build import build
 from sr_gan_tf.config import Spec
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.registry.parts import Catalogue
+from sr_gan_tf.training.terms import Weight
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
@@ -180,10 +181,10 @@ def build_schedule(value: float | Spec, where: str, steps: int | None = None) ->
     if isinstance(value, Spec):
         schedule = _build_schedule(value, where)
         _check_values(schedule, value, where, steps)
-        return lambda step: tf.cast(schedule(step), tf.float32)
+        return Weight(schedule)
     if not math.isfinite(value) or value < 0:
         raise InputError(f"{where}: expected 0 or more, found {value!r}")
-    return lambda step: tf.constant(value, tf.float32)
+    return Weight(value)
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
@@ -221,6 +222,18 @@ def follow(optimizer: keras.optimizers.Optimizer, step: keras.Variable) -> None:
         rate = rate.schedule
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         optimizer._learning_rate = ByStageStep(rate, step)
+
+
+def start(optimizer: keras.optimizers.Optimizer, network: keras.Model, step: keras.Variable) -> None:
+    """Prepares an optimizer for a network: its slots exist before a checkpoint loads into them, its schedule follows.
+
+    Args:
+        optimizer: built by this.
+        network: whose trainable weights it will update.
+        step: the trainer's counter of the stage's steps.
+    """
+    optimizer.build(network.trainable_variables)
+    follow(optimizer, step)
 
 
 def current_rate(optimizer: keras.optimizers.Optimizer) -> tf.Tensor:

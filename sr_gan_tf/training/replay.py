@@ -109,3 +109,29 @@ class ReplayBuffer(keras.layers.Layer):
 def _each(flags: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
     """(N,) flags in the rank of a batch."""
     return tf.reshape(flags, [-1] + [1] * (len(batch.shape) - 1))
+
+
+def replay_for(
+    capacity: int, picture_shape: tuple[int, int, int, int] | None, discriminator: keras.Model, scale: int
+) -> ReplayBuffer | None:
+    """A built buffer for what a discriminator sees; None for a capacity of 0.
+
+    Args:
+        capacity: pictures kept.
+        picture_shape: (batch, H, W, 3) of hr.
+        discriminator: a conditional one has the LR pictures remembered, too.
+        scale: the generator's enlargement.
+
+    Raises:
+        ValueError: the shape is missing.
+    """
+    if not capacity:
+        return None
+    if picture_shape is None:
+        raise ValueError("compile: a replay buffer needs picture_shape, the (batch, H, W, 3) of hr; add it")
+    conditional = getattr(discriminator, "conditional", False)
+    height, width = (side // scale for side in picture_shape[1:3])
+    condition_shape = (height, width, 3) if conditional else None
+    buffer = ReplayBuffer(capacity, picture_shape[1:], condition_shape=condition_shape)
+    buffer.build(picture_shape)
+    return buffer

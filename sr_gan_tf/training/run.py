@@ -23,7 +23,13 @@ from sr_gan_tf.runs.checkpoints import read_newest, restore
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.runs.history import History
 from sr_gan_tf.training import callbacks as run_callbacks
-from sr_gan_tf.training.advice import slow_bfloat16, warn_of_a_cold_start, warn_of_lost_rows, warn_of_other_pictures
+from sr_gan_tf.training.advice import (
+    slow_bfloat16,
+    warn_below_bicubic,
+    warn_of_a_cold_start,
+    warn_of_lost_rows,
+    warn_of_other_pictures,
+)
 from sr_gan_tf.training.assembly import Networks, build_networks, build_stage
 from sr_gan_tf.training.initial_weights import check_initial_weights, load_initial_weights
 from sr_gan_tf.training.session import Session
@@ -134,8 +140,11 @@ def _train(session: Session, networks: Networks, crew: Crew, profile: tuple[int,
     keys = picture_keys(experiment.data, experiment.scale, "validation")
     baseline = bicubic_row(session, pictures, keys)
     while session.stage_index < len(experiment.stages):
+        begun = not session.at_stage_end
         _run_stage(session, networks, crew, saved, pictures, profile, say)
         saved = None
+        if begun:
+            warn_below_bicubic(session, baseline)
         session.next_stage()
     summarise(session, baseline, say)
     if session.writer is not None:

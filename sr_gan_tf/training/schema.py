@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.errors import PydanticUserError
 
 from sr_gan_tf.build import arguments_of
-from sr_gan_tf.config import Experiment
+from sr_gan_tf.config import WRITTEN_BY, Experiment
 from sr_gan_tf.data.augmentation import AUGMENTATIONS
 from sr_gan_tf.data.catalogue import DEGRADATIONS, SOURCES
 from sr_gan_tf.discriminators import DISCRIMINATORS
@@ -18,7 +18,10 @@ from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.registry.parts import Catalogue
 from sr_gan_tf.training.optimizers import OPTIMIZERS, SCHEDULES
+from sr_gan_tf.training.teacher import Teacher
 
+# The teacher loads a model, so it is registered by a later room than the other losses.
+_CONTENT = Catalogue(CONTENT_LOSSES.kind, {**CONTENT_LOSSES, "Teacher": Teacher}, CONTENT_LOSSES.bases)
 # What stands at a place of the file: its catalogue, and the arguments that the experiment gives by itself.
 _PLACES: dict[tuple[str, str], tuple[Catalogue, tuple[str, ...]]] = {
     ("Experiment", "generator"): (GENERATORS, ("scale",)),
@@ -27,7 +30,7 @@ _PLACES: dict[tuple[str, str], tuple[Catalogue, tuple[str, ...]]] = {
     ("Data", "validation"): (SOURCES, ("scale",)),
     ("Data", "degradation"): (DEGRADATIONS, ("scale",)),
     ("Data", "augmentations"): (AUGMENTATIONS, ("scale",)),
-    ("Stage", "content"): (CONTENT_LOSSES, ("scale",)),
+    ("Stage", "content"): (_CONTENT, ("scale",)),
     ("Stage", "adversarial"): (ADVERSARIAL_LOSSES, ()),
     ("Stage", "features"): (FEATURE_LOSSES, ()),
     ("Stage", "penalties"): (PENALTIES, ()),
@@ -41,7 +44,7 @@ _OWN_PART = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
 def json_schema() -> dict:
     """JSON schema (2020-12) of the experiment file: each object with its class's arguments, types and defaults."""
     schema = TypeAdapter(Experiment).json_schema()
-    schema["properties"]["$schema"] = {"type": "string"}
+    schema["properties"] |= {"$schema": {"type": "string"}, WRITTEN_BY: {"type": "string"}}
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     definitions = schema["$defs"]
     owners = definitions | {"Experiment": schema}

@@ -4,7 +4,6 @@ The first stage of SRGAN (Ledig et al. 2017, arXiv:1609.04802, section 3.2: SRRe
 """
 
 import contextlib
-import time
 from collections.abc import Iterator, Sequence
 
 import keras
@@ -14,31 +13,35 @@ from sr_gan_tf import distribution
 from sr_gan_tf.layers.spectral_norm import advance_power_iterations
 from sr_gan_tf.losses.trunk_loss import content_values
 from sr_gan_tf.networks import Generator
-from sr_gan_tf.training.optimizers import current_rate, follow
-from sr_gan_tf.training.terms import Logs, WeightedLoss, weigh
+from sr_gan_tf.training.compiling import content_terms, one_of_two, optimizer_of
+from sr_gan_tf.training.keras_api import KerasTrainer, pair_of
+from sr_gan_tf.training.optimizers import current_rate, start
+from sr_gan_tf.training.terms import Logs, weigh
 
 
-class Supervised(keras.Model):
-    """Trains on batches (lr, hr), float32 in [0, 1]; `predict` answers with the averaged generator.
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class Supervised(KerasTrainer):
+    """Trains a generator on batches (lr, hr), float32 in [0, 1].
+
+    `average`, the exponential moving average of the weights, is the generator to use: `predict`, `evaluate` and
+    validation use it.
 
     Args:
         generator: the network to train.
-        average: the network that holds the exponential moving average of the generator's weights (Keras layers'
-            statistics are copied); a copy is made where none is given.
-        ema_decay: decay of the average a step, approached from below: min(ema_decay, (1 + t) / (10 + t)).
+        average: the network that holds the average (statistics of normalization layers are copied); default: a copy
+            of the generator.
+        ema_decay: decay of the average per step, approached from below: min(ema_decay, (1 + t) / (10 + t)).
 
     Example:
         >>> import keras
         >>> import tensorflow as tf
         >>> from sr_gan_tf.generators import GENERATORS
-        >>> from sr_gan_tf.losses import MeanAbsoluteError
         >>> from sr_gan_tf.training.supervised import Supervised
-        >>> from sr_gan_tf.training.terms import constant
         >>> generator = GENERATORS["Compact"](scale=2, filters=8, num_convs=2)
         >>> trainer = Supervised(generator)
-        >>> trainer.compile(keras.optimizers.Adam(1e-3), [constant("l1", MeanAbsoluteError(), 1.0)])
+        >>> trainer.compile(keras.optimizers.Adam(1e-3), "mae")
         >>> batches = tf.data.Dataset.from_tensors((tf.zeros((2, 8, 8, 3)), tf.zeros((2, 16, 16, 3))))
-        >>> history = trainer.fit(batches, shuffle=False, verbose=0).history
+        >>> history = trainer.fit(batches, verbose=0).history
         >>> len(history["generator_loss"])
         1
     """
@@ -67,63 +70,62 @@ class Supervised(keras.Model):
 
     def compile(
         self,
-        generator_optimizer: keras.optimizers.Optimizer,
-        content: Sequence[WeightedLoss],
+        generator_optimizer=None,
+        content=None,
         jit_compile: bool | str = "auto",
+        *,
+        optimizer=None,
+        loss=None,
+        metrics: Sequence | None = None,
+        steps_per_execution: int = 1,
+        run_eagerly: bool = False,
     ):
-        """Sets what a step minimizes, and with which optimizer.
+        """Configures training: `compile("adam", "mae", metrics=["psnr_y"])`.
 
         Args:
-            generator_optimizer: any Keras optimizer; gradient clipping and schedules live in it.
-            content: weighted losses between hr and sr.
+            generator_optimizer: a Keras optimizer or its name; gradient clipping and schedules live in it.
+            content: losses between hr and sr: one or a list of Keras's and ours, by name or as objects, each with a
+                weight if it is written as (loss, weight); see `content_terms`.
             jit_compile: XLA on or off; `"auto"` is on for a GPU and off for a CPU, where oneDNN is faster.
+            optimizer: Keras's name of `generator_optimizer`.
+            loss: Keras's name of `content`.
+            metrics: Keras's, by name or as objects, and ours: `"psnr_y"`, `"ssim_y"`, `"psnr_rgb"` ...; on the
+                training batches they see the generator, in validation its average.
+            steps_per_execution: steps between two calls of the callbacks.
+            run_eagerly: run without a graph, for a debugger.
+
+        Raises:
+            ValueError: an argument is none of these.
         """
-        if jit_compile == "auto":
-            jit_compile = bool(tf.config.list_physical_devices("GPU"))
-        # Without optimizer=None Keras makes a hidden RMSprop.
-        super().compile(optimizer=None, jit_compile=jit_compile)
-        self.generator_optimizer = generator_optimizer
-        self.content = list(content)
-        # Slots must exist before a checkpoint loads into them.
-        generator_optimizer.build(self.generator.trainable_variables)
-        follow(generator_optimizer, self.stage_step)
-
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Nothing: all parts are built. Keras's own averages a batch of pictures over the replicas first."""
-
-    def make_train_function(self, force: bool = False):
-        """Keras's own, with the time that the step waited for its batch among the logs (`data_wait`, seconds)."""
-        if getattr(self, "train_function", None) is not None and not force:
-            return
-        strategy = self.distribute_strategy
-
-        @tf.autograph.experimental.do_not_convert
-        def step_on_data(data):
-            logs = strategy.run(lambda batch: distribution.mean(self.train_step(batch)), args=(data,))
-            return {name: strategy.experimental_local_results(value)[0] for name, value in logs.items()}
-
-        if not self.run_eagerly:
-            step_on_data = tf.function(step_on_data, jit_compile=self.jit_compile, reduce_retracing=True)
-
-        def step_on_iterator(iterator):
-            # The batch is fetched outside the graph: a clock inside it is refused where runs must be deterministic.
-            begin = time.perf_counter()
-            data = next(iterator)
-            waited = time.perf_counter() - begin
-            return step_on_data(data) | {"data_wait": waited}
-
-        self.train_function = step_on_iterator
+        optimizer = one_of_two(generator_optimizer, optimizer, ("generator_optimizer", "optimizer"))
+        self.generator_optimizer = optimizer_of(optimizer, "optimizer")
+        self.content = content_terms(one_of_two(content, loss, ("content", "loss")), "loss")
+        if not self.content:
+            raise ValueError('Supervised.compile: no loss to learn from; give one, e.g. compile("adam", "mae")')
+        start(self.generator_optimizer, self.generator, self.stage_step)
+        arguments = {"generator_optimizer": self.generator_optimizer, "content": self.content}
+        self.prepare([self.generator_optimizer], arguments, metrics, jit_compile, steps_per_execution, run_eagerly)
 
     def train_step(self, data) -> Logs:
-        lr, hr = data
+        lr, hr = pair_of(data, type(self).__name__)
         logs: Logs = {}
         with self.recording(self.generator) as tape:
             sr = self.generator(lr, training=True)
             loss = self.content_loss(hr, sr, lr, logs)
-        logs["generator_loss"] = loss
+        logs["loss"] = logs["generator_loss"] = loss
         finite = self.update(self.generator, self.generator_optimizer, tape, loss, logs, "generator")
         self.end_step(finite, logs)
+        self.observe(hr, sr, logs)
         return logs
+
+    def test_step(self, data) -> Logs:
+        """Content terms and metrics of the averaged generator; `loss` is the weighted sum of the terms."""
+        lr, hr = pair_of(data, type(self).__name__)
+        logs: Logs = {}
+        sr = self.average(lr, training=False)
+        loss = self.content_loss(hr, sr, lr, logs)
+        self.observe(hr, sr, logs)
+        return {"loss": loss} | logs if self.content else logs
 
     @contextlib.contextmanager
     def recording(self, network) -> Iterator[tf.GradientTape]:
@@ -134,7 +136,7 @@ class Supervised(keras.Model):
 
     @staticmethod
     def _watch(tape: tf.GradientTape, network) -> None:
-        """Under a distribution, a replica's own copies of the weights are not watched of themselves."""
+        """Watches the weights: under a distribution, a replica's own copies aren't watched automatically."""
         for variable in network.trainable_variables:
             tape.watch(variable.value)
 
@@ -149,10 +151,10 @@ class Supervised(keras.Model):
         return tf.add_n(terms) if terms else tf.constant(0.0)
 
     def update(self, network, optimizer, tape, loss, logs: Logs, name: str, also=True) -> tf.Tensor:
-        """One optimizer step, left out where loss or gradients are not finite or `also` is False.
+        """Takes one optimizer step, unless the loss or a gradient is not finite or `also` is False.
 
         Returns:
-            Whether loss and gradients were finite (a deliberate rest by `also` does not count as a fault).
+            Whether loss and gradients were finite; a step that `also` skips does not count as a fault.
         """
         variables = network.trainable_variables
         gradients = tape.gradient(
@@ -166,7 +168,7 @@ class Supervised(keras.Model):
 
         def apply():
             optimizer.apply(gradients, variables)
-            # Spectral norms follow their kernels: once an update, never in the generator's loss or in inference.
+            # Spectral norms follow their kernels: once per update, never in the generator's loss or in inference.
             advance_power_iterations(network)
             return tf.constant(True)
 
@@ -174,7 +176,7 @@ class Supervised(keras.Model):
         return finite
 
     def end_step(self, finite, logs: Logs) -> None:
-        """Moves the average along and counts the step, and the faulty ones."""
+        """Updates the average, and counts the step and the non-finite ones."""
         decay = self._decay()
         average, current = self.average.variables, self.generator.variables
         trainable = {id(variable) for variable in self.generator.trainable_variables}
@@ -196,7 +198,7 @@ class Supervised(keras.Model):
         return tf.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))
 
     def shown(self) -> Generator:
-        """The averaged generator as validation and files use it: outside of any distribution of the training."""
+        """The averaged generator for validation and files, outside the training's distribution."""
         if self._distribute_strategy is None:
             return self.average
         if self._shown is None:
@@ -204,8 +206,12 @@ class Supervised(keras.Model):
         self._shown.set_weights(self.average.get_weights())
         return self._shown
 
+    def get_config(self) -> dict:
+        generator = keras.saving.serialize_keras_object(self.generator)
+        return {"generator": generator, "ema_decay": self.ema_decay, "name": self.name}
+
     def state(self) -> dict[str, list]:
-        """Every variable that a resumed run needs, by part."""
+        """All variables that a resumed run needs, by part."""
         return {
             "generator": self.generator.variables,
             "average": self.average.variables,

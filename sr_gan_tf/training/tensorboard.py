@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: scalars, the experiment as text, hyper-parameters, the graph.
+"""What TensorBoard shows of a run: curves, the experiment as text, hyperparameters, the graph.
 
 TensorFlow keeps a tensor for every Python number it was ever given, which amounts to a leak in a long run, so steps and
 values are passed as NumPy's.
@@ -12,9 +12,19 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
 from sr_gan_tf.config import to_json
+from sr_gan_tf.errors import InputError
 from sr_gan_tf.networks import Generator
-from sr_gan_tf.runs.folder import flatten
+from sr_gan_tf.runs.folder import RunFolder, flatten
 from sr_gan_tf.training.session import Session
+
+# What most experiments are about; a table of all of them, some forty, shows none.
+_MAIN_SETTINGS = (
+    "generator.class_name",
+    "learning_rate",
+    "initial_learning_rate",
+    "data.batch_size",
+    "data.patch_size",
+)
 
 
 def _writer(session: Session) -> tf.summary.SummaryWriter:
@@ -41,7 +51,7 @@ def show_scalars(session: Session, values: dict[str, float]) -> None:
 
 
 def describe(session: Session, generator: Generator) -> None:
-    """The experiment as text and the generator's graph, at the run's start."""
+    """Writes the experiment as text and the generator's graph, at the start of the run."""
     side = session.patch_size // session.experiment.scale
     graph = tf.function(generator).get_concrete_function(tf.TensorSpec((1, side, side, 3), tf.float32)).graph
     with showing(session):
@@ -51,15 +61,31 @@ def describe(session: Session, generator: Generator) -> None:
 
 
 def finish(session: Session) -> None:
-    """Hyper-parameters with the run's last metrics, for the HParams page."""
-    values = {
-        key: value if isinstance(value, (bool, int, float, str)) else str(value)
-        for key, value in flatten(dataclasses.asdict(session.experiment)).items()
-        if key not in ("note", "name")
-    }
-    history = session.history
-    last = {name: history.last(name) for name in history.columns() if name.startswith("validation/")}
+    """Settings for the HParams page, beside the last values of the validation's curves."""
+    names = [name for name in session.history.columns() if name.startswith("validation/") and "bicubic_" not in name]
+    values = _settings(session)
     with showing(session):
+        hparams.hparams_config(
+            hparams=[hparams.HParam(name) for name in values],
+            metrics=[hparams.Metric(name, display_name=name.removeprefix("validation/")) for name in names],
+        )
         hparams.hparams(values, trial_id=session.experiment.name)
-    show_scalars(session, {name.replace("validation/", "final/", 1): value for name, value in last.items()})
     _writer(session).close()
+
+
+def _settings(session: Session) -> dict[str, bool | int | float | str]:
+    """What a table of runs should show: the main settings, and those that differ among the folder's neighbors."""
+    own = flatten(dataclasses.asdict(session.experiment))
+    others = []
+    for folder in session.folder.path.resolve().parent.iterdir():
+        neighbor = RunFolder(folder)
+        if neighbor.experiment_file.is_file() and folder.name != session.folder.path.resolve().name:
+            with contextlib.suppress(InputError):  # another version's experiment
+                others.append(flatten(dataclasses.asdict(neighbor.experiment())))
+    absent = object()
+    differing = {key for key in own for other in others if other.get(key, absent) != own[key]}
+    chosen = [key for key in own if key in differing or key.endswith(_MAIN_SETTINGS)]
+    shown = {
+        key: own[key] for key in chosen if key not in ("note", "name") and not key.endswith((".path", "cache_dir"))
+    }
+    return {key: value if isinstance(value, (bool, int, float, str)) else str(value) for key, value in shown.items()}

@@ -46,7 +46,7 @@ def test_stages(scale, factors):
 
 @pytest.mark.parametrize("scale", [0, 5, 7, 10])
 def test_stages_that_do_not_exist(scale):
-    with pytest.raises(ValueError, match=f"scale: {scale} is no product of twos and threes"):
+    with pytest.raises(ValueError, match=f"scale: {scale} is not a product of twos and threes"):
         stages(scale)
 
 

@@ -6,7 +6,10 @@ import pytest
 
 from sr_gan_tf import fit
 from sr_gan_tf.config import load_experiment
+from sr_gan_tf.runs.folder import RunFolder
+from sr_gan_tf.runs.history import History
 from sr_gan_tf.training import advice
+from sr_gan_tf.training.session import Session
 
 
 @pytest.fixture
@@ -41,4 +44,51 @@ def test_a_cold_start(experiment):
     assert said == []
     advice.warn_of_a_cold_start(stage, 0, said.append)
     assert len(said) == 1
-    assert "starts its GAN from an untrained generator" in said[0]
+    assert "starts adversarial training from an untrained generator" in said[0]
+
+
+@pytest.fixture
+def experiment_path(repository):
+    return repository / "experiments" / "tiny.json"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "skipped", "stage", "cause"),
+    [
+        ([], 50.0, 0, "50 steps were skipped"),
+        ([], 0.0, 1, "lower stages.1.adversarial.weight"),
+        (['stages.0.content=[{"class_name": "SSIM"}]'], 0.0, 0, "add MeanAbsoluteError to stages.0.content"),
+        ([], 0.0, 0, "leave bicubic_skip of generator.config out"),
+        (['generator.config={"filters": 8, "num_blocks": 1}'], 0.0, 0, "24 steps are few"),
+        (['generator.config={"filters": 8}', "stages.0.steps=5000"], 0.0, 0, "learning rate may be too high"),
+    ],
+)
+def test_a_stage_below_bicubic(experiment_path, tmp_path, capsys, overrides, skipped, stage, cause):
+    def said(reached):
+        experiment = load_experiment(experiment_path, overrides)
+        session = Session(experiment, RunFolder(tmp_path), History(tmp_path / "history.csv"), stage_index=stage)
+        session.stage_step = 24
+        name = experiment.stages[stage].name
+        session.history.add(24, name, {"validation/psnr_y": reached, "skipped_steps": skipped})
+        advice.warn_below_bicubic(session, {"psnr_y": 30.0})
+        return capsys.readouterr().err.splitlines()
+
+    (line,) = said(27.0)
+    assert "ended below bicubic (PSNR-Y 27.00, bicubic's is 30.00)" in line
+    assert cause in line
+    assert said(30.0) == []
+    assert len(said(29.0)) == (stage == 0), "an adversarial stage may lose 1.5 dB"
+
+
+def test_a_stage_that_began_below_bicubic(experiment, tmp_path, capsys):
+    session = Session(experiment, RunFolder(tmp_path), History(tmp_path / "history.csv"), stage_index=1)
+    session.history.add(24, experiment.stages[0].name, {"validation/psnr_y": 20.0, "validation/bicubic_psnr_y": 30.0})
+    session.history.add(40, experiment.stages[1].name, {"validation/psnr_y": 21.0})
+    advice.warn_below_bicubic(session, {"psnr_y": 30.0})
+    assert "so did the stage before it" in capsys.readouterr().err
+
+
+def test_a_run_without_validation_is_not_compared(experiment, tmp_path, capsys):
+    session = Session(experiment, RunFolder(tmp_path), History(tmp_path / "history.csv"))
+    advice.warn_below_bicubic(session, {})
+    assert capsys.readouterr().err == ""

@@ -133,7 +133,7 @@ def test_scalars_in_tensorboard(events):
                 "train/generator_gradient_norm", "train/discriminator_loss", "train/real_logits",
                 "train/real_accuracy", "validation/psnr_y", "validation/ssim_y", "timing/steps_per_second",
                 "timing/images_per_second", "timing/resident_memory_MB", "timing/waiting_for_data_share",
-                "final/psnr_y", "strip/0"):  # fmt: skip
+                "strip/0"):  # fmt: skip
         assert tag in tags, tag
     assert [event.step for event in events.Tensors("validation/psnr_y")] == [8, 12, 20]
 

@@ -1,0 +1,196 @@
+"""What `compile` takes: Keras's optimizers, losses and metrics, by name or as objects, and ours beside them."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras.optimizers.schedules import LearningRateSchedule
+
+from sr_gan_tf.errors import suggest
+from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES
+from sr_gan_tf.losses.base import AdversarialLoss, ImageLoss
+from sr_gan_tf.metrics.keras_metrics import PSNR, SSIM
+from sr_gan_tf.training.terms import Weight, WeightedLoss, distinct_names
+
+# The weight of SRGAN's adversarial term (Ledig et al. 2017).
+ADVERSARIAL_WEIGHT = 1e-3
+
+_METRICS: dict[str, Callable[[int], keras.metrics.Metric]] = {
+    "psnr_y": lambda crop: PSNR(crop, "y", name="psnr_y"),
+    "psnr_yfloat": lambda crop: PSNR(crop, "yfloat", name="psnr_yfloat"),
+    "psnr_rgb": lambda crop: PSNR(crop, "rgb", name="psnr_rgb"),
+    "ssim_y": lambda crop: SSIM(crop, "y", name="ssim_y"),
+    "ssim_yfloat": lambda crop: SSIM(crop, "yfloat", name="ssim_yfloat"),
+}
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
+class KerasLoss(ImageLoss):
+    """A Keras loss, or a function `(y_true, y_pred)`, as a content loss: the mean of what it gives.
+
+    Args:
+        loss: `keras.losses.Loss`, or a function of (hr, sr), both (N, H, W, 3) in [0, 1], to a tensor of any shape.
+    """
+
+    def __init__(self, loss: Any):
+        self.loss = loss
+
+    def compute(self, hr: tf.Tensor, sr: tf.Tensor, lr: tf.Tensor | None) -> tf.Tensor:
+        return tf.reduce_mean(tf.cast(self.loss(hr, sr), tf.float32))
+
+    def get_config(self) -> dict:
+        if inspect.isfunction(self.loss) and not _can_be_found_again(self.loss):
+            raise TypeError(f"{_name(self)} isn't registered: @keras.saving.register_keras_serializable()")
+        return {"loss": keras.saving.serialize_keras_object(self.loss)}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.loss!r})"
+
+    @classmethod
+    def from_config(cls, config: dict) -> "KerasLoss":
+        return cls(keras.saving.deserialize_keras_object(config["loss"]))
+
+
+def content_terms(losses: Any, argument: str) -> list[WeightedLoss]:
+    """The content terms that a value of `compile(loss=...)` stands for.
+
+    Args:
+        losses: one loss or a list of them. A loss is a name of Keras's (`"mae"`) or of ours (`"Charbonnier"`), a
+            `keras.losses.Loss`, a loss of `sr_gan_tf.losses`, a function `(y_true, y_pred)`, a pair (loss, weight)
+            with a number or a Keras schedule as weight, or a `WeightedLoss`.
+        argument: its name, for messages.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    items = [] if losses is None else losses if isinstance(losses, list) else [losses]
+    if isinstance(losses, tuple):
+        items = [losses] if _is_pair(losses) else list(losses)
+    terms = [_term(item, argument) for item in items]
+    names = distinct_names([term.name for term in terms])
+    return [WeightedLoss(name, term.loss, term.weight) for name, term in zip(names, terms, strict=True)]
+
+
+def adversarial_term(value: Any) -> WeightedLoss:
+    """The adversarial term: a name (`"Hinge"`), an `AdversarialLoss`, a pair (loss, weight), or a `WeightedLoss`.
+
+    None is binary cross-entropy; the weight is 1e-3, SRGAN's, unless it is given.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if isinstance(value, WeightedLoss):
+        return value
+    loss, weight = value if _is_pair(value) else (value, ADVERSARIAL_WEIGHT)
+    loss = "BinaryCrossentropy" if loss is None else loss
+    if isinstance(loss, str):
+        if loss not in ADVERSARIAL_LOSSES:
+            raise ValueError(f"adversarial: no loss {loss!r}{suggest(loss, ADVERSARIAL_LOSSES)}")
+        loss = ADVERSARIAL_LOSSES[loss]()
+    if not isinstance(loss, AdversarialLoss) and not hasattr(loss, "discriminator_loss"):
+        raise ValueError(
+            f"adversarial: expected one of {', '.join(ADVERSARIAL_LOSSES)}, an AdversarialLoss or (loss, weight), "
+            f"found {loss!r}"
+        )
+    return WeightedLoss(_name(loss), loss, Weight(weight))
+
+
+def optimizer_of(value: Any, argument: str) -> keras.optimizers.Optimizer:
+    """A Keras optimizer from a name, a configuration or an object.
+
+    Raises:
+        ValueError: it is none of these, or averages weights itself, as the trainers do.
+    """
+    optimizer = keras.optimizers.get(value)
+    if optimizer is None:
+        raise ValueError(f'{argument}: no optimizer; give a name such as "adam", or a keras.optimizers.Optimizer')
+    if getattr(optimizer, "use_ema", False):
+        raise ValueError(f"{argument}: use_ema has no effect, the trainer keeps an average itself; set ema_decay there")
+    return optimizer
+
+
+def twin(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """A second optimizer of the same settings, for the discriminator."""
+    second = type(optimizer).from_config(optimizer.get_config())
+    second.name = f"discriminator_{optimizer.name}"
+    return second
+
+
+def metrics_of(metrics: Sequence[Any] | None, scale: int) -> list | None:
+    """The metrics for Keras, `"psnr_y"` and its kind built: they leave out `scale` pixels at each border."""
+    if metrics is None:
+        return None
+    if isinstance(metrics, dict):
+        raise ValueError("metrics: expected a list, the model has one output; found a dict")
+    given = metrics if isinstance(metrics, (list, tuple)) else [metrics]
+    return [_METRICS[metric](scale) if isinstance(metric, str) and metric in _METRICS else metric for metric in given]
+
+
+def is_optimizer(value: Any) -> bool:
+    """Whether `compile` may take a value for an optimizer."""
+    if isinstance(value, str):
+        return isinstance(getattr(keras.optimizers, value, None), type) or value.lower() in _OPTIMIZER_NAMES
+    return value is None or isinstance(value, (keras.optimizers.Optimizer, dict))
+
+
+_OPTIMIZER_NAMES = {
+    name.lower()
+    for name, item in vars(keras.optimizers).items()
+    if inspect.isclass(item) and issubclass(item, keras.optimizers.Optimizer)
+}
+
+
+def one_of_two(first: Any, second: Any, names: tuple[str, str]) -> Any:
+    """The value of an argument that has two names.
+
+    Raises:
+        ValueError: both are given.
+    """
+    if first is not None and second is not None:
+        raise ValueError(f"{names[0]} and {names[1]} are the same argument; give one of them")
+    return second if first is None else first
+
+
+def _can_be_found_again(function: Callable) -> bool:
+    """Whether a `.keras` file may name a function: Keras's own, or a registered one."""
+    name = getattr(function, "__name__", "")
+    return ">" in keras.saving.get_registered_name(function) or getattr(keras.losses, name, None) is function
+
+
+def _is_pair(value: Any) -> bool:
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and isinstance(value[1], (int, float, LearningRateSchedule, Weight))
+    )
+
+
+def _term(item: Any, argument: str) -> WeightedLoss:
+    if isinstance(item, WeightedLoss):
+        return item
+    item, weight = item if _is_pair(item) else (item, 1.0)
+    loss = _loss(item, argument)
+    return WeightedLoss(_name(loss), loss, weight if isinstance(weight, Weight) else Weight(weight))
+
+
+def _loss(item: Any, argument: str) -> Any:
+    if isinstance(item, str) and item in CONTENT_LOSSES:
+        return CONTENT_LOSSES[item]()
+    if isinstance(item, str):
+        try:
+            return KerasLoss(keras.losses.get(item))
+        except ValueError as error:
+            raise ValueError(
+                f"{argument}: no loss {item!r}{suggest(item, CONTENT_LOSSES)}; Keras's names, e.g. 'mae', serve too"
+            ) from error
+    if not callable(item):
+        raise ValueError(f"{argument}: expected a loss, (loss, weight) or a list of them, found {item!r}")
+    return item if isinstance(item, ImageLoss) else KerasLoss(item)
+
+
+def _name(loss: Any) -> str:
+    """The term's name in logs and History."""
+    loss = loss.loss if isinstance(loss, KerasLoss) else loss
+    return getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__

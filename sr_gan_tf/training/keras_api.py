@@ -1,0 +1,290 @@
+"""KerasTrainer: what Keras's `fit`, `evaluate`, callbacks and file format expect of a model, around any train step.
+
+A subclass defines `train_step` and `test_step`, which return the logs of one batch, and calls `prepare` from its
+`compile`. The means over an epoch, the timing of the input, saving and the refusals of what cannot work are here.
+docs/keras.md lists Keras's calls one by one.
+"""
+
+import inspect
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from sr_gan_tf import distribution
+from sr_gan_tf.training.compiling import metrics_of
+from sr_gan_tf.training.terms import Logs
+
+
+class KerasTrainer(keras.Model):
+    """A model with train and test steps of its own; abstract.
+
+    Attributes:
+        optimizer: the generator's, or an `OptimizerPair`: what Keras's callbacks read and change.
+    """
+
+    def prepare(
+        self,
+        optimizers: Sequence[keras.optimizers.Optimizer],
+        arguments: dict[str, Any],
+        metrics: Sequence | None,
+        jit_compile: bool | str,
+        steps_per_execution: int,
+        run_eagerly: bool,
+    ) -> None:
+        """Keras's part of `compile`.
+
+        Args:
+            optimizers: the generator's, and the discriminator's if there is one.
+            arguments: the other ones of `compile`, to be saved with the model.
+            metrics: objects, and names of Keras's and ours.
+            jit_compile: XLA on or off; `"auto"` is on for a GPU and off for a CPU, where oneDNN is faster.
+            steps_per_execution: steps between two calls of the callbacks.
+            run_eagerly: run the steps without a graph, for a debugger.
+
+        Raises:
+            ValueError: under the policy mixed_float16, whose gradients would need a scaled loss.
+        """
+        if keras.config.dtype_policy().name == "mixed_float16":
+            raise ValueError(
+                f"{type(self).__name__}.compile: mixed_float16 needs a scaled loss, which two optimizers cannot share; "
+                'use keras.config.set_dtype_policy("mixed_bfloat16")'
+            )
+        if jit_compile == "auto":
+            jit_compile = bool(tf.config.list_physical_devices("GPU")) and not run_eagerly
+        metrics = metrics_of(metrics, self.generator.scale)
+        # Without optimizer=None Keras makes a hidden RMSprop.
+        super().compile(
+            optimizer=None,
+            metrics=metrics,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+            run_eagerly=run_eagerly,
+        )
+        # Keras's tracker of a loss that it computes itself; it would report 0.
+        self._loss_tracker = None
+        self.optimizer = optimizers[0] if len(optimizers) == 1 else OptimizerPair(*optimizers)
+        self._compile_arguments = arguments | {
+            "metrics": metrics,
+            "jit_compile": self.jit_compile,
+            "steps_per_execution": steps_per_execution,
+            "run_eagerly": run_eagerly,
+        }
+        self._epoch_means = EpochMeans()
+
+    def fit(self, *args, **kwargs):
+        """Keras's `fit` on batches (lr, hr); see `keras.Model.fit` for the arguments.
+
+        Returns:
+            Keras's `History`: `loss` (the generator's), each term, gradient norms, learning rates and counters, as
+            means over the epoch; with `validation_data`, the content terms and metrics as `val_...`.
+
+        Raises:
+            ValueError: for sample or class weights, steps that `steps_per_execution` doesn't divide, or the callback
+                `SwapEMAWeights`.
+        """
+        given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
+        steps, together = given.get("steps_per_epoch"), getattr(self, "steps_per_execution", 1)
+        if steps is not None and steps % together:
+            raise ValueError(
+                f"{type(self).__name__}.fit: steps_per_epoch={steps} is no multiple of steps_per_execution={together}; "
+                "Keras would run more steps than asked for"
+            )
+        if any(isinstance(each, keras.callbacks.SwapEMAWeights) for each in _listed(given.get("callbacks"))):
+            raise ValueError(
+                f"{type(self).__name__}.fit: SwapEMAWeights has no effect, since validation and predict use the "
+                "averaged generator anyway; remove it"
+            )
+        if given.get("x") is not None and not hasattr(given["x"], "__array__"):
+            given.setdefault("shuffle", False)  # Keras warns about its own default
+        return super().fit(**given)
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Keras's own, with the time that the step waited for its batch among the logs (`data_wait`, seconds)."""
+        if getattr(self, "train_function", None) is None or force:
+            self.train_function = self._on_iterator(self.train_step, self.jit_compile)
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Without XLA, which would compile anew for each size of picture."""
+        if getattr(self, "test_function", None) is None or force:
+            self.test_function = self._on_iterator(self.test_step, jit_compile=False)
+
+    def _on_iterator(self, step: Callable[[Any], Logs], jit_compile: bool) -> Callable[[Iterator], Logs]:
+        """Runs `step` on the next batches of an iterator."""
+        strategy = self.distribute_strategy
+
+        @tf.autograph.experimental.do_not_convert
+        def on_data(data):
+            logs = strategy.run(lambda batch: distribution.mean(step(batch)), args=(data,))
+            return {name: strategy.experimental_local_results(value)[0] for name, value in logs.items()}
+
+        if not self.run_eagerly:
+            on_data = tf.function(on_data, jit_compile=jit_compile, reduce_retracing=True)
+
+        def on_iterator(iterator: Iterator) -> Logs:
+            # The batch is fetched outside the graph: a clock inside it is refused where runs must be deterministic.
+            waited = 0.0
+            for number in range(self.steps_per_execution):
+                begin = time.perf_counter()
+                try:
+                    data = next(iterator)
+                except (StopIteration, tf.errors.OutOfRangeError):
+                    if number == 0:
+                        raise
+                    break
+                waited += time.perf_counter() - begin
+                logs = on_data(data)
+                self._epoch_means.add(logs, _count(data))
+            return logs | {"data_wait": waited}
+
+        return on_iterator
+
+    def observe(self, hr: tf.Tensor, sr: tf.Tensor, logs: Logs) -> None:
+        """Updates the compiled metrics, and writes their present values into the logs."""
+        if self._compile_metrics is not None:
+            logs |= self.compute_metrics(None, hr, sr)
+
+    def reset_metrics(self) -> None:
+        super().reset_metrics()
+        if self.compiled:
+            self._epoch_means = EpochMeans()
+
+    def _get_metrics_result_or_logs(self, logs: Logs) -> Logs:
+        """What `fit` and `evaluate` report at the end of an epoch: means, not the last batch's values."""
+        return logs | self._epoch_means.result() | self.get_metrics_result()
+
+    def _flatten_metrics_in_order(self, logs: Logs) -> list | float:
+        """What `evaluate` and `train_on_batch` return without `return_dict`: loss, metrics, then the other values."""
+        metrics = self._compile_metrics.metrics if self._compile_metrics is not None else []
+        first = [name for name in ("loss", *(metric.name for metric in metrics)) if name in logs]
+        values = [logs[name] for name in (*first, *(name for name in logs if name not in first))]
+        return values[0] if len(values) == 1 else values
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None) -> None:
+        """Nothing: all parts are built. Keras's own averages a batch of pictures over the replicas first."""
+
+    def get_compile_config(self) -> dict | None:
+        """The arguments of `compile`, for the `.keras` file; None, with a warning, where one cannot be saved."""
+        if not self.compiled:
+            return None
+        try:
+            return {name: keras.saving.serialize_keras_object(value) for name, value in self._compile_arguments.items()}
+        except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
+            warnings.warn(
+                f"{type(self).__name__} is saved without the arguments of compile(), since one of them cannot be "
+                f"({error}); call compile() again after loading",
+                stacklevel=2,
+            )
+            return None
+
+    def compile_from_config(self, config: dict | None) -> None:
+        if config:
+            self.compile(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> "KerasTrainer":
+        parts = {"generator", "discriminator"} & config.keys()
+        networks = {part: keras.saving.deserialize_keras_object(config[part], custom_objects) for part in parts}
+        return cls(**config | networks)
+
+
+class OptimizerPair:
+    """The generator's and the discriminator's optimizer, as Keras's callbacks of learning rates know several.
+
+    `LearningRateScheduler` and `ReduceLROnPlateau` change the rates of all `optimizers`.
+    """
+
+    def __init__(self, generator: keras.optimizers.Optimizer, discriminator: keras.optimizers.Optimizer):
+        self.optimizers = [generator, discriminator]
+        self.built = True  # by `compile`
+
+    @property
+    def iterations(self):
+        """The generator's updates."""
+        return self.optimizers[0].iterations
+
+    @property
+    def learning_rate(self):
+        """The generator's rate."""
+        return self.optimizers[0].learning_rate
+
+    @property
+    def variables(self) -> list:
+        """Both optimizers' state."""
+        return [variable for optimizer in self.optimizers for variable in optimizer.variables]
+
+
+class EpochMeans:
+    """Means of logged values over pictures, non-finite ones left out; counters and rates as they stand.
+
+    Sums stay on the device, in one vector: a value read in Python at each step would wait for the step.
+    """
+
+    def __init__(self):
+        self.names: list[str] = []
+        self.sums = self.counts = None
+        self.latest: Logs = {}
+
+    def add(self, logs: Logs, count: float) -> None:
+        self.names = [name for name in logs if not _stands(name)]
+        self.latest = {name: value for name, value in logs.items() if _stands(name)}
+        if not self.names:
+            return
+        values = tf.stack([tf.cast(logs[name], tf.float32) for name in self.names])
+        finite = tf.math.is_finite(values)
+        counts = count * tf.cast(finite, tf.float32)
+        sums = tf.where(finite, values, 0.0) * count
+        self.sums = sums if self.sums is None else self.sums + sums
+        self.counts = counts if self.counts is None else self.counts + counts
+
+    def result(self) -> dict[str, float]:
+        """Values by name; nan where no finite one was added."""
+        means = [] if self.sums is None else (self.sums / self.counts).numpy()
+        latest = {name: float(value) for name, value in self.latest.items()}
+        return dict(zip(self.names, map(float, means), strict=True)) | latest
+
+
+def pair_of(data: Any, owner: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """(lr, hr) of a batch, checked as far as shapes and types are known.
+
+    Raises:
+        ValueError: it is no pair of float pictures (N, H, W, 3), or comes with weights.
+    """
+    lr, hr, weights = keras.utils.unpack_x_y_sample_weight(data)
+    if weights is not None:
+        raise ValueError(
+            f"{owner}: sample and class weights have no effect on its losses, which are means over all pixels; give "
+            "batches (lr, hr), and repeat a picture that is to count more"
+        )
+    if hr is None:
+        raise ValueError(f"{owner}: expected batches (lr, hr), found {type(data).__name__} without hr")
+    for name, pictures in (("lr", lr), ("hr", hr)):
+        if not hasattr(pictures, "dtype"):
+            raise ValueError(f"{owner}: {name} is a {type(pictures).__name__}, expected a tensor (N, H, W, 3)")
+        if not tf.as_dtype(pictures.dtype).is_floating:
+            raise ValueError(
+                f"{owner}: {name} is {tf.as_dtype(pictures.dtype).name}, expected float32 in [0, 1]; divide 8-bit "
+                "pictures by 255"
+            )
+        if len(pictures.shape) != 4 or pictures.shape[-1] not in (3, None):
+            raise ValueError(f"{owner}: {name} has the shape {tuple(pictures.shape)}, expected (N, H, W, 3)")
+    return lr, hr
+
+
+def _listed(callbacks: Any) -> list:
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks.callbacks
+    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+
+
+def _stands(name: str) -> bool:
+    return name.startswith("skipped_") or name.endswith("learning_rate")
+
+
+def _count(data: Any) -> float:
+    """Pictures of a batch; 1 where it is spread over replicas, all of which have the same number."""
+    pictures = tf.nest.flatten(data)[0]
+    return 1.0 if isinstance(pictures, tf.distribute.DistributedValues) else float(pictures.shape[0])

@@ -1,0 +1,41 @@
+"""The discriminator's logits, and their reuse within a step."""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """The discriminator's answers in the generator's loss.
+
+    Args:
+        fake: its logits for sr.
+        real: its logits for hr; None if the generator's loss doesn't use them.
+        state: its running statistics after an update.
+    """
+
+    fake: tf.Tensor
+    real: tf.Tensor | None
+    state: list[tuple[keras.Variable, tf.Tensor]]
+
+
+def as_list(outputs) -> list:
+    """The outputs of a model that may have one or several."""
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+
+
+def float32(logits):
+    """The logits in float32, whatever the precision policy."""
+    return tf.cast(logits, tf.float32)
+
+
+def share(answers):
+    """The share of a boolean tensor that is true."""
+    return tf.reduce_mean(tf.cast(answers, tf.float32))
+
+
+def per_picture(logits):
+    """(N, ...) logits to their means per picture."""
+    return tf.reduce_mean(tf.reshape(logits, (tf.shape(logits)[0], -1)), axis=1)  # (N,)

@@ -1,0 +1,50 @@
+"""Tiny trainers and data for the tests of Keras's calls."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from sr_gan_tf.discriminators.tiny import TinyDiscriminator
+from sr_gan_tf.generators.srresnet import SRResNet
+from sr_gan_tf.training.gan import GAN
+from sr_gan_tf.training.supervised import Supervised
+
+
+def pictures(count: int = 8, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(lr, hr) of smooth pictures."""
+    random = np.random.default_rng(seed)
+    lr = random.random((count, 8, 8, 3), np.float32)
+    return lr, lr.repeat(2, 1).repeat(2, 2)
+
+
+def dataset(count: int = 8, batch: int = 2, seed: int = 0) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(pictures(count, seed)).batch(batch)
+
+
+def make(kind: str, discriminator=None):
+    keras.utils.set_random_seed(1)
+    generator = SRResNet.published(scale=2, filters=4, num_blocks=1)
+    return (
+        Supervised(generator) if kind == "Supervised" else GAN(generator, discriminator or TinyDiscriminator(filters=4))
+    )
+
+
+def compiled(kind: str, run_eagerly: bool = True):
+    """A trainer that was compiled the Keras way; without a graph, whose tracing takes longer than most tests."""
+    trainer = make(kind)
+    metrics = ["psnr_y", keras.metrics.MeanSquaredError()]
+    trainer.compile(keras.optimizers.Adam(1e-2), "mae", metrics=metrics, run_eagerly=run_eagerly)
+    return trainer
+
+
+def weights(trainer) -> list[np.ndarray]:
+    return [np.asarray(value) for value in trainer.get_weights()]
+
+
+def slots(trainer) -> list[np.ndarray]:
+    optimizers = [getattr(trainer, f"{part}_optimizer", None) for part in ("generator", "discriminator")]
+    return [np.asarray(v) for optimizer in optimizers if optimizer is not None for v in optimizer.variables]
+
+
+def same(first: list[np.ndarray], second: list[np.ndarray]) -> bool:
+    return all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))

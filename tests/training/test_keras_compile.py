@@ -1,0 +1,144 @@
+"""What `compile` takes, and how the steps are run: rows of the table in docs/keras.md."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+from keras_trainers import dataset, make, pictures, same, weights
+
+from sr_gan_tf.discriminators.convolutional import ConvDiscriminator
+from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
+from sr_gan_tf.training.gan import Stabilisers
+from sr_gan_tf.training.terms import constant
+
+callbacks = keras.callbacks
+
+
+@pytest.mark.parametrize("kind", ["Supervised", "GAN"])
+@pytest.mark.parametrize(
+    ("loss", "names"),
+    [
+        ("mae", ["mean_absolute_error"]),
+        ("Charbonnier", ["Charbonnier"]),
+        (keras.losses.MeanSquaredError(), ["mean_squared_error"]),
+        (keras.losses.mean_squared_error, ["mean_squared_error"]),
+        (CONTENT_LOSSES["MeanAbsoluteError"](), ["MeanAbsoluteError"]),
+        ([("mae", 0.5), (CONTENT_LOSSES["SSIM"](), 0.1)], ["mean_absolute_error", "SSIM"]),
+        (("mae", keras.optimizers.schedules.ExponentialDecay(1.0, 1, 0.5)), ["mean_absolute_error"]),
+        ([constant("pixels", CONTENT_LOSSES["MeanAbsoluteError"](), 2.0)], ["pixels"]),
+        (["mae", "mae"], ["mean_absolute_error", "mean_absolute_error_2"]),
+    ],
+    ids=str,
+)
+def test_loss(kind, loss, names):
+    trainer = make(kind)
+    trainer.compile("adam", loss, run_eagerly=True)
+    assert [term.name for term in trainer.content] == names
+    logs = trainer.train_on_batch(*pictures(2), return_dict=True)
+    for name in names:
+        assert {name, f"{name}.weighted"} <= logs.keys()
+    expected = sum(logs[f"{name}.weighted"] for name in names) + logs.get("BinaryCrossentropy.weighted", 0.0)
+    assert logs["loss"] == logs["generator_loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_loss_is_the_mean_over_pictures_and_pixels():
+    trainer, (lr, hr) = make("Supervised"), pictures(2)
+    trainer.compile("sgd", loss="mse")
+    expected = np.mean(np.square(trainer.predict(lr, verbose=0) - hr))
+    assert trainer.test_on_batch(lr, hr, return_dict=True)["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_our_own_arguments_stay():
+    trainer = make("GAN", ConvDiscriminator(filters=4))
+    trainer.compile(
+        keras.optimizers.Adam(1e-3), "sgd", [constant("mae", CONTENT_LOSSES["MeanAbsoluteError"]())],
+        constant("adversarial", ADVERSARIAL_LOSSES["Hinge"](), 0.1),
+        [constant("matching", FEATURE_LOSSES["FeatureMatching"]())], [constant("r1", PENALTIES["R1"]())],
+        Stabilisers(replay_buffer=4), (2, 16, 16, 3), False,
+    )  # fmt: skip
+    logs = trainer.fit(dataset(), verbose=0).history
+    assert {"mae", "adversarial", "matching", "r1", "discriminator_loss"} <= logs.keys()
+    assert isinstance(trainer.discriminator_optimizer, keras.optimizers.SGD)
+
+
+@pytest.mark.parametrize("adversarial", ["Hinge", ADVERSARIAL_LOSSES["Hinge"](), ("Hinge", 1e-3)], ids=str)
+def test_adversarial(adversarial):
+    trainer = make("GAN")
+    trainer.compile("adam", "adam", "mae", adversarial, run_eagerly=True)
+    logs = trainer.train_on_batch(*pictures(2), return_dict=True)
+    assert logs["Hinge.weighted"] == pytest.approx(1e-3 * logs["Hinge"], rel=1e-4)
+
+
+def test_the_second_optimizer_is_like_the_first():
+    trainer = make("GAN")
+    trainer.compile(keras.optimizers.Adam(3e-3, beta_1=0.5), "mae")
+    second = trainer.discriminator_optimizer
+    assert second is not trainer.generator_optimizer
+    assert float(second.learning_rate) == pytest.approx(3e-3)
+    assert second.beta_1 == 0.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "message"),
+    [
+        ("Supervised", {"optimizer": "adam"}, "no loss to learn from"),
+        ("GAN", {"optimizer": "adam"}, "no loss; give one"),
+        ("GAN", {"loss": "mae"}, "no optimizer"),
+        ("Supervised", {"optimizer": "adam", "loss": "Charbonier"}, "did you mean 'Charbonnier'"),
+        ("GAN", {"optimizer": "adam", "loss": "mae", "adversarial": "Hinges"}, "did you mean 'Hinge'"),
+        ("GAN", {"optimizer": "adam", "loss": "mae", "adversarial": 3}, "expected one of"),
+        ("GAN", {"optimizer": "adam", "loss": 3}, "expected a loss"),
+        ("Supervised", {"optimizer": keras.optimizers.Adam(use_ema=True), "loss": "mae"}, "use_ema has no effect"),
+        ("Supervised", {"optimizer": "adam", "generator_optimizer": "adam", "loss": "mae"}, "the same argument"),
+        ("Supervised", {"optimizer": "adam", "loss": "mae", "metrics": {"a": "mae"}}, "expected a list"),
+    ],
+)
+def test_refused_by_compile(kind, arguments, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make(kind).compile(**arguments)
+
+
+def test_unknown_arguments_are_refused():
+    with pytest.raises(TypeError, match="loss_weights"):
+        make("GAN").compile("adam", "mae", loss_weights=[1.0])
+
+
+def test_mixed_float16_is_refused():
+    keras.config.set_dtype_policy("mixed_float16")
+    trainer = make("GAN")
+    with pytest.raises(ValueError, match="mixed_bfloat16"):
+        trainer.compile("adam", "mae")
+
+
+@pytest.mark.parametrize("together", [2, 3])
+def test_steps_per_execution(together):
+    """The same steps, with fewer calls of the callbacks; the last call may be short of steps."""
+    first, second = make("GAN"), make("GAN")
+    first.compile("adam", "mae")
+    second.compile("adam", "mae", steps_per_execution=together)
+    calls = []
+    count = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: calls.append(batch))
+    one = first.fit(dataset(), verbose=0).history
+    other = second.fit(dataset(), verbose=0, callbacks=[count]).history
+    assert same(weights(first), weights(second))
+    assert len(calls) == -(-4 // together)
+    assert one["loss"] == pytest.approx(other["loss"])
+
+
+def test_steps_that_steps_per_execution_does_not_divide():
+    trainer = make("GAN")
+    trainer.compile("adam", "mae", steps_per_execution=2)
+    with pytest.raises(ValueError, match="no multiple of steps_per_execution=2"):
+        trainer.fit(dataset().repeat(), steps_per_epoch=3, verbose=0)
+
+
+@pytest.mark.parametrize("mode", [{"jit_compile": True}, {"run_eagerly": True}], ids=str)
+def test_compiled_and_eager_steps_agree(mode):
+    first, second = make("GAN"), make("GAN")
+    first.compile(keras.optimizers.SGD(0.1), "mae")
+    second.compile(keras.optimizers.SGD(0.1), "mae", **mode)
+    assert second.jit_compile == mode.get("jit_compile", False)
+    one, other = (trainer.fit(dataset(4), validation_data=dataset(2), verbose=0).history for trainer in (first, second))
+    assert one["loss"] == pytest.approx(other["loss"], rel=1e-4)
+    assert one["val_loss"] == pytest.approx(other["val_loss"], rel=1e-4)

@@ -1,0 +1,154 @@
+"""Saving, loading and resuming both trainers the Keras way: rows of the table in docs/keras.md."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras_trainers import compiled, dataset, make, pictures, same, slots, weights
+from PIL import Image
+from skimage import data
+
+from sr_gan_tf.discriminators.convolutional import ConvDiscriminator
+from sr_gan_tf.losses import CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
+from sr_gan_tf.models import load
+from sr_gan_tf.training.gan import Stabilisers
+from sr_gan_tf.training.terms import constant
+
+callbacks = keras.callbacks
+
+
+@pytest.fixture(params=["Supervised", "GAN"])
+def trainer(request):
+    """Compiled the Keras way; without a graph, whose tracing would take longer than the test."""
+    return compiled(request.param)
+
+
+def test_save_and_load_model(trainer, tmp_path):
+    path = tmp_path / "model.keras"
+    trainer.fit(dataset(), verbose=0)
+    trainer.save(path)
+    loaded = keras.saving.load_model(path)
+    assert type(loaded) is type(trainer)
+    assert same(weights(loaded), weights(trainer))
+    assert same(slots(loaded), slots(trainer))
+    first, second = (model.fit(dataset(seed=2), verbose=0).history for model in (trainer, loaded))
+    assert first.keys() == second.keys()
+    assert same(weights(loaded), weights(trainer)), "the loaded model goes another way"
+    bare = keras.saving.load_model(path, compile=False)
+    assert not bare.compiled
+    np.testing.assert_array_equal(bare.predict(pictures(2)[0], verbose=0).shape, (2, 16, 16, 3))
+
+
+def test_save_and_load_of_every_argument(tmp_path):
+    trainer = make("GAN", ConvDiscriminator(filters=4))
+    trainer.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, 10)), "sgd",
+        [("mae", 0.5), (CONTENT_LOSSES["Charbonnier"](1e-2), keras.optimizers.schedules.CosineDecay(1.0, 5))],
+        ("Hinge", 0.1), features=[constant("matching", FEATURE_LOSSES["FeatureMatching"]())],
+        penalties=[constant("r1", PENALTIES["R1"](), 2.0)], stabilisers=Stabilisers(discriminator_steps=2),
+        metrics=["ssim_y"], steps_per_execution=2,
+    )  # fmt: skip
+    trainer.fit(dataset(4), verbose=0)
+    trainer.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert [term.name for term in loaded.content] == [term.name for term in trainer.content]
+    assert loaded.content[1].loss.get_config() == trainer.content[1].loss.get_config()
+    assert loaded.stabilisers == trainer.stabilisers
+    assert loaded.steps_per_execution == 2
+    trainer.fit(dataset(4), verbose=0)
+    loaded.fit(dataset(4), verbose=0)
+    assert same(weights(loaded), weights(trainer))
+
+
+def test_what_cannot_be_saved_is_said(tmp_path):
+    trainer = make("Supervised")
+    trainer.compile("adam", lambda hr, sr: tf.reduce_mean(tf.abs(hr - sr)))
+    with pytest.warns(UserWarning, match="call compile"):
+        trainer.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert not loaded.compiled
+
+
+def test_save_weights_and_load_weights(trainer, tmp_path):
+    trainer.fit(dataset(), verbose=0)
+    trainer.save_weights(tmp_path / "model.weights.h5")
+    before, steps = weights(trainer), slots(trainer)
+    trainer.fit(dataset(), verbose=0)
+    trainer.load_weights(tmp_path / "model.weights.h5")
+    assert same(weights(trainer), before)
+    assert same(slots(trainer), steps)
+
+
+def test_model_checkpoint(trainer, tmp_path):
+    keep = [
+        callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor="val_psnr_y", mode="max", save_best_only=True),
+        callbacks.ModelCheckpoint(tmp_path / "{epoch}.weights.h5", save_weights_only=True),
+    ]
+    history = trainer.fit(dataset(), epochs=2, validation_data=dataset(4), callbacks=keep, verbose=0).history
+    best = keras.saving.load_model(tmp_path / "best.keras")
+    values = best.evaluate(dataset(4), verbose=0, return_dict=True)
+    assert values["psnr_y"] == pytest.approx(max(history["val_psnr_y"]), abs=1e-4)
+    assert (tmp_path / "2.weights.h5").exists()
+
+
+def test_backup_and_restore(tmp_path):
+    """A run that was cut off between two epochs ends as one that was not."""
+
+    class Cut(callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    whole = make("GAN")
+    whole.compile("adam", "mae")
+    whole.fit(dataset(), epochs=2, verbose=0)
+    first = make("GAN")
+    first.compile("adam", "mae")
+    with pytest.raises(KeyboardInterrupt):
+        first.fit(dataset(), epochs=2, verbose=0, callbacks=[callbacks.BackupAndRestore(tmp_path), Cut()])
+    second = make("GAN")
+    second.compile("adam", "mae")
+    history = second.fit(dataset(), epochs=2, verbose=0, callbacks=[callbacks.BackupAndRestore(tmp_path)])
+    assert history.epoch == [1]
+    assert same(weights(second), weights(whole))
+    assert same(slots(second), slots(whole))
+
+
+def test_clone_model(trainer):
+    with pytest.raises((ValueError, TypeError, NotImplementedError)):
+        keras.models.clone_model(trainer)
+    copy = trainer.generator.copy()
+    assert copy is not trainer.generator
+
+
+def test_every_row_of_the_table_has_its_test(repository):
+    text = (repository / "docs" / "keras.md").read_text()
+    named = set(re.findall(r"`(test_\w+)`", text))
+    assert len(named) > 25
+    tests = "".join(path.read_text() for path in sorted(Path(__file__).parent.glob("test_keras_*.py")))
+    assert not [name for name in named if f"def {name}(" not in tests]
+
+
+def test_a_script_of_forty_lines(repository, tmp_path):
+    """Keras, tf.data and three classes of ours: validation, checkpoints, early stopping, a generator to use."""
+    script = repository / "examples" / "keras_gan.py"
+    assert len(script.read_text().splitlines()) <= 40
+    photographs = [data.astronaut(), data.chelsea(), data.coffee()]
+    (tmp_path / "photos").mkdir()
+    for number in range(10):
+        Image.fromarray(photographs[number % 3]).save(tmp_path / "photos" / f"{number}.png")
+    command = [sys.executable, str(script), "photos", "1"]
+    environment = os.environ | {"PYTHONPATH": str(repository)}
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert "val_psnr_y" in run.stdout
+    assert keras.saving.load_model(tmp_path / "gan.keras").discriminator.name
+    generator = load(tmp_path / "generator.keras")
+    assert generator.merged
+    assert generator(np.zeros((1, 8, 8, 3), np.float32)).shape == (1, 32, 32, 3)
