@@ -24,8 +24,10 @@ from sr_gan_tf.runs.folder import RunFolder
 
 # The share of a network's weights that must fit, of those that could.
 SUFFICIENT = 0.9
-# Constructor arguments that say nothing of the function. (SPAN's `initial_gate` does: features are centered by it.)
+# Constructor arguments that don't affect the function. SPAN's `initial_gate` does unless it is merged: it centers the
+# features.
 _FREE = ("name", "scale", "image_size", "merged", "published_graph", "initial_gain", "initial_output_gain")
+_FREE_IF_MERGED = ("initial_gate",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,10 +242,11 @@ def _differences(source: Network, target: Network) -> dict[str, tuple]:
     if type(source) is not type(target):
         return {}
     theirs, ours = source.get_config(), target.get_config()
+    free = (*_FREE, *_FREE_IF_MERGED) if getattr(target, "merged", False) else _FREE
     return {
         name: (theirs[name], ours[name])
         for name in inspect.signature(type(target).__init__).parameters
-        if name in ours and name not in _FREE and theirs[name] != ours[name]
+        if name in ours and name not in free and theirs[name] != ours[name]
     }
 
 

@@ -46,6 +46,7 @@ def run(tiny, tmp_path_factory):
         ({}, {"merged": True}),
         ({}, {"published_graph": True}),
         ({"initial_gain": 3.0}, {"initial_gain": 1.0}),
+        ({"merged": True, "initial_gate": 3.0}, {"merged": True}),
         ({"input_gain": 1.0, "nearest_skip": True}, {"input_gain": 1.0, "nearest_skip": True}),
     ],
 )

@@ -79,11 +79,11 @@ def rate(name: str, **config) -> dict:
         ({"data.validation": [], "patience": 2}, "patience: has no effect without data.validation"),
         ({"data.validation": [], "sample_every": 2}, "sample_every: has no effect without data.validation"),
         ({"data.validation": [], "best_metric": "gmsd"}, "best_metric: has no effect without data.validation"),
-        ({"validation_metrics": ["psnr_y", "psnr_y"]}, "validation_metrics: 'psnr_y' stands there twice"),
+        ({"validation_metrics": ["psnr_y", "psnr_y"]}, "validation_metrics: 'psnr_y' occurs twice"),
         ({"data.patch_size": 64, "stages.0.patch_size": 32, "stages.1.patch_size": 32}, "data.patch_size: has no effe"),
         ({"data.train.0.weight": 2}, "data.train.0.weight: has no effect, since it is the only source"),
         ({"data.validation.0.weight": 2}, "data.validation.0.weight: has no effect"),
-        ({"data.augmentations": ["flip", "flip"]}, "data.augmentations.1: 'flip' stands there twice"),
+        ({"data.augmentations": ["flip", "flip"]}, "data.augmentations.1: 'flip' occurs twice"),
     ],
 )  # fmt: skip
 def test_settings_out_of_bounds_or_without_effect_are_refused(tiny, changes, said):
@@ -117,7 +117,7 @@ def test_what_is_whole_or_has_an_effect_passes(tiny, changes):
 @pytest.mark.parametrize(
     ("name", "config", "said"),
     [
-        ("Adam", {"use_ema": True}, "use_ema: has no effect, since the run keeps an average of its own: set ema_decay"),
+        ("Adam", {"use_ema": True}, "use_ema: has no effect, since the run keeps its own average: set ema_decay"),
         ("Adam", {"ema_momentum": 0.9}, "ema_momentum: has no effect"),
         ("SGD", {"loss_scale_factor": 1024.0}, "loss_scale_factor: has no effect, since losses are not scaled"),
         ("Adam", {"name": "mine"}, "name: has no effect"),
