@@ -183,6 +183,9 @@ def step_experiment(
             patch_size=sizes.get("patch_size", own.patch_size),
         ),
         stages=(dataclasses.replace(chosen, patch_size=None, batch_size=None),),
+        # What other stages need has no effect on this one.
+        discriminator=None if chosen.adversarial is None else experiment.discriminator,
+        patience=None,
         precision=cast(Any, precision) or experiment.precision,
     )
 

@@ -32,7 +32,15 @@ def msrresnet(network: Network, weights: State) -> State:
 
 
 def rrdbnet(network: Network, weights: State) -> State:
-    """`RRDBNet` of BasicSR and Real-ESRGAN."""
+    """`RRDBNet` of BasicSR and Real-ESRGAN, at x4, and at x2 and x1 through a pixel unshuffle."""
+    forms = {
+        "unshuffle=false": not network.unshuffle,
+        "inner_skips=true": network.inner_skips,
+        "scale=8": network.scale == 8,
+    }
+    other = [name for name, is_other in forms.items() if is_other]
+    if other:
+        raise InputError(f"RRDBNet: {', '.join(other)}, which BasicSR's network does not have")
     state = conv_state(weights, "first_conv", "conv_first")
     first = state["conv_first.weight"]
     fold = round((first.shape[1] / 3) ** 0.5)

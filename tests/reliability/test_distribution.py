@@ -156,6 +156,8 @@ def test_supervised_and_two_stages(distributed, tmp_path, stages):
     content = {key: both[key] for key in ("content", "generator_optimizer")}
     alone = content | {"name": "alone", "steps": 11}
     distributed.experiment["stages"] = [alone] if stages == "one" else [alone, both]
+    if stages == "one":
+        distributed.experiment["discriminator"] = None
     distributed.experiment["generator"] = {"class_name": "SPAN", "config": {"filters": 8, "num_blocks": 1}}
     if stages == "two":
         distributed.experiment["discriminator"] = {"class_name": "PatchGAN", "config": {"filters": 4, "num_layers": 2}}
@@ -233,6 +235,7 @@ def test_weak_scaling(distributed, tmp_path, network):
     both = distributed.experiment["stages"][0]
     content = {key: both[key] for key in ("content", "generator_optimizer")}
     distributed.experiment["stages"] = [content | {"name": "alone", "steps": 180}]
+    del distributed.experiment["discriminator"]
     (tmp_path / "trial.json").write_text(json.dumps(distributed.experiment))
     os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
     try:
