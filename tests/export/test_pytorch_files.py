@@ -124,6 +124,8 @@ def test_the_discriminator_of_a_run(tmp_path, monkeypatch, capsys):
         (lambda: span(input_mean=[0.5, 0.5, 0.5]), "layer normalize subtracts input_mean"),
         (lambda: tiny_generator("SRResNet"), "SRResNet has no published PyTorch layout; networks that have one: SPAN"),
         (lambda: tiny_generator("MSRResNet", scale=6), "MSRResNet: scale 6"),
+        (lambda: tiny_generator("RRDBNet", unshuffle=False), "RRDBNet: unshuffle=false, which BasicSR's"),
+        (lambda: tiny_generator("RRDBNet", scale=4, inner_skips=True), "RRDBNet: inner_skips=true"),
         (lambda: tiny_generator("SharedResidual"), "SharedResidual: scale is 2, but the published network has 4"),
         (lambda: DISCRIMINATORS["UNetDiscriminator"](filters=4, skip_connections=False), "skip_connections"),
         (lambda: DISCRIMINATORS["DUnet"](filters=8, value_range=[-1, 1]), "value_range"),
