@@ -159,10 +159,17 @@ def test_broken_json(tmp_path, capsys, text, said):
     assert said in refused(capsys, file)
 
 
-@pytest.mark.parametrize("name", ["missing.json", "missing/experiment.json", "."])
-def test_missing_file(tmp_path, monkeypatch, capsys, name):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing.json", "cannot read missing.json"),
+        ("missing/experiment.json", "cannot read missing/experiment.json"),
+        (".", "(no experiment.json in it)"),
+    ],
+)
+def test_missing_file(tmp_path, monkeypatch, capsys, name, message):
     monkeypatch.chdir(tmp_path)
-    assert f"cannot read {name}" in refused(capsys, name)
+    assert message in refused(capsys, name)
     assert not list(tmp_path.iterdir())
 
 
