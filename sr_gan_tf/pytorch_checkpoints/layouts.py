@@ -68,7 +68,7 @@ def batch_norm_weights(state: State, source: str, name: str) -> State:
 
 
 def spectral_conv_weights(state: State, source: str, name: str) -> State:
-    """Raw kernel, bias and the two vectors of a spectrally normalised convolution (sigma = u^T W v)."""
+    """Raw kernel, bias and the two vectors of a spectrally normalized convolution (sigma = u^T W v)."""
     kernel = state[f"{source}.weight_orig"]
     _, inputs, height, width = kernel.shape
     v = state[f"{source}.weight_v"].reshape(inputs, height, width).transpose(1, 2, 0).reshape(-1)

@@ -1,4 +1,4 @@
-"""Public PyTorch checkpoints as networks of ours, recognised by the names of their weights alone.
+"""Public PyTorch checkpoints as our networks, recognized by the names of their weights alone.
 
 Read are `.safetensors` files and those of `torch.save` (`.pth`, `.pt`; see torch_pickle.py), a state_dict itself or
 one wrapped in `params_ema`, `params`, `state_dict` or the like. PyTorch is not needed.
@@ -70,7 +70,7 @@ def read_state(path: Path) -> State:
 
 def network_of(state: State, where: str, overrides: Mapping[str, Any] | None = None) -> Network:
     """The network whose weights these are; `where` names their file in messages."""
-    family, state = _recognised(state, where)
+    family, state = _recognized(state, where)
     noted = _Noted(state)
     try:
         config, weights = family.read(noted)
@@ -97,7 +97,7 @@ def network_of(state: State, where: str, overrides: Mapping[str, Any] | None = N
     return network
 
 
-def recognise(state: State, where: str) -> Family:
+def recognize(state: State, where: str) -> Family:
     """The family that has these keys."""
     for family in FAMILIES:
         if all(key in state for key in family.keys):
@@ -106,7 +106,7 @@ def recognise(state: State, where: str) -> Family:
     raise InputError(f"{where} is of no network known here ({known}); its weights begin with {_some(list(state))}")
 
 
-def _recognised(state: State, where: str) -> tuple[Family, State]:
+def _recognized(state: State, where: str) -> tuple[Family, State]:
     """The family, and its state without what a framework has put before all names, or before those of one network.
 
     Names are first taken as they are: those of ESRGAN's first publication begin with `model.` themselves.
@@ -121,7 +121,7 @@ def _recognised(state: State, where: str) -> tuple[Family, State]:
             part = {key.removeprefix(prefix): value for key, value in names.items() if key.startswith(prefix)}
             if part:
                 coming.append(part)
-    return recognise(state, where), state
+    return recognize(state, where), state
 
 
 class _Noted(dict):

@@ -187,6 +187,8 @@ def _may_change(key: str, old: dict, new: dict, before: Experiment, trained: Tra
         return int(stage) > trained.stage
     if first == "discriminator":
         return all(stage.adversarial is None for stage in before.stages[: trained.stage + 1])
+    if key == "best_metric":  # in a supervised stage the default is PSNR-Y
+        return {old.get(key), new.get(key)} <= {None, "psnr_y"}
     return key in FREE or first in FREE
 
 

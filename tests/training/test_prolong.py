@@ -9,6 +9,7 @@ from sr_gan_tf.config import Spec, load_experiment
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.fit import fit
 from sr_gan_tf.runs.checkpoints import checkpoint_files, read_checkpoint
+from sr_gan_tf.runs.folder import RunFolder
 
 SHORT = ["deterministic=false", "stages.0.steps=2", "stages.1.steps=2", "data.validation=[]", "checkpoint_every=2"]
 
@@ -85,6 +86,19 @@ def test_what_says_nothing_of_the_training_may_change(tiny, straight):
     other = dataclasses.replace(with_steps(tiny, 2, 4), log_every=1, checkpoint_every=3, note="other", max_bad_steps=5)
     fit(other, straight[0], say=said.append)
     fit(with_steps(tiny, 2, 4), straight[0], say=said.append)
+
+
+def test_the_default_of_best_metric_may_be_said(tiny, straight):
+    """Runs of earlier versions have PSNR-Y in their experiment.json, where none was given."""
+    longer, folder = with_steps(tiny, 2, 4), RunFolder(straight[0])
+    for metric in ("psnr_y", None):
+        with folder.claim(dataclasses.replace(longer, best_metric=metric)) as changed:
+            assert changed[0].startswith("best_metric (")
+    with (
+        pytest.raises(InputError, match="belongs to another"),
+        folder.claim(dataclasses.replace(longer, best_metric="gmsd")),
+    ):
+        pass
 
 
 def test_a_stage_that_ended_early_needs_more_patience(tiny, repository, tmp_path):
