@@ -162,6 +162,12 @@ def test_every_balance_that_is_compared_changes_the_experiment_and_builds():
         build_all(few(json.loads(to_json(experiment))), name)
 
 
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_the_note_says_source_cost_and_expected_figure(path):
+    note = read_json(path)["note"]
+    assert [word for word in ("Source: ", "Cost: ", "Expected: ") if word not in note] == []
+
+
 def test_the_table_names_every_experiment():
     table = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
     assert [name_of(path) for path in FILES if f"`{name_of(path)}`" not in table] == []
