@@ -1,4 +1,4 @@
-"""One picture file through the networks into another: still pictures by rows, animations frame by frame."""
+"""Enlarges one picture file into another: still pictures by rows, animations frame by frame."""
 
 import dataclasses
 import io
@@ -43,7 +43,7 @@ class Job:
         encoding: how the result is written.
         chain: the networks that enlarge it.
         note: what a user should know about the result, or nothing.
-        remarks: what shows only while the picture is worked on.
+        remarks: notes that arise only while the picture is processed.
         choice: why these networks, where the user named none.
     """
 
@@ -182,7 +182,7 @@ def run_job(
 
 
 def _samples(pixels, alpha, job: Job, treatment: Treatment, folder, report, comparison=None) -> Iterator[np.ndarray]:
-    """Blocks of rows as they are written: colours and transparency joined, in the format's depth."""
+    """Yields blocks of rows as they are written: color and alpha joined, in the format's depth."""
     enlargement = enlarge(pixels, job.chain, treatment.settings, folder, report)
     transparency = None
     if alpha is not None:
@@ -232,13 +232,13 @@ def _channels_of_all(job: Job, treatment: Treatment) -> int:
 
 
 def _metadata(picture: Picture, job: Job, treatment: Treatment, channels: int) -> Metadata:
-    """What is written besides the pixels; what cannot be is noted with the job."""
+    """The metadata of the result; what cannot be kept is added to the job's remarks."""
     if treatment.strip:
         return NOTHING
     ratio = job.size[0] / job.header.width
     before = (picture.pixels.shape[1], picture.pixels.shape[0])
     metadata = picture.metadata.resized(before, job.size, f"sr_gan_tf {__version__}: {job.chain.name} x{ratio:g}")
-    # Asked of the original's: an EXIF block that names the software is made for every picture.
+    # By the original's metadata: every result gets an EXIF block that names the software.
     lost = dict.fromkeys((*metadata.lost, *picture.metadata.unkept(job.encoding.format, channels)))
     remarks = [*metadata.remarks, *([f"{NOT_KEPT}: {', '.join(lost)}"] if lost else [])]
     job.remarks.extend(remark for remark in remarks if remark not in job.remarks)

@@ -1,6 +1,6 @@
-"""Pixels and alpha out of an opened Pillow image of any mode.
+"""Decodes an opened picture of any mode into pixels and alpha.
 
-Pillow cuts 16-bit RGB to 8 bits; `deep` decodes what holds more. What samples mean is decided in `samples`, for all.
+Pillow truncates 16-bit RGB to 8 bits, so `deep` decodes deeper pictures. `samples` interprets the samples of all.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from sr_gan_tf.pictures.extra_formats import ExtraPicture
 from sr_gan_tf.pictures.metadata import Metadata
 from sr_gan_tf.pictures.samples import Samples, interpreted
 
-# Pillow's limits and the interpreter's warning filters are global: one header at a time is read without them.
+# Pillow's limits and the warning filters are global, so only one header at a time is read without them.
 _header_lock = threading.Lock()
 _ORIENTATION = 0x0112
 _DIRECTORIES = (0x8769, 0x8825)
@@ -29,7 +29,7 @@ _PILLOW_ASKS = 80_000_000  # pixels above which Pillow's TIFF decoder asks for i
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Pillow's own size limit is lifted (ours replaces it) and its remarks on odd headers are not shown."""
+    """Lifts Pillow's own size limit, which ours replaces, and hides its warnings about odd headers."""
     with _header_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
@@ -40,7 +40,7 @@ def quiet() -> Iterator[None]:
 
 
 def orientation(image: Image.Image | BareTiff | ExtraPicture) -> int:
-    """EXIF orientation 1 to 8 of an opened image, as its EXIF or XMP says; 1 where it is absent or damaged."""
+    """Orientation, 1 to 8, of an opened image by its EXIF or XMP; 1 if it is absent or damaged."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except (OSError, ValueError, SyntaxError, TypeError, KeyError, EOFError):
@@ -49,7 +49,7 @@ def orientation(image: Image.Image | BareTiff | ExtraPicture) -> int:
 
 
 def frame_count(image: Image.Image | BareTiff | ExtraPicture) -> int:
-    """1 for still pictures; a phone's JPEG with a second view (MPO) and a TIFF's further pages are no animation."""
+    """Number of frames of an animation; 1 for still pictures, for MPO, and for a TIFF of several pages."""
     if image.format not in ("GIF", "WEBP", "PNG", "AVIF"):
         return 1
     try:
@@ -61,13 +61,16 @@ def frame_count(image: Image.Image | BareTiff | ExtraPicture) -> int:
 def decode(
     image: Image.Image | BareTiff | ExtraPicture, source: str | Path | bytes, metadata: Metadata, where: str
 ) -> tuple[np.ndarray, np.ndarray | None, Metadata]:
-    """Pixels and alpha of the current frame, and the metadata that still holds for them.
+    """Decodes the current frame.
 
     Args:
         image: the opened picture.
         source: its file, or the file's bytes.
-        metadata: what the file says besides its pixels.
-        where: what messages call it.
+        metadata: of the file.
+        where: name of the picture in messages.
+
+    Returns:
+        Pixels (H, W, 1 or 3), alpha (H, W) or None, and the metadata that is still valid for them.
     """
     if isinstance(image, ExtraPicture):
         return interpreted(image.samples(where), metadata)
@@ -84,20 +87,20 @@ def decode(
             image.load()
     else:
         image.load()
-    # Asked after decoding, because some of Pillow's decoders turn the picture themselves and then say 1.
+    # After decoding, because some of Pillow's decoders turn the picture themselves and then report 1.
     return interpreted(dataclasses.replace(pillow_samples(image, where), turn=orientation(image)), metadata)
 
 
 def _read_exif(image: Image.Image) -> None:
     """Reads the directories that Pillow asks for while decoding a TIFF, as it warns about damaged ones."""
-    with contextlib.suppress(Exception):  # whatever Pillow raises on what is not quite EXIF; decoding asks again
+    with contextlib.suppress(Exception):  # any error of Pillow's on damaged EXIF; decoding reads it again
         exif = image.getexif()
         for tag in _DIRECTORIES:
             exif.get_ifd(tag)
 
 
 def pillow_samples(image: Image.Image, where: str) -> Samples:
-    """The samples of a Pillow image of any mode, not turned."""
+    """The samples of a Pillow image of any mode, without applying its orientation."""
     mode, format = image.mode, image.format
     if mode in ("I", "I;16", "I;16B", "I;16L", "I;16N"):
         values = np.asarray(image)
@@ -122,5 +125,5 @@ def pillow_samples(image: Image.Image, where: str) -> Samples:
     values = np.asarray(image)
     values = values[..., None] if values.ndim == 2 else values
     if format == "BMP" and values.shape[2] == 4 and not values[..., 3].any():
-        values = values[..., :3]  # The fourth byte was never filled; Windows shows such pictures opaque.
+        values = values[..., :3]  # The alpha byte was never set; Windows shows such pictures as opaque.
     return Samples(values, "grey" if values.shape[2] <= 2 else "rgb", "straight" if values.shape[2] in (2, 4) else "")

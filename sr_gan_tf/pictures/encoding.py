@@ -1,7 +1,7 @@
-"""Arrays to picture files: PNG, TIFF and JPEG row by row as the rows come, the others from a scratch file on disk.
+"""Encodes arrays as picture files: PNG, TIFF and JPEG row by row, other formats from a scratch file on disk.
 
-An encoder takes blocks of rows from top to bottom, so a picture much larger than memory can be written. WebP, AVIF,
-BMP and GIF need all rows at once: they are collected in an unlinked, memory-mapped file beside the output.
+An encoder takes blocks of rows from top to bottom, so a picture may be much larger than memory. The other formats need
+all rows at once; these are collected in an unlinked, memory-mapped file in the output's folder.
 """
 
 import dataclasses
@@ -64,23 +64,23 @@ class Encoding:
         return self.format in _WITH_ALPHA
 
     def sample_type(self, dtype: np.dtype) -> np.dtype:
-        """uint16 where the picture has it and the format holds it, else uint8."""
+        """uint16 if the picture has it and the format can store it, otherwise uint8."""
         deep = np.dtype(dtype) == np.uint16 and self.format in _SIXTEEN_BITS
         return np.dtype(np.uint16 if deep else np.uint8)
 
     def check_size(self, width: int, height: int, name: str) -> None:
-        """Raises InputError where the format cannot hold so many pixels."""
+        """Raises InputError if the format cannot store a picture of this size."""
         if max(width, height) > LARGEST_SIDE[self.format]:
             raise InputError(
                 f"{name}: {width} x {height} pixels do not fit into {self.format}, which ends at "
-                f"{LARGEST_SIDE[self.format]} a side; write PNG or TIFF instead"
+                f"{LARGEST_SIDE[self.format]} per side; write PNG or TIFF instead"
             )
         if self.format == "BMP" and 3 * width * height > 2**32 - 1024:
             raise InputError(f"{name}: {width} x {height} pixels are more than a BMP's 4 GB; write PNG or TIFF instead")
 
 
 def format_of(path: str | Path) -> str:
-    """The format that a file name's suffix stands for."""
+    """The format of a file name, by its suffix."""
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise InputError(f"{path}: no picture format is known by {suffix!r}; use one of {', '.join(FORMATS)}")
@@ -88,10 +88,10 @@ def format_of(path: str | Path) -> str:
 
 
 def scratch_array(shape: tuple[int, ...], dtype: np.dtype, folder: str | Path | None) -> np.ndarray:
-    """An array on disk that vanishes with the process, in `folder` (where the result needs room anyway)."""
+    """An array in an unlinked file in `folder`; it disappears with the process."""
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
-            # Reserved now: a full disk under a mapped file would end the process without a word.
+            # Reserve the space now: a full disk under a mapped file would kill the process without a message.
             reserve(file, max(1, math.prod(shape) * np.dtype(dtype).itemsize), folder or tempfile.gettempdir())
         except OSError as error:
             raise InputError(f"no room for a scratch file of the picture in {folder}: {error.strerror}") from error
@@ -112,11 +112,11 @@ def encode(
     Args:
         file: an empty seekable binary file, open for reading and writing.
         blocks: (rows, W, C) arrays of `dtype` from top to bottom.
-        shape: (H, W, C); C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
-        dtype: uint8, or uint16 where the format holds it.
+        shape: (H, W, C); C is 1 for gray, 2 for gray and alpha, 3 for RGB, 4 for RGB and alpha.
+        dtype: uint8, or uint16 if the format stores it.
         encoding: format and quality.
-        metadata: written as far as the format has room for it.
-        folder: where scratch files go.
+        metadata: written as far as the format can store it.
+        folder: for scratch files.
     """
     metadata = fitting(metadata, encoding.format, shape[2])
     if encoding.format in ("PNG", "TIFF"):
@@ -154,7 +154,7 @@ def _encode_bmp(file, pixels, encoding, metadata) -> None:
     file.write(struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, stride * height, *dots, 0, 0))
     step = max(1, _BYTES_AT_ONCE // stride)
     for stop in range(height, 0, -step):
-        block = pixels[max(0, stop - step) : stop][::-1, :, ::-1]  # from the bottom up, blue first
+        block = pixels[max(0, stop - step) : stop][::-1, :, ::-1]  # bottom row first, blue before green and red
         rows = np.zeros((len(block), stride), np.uint8)
         rows[:, : 3 * width] = np.broadcast_to(block, (*block.shape[:2], 3)).reshape(len(block), -1)
         file.write(rows)
@@ -213,7 +213,7 @@ def encode_animation(
 
 
 def _save(image: Image.Image, file: IO[bytes], encoding: Encoding, metadata: Metadata, **options) -> None:
-    """Saves by Pillow, and puts in what Pillow has no words for."""
+    """Saves with Pillow, and adds what Pillow cannot write."""
     if encoding.format == "PNG":
         coded = io.BytesIO()
         image.save(coded, "PNG", **options)

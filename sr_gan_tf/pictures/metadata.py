@@ -1,6 +1,6 @@
-r"""What a picture file says besides its pixels: profile, color, EXIF, XMP, IPTC, resolution and texts.
+"""Metadata of a picture: ICC profile, color, EXIF, XMP, IPTC, resolution, texts.
 
-Everything is kept as the bytes that came, so that each format's writer can put them where that format keeps them.
+Everything is kept as the original bytes; each format's writer stores them where that format wants them.
 """
 
 import dataclasses
@@ -9,7 +9,7 @@ from sr_gan_tf.pictures import exif as exif_blocks
 from sr_gan_tf.pictures import xmp as xmp_packets
 from sr_gan_tf.pictures.color import NO_COLOR, Color, adapted
 
-# What each format has room for; what is missing here is named in a note when a picture is written.
+# What each format can store; everything else is reported in a note when a picture is written.
 KEPT = {
     "PNG": ("ICC profile", "color", "EXIF", "XMP", "IPTC", "Photoshop resources", "resolution", "comment", "texts"),
     "JPEG": ("ICC profile", "EXIF", "XMP", "IPTC", "Photoshop resources", "resolution", "comment"),
@@ -21,27 +21,29 @@ KEPT = {
     "GIF": ("comment",),
     "BMP": ("resolution",),
 }
+# Formats whose writers convert colors to sRGB.
+_AS_SRGB = ("JXL",)
 _JPEG_SEGMENT = 65533
 _COMMENT = b"Comment"
 
 
 @dataclasses.dataclass(frozen=True)
 class Metadata:
-    """Everything but the pixels.
+    """Everything except the pixels.
 
     Args:
         icc_profile: ICC profile.
         exif: EXIF block, with or without JPEG's prefix.
-        xmp: XMP packet, whole.
+        xmp: complete XMP packet.
         iptc: IPTC IIM record.
         dpi: (horizontal, vertical) dots per inch.
-        note: the program that wrote the picture.
-        photoshop: Photoshop's image resources that hold for another size, too (paths, copyright flag, URL).
-        color: what the samples mean, where the file says so without a profile.
-        texts: (type, body) of PNG's text chunks; comments of other formats are texts named `Comment`.
-        turn: EXIF orientation by which the pixels were turned.
-        lost: what the file held that cannot be read or does not hold for another size.
-        remarks: what was odd about the file, though its picture could be read.
+        note: name of the program that wrote the picture.
+        photoshop: Photoshop image resources that are valid at any size (paths, copyright flag, URL).
+        color: color space that the file describes without a profile.
+        texts: (type, body) of PNG text chunks; comments of other formats become texts named `Comment`.
+        turn: EXIF orientation, 1 to 8, that was applied to the pixels.
+        lost: contents of the file that cannot be read or are not valid at another size.
+        remarks: defects of the file that did not prevent reading it.
     """
 
     icc_profile: bytes | None = None
@@ -58,12 +60,15 @@ class Metadata:
     remarks: tuple[str, ...] = ()
 
     def resized(self, before: tuple[int, int], after: tuple[int, int], software: str) -> "Metadata":
-        """The metadata of the same picture at another size: sizes corrected, thumbnail dropped, `software` noted.
+        """Updates the metadata for the same picture at another size.
 
         Args:
-            before: (width, height) of the picture, upright.
-            after: (width, height) of the result.
-            software: what made the result.
+            before: (width, height) of the upright picture, in pixels.
+            after: (width, height) of the result, in pixels.
+            software: name of the program that made the result.
+
+        Returns:
+            Metadata with corrected sizes, without a thumbnail, with `software` recorded.
         """
         lost, xmp = list(self.lost), self.xmp
         if xmp:
@@ -78,7 +83,7 @@ class Metadata:
         return dataclasses.replace(self, exif=exif, xmp=xmp, note=software, lost=tuple(lost))
 
     def comment(self) -> bytes | None:
-        """The text named `Comment`, as JPEG and GIF keep one."""
+        """The text named `Comment`, which JPEG and GIF can store; None if there is none."""
         for kind, body in self.texts:
             keyword, _, rest = body.partition(b"\0")
             if keyword == _COMMENT and kind == b"tEXt":
@@ -88,11 +93,14 @@ class Metadata:
         return None
 
     def unkept(self, format: str, channels: int) -> tuple[str, ...]:
-        """What a format has no room for, in the words of notes.
+        """Lists what a format cannot store.
 
         Args:
-            format: one of `KEPT`.
-            channels: of the samples that are written, alpha included.
+            format: a key of `KEPT`.
+            channels: number of channels that are written, alpha included.
+
+        Returns:
+            Descriptions for a note.
         """
         room, lost = KEPT.get(format, ()), []
         held = {
@@ -101,7 +109,7 @@ class Metadata:
         }  # fmt: skip
         if self.icc_profile and "ICC profile" in room and adapted(self.icc_profile, _coded(format, channels)) is None:
             lost.append(f"ICC profile (for {self.icc_profile[16:20].decode('latin-1').strip()} samples)")
-        elif self.icc_profile and "ICC profile" not in room:
+        elif self.icc_profile and "ICC profile" not in room and format not in _AS_SRGB:
             lost.append("ICC profile")
         lost += [name for name, value in held.items() if value and name not in room]
         if "texts" not in room:
@@ -110,7 +118,7 @@ class Metadata:
         if "color" not in room and not self.icc_profile:
             if self.color.hdr:
                 lost.append(f"{self.color.hdr} transfer function (write PNG or AVIF to keep it)")
-            elif "ICC profile" not in room and self.color.profile(3):
+            elif "ICC profile" not in room and format not in _AS_SRGB and self.color.profile(3):
                 lost.append("color space")
         if format == "JPEG":
             if self.exif and len(self.exif) + 600 > _JPEG_SEGMENT:
@@ -126,10 +134,15 @@ NOTHING = Metadata()
 
 
 def fitting(metadata: Metadata, format: str, channels: int) -> Metadata:
-    """The metadata as one format says it.
+    """Prepares metadata for one format.
 
-    A profile is adapted to the samples or left out, color is said by a profile where the format has no other words, and
-    resolution by EXIF where the format has no other place.
+    The profile is adapted to the channels or left out. Color becomes a profile if the format has no other way to store
+    it, and resolution goes into EXIF if the format has no other place for it.
+
+    Args:
+        metadata: of the picture.
+        format: a key of `KEPT`.
+        channels: number of channels that are written, alpha included.
     """
     channels = _coded(format, channels)
     profile = metadata.icc_profile and adapted(metadata.icc_profile, channels)
@@ -139,18 +152,19 @@ def fitting(metadata: Metadata, format: str, channels: int) -> Metadata:
     if metadata.dpi and format in ("WEBP", "AVIF", "HEIF", "JXL"):
         exif = exif_blocks.with_resolution(exif, metadata.dpi)
     if exif and format in ("AVIF", "HEIF", "JXL"):
-        # AVIF turns pictures by a property of its own, and Pillow decodes and encodes EXIF that speaks of a turn.
+        # These formats have a rotation of their own, and Pillow re-encodes EXIF that contains an orientation.
         exif = exif_blocks.without_orientation(exif)
     return dataclasses.replace(metadata, icc_profile=profile, exif=exif)
 
 
 def _coded(format: str, channels: int) -> int:
-    """Channels in the file: WebP and AVIF hold grey as RGB."""
-    return max(3, channels) if format in ("WEBP", "AVIF") else channels
+    """Number of channels in the file: WebP and AVIF store gray as RGB, HEIC does so with alpha."""
+    as_rgb = format in ("WEBP", "AVIF") or (format == "HEIF" and channels == 2)
+    return max(3, channels) if as_rgb else channels
 
 
 def text(keyword: bytes, value: bytes) -> tuple[bytes, bytes]:
-    """A PNG text chunk (type, body) of bytes whose encoding may be UTF-8 or older."""
+    """A PNG text chunk (type, body) for bytes in UTF-8 or an older encoding."""
     if not value.isascii():
         try:
             value.decode("utf-8")

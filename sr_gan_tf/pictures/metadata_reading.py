@@ -1,4 +1,4 @@
-"""Metadata out of picture files, as the bytes that stand in them; what is damaged is left out and named."""
+"""Reads metadata from picture files as raw bytes; damaged parts are left out and reported."""
 
 import io
 import struct
@@ -25,7 +25,7 @@ from sr_gan_tf.pictures.metadata import Metadata, text
 
 _ICC, _XMP, _IPTC, _PHOTOSHOP, _RESOLUTION = 0x8773, 0x02BC, 0x83BB, 0x8649, (0x011A, 0x011B, 0x0128)
 _HEAD = 1 << 16
-_CREDENTIALS = "content credentials (C2PA), which hold for the original only"
+_CREDENTIALS = "content credentials (C2PA), which are valid for the original only"
 
 
 def read_metadata(image: Image.Image | BareTiff | ExtraPicture, source: str | Path | bytes) -> Metadata:
@@ -55,7 +55,7 @@ def _stream(source: str | Path | bytes) -> IO[bytes]:
 
 
 def _of_jpeg(image: Image.Image, file: IO[bytes]) -> Metadata:
-    segments, behind = jpeg_segments(file)
+    segments, extra = jpeg_segments(file)
     lost = []
     first = [body for marker, body in segments if marker == 0xE1]
     packet, complete = xmp_packets.from_jpeg_parts(first)
@@ -69,8 +69,8 @@ def _of_jpeg(image: Image.Image, file: IO[bytes]) -> Metadata:
         lost.append(_CREDENTIALS)
     if image.format == "MPO" and getattr(image, "n_frames", 1) > 1:
         lost.append("further pictures in the file (gain map, depth map or another view)")
-    elif behind > 64:
-        lost.append(f"{behind} bytes behind the picture (a video, gain map or another picture)")
+    elif extra > 64:
+        lost.append(f"{extra} bytes after the picture (a video, gain map or another picture)")
     comments = tuple(text(b"Comment", body) for marker, body in segments if marker == 0xFE and body)
     profile = image.info.get("icc_profile") or None
     return Metadata(
@@ -105,12 +105,12 @@ def _of_png(image: Image.Image, file: IO[bytes]) -> Metadata:
 
 
 def damaged_chunk(kind: str) -> str:
-    """How notes name a chunk of a PNG whose checksum is wrong."""
+    """Describes a PNG chunk with a wrong checksum in a note."""
     return f"the damaged chunk {kind}"
 
 
 def _take_raw_profile(name: bytes, data: bytes | None, found: dict[str, bytes | None]) -> None:
-    """A block that ImageMagick keeps as text, where the PNG doesn't hold the same in its own place."""
+    """Uses a block that ImageMagick stored as text, unless the PNG has the same block in its proper place."""
     if not data:
         return
     if name in (b"exif", b"app1") and data.startswith((b"Exif\0\0", b"II", b"MM")):
@@ -158,7 +158,7 @@ def _tiff_dpi(values: dict[int, bytes], order: str) -> tuple[float, float] | Non
 
 
 def _of_others(image: Image.Image | ExtraPicture, file: IO[bytes]) -> Metadata:
-    """Formats whose blocks Pillow hands on as they came: WebP, AVIF, GIF, BMP, JPEG 2000 and plug-ins."""
+    """Formats whose raw blocks Pillow provides: WebP, AVIF, GIF, BMP, JPEG 2000 and plug-ins."""
     info: dict[Any, Any] = dict(image.info)
     if image.format == "JPEG2000":
         info |= jpeg2000_boxes(file)
@@ -178,7 +178,7 @@ def _of_others(image: Image.Image | ExtraPicture, file: IO[bytes]) -> Metadata:
 
 
 def _avif_exif(image: Image.Image | ExtraPicture) -> bytes | None:
-    """EXIF as it stands in an AVIF file; Pillow's own is encoded anew where the file is turned."""
+    """Raw EXIF of an AVIF file; Pillow's own copy is re-encoded if the file is rotated."""
     try:
         return vars(image)["_decoder"].get_info()[4] or None
     except (KeyError, AttributeError, IndexError, TypeError):
@@ -186,7 +186,7 @@ def _avif_exif(image: Image.Image | ExtraPicture) -> bytes | None:
 
 
 def _sound_exif(exif: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:
-    """The block if its directories can be followed, else a word that it is lost."""
+    """The block if its directories can be parsed, otherwise a note that it is lost."""
     if not exif:
         return None, ()
     try:

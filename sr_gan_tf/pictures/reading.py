@@ -1,7 +1,7 @@
-"""Picture files to arrays: any kind that Pillow reads, 16 bits kept at 16 bits, turned as EXIF says.
+"""Reads picture files into arrays: 16 bits stay 16 bits, EXIF's orientation is applied.
 
-Whatever is wrong with a file ends in one `InputError` that names it; sizes are judged by the header, before any
-pixel is decoded.
+Any defect of a file raises one `InputError` that names the file. Sizes are checked by the header, before any pixel is
+decoded.
 """
 
 import contextlib
@@ -29,25 +29,30 @@ from sr_gan_tf.pictures.metadata_reading import damaged_chunk, read_metadata
 
 MAX_MEGAPIXELS = 500.0
 
-# Not every format of Pillow's: EPS would start an interpreter, and others are no pictures of pixels.
+# Not all of Pillow's formats: EPS would start an interpreter, and others do not contain pixels.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "GIF", "PPM", "JPEG2000")
 
 
-# What the system says of a file that has gone or never was one, and of a seek to where only a damaged file points.
+# Errors for a missing file or a folder, and for a seek to an offset from a damaged file.
 _DEFECTS = (
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.EOVERFLOW,
 )  # fmt: skip
 
 
 class Unreadable(InputError):
-    """The disk or the memory failed while a file was read, which says nothing about the picture in it."""
+    """The disk or memory failed while reading a file; the picture itself may be fine."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A decoded picture: `pixels` (H, W, 1 or 3) uint8 or uint16, `alpha` (H, W) of the same type or None.
+    """A decoded picture.
 
-    `duration` is how long an animation shows this frame, in milliseconds.
+    Attributes:
+        pixels: (H, W, 1 or 3) uint8 or uint16, upright.
+        alpha: (H, W) of the same type, or None.
+        format: of the file, as in `FORMATS`.
+        metadata: of the file.
+        duration: display time of an animation's frame, in milliseconds.
     """
 
     pixels: np.ndarray
@@ -74,10 +79,15 @@ class Header:
 
 
 def read_header(source: str | Path | bytes, max_megapixels: float = MAX_MEGAPIXELS, name: str = "") -> Header:
-    """Size, format and number of frames, from the header alone.
+    """Reads size, format and number of frames from the header.
+
+    Args:
+        source: path, or the file's bytes.
+        max_megapixels: refuse pictures with more megapixels.
+        name: name in messages for a source given as bytes.
 
     Raises:
-        InputError: where the file is missing, empty, no picture, or larger than `max_megapixels`.
+        InputError: if the file is missing, empty, not a picture, or larger than `max_megapixels`.
     """
     with _opened(source, max_megapixels, name) as (image, _, _), quiet(), _refusing(name or _name(source)):
         width, height = image.size
@@ -89,21 +99,21 @@ def read_header(source: str | Path | bytes, max_megapixels: float = MAX_MEGAPIXE
 
 
 def picture_size(path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> tuple[int, int]:
-    """(width, height) after EXIF's turn, from the header alone."""
+    """(width, height) of the upright picture, from the header alone."""
     header = read_header(path, max_megapixels)
     return header.width, header.height
 
 
 def read_image(source: str | Path | bytes, max_megapixels: float = MAX_MEGAPIXELS, name: str = "") -> Picture:
-    """The picture in a file (its first frame), with alpha, 16 bits and metadata kept.
+    """Reads a picture, or the first frame of an animation, with alpha, 16 bits and metadata.
 
     Args:
         source: path, or the file's bytes.
-        max_megapixels: pictures whose header names more are refused before anything is decoded.
-        name: what messages call a source given as bytes.
+        max_megapixels: refuse pictures with more megapixels, before anything is decoded.
+        name: name in messages for a source given as bytes.
 
     Raises:
-        InputError: where the file cannot be read as a picture.
+        InputError: if the file cannot be read as a picture.
     """
     return next(read_frames(source, max_megapixels, name))
 
@@ -111,7 +121,7 @@ def read_image(source: str | Path | bytes, max_megapixels: float = MAX_MEGAPIXEL
 def read_frames(
     source: str | Path | bytes, max_megapixels: float = MAX_MEGAPIXELS, name: str = ""
 ) -> Iterator[Picture]:
-    """The frames of an animation one by one, each composed to the whole picture; a still picture has one."""
+    """Yields the frames of an animation, each composed to a full picture; a still picture has one frame."""
     where = name or _name(source)
     with _opened(source, max_megapixels, name) as (image, source, lost):
         with quiet(), _refusing(where):
@@ -128,7 +138,7 @@ def read_frames(
 
 
 def _decoded(image, source, metadata: Metadata, where: str) -> tuple[np.ndarray, np.ndarray | None, Metadata]:
-    """As `decode`; a JPEG that lacks its end marker and nothing else is read, since every viewer shows it."""
+    """Same as `decode`, but also reads a JPEG without its end marker, since every viewer shows it."""
     try:
         return decode(image, source, metadata, where)
     except OSError as error:
@@ -140,12 +150,12 @@ def _decoded(image, source, metadata: Metadata, where: str) -> tuple[np.ndarray,
             if whole is None:
                 raise
             image = Image.open(io.BytesIO(whole), formats=("JPEG",))
-        metadata = dataclasses.replace(metadata, remarks=("the end marker is missing, and nothing else",))
+        metadata = dataclasses.replace(metadata, remarks=("only the end marker is missing; every pixel was read",))
         return decode(image, whole, metadata, where)
 
 
 def read_rgb(path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
-    """(H, W, 3) uint8 for training: alpha dropped, 16 bits rounded to 8, grey repeated, CMYK converted, turned."""
+    """(H, W, 3) uint8 for training: without alpha, rounded to 8 bits, gray repeated, CMYK converted, upright."""
     picture = read_image(path, max_megapixels)
     pixels = to_uint8(picture.pixels)
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
@@ -158,13 +168,13 @@ def write_image(
     metadata: Metadata = NOTHING,
     quality: int = 95,
 ) -> None:
-    """Writes a picture under its final name only when it is whole; the format is the suffix's.
+    """Writes a picture; it appears under its final name only when it is complete.
 
     Args:
         path: PNG, JPEG, WebP, TIFF, BMP, AVIF, GIF, HEIC or JPEG XL by its suffix.
-        pixels: uint8 or uint16 (H, W), (H, W, 1) or (H, W, 3); formats of 8 bits get rounded values.
-        alpha: (H, W) of the same type; formats without alpha get the picture over white.
-        metadata: as much of it as the format has room for.
+        pixels: uint8 or uint16 (H, W), (H, W, 1) or (H, W, 3); values are rounded for 8-bit formats.
+        alpha: (H, W) of the same type; for formats without alpha the picture is composed over white.
+        metadata: written as far as the format can store it.
         quality: 1 to 100 for JPEG, WebP (100 is lossless) and AVIF.
     """
     encoding = Encoding(format_of(path), quality)
@@ -175,7 +185,7 @@ def write_image(
 
 
 def joined(pixels: np.ndarray, alpha: np.ndarray | None, encoding: Encoding) -> np.ndarray:
-    """(H, W, 1 to 4) samples as `encoding` holds them: alpha beside the colours or over white, 8 bits or 16."""
+    """(H, W, 1 to 4) samples as `encoding` stores them: with alpha or composed over white, 8 or 16 bits."""
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     if alpha is not None and not encoding.holds_alpha():
         top = np.iinfo(pixels.dtype).max
@@ -188,13 +198,13 @@ def joined(pixels: np.ndarray, alpha: np.ndarray | None, encoding: Encoding) -> 
 
 @contextlib.contextmanager
 def naming_faults(where: str) -> Iterator[None]:
-    """Faults of the disk and of memory become `Unreadable`; what speaks of the file itself passes."""
+    """Turns errors of disk and memory into `Unreadable`; errors about the file itself pass."""
     try:
         yield
     except MemoryError as error:
         raise Unreadable(f"{where}: not enough memory to decode it; free some or split the picture") from error
     except OSError as error:
-        # Decoders raise OSError, too, but without a number.
+        # Decoders also raise OSError, but without a number.
         if error.errno is None or error.errno in _DEFECTS:
             raise
         reason = error.strerror or one_line(error)
@@ -203,7 +213,7 @@ def naming_faults(where: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _refusing(where: str) -> Iterator[None]:
-    """Decoders raise whatever they meet in a damaged file; all of it becomes one line that names the file."""
+    """Turns any exception of a decoder into one line that names the file."""
     try:
         with naming_faults(where):
             yield
@@ -218,29 +228,29 @@ def _refusing(where: str) -> Iterator[None]:
 def _opened(
     source: str | Path | bytes, max_megapixels: float, name: str
 ) -> Iterator[tuple[Image.Image | BareTiff | ExtraPicture, str | Path | bytes, tuple[str, ...]]]:
-    """The opened picture, the source that it was opened from in the end, and what had to be left out for that."""
+    """Yields the opened picture, the source it was opened from after any repair, and what the repair lost."""
     where = name or _name(source)
     try:
-        # A file object, not its path: given a path, Pillow maps an uncompressed TIFF and scrambles a turned one.
+        # A file object, not a path: from a path, Pillow maps an uncompressed TIFF and scrambles a turned one.
         with naming_faults(where):
             # Closed by the `with` below.
             file = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")  # noqa: SIM115
     except OSError as error:
-        raise InputError(f"cannot read {where}: {error.strerror or one_line(error)}; give a picture file") from error
+        raise InputError(f"cannot read {where}: {error.strerror or one_line(error)}; pass a picture file") from error
     with file:
         with quiet(), _refusing_unknown(where, file):
-            image, mended, lost = _identified(file)
+            image, repaired, lost = _identified(file)
         megapixels = image.width * image.height / 1e6
         if megapixels > max_megapixels:
             raise InputError(
-                f"{where}: its header names {image.width} x {image.height} = {megapixels:,.0f} megapixels, "
-                f"the limit is {max_megapixels:,.0f}; raise it with --max-megapixels if the file is trusted"
+                f"{where}: {image.width} x {image.height} = {megapixels:,.0f} megapixels by its header, the limit is "
+                f"{max_megapixels:,.0f}; if you trust the file, raise the limit with --max-megapixels"
             )
-        yield image, source if mended is None else mended, lost
+        yield image, source if repaired is None else repaired, lost
 
 
 def _identified(file: IO[bytes]) -> tuple[Image.Image | BareTiff | ExtraPicture, bytes | None, tuple[str, ...]]:
-    """The picture in a file, the file's bytes where they had to be mended, and what is lost by that."""
+    """The opened picture, the repaired bytes or None, and what the repair lost."""
     extra = open_extra(file)
     if extra is not None:
         return extra, None, ()
@@ -266,7 +276,7 @@ def _refusing_unknown(where: str, file: IO[bytes]) -> Iterator[None]:
     try:
         with naming_faults(where):
             yield
-    except InputError:  # says what is wrong already
+    except InputError:  # already describes the defect
         raise
     except UnidentifiedImageError as error:
         if file.seek(0, io.SEEK_END) == 0:

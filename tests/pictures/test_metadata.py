@@ -163,7 +163,7 @@ def test_what_stands_behind_a_jpeg_is_named(tmp_path):
     write_image(path, np.zeros((64, 64, 3), np.uint8))
     assert not read_image(path).metadata.lost
     path.write_bytes(path.read_bytes() + b"ftypmp42" * 100)
-    assert read_image(path).metadata.lost == ("800 bytes behind the picture (a video, gain map or another picture)",)
+    assert read_image(path).metadata.lost == ("800 bytes after the picture (a video, gain map or another picture)",)
 
 
 @pytest.mark.parametrize("format", ["WEBP", "AVIF"])
