@@ -287,3 +287,15 @@ def test_fit_under_mixed_precision(batch):
     trainer.fit(tf.data.Dataset.from_tensors(batch).repeat(), steps_per_epoch=3, epochs=1, shuffle=False, verbose=0)
     assert all(variable.dtype == "float32" for variable in trainer.generator.trainable_variables)
     assert trainer.generator(batch[0]).dtype == tf.float32
+
+
+def test_a_loss_may_compare_with_the_averaged_generator(batch):
+    lr, hr = batch
+    trainer = make_supervised(normalization="none")
+    loss = CONTENT_LOSSES["LDL"](refined=True)
+    trainer.compile(SGD(0.1), [constant("ldl", loss)])
+    for variable in trainer.average.variables:
+        variable.assign(0.5 * variable)
+    expected = loss(hr, trainer.generator(lr), lr, trainer.average(lr))
+    assert floats(trainer.train_step(batch))["ldl"] == pytest.approx(float(expected), rel=1e-5)
+    assert float(expected) != pytest.approx(float(CONTENT_LOSSES["LDL"]()(hr, trainer.generator(lr), lr)), rel=1e-3)
