@@ -33,7 +33,7 @@ from sr_gan_tf.upscale import main, upscale
         (["--name", ""], "an empty name"),
         (["-o", ""], "an empty name"),
         (["-o", "out.jp2"], r"\.jp2 is not written; expected one of \.png"),
-        (["-o", "large.HEIC", "--dry-run"], "is not written"),
+        (["-o", "large.CR3", "--dry-run"], "is not written"),
         (["-o", "a.jpg", "--format", "png"], "contradict"),
         (["-o", "x" * 300 + ".png"], "too long for a file"),
         (["-o", "y" * 300], "too long for a file"),
