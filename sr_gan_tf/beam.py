@@ -27,12 +27,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--max-megapixels", type=float, default=MAX_MEGAPIXELS, help="refuse larger originals")
     arguments, rest = parser.parse_known_args(argv)
     try:
-        from sr_gan_tf.inference.beam_pipeline import Enlarger, run
+        from sr_gan_tf.inference.beam_pipeline import EnlargerHandler, run
     except ModuleNotFoundError as missing:
         raise InputError(
             f"no module {missing.name}; in an environment of its own: pip install apache-beam sr_gan_tf"
         ) from missing
-    handler = Enlarger(arguments.model, arguments.max_megapixels)
+    handler = EnlargerHandler(arguments.model, arguments.max_megapixels)
     written, dead, listed = run(
         arguments.pattern, arguments.output, handler, arguments.format, arguments.overwrite, rest
     )

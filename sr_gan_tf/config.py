@@ -35,7 +35,7 @@ class Spec:
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
-class Source(Spec):
+class SourceSpec(Spec):
     """A data source; among several, samples are drawn in proportion to `weight`."""
 
     weight: float = Field(default=1.0, gt=0)
@@ -52,8 +52,8 @@ class Term(Spec):
 class Data:
     """Where pictures come from, and how they become batches of (lr, hr)."""
 
-    train: tuple[Source, ...] = Field(min_length=1)
-    validation: tuple[Source, ...] = ()
+    train: tuple[SourceSpec, ...] = Field(min_length=1)
+    validation: tuple[SourceSpec, ...] = ()
     degradation: Spec = Spec("Bicubic")
     patch_size: int = Field(default=96, gt=0, description="side of the training patches in HR pixels")
     batch_size: int = Field(default=16, gt=0)
@@ -311,7 +311,7 @@ def _owner(path: tuple) -> dict[str, Any]:
 
 
 _PLACES = {
-    "data": Data, "train": Source, "validation": Source, "stages": Stage, "content": Term, "adversarial": Term,
+    "data": Data, "train": SourceSpec, "validation": SourceSpec, "stages": Stage, "content": Term, "adversarial": Term,
     "features": Term, "penalties": Term, "balance": Balance, "generator": Spec, "discriminator": Spec,
     "generator_optimizer": Spec, "discriminator_optimizer": Spec, "degradation": Spec, "weight": Spec,
 }  # fmt: skip

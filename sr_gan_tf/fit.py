@@ -11,7 +11,7 @@ from sr_gan_tf.errors import InputError, Parser, Unavailable, command
 from sr_gan_tf.registry.imports import add_import
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.training.advice import slow_bfloat16
-from sr_gan_tf.training.dry_run import plan
+from sr_gan_tf.training.dry_run import describe_run
 from sr_gan_tf.training.fine_tuning import fine_tuning
 from sr_gan_tf.training.run import fit
 from sr_gan_tf.training.schema import json_schema
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
     experiment, run_dir = _experiment(arguments)
     if arguments.dry_run:
         print(to_json(experiment), end="")
-        print(plan(experiment), *slow_bfloat16(experiment), sep="\n")
+        print(describe_run(experiment), *slow_bfloat16(experiment), sep="\n")
         return
     if arguments.profile_input:
         print(profile_data(experiment))

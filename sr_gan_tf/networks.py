@@ -74,7 +74,7 @@ class Network(keras.Model):
 
     def get_config(self) -> dict:
         names = inspect.signature(type(self).__init__).parameters
-        return {name: _plain(getattr(self, name)) for name in names if name != "self"}
+        return {name: as_json_value(getattr(self, name)) for name in names if name != "self"}
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> "Network":
@@ -175,7 +175,7 @@ class Wrapped:
         model = keras.saving.serialize_keras_object(self.model)
         model.pop("compile_config", None)
         # A functional model's own configuration doesn't hold what was attached to it.
-        attached = {key: _plain(vars(self.model)[key]) for key in _ATTACHED if key in vars(self.model)}
+        attached = {key: as_json_value(vars(self.model)[key]) for key in _ATTACHED if key in vars(self.model)}
         return {"model": model, "attached": attached, "name": self.name}
 
     @classmethod
@@ -259,10 +259,10 @@ def leave_range(image, value_range: Sequence[float]):
     )
 
 
-def _plain(value):
+def as_json_value(value):
     """Keras wraps stored lists and dicts to track them; a configuration holds plain ones."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: as_json_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [as_json_value(item) for item in value]
     return value

@@ -212,7 +212,7 @@ def memory(folder: Path, gigabytes: float = 40.0, count: int = 2000) -> str:
     if not start:
         raise InputError("this system doesn't tell anonymous memory (/proc/self/status); run it on Linux")
     store = synthetic_store(folder, gigabytes)
-    data = config.Data(train=(config.Source("SamplePhotographs", {"split": "train"}),))
+    data = config.Data(train=(config.SourceSpec("SamplePhotographs", {"split": "train"}),))
     sampler = Sampler(data, store.layout.scale, 1, [store])
     used = 0
     for number, _ in enumerate(batches_of(sampler, data.batch_size).take(count)):

@@ -6,16 +6,16 @@ import sys
 from collections.abc import Callable, Sequence
 
 from sr_gan_tf.benchmarks import table
-from sr_gan_tf.benchmarks.jobs import Job
 from sr_gan_tf.benchmarks.peers import comparisons, twins
 from sr_gan_tf.benchmarks.processes import WORKER, OtherWork, Row
 from sr_gan_tf.benchmarks.product import SIDES, product_job
 from sr_gan_tf.benchmarks.results import scaling
+from sr_gan_tf.benchmarks.tasks import Task
 from sr_gan_tf.benchmarks.timing import ratio, summarise
 
 
 def benchmark(
-    jobs: Sequence[Job],
+    jobs: Sequence[Task],
     rounds: int = 3,
     round_seconds: float = 2.0,
     baseline: str | None = None,
@@ -41,12 +41,12 @@ def benchmark(
     """
     with contextlib.ExitStack() as stack:
 
-        def enter(job: Job, program: Sequence[str] = WORKER) -> Row:
+        def enter(job: Task, program: Sequence[str] = WORKER) -> Row:
             row = Row(job, program)
             stack.callback(row.close)
             return row
 
-        wanted: list[tuple[Job, Sequence[str]]] = [(job, WORKER) for job in jobs]
+        wanted: list[tuple[Task, Sequence[str]]] = [(job, WORKER) for job in jobs]
         if peers:
             wanted = [pair for job in jobs for pair in ((job, WORKER), *twins(job, peers))]
         rows = []
@@ -70,7 +70,7 @@ def benchmark(
     return measured
 
 
-def _products(jobs: Sequence[Job]) -> list[Job]:
+def _products(jobs: Sequence[Task]) -> list[Task]:
     kinds = dict.fromkeys((job.precision, job.device) for job in jobs)
     compiler = {"cpu": "graph"}
     return [
@@ -109,7 +109,7 @@ def _figures(rows: Sequence[Row], products: Sequence[Row], baseline: str | None)
     return measured
 
 
-def _alike(first: Job, second: Job) -> bool:
+def _alike(first: Task, second: Task) -> bool:
     return all(getattr(first, key) == getattr(second, key) for key in ("mode", "shape", "compiler", "precision"))
 
 

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sr_gan_tf.benchmarks.jobs import Job
 from sr_gan_tf.benchmarks.table import Measured
+from sr_gan_tf.benchmarks.tasks import Task
 from sr_gan_tf.benchmarks.timing import ratio
 from sr_gan_tf.errors import InputError
 
@@ -16,7 +16,7 @@ _SCRIPT = Path(__file__).parent / "pytorch" / "torch_worker.py"
 _PREFIX = "PyTorch "
 
 
-def twins(job: Job, python: str) -> list[tuple[Job, list[str]]]:
+def twins(job: Task, python: str) -> list[tuple[Task, list[str]]]:
     """The job's rows in PyTorch and what starts their processes.
 
     Raises:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from sr_gan_tf.benchmarks.jobs import (
+from sr_gan_tf.benchmarks.tasks import (
     COMPILERS,
     MODES,
     PRECISIONS,
     PUBLISHED,
     PUBLISHED_SHAPE,
-    Job,
+    Task,
     choices,
     exists,
     experiment_networks,
@@ -33,7 +33,7 @@ def plan_jobs(
     data: str | None = None,
     stage: str | None = None,
     overrides: Sequence[str] = (),
-) -> list[Job]:
+) -> list[Task]:
     """Every combination of what was asked for, in the order in which it was named.
 
     Args:
@@ -72,7 +72,7 @@ def plan_jobs(
             continue
         found = experiment_networks(name, overrides) if is_experiment(name) else [parse_network(name)]
         jobs += [
-            Job(label, mode, size or PUBLISHED_SHAPE, compiler, precision or "float32", device, spec)
+            Task(label, mode, size or PUBLISHED_SHAPE, compiler, precision or "float32", device, spec)
             for label, spec in found
         ]
     return jobs

@@ -10,8 +10,8 @@ from typing import IO, cast
 
 import psutil
 
-from sr_gan_tf.benchmarks.jobs import Job
-from sr_gan_tf.benchmarks.memory import REUSE_OF_BUFFERS
+from sr_gan_tf.benchmarks.peak_memory import REUSE_OF_BUFFERS
+from sr_gan_tf.benchmarks.tasks import Task
 from sr_gan_tf.errors import InputError
 
 WORKER = (sys.executable, "-m", "sr_gan_tf.benchmarks.worker")
@@ -50,7 +50,7 @@ class Row:
         InputError: the job cannot be run; what the process says.
     """
 
-    def __init__(self, job: Job, command: Sequence[str] = WORKER):
+    def __init__(self, job: Task, command: Sequence[str] = WORKER):
         self.job = job
         self.rounds: list[list[float]] = []
         self.processor: list[float] = []

@@ -2,18 +2,18 @@
 
 import tensorflow as tf
 
-from sr_gan_tf.benchmarks.jobs import Job
 from sr_gan_tf.benchmarks.subjects import Subject
+from sr_gan_tf.benchmarks.tasks import Task
 
 SIDES = (1024, 2048)  # of the matrices; the quicker of the sizes is the peak
 
 
-def product_job(precision: str, side: int, compiler: str, device: str) -> Job:
+def product_job(precision: str, side: int, compiler: str, device: str) -> Task:
     """The row that measures one size; `precision` as in the rows that are compared with it."""
-    return Job(f"product {side} {precision}", "product", (side, side), compiler, precision, device)
+    return Task(f"product {side} {precision}", "product", (side, side), compiler, precision, device)
 
 
-def product_subject(job: Job) -> Subject:
+def product_subject(job: Task) -> Subject:
     """Matrices of the precision's compute type, random so that no library takes a short cut."""
     side = job.shape[0]
     dtype = tf.bfloat16 if "bfloat16" in job.precision else tf.float32

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from sr_gan_tf.benchmarks import chart, table
+from sr_gan_tf.benchmarks import scaling_chart, table
 from sr_gan_tf.benchmarks.timing import Line, fit_line
 from sr_gan_tf.files import write_text
 
@@ -25,9 +25,9 @@ def write_results(measured: Sequence[table.Measured], baseline: str | None, aske
         groups: dict[str, list[table.Measured]] = {}
         for row in measured:
             groups.setdefault(row_label(row, measured), []).append(row)
-        chart.draw_scaling(groups, {label: line for label, (_, line) in scaling(measured).items()}, path)
+        scaling_chart.draw_scaling(groups, {label: line for label, (_, line) in scaling(measured).items()}, path)
     else:
-        chart.draw_bars(measured, [row_label(row, measured) for row in measured], path)
+        scaling_chart.draw_bars(measured, [row_label(row, measured) for row in measured], path)
 
 
 def scaling(measured: Sequence[table.Measured]) -> dict[str, tuple[list[table.Measured], Line]]:
@@ -36,9 +36,9 @@ def scaling(measured: Sequence[table.Measured]) -> dict[str, tuple[list[table.Me
     for row in measured:
         groups.setdefault(row_label(row, measured), []).append(row)
     return {
-        label: (rows, fit_line([chart.pixels(row) for row in rows], [row.times.median for row in rows]))
+        label: (rows, fit_line([scaling_chart.pixels(row) for row in rows], [row.times.median for row in rows]))
         for label, rows in groups.items()
-        if len({chart.pixels(row) for row in rows}) > 2
+        if len({scaling_chart.pixels(row) for row in rows}) > 2
     }
 
 

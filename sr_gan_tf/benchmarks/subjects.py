@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sr_gan_tf.benchmarks.jobs import CATALOGUE, Job
+from sr_gan_tf.benchmarks.tasks import CATALOGUE, Task
 from sr_gan_tf.build import build
 from sr_gan_tf.config import Experiment, Spec, parse_experiment
 from sr_gan_tf.data.pipeline import training_batches
@@ -45,13 +45,13 @@ class Subject:
     waits: list[float] = dataclasses.field(default_factory=list)
 
 
-def build_subject(job: Job) -> Subject:
+def build_subject(job: Task) -> Subject:
     """Whatever the job asks for, under the precision policy of the moment."""
     keras.utils.set_random_seed(1)
     return _step(job) if job.mode == "step" else _network(job)
 
 
-def build_network(job: Job) -> Network:
+def build_network(job: Task) -> Network:
     """The job's network, for the size of its pictures.
 
     Raises:
@@ -65,7 +65,7 @@ def build_network(job: Job) -> Network:
     return network
 
 
-def _network(job: Job) -> Subject:
+def _network(job: Task) -> Subject:
     network = build_network(job)
     if job.mode == "inference" and isinstance(network, Generator):
         network = network.for_inference()
@@ -103,7 +103,7 @@ def forward_and_backward(network: Network) -> Callable[[tf.Tensor], list[tf.Tens
     return gradients
 
 
-def _step(job: Job) -> Subject:
+def _step(job: Task) -> Subject:
     experiment = parse_experiment(json.loads(job.experiment))
     networks = build_networks(experiment)
     trainer = build_stage(experiment, 0, networks)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from sr_gan_tf.benchmarks.jobs import Job
+from sr_gan_tf.benchmarks.tasks import Task
 from sr_gan_tf.benchmarks.timing import Line, Ratio, Times
 
 
@@ -31,7 +31,7 @@ class Measured:
         memory_ratio: to the baseline's memory.
     """
 
-    job: Job
+    job: Task
     times: Times
     start: dict
     rounds: list[list[float]]

@@ -14,11 +14,11 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from sr_gan_tf.benchmarks.jobs import Job
-from sr_gan_tf.benchmarks.memory import give_back, peak_of
 from sr_gan_tf.benchmarks.operations import profile
+from sr_gan_tf.benchmarks.peak_memory import give_back, peak_of
 from sr_gan_tf.benchmarks.product import product_subject
 from sr_gan_tf.benchmarks.subjects import Subject, build_subject
+from sr_gan_tf.benchmarks.tasks import Task
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.inference.memory import free_memory
 
@@ -47,7 +47,7 @@ class Start:
     compile_seconds: float
 
 
-def start(subject: Subject, job: Job) -> Start:
+def start(subject: Subject, job: Task) -> Start:
     """Compiles and calls it once.
 
     Raises:
@@ -105,7 +105,7 @@ def run_round(call: Callable[[], object], seconds: float) -> tuple[list[float], 
     return taken, (time.process_time() - processor) / len(taken)
 
 
-def serve(job: Job, lines, answer: Callable[[dict], None]) -> None:
+def serve(job: Task, lines, answer: Callable[[dict], None]) -> None:
     """Builds the job and answers the lines that come until there are no more."""
     if job.device == "cpu":
         tf.config.set_visible_devices([], "GPU")
@@ -135,7 +135,7 @@ def main() -> None:
         print(json.dumps(message), file=out, flush=True)
 
     try:
-        serve(Job.from_json(sys.stdin.readline()), sys.stdin, answer)
+        serve(Task.from_json(sys.stdin.readline()), sys.stdin, answer)
     except InputError as error:
         answer({"error": one_line(error)})
     except tf.errors.ResourceExhaustedError as error:

@@ -23,7 +23,7 @@ def build_degradation(data: config.Data, scale: int) -> Degradation:
     return build(data.degradation, DEGRADATIONS, "data.degradation", scale=scale)
 
 
-def build_sources(specs: Sequence[config.Source], where: str, scale: int, first: int = 0) -> list[Source]:
+def build_sources(specs: Sequence[config.SourceSpec], where: str, scale: int, first: int = 0) -> list[Source]:
     """The sources of `data.train` or `data.validation`, which `where` names; `first` is the number of the first one."""
     sources = []
     for number, spec in enumerate(specs, first):
@@ -33,7 +33,7 @@ def build_sources(specs: Sequence[config.Source], where: str, scale: int, first:
 
 
 def check_degradation(
-    degradation: config.Spec, spec: config.Source, source: Source, part: Literal["train", "validation"]
+    degradation: config.Spec, spec: config.SourceSpec, source: Source, part: Literal["train", "validation"]
 ) -> None:
     """Raises InputError if LR pictures of a source would silently replace the degradation.
 

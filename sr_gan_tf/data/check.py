@@ -28,7 +28,7 @@ _ALIKE = 0.7  # correlation of LR's miniature with HR's
 
 
 @dataclasses.dataclass
-class Report:
+class CheckReport:
     """What was found: `problems` by kind, one line per picture; `totals`, one line per source."""
 
     problems: dict[str, list[str]] = dataclasses.field(default_factory=dict)
@@ -54,7 +54,7 @@ class _Seen:
     problem: tuple[str, str] | None = None
 
 
-def check(data: config.Data, scale: int, patch_size: int | None = None) -> Report:
+def check(data: config.Data, scale: int, patch_size: int | None = None) -> CheckReport:
     """Reads every picture of the training and validation sources once.
 
     Args:
@@ -65,7 +65,7 @@ def check(data: config.Data, scale: int, patch_size: int | None = None) -> Repor
     Raises:
         InputError: a source cannot be listed.
     """
-    report = Report()
+    report = CheckReport()
     seen: dict[str, list[_Seen]] = {}
     degradation = build_degradation(data, scale)
     for role, specs in (("train", data.train), ("validation", data.validation)):
@@ -124,7 +124,7 @@ def _correlation(one: np.ndarray, other: np.ndarray) -> float:
     return float((one * other).sum() / lengths) if lengths > _SIDE else 1.0
 
 
-def _too_small(report: Report, pictures: list[_Seen], patch: int) -> None:
+def _too_small(report: CheckReport, pictures: list[_Seen], patch: int) -> None:
     for picture in pictures:
         height, width = picture.size
         if picture.structure is not None and min(height, width) < patch:
@@ -135,7 +135,7 @@ def _stack(pictures: list[_Seen]) -> np.ndarray:
     return np.stack([picture.structure for picture in pictures if picture.structure is not None]).astype(np.float32)
 
 
-def _duplicates(report: Report, train: list[_Seen], validation: list[_Seen]) -> None:
+def _duplicates(report: CheckReport, train: list[_Seen], validation: list[_Seen]) -> None:
     train = [picture for picture in train if picture.structure is not None]
     validation = [picture for picture in validation if picture.structure is not None]
     if not train or not validation:
@@ -159,7 +159,7 @@ def _total(source: Source, pictures: list[_Seen]) -> str:
     )
 
 
-def _stored(report: Report, source: Source, degradation, data: config.Data) -> None:
+def _stored(report: CheckReport, source: Source, degradation, data: config.Data) -> None:
     """The state of the source's tiles: complete (then their checksums are verified), or what they will need."""
     folder = store_folder(source, degradation, data.cache_dir)
     if not folder.is_dir():

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from sr_gan_tf.data import kernels
-from sr_gan_tf.data.noise import through_jpeg, to_uint8, with_gaussian_noise
+from sr_gan_tf.data.noise import through_jpeg, to_bytes, with_gaussian_noise
 from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.resampling import imresize
 
@@ -134,8 +134,8 @@ class BlurResize(Degradation):
         blur = kernels.gaussian(self.taps, (sigma, sigma))
         image, size = hr.astype(np.float32) / np.float32(255), _reduced(hr, self.scale)
         if self.order == "blur_resize":
-            return to_uint8(imresize(kernels.blurred(image, blur), size=size, kernel=self.kernel))
-        return to_uint8(kernels.blurred(imresize(image, size=size, kernel=self.kernel), blur))
+            return to_bytes(imresize(kernels.blurred(image, blur), size=size, kernel=self.kernel))
+        return to_bytes(kernels.blurred(imresize(image, size=size, kernel=self.kernel), blur))
 
 
 class NoiseJPEG(Degradation):
@@ -177,7 +177,7 @@ class NoiseJPEG(Degradation):
         if self.jpeg:
             quality = self.jpeg[0] + draws.integer(self.jpeg[1] - self.jpeg[0] + 1)
             image = through_jpeg(image, quality, (draws.integer(8), draws.integer(8)))
-        return to_uint8(image)
+        return to_bytes(image)
 
 
 def _reduced(hr: np.ndarray, scale: int) -> tuple[int, int]:

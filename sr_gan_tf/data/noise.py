@@ -33,7 +33,7 @@ def with_poisson_noise(image: np.ndarray, scale: float, is_grey: bool, random: n
 
 def through_jpeg(image: np.ndarray, quality: int, phase: tuple[int, int] = (0, 0)) -> np.ndarray:
     """Saved as JPEG (4:2:0) and read again; `phase` is where in its 8x8 block the top left pixel lies."""
-    pixels = to_uint8(image)
+    pixels = to_bytes(image)
     padded = np.pad(pixels, ((phase[0], 0), (phase[1], 0), (0, 0)), "edge") if any(phase) else pixels
     file = io.BytesIO()
     Image.fromarray(padded).save(file, "JPEG", quality=quality)
@@ -42,6 +42,6 @@ def through_jpeg(image: np.ndarray, quality: int, phase: tuple[int, int] = (0, 0
     return result.astype(np.float32) / np.float32(255)
 
 
-def to_uint8(image: np.ndarray) -> np.ndarray:
+def to_bytes(image: np.ndarray) -> np.ndarray:
     """[0, 1] to 0..255, rounded and clipped, as a file holds it."""
     return np.rint(np.clip(image, 0, 1) * np.float32(255)).astype(np.uint8)

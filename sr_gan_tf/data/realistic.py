@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from sr_gan_tf.data import kernels
 from sr_gan_tf.data.degradations import Degradation
-from sr_gan_tf.data.noise import through_jpeg, to_uint8, with_gaussian_noise, with_poisson_noise
+from sr_gan_tf.data.noise import through_jpeg, to_bytes, with_gaussian_noise, with_poisson_noise
 from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.resampling import imresize
 
@@ -199,7 +199,7 @@ class Realistic(Degradation):
             image = self.second.compressed(self._final(image, size, draws), draws)
         else:
             image = self._final(self.second.compressed(image, draws), size, draws)
-        return to_uint8(image)
+        return to_bytes(image)
 
     def _resized(self, image: np.ndarray, size: tuple[int, int], factor: float, draws: Draws) -> np.ndarray:
         target = [max(_LEAST, round(length * factor)) for length in size]

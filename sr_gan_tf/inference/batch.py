@@ -15,7 +15,7 @@ import numpy as np
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.inference.background import Abandoned, Writers, read_ahead
 from sr_gan_tf.inference.earlier import earlier_results
-from sr_gan_tf.inference.jobs import STANDARD, Naming, Source
+from sr_gan_tf.inference.jobs import STANDARD, Naming, PictureFile
 from sr_gan_tf.inference.passes import enlarge
 from sr_gan_tf.inference.pictures import Job, Treatment, make_job, read_job, run_job
 from sr_gan_tf.inference.progress import Progress
@@ -90,7 +90,7 @@ class _Original:
     """A picture whose header is read, the fields of its result's name, and what happens to it."""
 
     name: str
-    source: Source
+    source: PictureFile
     data: bytes | None
     header: Header
     values: dict[str, str | int]
@@ -98,7 +98,7 @@ class _Original:
     choice: str
 
 
-def _read_original(source: Source, name: str, treatment: Treatment, files: Files) -> _Original:
+def _read_original(source: PictureFile, name: str, treatment: Treatment, files: Files) -> _Original:
     data = sys.stdin.buffer.read() if source.path == STANDARD else None
     header = read_header(source.path if data is None else data, files.max_megapixels)
     treatment, choice = treatment.of(source.path if data is None else data, header)
@@ -112,12 +112,12 @@ def _read_original(source: Source, name: str, treatment: Treatment, files: Files
     return _Original(name, source, data, header, values, treatment, choice)
 
 
-def plan_jobs(sources: Iterable[Source], treatment: Treatment, files: Files, summary: Summary) -> Iterator[Job]:
+def plan_jobs(sources: Iterable[PictureFile], treatment: Treatment, files: Files, summary: Summary) -> Iterator[Job]:
     """Reads the headers and decides on names, formats and sizes; what cannot be done is noted and left out."""
     naming = files.naming
     taken: dict[str, str] = {}
     originals: list[_Original] = []
-    names: dict[Source, str] = {}
+    names: dict[PictureFile, str] = {}
     sources = list(sources)
     for source in sources:
         name = "standard input" if source.path == STANDARD else source.path

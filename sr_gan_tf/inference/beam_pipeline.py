@@ -35,7 +35,7 @@ DEAD = "dead"
 _SETTINGS = Settings()
 
 
-class Enlarger(ModelHandler[Work, PredictionResult, Chain]):
+class EnlargerHandler(ModelHandler[Work, PredictionResult, Chain]):
     """Reads, enlarges and encodes pictures; an error in one becomes its own result, the others go on.
 
     Args:
@@ -134,7 +134,7 @@ def one_of_a_name(group: tuple[str, Iterable[str]]) -> Iterator:
 
 
 def enlarge_all(
-    pipeline: beam.Pipeline, pattern: str, output: str, handler: Enlarger, format: str | None, overwrite: bool
+    pipeline: beam.Pipeline, pattern: str, output: str, handler: EnlargerHandler, format: str | None, overwrite: bool
 ) -> tuple[beam.PCollection, beam.PCollection]:
     """Adds the whole work to a pipeline; gives the names of written results and the dead letters."""
     prefix = fixed_part(pattern)
@@ -164,7 +164,7 @@ def enlarge_all(
 
 
 def run(
-    pattern: str, output: str, handler: Enlarger, format: str | None, overwrite: bool, options: list[str]
+    pattern: str, output: str, handler: EnlargerHandler, format: str | None, overwrite: bool, options: list[str]
 ) -> tuple[int, int, str]:
     """Runs the pipeline to its end; returns the numbers of written and dead pictures, and the list of the dead."""
     handler.load_model()  # a model that cannot be loaded fails here, not on a worker

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from sr_gan_tf.inference.jobs import Source
+from sr_gan_tf.inference.jobs import PictureFile
 from sr_gan_tf.models import shipped_models
 from sr_gan_tf.pictures.decoding import quiet
 
@@ -16,7 +16,7 @@ _ENDING = re.compile(r"_(?:(?P<model>.+)_)?x\d[\d.e+-]*")
 _SOFTWARE = 0x0131
 
 
-def earlier_results(sources: Sequence[Source], names: Mapping[Source, str], model: str) -> set[Source]:
+def earlier_results(sources: Sequence[PictureFile], names: Mapping[PictureFile, str], model: str) -> set[PictureFile]:
     """The searched-out pictures that are named as a run names its results of another picture beside them.
 
     Args:

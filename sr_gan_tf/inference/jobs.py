@@ -33,7 +33,7 @@ _LONGEST_NAME = 255  # bytes, on every usual file system
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class PictureFile:
     """A picture to enlarge.
 
     Attributes:
@@ -111,7 +111,7 @@ class Naming:
             raise InputError(f"-o {self.output} and --format {self.format} contradict each other; leave one out")
         return True
 
-    def name(self, source: Source, values: dict[str, str | int]) -> str:
+    def name(self, source: PictureFile, values: dict[str, str | int]) -> str:
         """What the result of one picture is called, without suffix; `values` as in `target`."""
         path = _path(source)
         name = self._pattern.format(stem=path.stem, suffix=path.suffix.lstrip("."), **values)
@@ -130,7 +130,7 @@ class Naming:
     def _pattern(self) -> str:
         return self.template or (_BESIDE if self.output is None else "{stem}")
 
-    def target(self, source: Source, one_file: bool, values: dict[str, str | int], original_format: str) -> str:
+    def target(self, source: PictureFile, one_file: bool, values: dict[str, str | int], original_format: str) -> str:
         """Path of the result of one picture.
 
         Args:
@@ -167,11 +167,11 @@ class Naming:
         return format_of(target)
 
 
-def _suffix(source: Source) -> str:
+def _suffix(source: PictureFile) -> str:
     return Path(source.path).suffix.lower()
 
 
-def _path(source: Source) -> Path:
+def _path(source: PictureFile) -> Path:
     return Path("standard_input" if source.path == STANDARD else source.path)
 
 
@@ -187,7 +187,9 @@ def _remedy(suffix: str) -> str:
     return f" here (pip install {package})" if package else ""
 
 
-def find_sources(inputs: Iterable[str], exclude: str | None = None, left_out: Counter | None = None) -> list[Source]:
+def find_sources(
+    inputs: Iterable[str], exclude: str | None = None, left_out: Counter | None = None
+) -> list[PictureFile]:
     """The pictures that the command line names, in order, each once.
 
     Args:
@@ -202,7 +204,7 @@ def find_sources(inputs: Iterable[str], exclude: str | None = None, left_out: Co
         InputError: for what does not exist, and for folders and patterns without any picture.
     """
     left_out = Counter() if left_out is None else left_out
-    found: dict[str, Source] = {}
+    found: dict[str, PictureFile] = {}
     for item in inputs:
         if not item:
             raise InputError("'': an empty name among the originals; expected a picture, a folder or a pattern")
@@ -226,14 +228,14 @@ def find_sources(inputs: Iterable[str], exclude: str | None = None, left_out: Co
     return list(found.values())
 
 
-def _expand(item: str, exclude: str | None) -> Iterator[Source]:
+def _expand(item: str, exclude: str | None) -> Iterator[PictureFile]:
     path = Path(item)
     if item == STANDARD:
-        yield Source(STANDARD)
+        yield PictureFile(STANDARD)
     elif path.is_dir():
         yield from _below(path, path, exclude)
     elif path.exists():
-        yield Source(item)
+        yield PictureFile(item)
     elif glob.has_magic(item):
         fixed, pattern = _fixed_part(path)
         for name in sorted(glob.glob(pattern, recursive=True), key=_in_order):
@@ -241,12 +243,12 @@ def _expand(item: str, exclude: str | None) -> Iterator[Source]:
             if match.is_dir():
                 yield from _below(match, fixed, exclude)
             elif match.suffix.lower() in _WANTED:
-                yield Source(name, match.parent.relative_to(fixed), searched=True)
+                yield PictureFile(name, match.parent.relative_to(fixed), searched=True)
     else:
         raise InputError(f"no such file or folder: {item}")
 
 
-def _below(folder: Path, root: Path, exclude: str | None) -> Iterator[Source]:
+def _below(folder: Path, root: Path, exclude: str | None) -> Iterator[PictureFile]:
     """Pictures in a folder and its folders, without hidden ones and without the folder of results."""
     left_out = Path(exclude).resolve() if exclude not in (None, STANDARD) else None
     for path in sorted(folder.iterdir(), key=lambda item: _in_order(str(item))):
@@ -255,7 +257,7 @@ def _below(folder: Path, root: Path, exclude: str | None) -> Iterator[Source]:
         if path.is_dir() and not path.is_symlink():
             yield from _below(path, root, exclude)
         elif path.is_file() and path.suffix.lower() in _WANTED:
-            yield Source(str(path), path.parent.relative_to(root), searched=True)
+            yield PictureFile(str(path), path.parent.relative_to(root), searched=True)
 
 
 def _in_order(name: str) -> list:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.networks import as_json_value
 
 
 class Configured:
@@ -19,7 +20,7 @@ class Configured:
 
     def get_config(self) -> dict:
         names = inspect.signature(type(self)).parameters
-        return {name: _plain(getattr(self, name)) for name in names}
+        return {name: as_json_value(getattr(self, name)) for name in names}
 
     @classmethod
     def from_config(cls, config: dict) -> "Configured":
@@ -139,12 +140,3 @@ def check_size(image: tf.Tensor, smallest: int, name: str, remedy: str = "") -> 
             f"{name} needs pictures of at least {smallest} x {smallest} pixels, found {' x '.join(map(str, sides))}; "
             f"use a patch_size of {smallest} or more{remedy}"
         )
-
-
-def _plain(value):
-    """Tuples are lists in JSON; a configuration that went through JSON must equal the one that did not."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value

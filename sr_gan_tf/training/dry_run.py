@@ -18,7 +18,7 @@ from sr_gan_tf.training.initial_weights import check_initial_weights
 WORKSPACE = 1.5
 
 
-def plan(experiment: Experiment) -> str:
+def describe_run(experiment: Experiment) -> str:
     """The text of a dry run: every stage is built and traced; nothing is trained or written."""
     networks = build_networks(experiment)
     lines = [_network_line("generator", networks.generator)]

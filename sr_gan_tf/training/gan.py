@@ -26,7 +26,7 @@ from sr_gan_tf.training.keras_api import pair_of
 from sr_gan_tf.training.logits import Verdict, as_list, float32, per_picture, share
 from sr_gan_tf.training.optimizers import current_rate, start
 from sr_gan_tf.training.replay import replay_for
-from sr_gan_tf.training.stabilisers import Stabilisers
+from sr_gan_tf.training.stabilizers import Stabilizers
 from sr_gan_tf.training.supervised import Supervised
 from sr_gan_tf.training.terms import Logs, WeightedLoss, constant, weigh
 from sr_gan_tf.training.turns import Turns
@@ -73,7 +73,7 @@ class GAN(Supervised):
         adversarial=None,
         features: Sequence[WeightedLoss] = (),
         penalties: Sequence[WeightedLoss] = (),
-        stabilisers: Stabilisers | None = None,
+        stabilizers: Stabilizers | None = None,
         picture_shape: tuple[int, int, int, int] | None = None,
         jit_compile: bool | str = "auto",
         *,
@@ -94,7 +94,7 @@ class GAN(Supervised):
                 The weight is the generator's: 1e-3 unless it is given, 0 where the generator learns from `features`.
             features: losses between the discriminator's features of hr and sr.
             penalties: on the discriminator's gradients, e.g. R1.
-            stabilisers: what keeps the two networks in balance; default: nothing.
+            stabilizers: what keeps the two networks in balance; default: nothing.
             picture_shape: (batch, H, W, 3) of hr; needed by the replay buffer only.
             jit_compile: as in `Supervised`.
             optimizer: Keras's name of `generator_optimizer`.
@@ -120,22 +120,22 @@ class GAN(Supervised):
         self.adversarial = adversarial_term(adversarial)
         self.features = list(features)
         self.penalties = list(penalties)
-        self.stabilisers = stabilisers or Stabilisers()
+        self.stabilizers = stabilizers or Stabilizers()
         names = ("discriminator_every", "accuracy_bound", "adaptive_d", "discriminator_warm_up")
-        self.turns = Turns(**{name: getattr(self.stabilisers, name) for name in names})
+        self.turns = Turns(**{name: getattr(self.stabilizers, name) for name in names})
         start(self.generator_optimizer, self.generator, self.stage_step)
         start(self.discriminator_optimizer, self.discriminator, self.stage_step)
         self.feature_model = self.discriminator.feature_model() if self.features else None
         self.replay = replay_for(
-            self.stabilisers.replay_buffer, picture_shape, self.discriminator, self.generator.scale
+            self.stabilizers.replay_buffer, picture_shape, self.discriminator, self.generator.scale
         )
         self.histories = {}
-        if self.stabilisers.historical_averaging:
+        if self.stabilizers.historical_averaging:
             networks = {"generator": self.generator, "discriminator": self.discriminator}
             self.histories = {name: HistoricalAverage(part.trainable_variables) for name, part in networks.items()}
         given = (
             "generator_optimizer", "discriminator_optimizer", "content", "adversarial", "features", "penalties",
-            "stabilisers",
+            "stabilizers",
         )  # fmt: skip
         arguments = {name: getattr(self, name) for name in given} | {"picture_shape": picture_shape}
         optimizers = [self.generator_optimizer, self.discriminator_optimizer]
@@ -157,7 +157,7 @@ class GAN(Supervised):
         fake, fake_lr = tf.stop_gradient(sr), lr
         if self.replay is not None:
             fake, fake_lr = self.replay(fake, lr) if self.discriminator.conditional else (self.replay(fake), lr)
-        for number in range(self.stabilisers.discriminator_steps):
+        for number in range(self.stabilizers.discriminator_steps):
             if number > 0 or not self._verdict_stands:
                 judging, verdict = tf.GradientTape(), None  # type: ignore[assignment]
             with judging:
@@ -174,7 +174,7 @@ class GAN(Supervised):
     @property
     def _verdict_stands(self) -> bool:
         """Whether the discriminator's update sees what the generator's loss saw: nothing is random or replayed."""
-        return self.replay is None and self.stabilisers.instance_noise is None and not self._is_random
+        return self.replay is None and self.stabilizers.instance_noise is None and not self._is_random
 
     def generator_terms(self, lr, hr, sr, logs: Logs) -> tuple[tf.Tensor, Verdict]:
         """The adversarial and feature terms of the generator's loss, and the discriminator's answers."""
@@ -268,8 +268,8 @@ class GAN(Supervised):
 
     def _view(self, pictures, lr):
         """The discriminator's input: the pictures, with noise, and the enlarged LR picture if it is conditional."""
-        if self.stabilisers.instance_noise is not None:
-            deviation = self.stabilisers.instance_noise(self.stage_step)
+        if self.stabilizers.instance_noise is not None:
+            deviation = self.stabilizers.instance_noise(self.stage_step)
             shape = tf.shape(pictures)
             pictures += deviation * distribution.own_part(
                 lambda count: keras.random.normal(tf.concat([[count], shape[1:]], 0), seed=self.seed_generator),
@@ -283,7 +283,7 @@ class GAN(Supervised):
     def _historical_term(self, name: str, logs: Logs) -> tf.Tensor:
         if name not in self.histories:
             return tf.constant(0.0)
-        term = constant(f"{name}_history", None, self.stabilisers.historical_averaging)
+        term = constant(f"{name}_history", None, self.stabilizers.historical_averaging)
         return weigh(term, self.histories[name].penalty(), self.stage_step, logs)
 
     def get_config(self) -> dict:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sr_gan_tf.build import build
-from sr_gan_tf.config import Experiment, Source, Stage, Term
+from sr_gan_tf.config import Experiment, SourceSpec, Stage, Term
 from sr_gan_tf.data.catalogue import build_sources
 from sr_gan_tf.errors import InputError, Unavailable, one_line
 from sr_gan_tf.losses import CONTENT_LOSSES
@@ -28,8 +28,8 @@ def with_folders(experiment: Experiment, train: Sequence[str] = (), validation: 
     return dataclasses.replace(experiment, data=data)
 
 
-def _folders(paths: Sequence[str]) -> tuple[Source, ...]:
-    return tuple(Source("Folder", {"path": path}) for path in paths)
+def _folders(paths: Sequence[str]) -> tuple[SourceSpec, ...]:
+    return tuple(SourceSpec("Folder", {"path": path}) for path in paths)
 
 
 def with_trunk(experiment: Experiment, weights: str) -> Experiment:

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from sr_gan_tf.benchmark import main
-from sr_gan_tf.benchmarks import jobs, table, timing
-from sr_gan_tf.benchmarks.memory import peak_of
+from sr_gan_tf.benchmarks import table, tasks, timing
+from sr_gan_tf.benchmarks.peak_memory import peak_of
 from sr_gan_tf.benchmarks.planning import plan_jobs
 from sr_gan_tf.benchmarks.processes import Row
 from sr_gan_tf.benchmarks.product import product_job, product_subject
@@ -27,15 +27,15 @@ TINY = "SRResNet:filters=8,num_blocks=1,scale=2"
 
 def job(mode="inference", shape=(1, 8, 8, 3), network=TINY, compiler="graph", precision="float32"):
     if mode == "step":
-        return jobs.step_job(network, shape, compiler, precision, "cpu", None, [], None)
-    label, spec = jobs.parse_network(network)
-    return jobs.Job(label, mode, shape, compiler, precision, "cpu", spec)
+        return tasks.step_job(network, shape, compiler, precision, "cpu", None, [], None)
+    label, spec = tasks.parse_network(network)
+    return tasks.Task(label, mode, shape, compiler, precision, "cpu", spec)
 
 
-def served(one: jobs.Job, *lines: str) -> list[dict]:
+def served(one: tasks.Task, *lines: str) -> list[dict]:
     """The answers of a worker to these lines, in this process; the job crosses as JSON."""
     answers = []
-    serve(jobs.Job.from_json(one.to_json()), list(lines), answers.append)
+    serve(tasks.Task.from_json(one.to_json()), list(lines), answers.append)
     return answers
 
 
@@ -140,7 +140,7 @@ def test_a_discriminator_and_an_adversarial_step():
     about, turn = served(job("training", (2, 16, 16, 3), tiny, precision="mixed_bfloat16"), "round 0.01")
     assert about["multiply_adds"] > 0
     assert turn["seconds"]
-    _label, experiment = jobs.step_experiment(tiny, (2, 16, 16, 3), None)
+    _label, experiment = tasks.step_experiment(tiny, (2, 16, 16, 3), None)
     assert experiment.discriminator.class_name == "PatchGAN"
     assert experiment.stages[0].adversarial is not None
     assert experiment.data.batch_size == 2
@@ -150,7 +150,7 @@ def test_a_discriminator_and_an_adversarial_step():
 def test_a_step_fed_by_its_pipeline_tells_its_waiting(repository, tmp_path):
     path = str(repository / "experiments" / "tiny.json")
     own = ["data.cache_dir=" + json.dumps(str(tmp_path)), "deterministic=false"]
-    one = jobs.step_job(path, None, "graph", None, "cpu", "pretraining", own, path)
+    one = tasks.step_job(path, None, "graph", None, "cpu", "pretraining", own, path)
     assert one.label == "tiny pretraining"
     assert one.shape == (4, 32, 32, 3)
     assert one.real_data
@@ -175,10 +175,10 @@ def test_what_does_not_fit_is_refused_before_it_runs():
 
 
 def test_names_and_shapes():
-    assert jobs.parse_network("MetaGAN conv SSE")[1].config == {"mixer": "conv", "excitation": "sse"}
-    spec = jobs.parse_network("MetaGAN:mixer=conv,filters=[16,16,32,32],dropout=0.1")[1]
+    assert tasks.parse_network("MetaGAN conv SSE")[1].config == {"mixer": "conv", "excitation": "sse"}
+    spec = tasks.parse_network("MetaGAN:mixer=conv,filters=[16,16,32,32],dropout=0.1")[1]
     assert spec.config == {"mixer": "conv", "filters": [16, 16, 32, 32], "dropout": 0.1}
-    assert jobs.parse_shape("[2, 512,512,3]") == (2, 512, 512, 3)
+    assert tasks.parse_shape("[2, 512,512,3]") == (2, 512, 512, 3)
     rows = plan_jobs(["SPAN:scale=2@4,64,64,3", "SRResNet"], mode="step")
     assert [(job.label, job.shape) for job in rows] == [
         ("SPAN:scale=2", (4, 64, 64, 3)),

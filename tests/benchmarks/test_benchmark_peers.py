@@ -8,19 +8,19 @@ import pytest
 import setuptools
 
 from sr_gan_tf.benchmarks import peers
-from sr_gan_tf.benchmarks.jobs import Job, parse_network, step_job
 from sr_gan_tf.benchmarks.peers import comparisons, twins
 from sr_gan_tf.benchmarks.processes import Row
 from sr_gan_tf.benchmarks.subjects import build_network
 from sr_gan_tf.benchmarks.table import Measured
+from sr_gan_tf.benchmarks.tasks import Task, parse_network, step_job
 from sr_gan_tf.benchmarks.timing import summarise
 from sr_gan_tf.errors import InputError
 
 
-def job(network: str, mode: str = "inference", shape=(1, 96, 96, 3)) -> Job:
+def job(network: str, mode: str = "inference", shape=(1, 96, 96, 3)) -> Task:
     if mode == "step":
         return step_job(network, shape, "graph", None, "cpu", None, [], None)
-    return Job(network, mode, shape, "graph", "float32", "cpu", parse_network(network)[1])
+    return Task(network, mode, shape, "graph", "float32", "cpu", parse_network(network)[1])
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_networks_without_a_twin_are_refused():
 
 
 def test_the_quickest_twin_counts():
-    def measured(one: Job, seconds: float) -> Measured:
+    def measured(one: Task, seconds: float) -> Measured:
         return Measured(one, summarise([[seconds]]), {}, [[seconds]])
 
     own = job("SRResNet")

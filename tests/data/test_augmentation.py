@@ -86,7 +86,7 @@ def test_cutblur_pastes_the_clean_picture(scale):
 def test_names_and_specs_of_the_experiment():
     def make(*augmentations):
         return build_augmentations(
-            config.Data(train=(config.Source("SamplePhotographs"),), augmentations=augmentations), 4
+            config.Data(train=(config.SourceSpec("SamplePhotographs"),), augmentations=augmentations), 4
         )
 
     built = make("flip", config.Spec("mixup", {"alpha": 0.4}))

@@ -31,7 +31,7 @@ def save(picture, path, **options):
 
 
 def source(path, **options):
-    return config.Source("Folder", {"path": str(path), **options})
+    return config.SourceSpec("Folder", {"path": str(path), **options})
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def hr():
 
 def make(name, options, scale=4):
     data = config.Data(
-        train=(config.Source("SamplePhotographs"),), degradation=config.Spec(name, {"scale": scale, **options})
+        train=(config.SourceSpec("SamplePhotographs"),), degradation=config.Spec(name, {"scale": scale, **options})
     )
     return build_degradation(data, scale)
 

@@ -22,7 +22,7 @@ def folder_of(path, colours, size=(64, 80)):
     for number, colour in enumerate(colours):
         pixels = np.stack([np.full_like(y, colour), y, x], -1).astype(np.uint8)
         Image.fromarray(pixels).save(path / f"{number}.png")
-    return config.Source("Folder", {"path": str(path)})
+    return config.SourceSpec("Folder", {"path": str(path)})
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_flat_parts_can_be_left_out(data, tmp_path):
     pixels[:, 192:] = np.random.default_rng(0).integers(0, 256, (192, 192, 3))
     Image.fromarray(pixels).save(path / "half_flat.png")
     Image.fromarray(pixels[:, :192]).save(path / "flat.png")
-    data = dataclasses.replace(data, train=(config.Source("Folder", {"path": str(path)}),), minimum_detail=3.0)
+    data = dataclasses.replace(data, train=(config.SourceSpec("Folder", {"path": str(path)}),), minimum_detail=3.0)
     hr = np.concatenate([hr for _, hr in batches(data, 30)])
     assert hr.std(axis=(1, 2, 3)).min() > 0.05
     flat = dataclasses.replace(data, minimum_detail=0.0)
@@ -216,7 +216,7 @@ def test_a_data_set_that_cannot_be_had_is_one_line_with_the_way_out(data, monkey
         raise ConnectionError("Failed to resolve 'data.vision.ee.ethz.ch'\nand more lines")
 
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", unreachable)
-    source = config.Source("TFDS", {"name": "div2k/bicubic_x4", "data_dir": str(tmp_path / "none")})
+    source = config.SourceSpec("TFDS", {"name": "div2k/bicubic_x4", "data_dir": str(tmp_path / "none")})
     data = dataclasses.replace(data, **{role: (*data.train, source)})
     with pytest.raises(Unavailable, match=rf"data.{role}.2: .*to resolve .*--set 'data.{role}.2=.*Folder") as caught:
         training_batches(data, 4, 1) if role == "train" else validation_pictures(data, 4)
@@ -227,7 +227,7 @@ ENDS = """
 import sys
 from sr_gan_tf import config
 from sr_gan_tf.data.pipeline import training_batches
-source = config.Source("Folder", {"path": sys.argv[1]})
+source = config.SourceSpec("Folder", {"path": sys.argv[1]})
 data = config.Data(train=(source,), patch_size=24, cache_dir=sys.argv[2], degradation=config.Spec("Realistic"))
 iterator = iter(training_batches(data, 4, 1))
 next(iterator)

@@ -293,11 +293,11 @@ def test_tfds_pairs_splits_and_errors_of_a_prepared_data_set(tmp_path):
 
 
 def test_a_source_is_named_by_its_place_in_the_experiment():
-    spec = config.Source(class_name="SamplePhotographs", config={"split": "train"})
+    spec = config.SourceSpec(class_name="SamplePhotographs", config={"split": "train"})
     assert [source.where for source in build_sources([spec, spec], "data.train", 2)] == ["data.train.0", "data.train.1"]
     assert build_sources([spec], "data.train", 2, 3)[0].where == "data.train.3"
     with pytest.raises(InputError, match=r"data.train.3"):
-        build_sources([config.Source(class_name="Folder", config={"path": "nowhere", "lr": 1})], "data.train", 2, 3)
+        build_sources([config.SourceSpec(class_name="Folder", config={"path": "nowhere", "lr": 1})], "data.train", 2, 3)
 
 
 def test_lr_that_was_rounded_up_is_cut(tmp_path):

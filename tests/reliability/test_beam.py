@@ -77,8 +77,8 @@ def test_what_the_machine_has_no_memory_for(monkeypatch, error, said):
             raise error
         return b"whole"
 
-    monkeypatch.setattr(beam_pipeline.Enlarger, "_enlarged", enlarged)
-    large, small = beam_pipeline.Enlarger().run_inference([("large", "in/large"), ("small", "in/small")], None)
+    monkeypatch.setattr(beam_pipeline.EnlargerHandler, "_enlarged", enlarged)
+    large, small = beam_pipeline.EnlargerHandler().run_inference([("large", "in/large"), ("small", "in/small")], None)
     assert large.example == ("large", "in/large")
     assert large.inference.startswith(said)
     assert "\n" not in large.inference

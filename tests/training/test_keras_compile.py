@@ -9,7 +9,7 @@ from keras_trainers import dataset, make, pictures, same, weights
 
 from sr_gan_tf.discriminators.convolutional import ConvDiscriminator
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
-from sr_gan_tf.training.gan import Stabilisers
+from sr_gan_tf.training.gan import Stabilizers
 from sr_gan_tf.training.terms import constant
 
 callbacks = keras.callbacks
@@ -55,7 +55,7 @@ def test_our_own_arguments_stay():
         keras.optimizers.Adam(1e-3), "sgd", [constant("mae", CONTENT_LOSSES["MeanAbsoluteError"]())],
         constant("adversarial", ADVERSARIAL_LOSSES["Hinge"](), 0.1),
         [constant("matching", FEATURE_LOSSES["FeatureMatching"]())], [constant("r1", PENALTIES["R1"]())],
-        Stabilisers(replay_buffer=4), (2, 16, 16, 3), False,
+        Stabilizers(replay_buffer=4), (2, 16, 16, 3), False,
     )  # fmt: skip
     logs = trainer.fit(dataset(), verbose=0).history
     assert {"mae", "adversarial", "matching", "r1", "discriminator_loss"} <= logs.keys()

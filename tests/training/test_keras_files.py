@@ -17,7 +17,7 @@ from skimage import data
 from sr_gan_tf.discriminators.convolutional import ConvDiscriminator
 from sr_gan_tf.losses import CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.models import load
-from sr_gan_tf.training.gan import Stabilisers
+from sr_gan_tf.training.gan import Stabilizers
 from sr_gan_tf.training.terms import constant
 
 callbacks = keras.callbacks
@@ -51,7 +51,7 @@ def test_save_and_load_of_every_argument(tmp_path):
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, 10)), "sgd",
         [("mae", 0.5), (CONTENT_LOSSES["Charbonnier"](1e-2), keras.optimizers.schedules.CosineDecay(1.0, 5))],
         ("Hinge", 0.1), features=[constant("matching", FEATURE_LOSSES["FeatureMatching"]())],
-        penalties=[constant("r1", PENALTIES["R1"](), 2.0)], stabilisers=Stabilisers(discriminator_steps=2),
+        penalties=[constant("r1", PENALTIES["R1"](), 2.0)], stabilizers=Stabilizers(discriminator_steps=2),
         metrics=["ssim_y"], steps_per_execution=2,
     )  # fmt: skip
     trainer.fit(dataset(4), verbose=0)
@@ -59,7 +59,7 @@ def test_save_and_load_of_every_argument(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert [term.name for term in loaded.content] == [term.name for term in trainer.content]
     assert loaded.content[1].loss.get_config() == trainer.content[1].loss.get_config()
-    assert loaded.stabilisers == trainer.stabilisers
+    assert loaded.stabilizers == trainer.stabilizers
     assert loaded.steps_per_execution == 2
     trainer.fit(dataset(4), verbose=0)
     loaded.fit(dataset(4), verbose=0)

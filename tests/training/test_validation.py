@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from skimage import data as photographs
 
-from sr_gan_tf.config import Data, Experiment, Source, parse_experiment
+from sr_gan_tf.config import Data, Experiment, SourceSpec, parse_experiment
 from sr_gan_tf.data.overlap import refuse_shared_pictures
 from sr_gan_tf.data.pipeline import validation_pictures
 from sr_gan_tf.errors import InputError, Unavailable
@@ -83,7 +83,7 @@ def test_fit_and_evaluate_agree_on_a_grey_picture(channels, tmp_path):
     grey = photographs.camera()[:128, :128]
     write_image(tmp_path / "grey.png", grey if channels == 1 else np.repeat(grey[..., None], 3, axis=2))
     pictures = validation_pictures(
-        Data(train=(Source("SamplePhotographs"),), validation=(Source("Folder", {"path": str(tmp_path)}),)), 2
+        Data(train=(SourceSpec("SamplePhotographs"),), validation=(SourceSpec("Folder", {"path": str(tmp_path)}),)), 2
     )
     enlarge = functools.partial(imresize, scale=2)
     trained = validation.means(pictures, enlarge, 2, ["psnr_y", "ssim_y", "gmsd"])
@@ -166,8 +166,8 @@ def test_each_stage_has_its_own_best():
 
 def sources(train, valid) -> Data:
     return Data(
-        train=tuple(Source("Folder", {"path": str(path)}) for path in train),
-        validation=(Source("Folder", {"path": str(valid)}),),
+        train=tuple(SourceSpec("Folder", {"path": str(path)}) for path in train),
+        validation=(SourceSpec("Folder", {"path": str(valid)}),),
     )
 
 
@@ -196,7 +196,7 @@ def test_a_validation_picture_that_is_trained_on_is_refused(tmp_path):
 )  # fmt: skip
 def test_splits_of_one_data_set(train, valid, refused):
     def of(split):
-        return (Source("TFDS", {"name": "tf_flowers", "split": split}),)
+        return (SourceSpec("TFDS", {"name": "tf_flowers", "split": split}),)
 
     data = Data(train=of(train), validation=of(valid))
     if refused:

@@ -32,7 +32,7 @@ STEP_SHAPE = (16, 96, 96, 3)
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
+class Task:
     """One row to measure; plain data, since it is handed to a process of its own.
 
     Args:
@@ -61,7 +61,7 @@ class Job:
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> "Job":
+    def from_json(cls, text: str) -> "Task":
         raw = json.loads(text)
         network = None if raw["network"] is None else Spec(**raw["network"])
         return cls(**{**raw, "shape": tuple(raw["shape"]), "network": network})
@@ -231,12 +231,12 @@ def _plain_experiment(spec: Spec, scale: int) -> Experiment:
 
 def step_job(
     text: str, shape, compiler: str, precision: str | None, device: str, stage, overrides, data: str | None
-) -> Job:
+) -> Task:
     """The job of one train step; its shape and precision are said in it even where the experiment chose them."""
     label, experiment = step_experiment(text, shape, precision, stage, overrides, data)
     experiment = dataclasses.replace(experiment, jit_compile=compiler == "xla")
     side = experiment.data.patch_size
-    return Job(
+    return Task(
         label=label,
         mode="step",
         shape=(experiment.data.batch_size, side, side, 3),

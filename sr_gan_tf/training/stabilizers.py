@@ -1,4 +1,4 @@
-"""Stabilisers: the settings that keep generator and discriminator in balance.
+"""Stabilizers: the settings that keep generator and discriminator in balance.
 
 Salimans et al. 2016 (arXiv:1606.03498) and Shrivastava et al. 2017 (arXiv:1612.07828).
 """
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 @dataclasses.dataclass(frozen=True)
-class Stabilisers:
+class Stabilizers:
     """Settings that keep the two networks in balance; by default, all are off.
 
     Args:
@@ -40,5 +40,5 @@ class Stabilisers:
         return {name: keras.saving.serialize_keras_object(value) for name, value in fields.items()}
 
     @classmethod
-    def from_config(cls, config: dict) -> "Stabilisers":
+    def from_config(cls, config: dict) -> "Stabilizers":
         return cls(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
