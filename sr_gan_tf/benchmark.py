@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     add_import(parser)
     parser.add_argument(
         "--networks", nargs="+", metavar="NETWORK", default=[],
-        help="catalogue names (SRResNet, SPAN:merged=true), rows of the published table ('MetaGAN conv SSE'), or "
+        help="catalog names (SRResNet, SPAN:merged=true), rows of the published table ('MetaGAN conv SSE'), or "
         "experiment files; NETWORK@N,H,W,C gives it a shape of its own. Default: the published table, or with --data "
         "that experiment",
     )  # fmt: skip
@@ -45,18 +45,18 @@ def _parser() -> argparse.ArgumentParser:
         "--set", dest="overrides", action="append", default=[], metavar="KEY=JSON", help="e.g. data.batch_size=8"
     )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--round-seconds", type=float, default=2.0, help="length of a row's turn, about")
+    parser.add_argument("--round-seconds", type=float, default=2.0, help="approximate length of a turn, in seconds")
     parser.add_argument("--baseline", help="row that the others are compared with; default DUnet where it is there")
     parser.add_argument("--no-peak", dest="peak", action="store_false", help="skip the matrix products")
     parser.add_argument("--profile", type=int, default=0, metavar="COUNT", help="list the costliest operations")
     parser.add_argument(
         "--floor", metavar="TFLOPS,TBYTES", help="least times on a machine of this peak and memory rate, e.g. 989,3.35"
     )
-    parser.add_argument("--peers", metavar="PYTHON", help="PyTorch beside it: the Python of an environment with torch")
+    parser.add_argument("--peers", metavar="PYTHON", help="also measure PyTorch, by this Python")
     parser.add_argument(
         "-o", "--output", action="append", default=[], metavar="FILE", help=f"one of {', '.join(SUFFIXES)}; repeatable"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     return parser
 
 

@@ -31,7 +31,7 @@ SCALE = 4
 def main(argv: list[str] | None = None) -> None:
     """Runs the command with the words of `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.benchmarks.losses", description=__doc__.splitlines()[0])
-    parser.add_argument("--batch-size", type=int, default=16, help="pictures a step (default 16)")
+    parser.add_argument("--batch-size", type=int, default=16, help="pictures per step (default: 16)")
     parser.add_argument("--patch-size", type=int, default=96, help="HR pixels a side (default 96)")
     parser.add_argument("--repeats", type=int, default=7, help="measurements of each loss (default 7)")
     parser.add_argument("--network", choices=("vgg16", "vgg19"), default="vgg16", help="perceptual trunk")

@@ -33,7 +33,7 @@ def benchmark(
         baseline: label of the row that others of the same mode, shape, compiler and precision are compared with.
         peak: whether matrix products are measured in the same turns, for the share of the peak.
         operations: so many of the costliest kinds of operation are listed for each row.
-        peers: the Python of an environment with PyTorch, whose rows are then measured beside ours.
+        peers: the Python of an environment with PyTorch, whose rows are then measured, too.
         say: receives lines for the user.
 
     Raises:

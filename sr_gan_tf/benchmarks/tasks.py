@@ -1,6 +1,6 @@
 """Jobs: what a row of the benchmark's table measures, from what the command line names.
 
-A network is named by its catalogue name, with arguments behind a colon (`MetaGAN:mixer=conv,excitation=cse`), by the
+A network is named by its catalog name, with arguments after a colon (`MetaGAN:mixer=conv,excitation=cse`), by the
 label of a row of the published table, or by an experiment file, which stands for its networks, or in the mode `step`
 for the step of one of its stages. The published table is that of github umzi2/MetaGan: input [2, 3, 512, 512].
 """
@@ -43,7 +43,7 @@ class Task:
         precision: Keras's policy.
         device: `"cpu"` or `"gpu:0"` ...
         network: what to build; None for an experiment's step.
-        experiment: in a step, the experiment's JSON, brought down to its one stage; else "".
+        experiment: in a step, the experiment's JSON, reduced to its one stage; else "".
         real_data: whether the experiment's own pipeline feeds the step.
     """
 
@@ -81,7 +81,7 @@ def parse_network(text: str) -> tuple[str, Spec]:
     for item in _split(arguments):
         key, separator, value = item.partition("=")
         if not separator or not key:
-            raise InputError(f"--networks {text}: expected NAME:KEY=VALUE,KEY=VALUE, found {item!r} behind the colon")
+            raise InputError(f"--networks {text}: expected NAME:KEY=VALUE,KEY=VALUE, found {item!r} after the colon")
         try:
             config[key] = json.loads(value)
         except json.JSONDecodeError:

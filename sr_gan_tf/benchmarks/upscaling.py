@@ -1,4 +1,4 @@
-"""`python -m sr_gan_tf.benchmarks.upscaling`: the upscale command beside its bare network, and beside PyTorch.
+"""`python -m sr_gan_tf.benchmarks.upscaling`: the upscale command compared with its bare network and with PyTorch.
 
 Everything is measured in turns, round by round, since a shared machine is faster in one minute than in the next;
 what counts are the medians and the ratios of one run.
@@ -141,7 +141,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", default="span_x4", help="name, run folder or .keras file")
     parser.add_argument("--size", default="640x360", help="WIDTHxHEIGHT of the original")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--torch", help="the Python of an environment with torch, to measure SPAN in PyTorch beside it")
+    parser.add_argument("--torch", help="the Python of an environment with torch, to measure SPAN in PyTorch, too")
     options = parser.parse_args(argv)
     try:
         width, height = map(int, options.size.split("x"))

@@ -22,7 +22,7 @@ class Decoder:
     """Bytes to (uint8 pixels, uint16 pixels, status); to be called inside a tf.function.
 
     A picture of 16 bits (PNG only) is given as uint16 (H, W, C), any other as uint8, the other one is (0, 0, 0); C is
-    1, 2 (grey and alpha), 3 or 4. A picture that cannot be used has neither, and `status` says why.
+    1, 2 (gray and alpha), 3 or 4. A picture that cannot be used has neither, and `status` says why.
 
     Args:
         max_megapixels: pictures whose header names more are refused before they are decoded.
@@ -33,7 +33,7 @@ class Decoder:
         self.most = int(max_megapixels * 1e6)
 
     def __call__(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        # Zeros behind it, since a slice must not reach beyond a string.
+        # Zeros after it, since a slice must not reach beyond a string.
         header = tf.strings.join([tf.strings.substr(contents, 0, _HEADER), tf.constant(b"\0" * _HEADER)])
         byte = tf.cast(tf.io.decode_raw(tf.strings.substr(header, 0, _HEADER), tf.uint8), tf.int64)
         kind = self._kind(header)

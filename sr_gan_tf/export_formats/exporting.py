@@ -180,8 +180,9 @@ def _all(
     lites = {f"{name}_{kind}.tflite": Lite(kind, side=128) for kind in QUANTIZATIONS}
     onnx_file.check_packages("openvino")  # before anything is written
     ncnn_file.check_package()
-    files = [f"{name}.{kind}" for kind in ("keras", "onnx", "xml", "param", "safetensors")]
-    for file in (*files, *lites):
+    # OpenVINO and ncnn both write a .bin file.
+    files = [f"{name}.{kind}" for kind in ("keras", "onnx", "xml", "bin", "safetensors")]
+    for file in (*files, f"{name}_ncnn.param", f"{name}_ncnn.bin", *lites):
         check_output(to / file, (Path(file).suffix,), overwrite)
     about = model_card.metadata(card, generator)
     writers: dict[str, Callable[[], Agreement]] = {
@@ -195,7 +196,7 @@ def _all(
         "openvino": lambda: openvino_file.write_openvino(
             generator, to / f"{name}.xml", about=about, overwrite=overwrite
         ),
-        "ncnn": lambda: ncnn_file.write_ncnn(generator, to / f"{name}.param", overwrite=overwrite),
+        "ncnn": lambda: ncnn_file.write_ncnn(generator, to / f"{name}_ncnn.param", overwrite=overwrite),
         "safetensors": lambda: pytorch_file.write_pytorch(_any_network(model), to / f"{name}.safetensors"),
     }
     rows: list[Agreement | verification.Refusal] = []

@@ -50,7 +50,7 @@ def fixed_tiling(enlarger: Enlarger, tile: int | None = None, halo: int | str | 
         if reach < field.halo:
             note = (
                 f"tiles reach {reach} pixels beyond their edges instead of {field.halo}, which changed photographs by "
-                f"{error:.2f} grey levels at most; --halo exact changes nothing"
+                f"{error:.2f} gray levels at most; --halo exact changes nothing"
             )
     side = tile or next(
         (
@@ -61,7 +61,7 @@ def fixed_tiling(enlarger: Enlarger, tile: int | None = None, halo: int | str | 
         _tile_within(enlarger, reach, _MEMORY[-1]),
     )
     if not field.finite:
-        # A pixel is blended from two neighbours at most, so tiles are no narrower than two blending zones.
+        # A pixel is blended from two neighbors at most, so tiles are no narrower than two blending zones.
         side = max(side, 2 * reach)
         note = (
             f"pictures with a side above {side + 2 * reach} pixels are cut into tiles that overlap by {2 * reach} "
@@ -105,7 +105,7 @@ class GraphTiles:
         self.border = tiling.border
         self.margin = -(-tiling.halo // self.unit) * self.unit
         self.tile = max(self.unit, tiling.tile[0] // self.unit * self.unit)
-        # Half the width of the zone in which neighbours are blended.
+        # Half the width of the zone in which neighbors are blended.
         self.reach = 0 if tiling.exact else tiling.halo // 2
         self.dtype = finish(tf.zeros((1,), tf.float32)).dtype
 
@@ -219,7 +219,7 @@ class GraphTiles:
         return bounds, tf.clip_by_value(tf.minimum(rising, falling), 0, 1)
 
     def _settled(self, values, carried, axis: int, is_last) -> tuple[tf.Tensor, tf.Tensor]:
-        """What the zone carried over from the neighbour before adds to; and the zone that is carried on."""
+        """What the zone carried over from the neighbor before adds to; and the zone that is carried on."""
         if not self.reach:
             return values, carried
         before = tf.shape(carried)[axis]

@@ -26,7 +26,7 @@ from sr_gan_tf.pictures.reading import read_rgb
 Quantization = Literal["float32", "dynamic", "int8"]
 QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 _CALIBRATION_SIDE = 64
-# Of the 8-bit files, an error that shows a broken conversion and not its grain, in dB.
+# In dB, of 8-bit files: less shows a broken conversion, not rounding.
 _LEAST_PSNR = {"dynamic": 30.0, "int8": 20.0}
 
 
@@ -51,7 +51,7 @@ class Lite:
         if self.side is not None and self.side < 1:
             raise InputError(f"--side {self.side}: expected 1 or more pixels")
         if self.calibration is not None and self.quantization != "int8":
-            raise InputError("--calibration is of use for --quantization int8 only")
+            raise InputError("--calibration has no effect without --quantization int8; add it or remove --calibration")
         if self.calibration is not None:
             calibration_files(self.calibration)
 
@@ -167,7 +167,7 @@ def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The converter writes to the process's standard error beside Python; what it has to say comes as an exception."""
+    """The converter writes to the process's standard error directly; its errors come as exceptions."""
     with tempfile.TemporaryFile() as nowhere, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         before = os.dup(2)

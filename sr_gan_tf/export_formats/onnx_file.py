@@ -144,7 +144,9 @@ def _of_sizes(model) -> list[str]:
 def verify(path: Path, generator: keras.Model, graph: Graph, half: bool) -> verification.Agreement:
     """Runs the file on photographs and compares with the Keras model."""
     name = f"onnx opset {graph.opset} {graph.layout}" + described(graph, half)
-    agreement = verification.compare(name, path, runner(path, graph), generator, sizes_of(graph))
+    agreement = verification.compare(
+        name, path, runner(path, graph), generator, sizes_of(graph), clipped=graph.signature == "uint8"
+    )
     return check_precision(agreement, generator, graph, half)
 
 

@@ -63,7 +63,10 @@ def write_openvino(
         except Exception as error:  # the converter raises whatever its passes raise
             raise InputError(f"{generator.name} cannot be converted to OpenVINO: {one_line(error)[:200]}") from error
         name = f"openvino {graph.layout}" + described(graph, half)
-        agreement = verification.compare(name, written, runner(written, graph), generator, sizes_of(graph))
+        clipped = graph.signature == "uint8"
+        agreement = verification.compare(
+            name, written, runner(written, graph), generator, sizes_of(graph), clipped=clipped
+        )
         check_precision(agreement, generator, graph, half)
         with replacing(weights_path) as temporary_weights:
             temporary.write_bytes(written.read_bytes())

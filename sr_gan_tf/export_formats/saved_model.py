@@ -43,7 +43,7 @@ class Serving:
 
 
 def write_saved_model(generator: Generator, folder: Path, card: dict, serving: Serving) -> verification.Agreement:
-    """Writes `folder/<version>/`, whole or not at all, and the server's settings beside it where there are none.
+    """Writes `folder/<version>/`, complete or not at all, and the server's settings next to it if there are none.
 
     Raises:
         InputError: the version exists, or what was written doesn't give the model's pictures.
@@ -84,7 +84,7 @@ def write_saved_model(generator: Generator, folder: Path, card: dict, serving: S
 
 
 def verify(folder: Path, generator: keras.Model, tiling: Tiling) -> verification.Agreement:
-    """Every signature beside `model.predict`, on pictures of three sizes and one that is cut into tiles."""
+    """Compares every signature with `model.predict`, on pictures of three sizes and one that is cut into tiles."""
     loaded = tf.saved_model.load(str(folder))
     endpoints = loaded.signatures
 
@@ -128,4 +128,4 @@ def _within_a_level(name: str, found: np.ndarray, wanted: np.ndarray) -> None:
         raise InputError(f"{name}: gave pictures of {found.shape}, expected {wanted.shape}; nothing was written")
     worst = int(np.abs(found.astype(int) - wanted).max())
     if worst > 1:
-        raise InputError(f"{name}: its pictures differ from the model's by {worst} grey levels; nothing was written")
+        raise InputError(f"{name}: its pictures differ from the model's by {worst} gray levels; nothing was written")

@@ -61,7 +61,7 @@ def new_version(folder: Path, version: int | None = None) -> Iterator[tuple[Path
     number = version if version is not None else max(known, default=0) + 1
     final = folder / str(number)
     if number in known or final.exists():
-        raise InputError(f"{final} is there already and is never overwritten; leave --version out for the next one")
+        raise InputError(f"{final} already exists and is never overwritten; remove --version to write the next one")
     temporary = folder / f".{number}.{os.getpid()}.tmp"
     is_new = not folder.exists()
     try:

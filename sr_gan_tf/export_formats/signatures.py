@@ -1,4 +1,4 @@
-"""The module that a SavedModel is written from: a generator behind the signatures of a model server.
+"""The module that a SavedModel is written from: a generator with the signatures of a model server.
 
 `serving_default` and `float` take tensors, `encoded` takes the bytes of picture files, each of any size: the loop
 over tiles is part of the graph (graph_tiles.py). Nothing but stock operations of TensorFlow is used, so that a model
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from sr_gan_tf.export_formats.decoding import Decoder
 from sr_gan_tf.export_formats.graph_tiles import GraphTiles, rounded
-from sr_gan_tf.export_formats.transparency import extended_colours
+from sr_gan_tf.export_formats.transparency import extended_colors
 from sr_gan_tf.inference.tiling import Tiling
 from sr_gan_tf.resampling import imresize_tf
 
@@ -112,15 +112,15 @@ class Served:
         return output, status
 
     def _png(self, picture: tf.Tensor) -> tf.Tensor:
-        """(H, W, 1 to 4) pixels, enlarged, as PNG; grey stays grey, alpha is enlarged by bicubic interpolation."""
+        """(H, W, 1 to 4) pixels, enlarged, as PNG; gray stays gray, alpha is enlarged by bicubic interpolation."""
         channels = tf.shape(picture)[2]
         is_grey, has_alpha = channels <= 2, tf.equal(channels % 2, 0)
-        colours = picture[..., : channels - tf.cast(has_alpha, tf.int32)]
+        colors = picture[..., : channels - tf.cast(has_alpha, tf.int32)]
         alpha = picture[..., -1:]
-        colours = tf.cond(has_alpha, lambda: extended_colours(colours, alpha[..., 0]), lambda: colours)
-        colours = tf.cond(is_grey, lambda: tf.concat([colours[..., :1]] * 3, axis=2), lambda: colours)
-        colours = tf.ensure_shape(colours, (None, None, 3))
-        enlarged = self.enlarge[picture.dtype](colours[None], is_grey)[0]
+        colors = tf.cond(has_alpha, lambda: extended_colors(colors, alpha[..., 0]), lambda: colors)
+        colors = tf.cond(is_grey, lambda: tf.concat([colors[..., :1]] * 3, axis=2), lambda: colors)
+        colors = tf.ensure_shape(colors, (None, None, 3))
+        enlarged = self.enlarge[picture.dtype](colors[None], is_grey)[0]
         enlarged = tf.cond(is_grey, lambda: enlarged[..., :1], lambda: enlarged)
         enlarged = tf.cond(
             has_alpha, lambda: tf.concat([enlarged, self._enlarged_alpha(alpha[None])[0]], axis=2), lambda: enlarged
@@ -139,7 +139,7 @@ def _three_channels(images: tf.Tensor) -> tf.Operation:
     # Behind a placeholder's back: of its declared shape the optimizer would conclude that nothing can be wrong.
     shape = tf.shape(tf.raw_ops.PlaceholderWithDefault(input=images, shape=tf.TensorShape(None)))
     message = tf.strings.format(
-        "images: expected shape (N, H, W, 3), found {}; drop the alpha channel, repeat a grey one", shape
+        "images: expected shape (N, H, W, 3), found {}; drop the alpha channel, repeat a gray one", shape
     )
     fits = tf.logical_and(tf.equal(tf.size(shape), 4), tf.equal(shape[-1], 3))
     return tf.debugging.Assert(fits, [message])

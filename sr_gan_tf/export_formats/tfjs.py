@@ -25,11 +25,11 @@ ENVIRONMENT = "python3.11 -m venv tfjs && tfjs/bin/pip install tensorflowjs==4.2
 def write_tfjs(generator: keras.Model, folder: Path, python: str | Path | None) -> verification.Agreement:
     """Writes a folder with `model.json` and its weights: `images` (N, H, W, 3) float32 in [0, 1] to `outputs`.
 
-    What the converter was given is compared with the Keras model here; JavaScript itself runs where it is used
-    (`docs/export.md`, and a long test under Node).
+    The graph that the converter gets is compared with the Keras model here; a long test runs the result under Node
+    (`docs/export.md`).
 
     Raises:
-        InputError: no Python with the converter was named, it fails, or the folder is there already.
+        InputError: no Python with the converter was named, it fails, or the folder already exists.
     """
     if python is None:
         raise InputError(
@@ -37,7 +37,7 @@ def write_tfjs(generator: keras.Model, folder: Path, python: str | Path | None) 
             f"{ENVIRONMENT}; then say --tfjs-python tfjs/bin/python"
         )
     if folder.exists():
-        raise InputError(f"{folder} is there already; choose another name")
+        raise InputError(f"{folder} already exists; choose another name")
     with tempfile.TemporaryDirectory() as scratch, writing(folder):
         saved, converted = Path(scratch) / "saved_model", Path(scratch) / "converted"
         _write_frozen(generator, saved)

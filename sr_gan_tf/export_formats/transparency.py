@@ -1,4 +1,4 @@
-"""Colours behind transparent pixels inside a graph: `inference/alpha.py` for a server without Python."""
+"""Colors behind transparent pixels inside a graph: `inference/alpha.py` for a server without Python."""
 
 import tensorflow as tf
 
@@ -6,8 +6,8 @@ import tensorflow as tf
 _LEVELS = 16
 
 
-def extended_colours(pixels: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
-    """`pixels` (H, W, C) with the colours of those whose `alpha` (H, W) is 0 replaced by their visible neighbours'."""
+def extended_colors(pixels: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
+    """`pixels` (H, W, C) with the colors of those whose `alpha` (H, W) is 0 replaced by their visible neighbors'."""
     visible = alpha > 0
     is_needed = tf.logical_and(tf.reduce_any(visible), tf.logical_not(tf.reduce_all(visible)))
     return tf.cond(is_needed, lambda: _extended(pixels, visible), lambda: pixels)
@@ -22,10 +22,10 @@ def _extended(pixels: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
         levels.append((tf.math.divide_no_nan(sums, counts), tf.cast(counts > 0, tf.float32)))
     filled = levels.pop()[0]
     while levels:
-        colours, seen = levels.pop()
-        size = tf.shape(colours)
+        colors, seen = levels.pop()
+        size = tf.shape(colors)
         wider = tf.repeat(tf.repeat(filled, 2, axis=0), 2, axis=1)[: size[0], : size[1]]
-        filled = tf.where(seen > 0, colours, wider)
+        filled = tf.where(seen > 0, colors, wider)
     return tf.where(visible[..., None], pixels, tf.cast(tf.round(filled), pixels.dtype))
 
 

@@ -1,4 +1,4 @@
-"""What an export is judged by: its pictures beside the Keras model's, and its milliseconds."""
+"""Compares an export with the Keras model: its pictures, and its milliseconds."""
 
 import dataclasses
 import statistics
@@ -21,7 +21,7 @@ SIZES = ((1, 64, 64), (4, 33, 40), (1, 61, 37))
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """An exported file beside the Keras model.
+    """An exported file compared with the Keras model.
 
     Attributes:
         format: name of the format, with what distinguishes it.
@@ -76,6 +76,7 @@ def compare(
     generator: keras.Model,
     sizes: Sequence[tuple[int, int, int]] = SIZES,
     border: int = 0,
+    clipped: bool = False,
 ) -> Agreement:
     """Runs an export on photographs of several sizes and batches.
 
@@ -86,6 +87,7 @@ def compare(
         generator: the Keras model.
         sizes: (N, H, W) of each batch; the first one's is also what is timed.
         border: pixels by which the export continues pictures beyond their edges.
+        clipped: whether the export gives values in [0, 1] only, so that the model's are clipped for the difference.
     """
     worst, squares, count = 0.0, 0.0, 0
     for size in sizes:
@@ -93,6 +95,7 @@ def compare(
         wanted, found = reference(generator, pictures, border), run(pictures)
         if found.shape != wanted.shape:
             raise InputError(f"{name}: gave {found.shape} for pictures of {size}, expected {wanted.shape}; not written")
+        wanted = np.clip(wanted, 0, 1) if clipped else wanted
         worst = max(worst, float(np.abs(found - wanted).max()))
         squares += float(np.square(np.clip(found, 0, 1) - np.clip(wanted, 0, 1), dtype=np.float64).sum())
         count += wanted.size

@@ -32,28 +32,37 @@ def msrresnet(network: Network, weights: State) -> State:
 
 
 def rrdbnet(network: Network, weights: State) -> State:
-    """`RRDBNet` of BasicSR and Real-ESRGAN, at x4, and at x2 and x1 through a pixel unshuffle."""
-    forms = {
-        "unshuffle=false": not network.unshuffle,
-        "inner_skips=true": network.inner_skips,
-        "scale=8": network.scale == 8,
-    }
-    other = [name for name, is_other in forms.items() if is_other]
-    if other:
-        raise InputError(f"RRDBNet: {', '.join(other)}, which BasicSR's network does not have")
-    state = conv_state(weights, "first_conv", "conv_first")
-    first = state["conv_first.weight"]
-    fold = round((first.shape[1] / 3) ** 0.5)
-    state["conv_first.weight"] = channels_first(first, fold, axis=1)
+    """`RRDBNet` of BasicSR and Real-ESRGAN; with inner skips ESRGAN+, whose published layers have numbers."""
+    ups = sum(path.startswith("up") and path.endswith("_conv/kernel") for path in weights)
+    if network.inner_skips:
+        last = 3 * ups + 4
+        body, dense_conv = f"model.1.sub.{network.num_blocks}", "model.1.sub.{block}.RDB{dense}.conv{part}.0"
+        names = {
+            "first_conv": "model.0",
+            "body_conv": body,
+            "hr_conv": f"model.{last - 2}",
+            "last_conv": f"model.{last}",
+        }
+        names |= {f"up{stage}_conv": f"model.{3 * stage}" for stage in range(1, ups + 1)}
+    else:
+        dense_conv = "body.{block}.rdb{dense}.conv{part}"
+        names = {"first_conv": "conv_first", "body_conv": "conv_body", "hr_conv": "conv_hr", "last_conv": "conv_last"}
+        names |= {f"up{stage}_conv": f"conv_up{stage}" for stage in range(1, ups + 1)}
+    state: State = {}
+    for name, target in names.items():
+        state |= conv_state(weights, name, target)
+    first = f"{names['first_conv']}.weight"
+    fold = round((state[first].shape[1] / 3) ** 0.5)
+    state[first] = channels_first(state[first], fold, axis=1)
     for block in range(network.num_blocks):
         for dense in (1, 2, 3):
+            own = f"block{block + 1}_dense{dense}"
             for part in range(1, 6):
-                name = f"block{block + 1}_dense{dense}_conv{part}"
-                state |= conv_state(weights, name, f"body.{block}.rdb{dense}.conv{part}")
-    state |= conv_state(weights, "body_conv", "conv_body")
-    for stage in (1, 2):
-        state |= conv_state(weights, f"up{stage}_conv", f"conv_up{stage}")
-    return state | conv_state(weights, "hr_conv", "conv_hr") | conv_state(weights, "last_conv", "conv_last")
+                target = dense_conv.format(block=block, dense=dense, part=part)
+                state |= conv_state(weights, f"{own}_conv{part}", target)
+            if network.inner_skips:
+                state |= conv_state(weights, f"{own}_skip", f"model.1.sub.{block}.RDB{dense}.conv1x1")
+    return state
 
 
 def compact(network: Network, weights: State) -> State:

@@ -13,7 +13,7 @@ class Family:
     """How the published PyTorch networks of one kind become ours.
 
     Args:
-        class_name: ours, in the catalogue of generators or discriminators.
+        class_name: ours, in the catalog of generators or discriminators.
         read: state to (our constructor's arguments, {path in `network.weights`: array}); raises KeyError for a key
             that is missing.
         keys: a state that has all of them is of this family.

@@ -180,7 +180,7 @@ def _blocks_first(array: np.ndarray, scale: int, axis: int = 0) -> np.ndarray:
 
 
 def _scale_of(kernel: np.ndarray, channels: int = 3) -> int:
-    """Enlargement by the pixel shuffle behind this convolution, of which `channels` are left."""
+    """Enlargement by the pixel shuffle after this convolution, of which `channels` are left."""
     scale = round((len(kernel) / channels) ** 0.5)
     if len(kernel) != channels * scale**2:
         raise ValueError(f"{len(kernel)} channels before the pixel shuffle do not make pictures of {channels} channels")

@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("name")
     for one in (publish, measure):
         add_import(one)
-        one.add_argument("--beside", action="append", default=[], metavar="LABEL=MODEL", help="measured beside it")
+        one.add_argument("--beside", action="append", default=[], metavar="LABEL=MODEL", help="measured for comparison")
     for one in (verify, publish, measure):
         help = "test set with given LR: FOLDER holds x4/HR and x4/LR (or those of its scale)"
         one.add_argument("--data", action="append", default=[], metavar="NAME=FOLDER", help=help)

@@ -24,7 +24,7 @@ class Card:
         parameters: of the network as it ships (merged).
         experiments: files in the repository that made it, in order.
         steps: generator updates in all.
-        hours: of training on two cores, other work beside it.
+        hours: of training on two cores, with other work running.
         data: what it was trained on, with the licences.
         licence: of the weights.
         limits: what it is not good for.

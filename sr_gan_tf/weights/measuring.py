@@ -29,7 +29,7 @@ def publish(model: str, about: Card, data: Sequence[str], beside: Sequence[str] 
         model: run folder, `.keras` file, or `A:0.3,B:0.7` for the weighted mean of several's weights.
         about: a card without its measured parts.
         data: test sets, NAME=FOLDER.
-        beside: LABEL=MODEL, measured beside it for comparison.
+        beside: LABEL=MODEL, measured for comparison.
     """
     network = _generator(model)
     with replacing(about.weights) as temporary:

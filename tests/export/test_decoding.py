@@ -9,7 +9,7 @@ from files import COLOUR, HEIGHT, RGBA, WIDTH, damaged, encoded, files
 from PIL import Image
 
 from sr_gan_tf.export_formats.decoding import ANIMATED, DAMAGED, EMPTY, UNKNOWN, Decoder
-from sr_gan_tf.export_formats.transparency import extended_colours
+from sr_gan_tf.export_formats.transparency import extended_colors
 from sr_gan_tf.inference import alpha
 from sr_gan_tf.pictures.reading import read_image
 
@@ -92,7 +92,7 @@ def test_ten_thousand_damaged_files(decode):
 
 def test_colours_behind_transparent_pixels():
     extend = tf.function(
-        extended_colours,
+        extended_colors,
         autograph=False,
         input_signature=[tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((None, None), tf.uint8)],
     )

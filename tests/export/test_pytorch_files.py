@@ -33,6 +33,8 @@ SPANS = {
 OTHERS = {
     "RRDBNet_x4": ("RRDBNet", {"scale": 4, "growth": 32}, "ESRGAN"),
     "RRDBNet_x2": ("RRDBNet", {"scale": 2, "growth": 32}, "ESRGAN"),
+    "RRDBNet_x1": ("RRDBNet", {"scale": 1, "growth": 32, "unshuffle": False}, "ESRGAN"),
+    "RRDBNet_plus": ("RRDBNet", {"scale": 4, "growth": 32, "inner_skips": True}, "ESRGAN"),
     "Compact": ("Compact", {}, "Compact"),
     "Compact_leaky": ("Compact", {"activation": "leaky_relu"}, "Compact"),
     "Compact_relu": ("Compact", {"activation": "relu", "scale": 2}, "Compact"),

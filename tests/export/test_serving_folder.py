@@ -119,14 +119,18 @@ def test_the_card_of_a_shipped_model_carries_its_own(tmp_path, generator, monkey
 
 def test_a_mismatch_stops_the_export(generator, tmp_path, monkeypatch):
     merged = generator.for_inference()
-    monkeypatch.setattr(saved_model.verification, "reference", lambda model, pictures: model(pictures).numpy() + 1e-4)
+    monkeypatch.setattr(
+        saved_model.verification, "reference", lambda model, pictures, border=0: model(pictures).numpy() + 1e-4
+    )
     monkeypatch.setattr(saved_model.Served, "write", lambda self, folder: merged)
     monkeypatch.setattr(saved_model.tf.saved_model, "load", lambda folder: _Loaded(merged))
     with pytest.raises(InputError, match=r"differ from the model's by 0.0001"):
         export(generator, tmp_path / "model")
-    monkeypatch.setattr(saved_model.verification, "reference", lambda model, pictures: model(pictures).numpy())
+    monkeypatch.setattr(
+        saved_model.verification, "reference", lambda model, pictures, border=0: model(pictures).numpy()
+    )
     monkeypatch.setattr(saved_model.tf.saved_model, "load", lambda folder: _Loaded(merged, wrong_levels=2))
-    with pytest.raises(InputError, match="by 2 grey levels"):
+    with pytest.raises(InputError, match="by 2 gray levels"):
         export(generator, tmp_path / "model")
     assert not (tmp_path / "model").exists()
 
