@@ -1,6 +1,7 @@
 """Files from strangers: no model file runs code, no experiment leaves its folder, no picture brings the reader down."""
 
 import base64
+import functools
 import io
 import json
 import os
@@ -20,7 +21,7 @@ from sr_gan_tf import models
 from sr_gan_tf.config import parse_experiment
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.pictures.reading import read_frames
-from sr_gan_tf.training.assembly import _source
+from sr_gan_tf.training.initial_weights import _source
 from sr_gan_tf.upscale import main as upscale
 
 
@@ -43,7 +44,7 @@ def trace(tmp_path):
 
 def refuse(path, said: str) -> None:
     """Neither the one door nor a stage's initial weights take the file, in one line."""
-    for door in (models.load, _source):
+    for door in (models.load, functools.partial(_source, role="generator")):
         with pytest.raises(InputError) as error:
             door(str(path))
         assert said in str(error.value)
