@@ -100,7 +100,8 @@ def test_models_beside_the_interpolations(model, pictures, tmp_path, capsys):
     ]  # fmt: skip
     means = data["sets"][0]["means"]
     assert means["small"] == means["twin"]
-    assert means["small"]["psnr_y_crop2"] < means["bicubic"]["psnr_y_crop2"]
+    # Untrained, it is its bicubic skip and a little noise.
+    assert means["nearest"]["psnr_y_crop2"] < means["small"]["psnr_y_crop2"] != means["bicubic"]["psnr_y_crop2"]
     assert means["small"]["ms_ssim_y_crop2"] is None  # no picture is large enough for five scales
     assert data["models"][2]["parameters"] == parameters(keras.models.load_model(model))
     assert data["models"][0]["parameters"] is None
@@ -198,7 +199,7 @@ def broken(tmp_path, pictures):
         (["--scale", "2", "--data", "a/b=SET"], "expected NAME=FOLDER"),
         (["--scale", "2", "--data", "set=TMP/none"], "no folder"),
         (["--scale", "2", "--data", "set=SET", "--data", "set=SET"], "not all different"),
-        (["--scale", "2", "--data", "set=SET", "--lr", "folder"], "no folder LR beside HR"),
+        (["--scale", "2", "--data", "set=SET", "--lr", "folder"], "no folder LR next to HR"),
         (["--scale", "2", "--data", "pairs=TMP/pairs", "--lr", "folder"], "needs 20x20"),
         (["--scale", "2", "--data", "damaged=TMP/damaged"], "a.png"),
         (["--scale", "2", "--data", "tiny=TMP/tiny"], "nothing of it is left"),
