@@ -13,6 +13,7 @@ import numpy as np
 from keras import layers
 
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.layers.bicubic import BicubicEnlargement
 from sr_gan_tf.layers.bilinear import BilinearEnlargement
 from sr_gan_tf.layers.channel_affine import ChannelAffine
 from sr_gan_tf.layers.gate import SiLU, SymmetricGate
@@ -205,6 +206,22 @@ def _bilinear(layer: BilinearEnlargement, given: Sequence[str], name: str) -> li
     return [_line("Interp", given, name, {0: _BILINEAR, 1: float(layer.scale), 2: float(layer.scale)})]
 
 
+def _bicubic(layer: BicubicEnlargement, given: Sequence[str], name: str) -> list[Line]:
+    """Edges replicated, then a convolution to the pixels of a block, then a pixel shuffle."""
+    if layer.scale == 1:
+        return [_line("Noop", given, name)]
+    kernel = channels_first(conv(layer._kernel(3)), layer.scale)
+    size = kernel.shape[-1]
+    sides = dict.fromkeys(range(4), size // 2)
+    values = {0: len(kernel), 1: size, 11: size, 2: 1, 12: 1, 3: 1, 4: 0, 14: 0, 5: 0, 6: kernel.size}
+    line, _ = _line("Convolution", [f"{name}_padded"], f"{name}_block", values)
+    return [
+        _line("Padding", given, f"{name}_padded", {**sides, 4: 1}),
+        (line, _kernel(kernel, half=False)),
+        _line("PixelShuffle", [f"{name}_block"], name, {0: layer.scale, 1: 0}),
+    ]
+
+
 def _affine_layer(layer: ChannelAffine, given: Sequence[str], name: str) -> list[Line]:
     return [_affine(given, name, *(weight.numpy() for weight in layer.weights))]
 
@@ -224,4 +241,5 @@ _WRITERS = {
     layers.Activation: _activation,
     layers.UpSampling2D: _enlargement,
     BilinearEnlargement: _bilinear,
+    BicubicEnlargement: _bicubic,
 }

@@ -31,7 +31,15 @@ LAYOUTS = {
 # Arguments that a published network does not have, with what it does instead.
 _PLAIN: dict = {"value_range": [0.0, 1.0], "ending": None}
 _PUBLISHED: dict[str, dict] = {
-    "SharedResidual": {"scale": 4, "num_uses": 4, "normalization": "published", "value_range": [-1.0, 1.0]},
+    "Compact": {"bicubic_skip": False},
+    "MSRResNet": {"bicubic_skip": False},
+    "SharedResidual": {
+        "bicubic_skip": False,
+        "scale": 4,
+        "num_uses": 4,
+        "normalization": "published",
+        "value_range": [-1.0, 1.0],
+    },
     "UNetDiscriminator": {**_PLAIN, "skip_connections": True},
     "DUnet": _PLAIN,
     "MetaGAN": {**_PLAIN, "head_size": 32},

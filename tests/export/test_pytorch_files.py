@@ -41,9 +41,9 @@ OTHERS = {
     "RRDBNet_x2": ("RRDBNet", {"scale": 2, "growth": 32}, "ESRGAN"),
     "RRDBNet_x1": ("RRDBNet", {"scale": 1, "growth": 32, "unshuffle": False}, "ESRGAN"),
     "RRDBNet_plus": ("RRDBNet", {"scale": 4, "growth": 32, "inner_skips": True}, "ESRGAN"),
-    "Compact": ("Compact", {}, "Compact"),
-    "Compact_leaky": ("Compact", {"activation": "leaky_relu"}, "Compact"),
-    "Compact_relu": ("Compact", {"activation": "relu", "scale": 2}, "Compact"),
+    "Compact": ("Compact", {"bicubic_skip": False}, "Compact"),
+    "Compact_leaky": ("Compact", {"activation": "leaky_relu", "bicubic_skip": False}, "Compact"),
+    "Compact_relu": ("Compact", {"activation": "relu", "scale": 2, "bicubic_skip": False}, "Compact"),
 }
 
 
@@ -98,7 +98,7 @@ def test_span_is_folded_exactly(name, tmp_path):
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
 def test_other_activations_are_constant_slopes(activation, tmp_path):
-    network = calm(tiny_generator("Compact", activation=activation))
+    network = calm(tiny_generator("Compact", activation=activation, bicubic_skip=False))
     export(network, tmp_path / "x.pth")
     again = load_pytorch(tmp_path / "x.pth")
     assert again.activation == "prelu"
@@ -144,9 +144,13 @@ def test_the_discriminator_of_a_run(tmp_path, monkeypatch, capsys):
     [
         (lambda: span(num_blocks=2), "num_blocks is 2, but the published network has 6"),
         (lambda: span(input_mean=[0.5, 0.5, 0.5]), "layer normalize subtracts input_mean"),
+        (lambda: tiny_generator("Compact"), "Compact: bicubic_skip is True, but the published network has False"),
         (lambda: tiny_generator("SRResNet"), "SRResNet has no published PyTorch layout; networks that have one: SPAN"),
-        (lambda: tiny_generator("MSRResNet", scale=6), "MSRResNet: scale 6"),
-        (lambda: tiny_generator("SharedResidual"), "SharedResidual: scale is 2, but the published network has 4"),
+        (lambda: tiny_generator("MSRResNet", scale=6, bicubic_skip=False), "MSRResNet: scale 6"),
+        (
+            lambda: tiny_generator("SharedResidual", bicubic_skip=False),
+            "SharedResidual: scale is 2, but the published network has 4",
+        ),
         (lambda: DISCRIMINATORS["UNetDiscriminator"](filters=4, skip_connections=False), "skip_connections"),
         (lambda: DISCRIMINATORS["DUnet"](filters=8, value_range=[-1, 1]), "value_range"),
     ],
@@ -161,7 +165,7 @@ def test_what_a_published_layout_cannot_hold(network, message, tmp_path, capsys)
 
 
 def test_weights_beyond_half_precision_are_refused(tmp_path):
-    network = tiny_generator("Compact")
+    network = tiny_generator("Compact", bicubic_skip=False)
     layer = network.get_layer("conv0")
     layer.set_weights([weight * 1e7 for weight in layer.get_weights()])
     with pytest.raises(InputError, match=r"--half: body\.0\.weight has values beyond"):
