@@ -69,7 +69,7 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
-    """A temporary name beside `path` (same ending) that takes its place when the block ends well.
+    """A temporary name in the folder of `path` (same ending) that takes its place when the block ends well.
 
     Args:
         path: the file to be written.
@@ -207,12 +207,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def check_output(path: Path, suffixes: Sequence[str], overwrite: bool, option: str = "") -> None:
-    """Refuses the name of a file before the work for it begins: of another kind, a folder's, or there already.
+    """Refuses the name of a file before the work for it begins: of another kind, of a folder, or of a file that exists.
 
     Args:
         path: the file to be written.
         suffixes: what its name may end in.
-        overwrite: whether a file that is there may be replaced.
+        overwrite: whether an existing file may be replaced.
         option: of the command line that named it, for the message.
     """
     said = f"{option} {path}".lstrip()
@@ -224,7 +224,7 @@ def check_output(path: Path, suffixes: Sequence[str], overwrite: bool, option: s
         if path.is_dir():
             raise InputError(f"{said} is a folder; give the name of a file")
         if path.exists() and not overwrite:
-            raise InputError(f"{path} is there already; choose another name, or say --overwrite")
+            raise InputError(f"{path} already exists; pass --overwrite or choose another name")
 
 
 def try_folder(path: Path) -> None:

@@ -21,7 +21,7 @@ def _arguments() -> argparse.ArgumentParser:
     add_import(parser)
     parser.add_argument("inputs", nargs="+", help="pictures, folders (searched through), patterns, or - for stdin")
     where = parser.add_argument_group("results")
-    where.add_argument("-o", "--output", help="a file, a folder, or - for stdout; default: beside the originals")
+    where.add_argument("-o", "--output", help="a file, a folder, or - for stdout; default: next to the originals")
     where.add_argument("--name", help="file name, e.g. '{stem}_{model}_x{scale}'; also {width}, {height}, {suffix}")
     where.add_argument(
         "--format", help="png, jpg, webp, tif, bmp, avif, gif, heic or jxl; default: as the output or original"
@@ -29,8 +29,8 @@ def _arguments() -> argparse.ArgumentParser:
     where.add_argument("--quality", type=int, default=95, help="1 to 100; 100 is lossless in WebP and JPEG XL")
     where.add_argument("--compression", choices=("fast", "small"), default="fast", help="of PNG and TIFF")
     where.add_argument("--overwrite", action="store_true", help="replace existing files")
-    where.add_argument("--skip-existing", action="store_true", help="leave pictures out whose result exists")
-    where.add_argument("--strip", action="store_true", help="leave ICC profile, EXIF, XMP, IPTC and resolution out")
+    where.add_argument("--skip-existing", action="store_true", help="skip pictures whose result exists")
+    where.add_argument("--strip", action="store_true", help="write no ICC profile, EXIF, XMP, IPTC or resolution")
     where.add_argument("--compare", action="store_true", help="write NAME_compare.png: nearest, bicubic, ours")
     how = parser.add_argument_group("networks")
     how.add_argument(
@@ -39,7 +39,7 @@ def _arguments() -> argparse.ArgumentParser:
         help=f"name, run folder, .keras file or SavedModel; A:0.7,B:0.3 mixes weights; several make a chain; "
         f"default: {DEFAULT_MODEL} for clean pictures, another for JPEGs of low quality and noise",
     )
-    how.add_argument("--passes", type=int, default=1, help="go through the network so many times")
+    how.add_argument("--passes", type=int, default=1, help="how often a picture goes through the network")
     how.add_argument("--ensemble", action="store_true", help="mean over eight flips and turns, eight times the work")
     how.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     size = parser.add_argument_group("size and look")
@@ -49,13 +49,13 @@ def _arguments() -> argparse.ArgumentParser:
     size.add_argument("--max-side", type=int, help="final length of the longer side in pixels")
     size.add_argument("--short-side", type=int, help="final length of the shorter side in pixels")
     size.add_argument("--seamless", action="store_true", help="for textures: opposite edges continue each other")
-    size.add_argument("--match-color", action="store_true", help="keep the original's colours at low frequencies")
+    size.add_argument("--match-color", action="store_true", help="keep the original's colors at low frequencies")
     work = parser.add_argument_group("work")
-    work.add_argument("--tile", type=int, help="pixels of the original a side of a tile; default: by free memory")
+    work.add_argument("--tile", type=int, help="side of a tile in pixels of the original; default: by free memory")
     work.add_argument("--halo", type=halo_argument, help="exact, or pixels around a tile")
-    work.add_argument("--workers", type=int, default=2, help="pictures that are written at once beside the network")
-    work.add_argument("--max-megapixels", type=float, default=MAX_MEGAPIXELS, help="larger originals are refused")
-    work.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
+    work.add_argument("--workers", type=int, default=2, help="maximum number of pictures written at once")
+    work.add_argument("--max-megapixels", type=float, default=MAX_MEGAPIXELS, help="refuse larger originals")
+    work.add_argument("--dry-run", action="store_true", help="print what would be done, and stop")
     return parser
 
 

@@ -113,9 +113,9 @@ def script(repository, name):
     ("name", "words", "message"),
     [
         ("degraded_strip", ["picture.jpg"], "expected a name that ends in .png"),
-        ("degraded_strip", ["there.png"], "is there already"),
+        ("degraded_strip", ["there.png"], "already exists"),
         ("readme_strip", ["other", "new.png"], "give as PHOTOS the folder of the training photographs, with valid/"),
-        ("readme_strip", ["other", "there.png"], "is there already"),
+        ("readme_strip", ["other", "there.png"], "already exists"),
         ("block_signals", ["span_x4", "."], "give as PHOTOS the folder with valid/"),
         ("block_signals", ["compact.keras", "other"], "has no blocks to look at; give a SPAN"),
     ],

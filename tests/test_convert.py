@@ -56,7 +56,7 @@ def test_default_name_and_overwriting(model):
     network = convert(path)
     output = path.with_suffix(".keras")
     before = output.read_bytes()
-    with pytest.raises(InputError, match="is there already; choose another name, or say --overwrite"):
+    with pytest.raises(InputError, match="already exists; pass --overwrite or choose another name"):
         convert(path)
     assert output.read_bytes() == before
     again = convert(path, overwrite=True)

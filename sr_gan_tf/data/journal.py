@@ -5,7 +5,7 @@ A process that is killed leaves a journal whose lines are all true; the next one
 off what was written beyond them and continues.
 
 Lines come in the source's order. `unread` in a line tells a picture at which the disk or the memory failed ("fault") or
-that had gone ("gone"); if a later attempt fares better, it gets another line, behind those of the whole source.
+that had disappeared ("gone"); if a later attempt succeeds, it gets another line, after those of the whole source.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Decoding and encoding beside the network: the next picture is read and the last one written while one is enlarged."""
+"""Decoding and encoding in threads: the next picture is read and the last one written while one is enlarged."""
 
 import threading
 from collections import deque
@@ -17,7 +17,7 @@ _END = object()
 
 
 class Abandoned(Exception):
-    """The blocks of a picture ended early; whoever writes them leaves nothing behind."""
+    """The blocks of a picture ended early; its writer leaves no file."""
 
 
 def read_ahead(items: Iterable[Item], read: Callable[[Item], Result]) -> Iterator[tuple[Item, "Future[Result]"]]:

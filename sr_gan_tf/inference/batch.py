@@ -35,9 +35,9 @@ class Files:
         compression: of PNG and TIFF, "fast" or "small".
         skip_existing: leave pictures out whose result exists.
         strip: leave metadata out.
-        compare: write a picture that compares beside each result.
+        compare: write a comparison picture next to each result.
         max_megapixels: larger originals are refused.
-        workers: pictures that are written at once, beside the network.
+        workers: maximum number of pictures written at once while the network runs.
     """
 
     naming: Naming = _DEFAULT_NAMING
@@ -155,7 +155,7 @@ def plan_jobs(sources: Iterable[PictureFile], treatment: Treatment, files: Files
                     summary.skipped.append(name)
                     continue
                 if Path(target).exists() and not naming.overwrite:
-                    raise InputError(f"{target} exists already; give --overwrite or --skip-existing")
+                    raise InputError(f"{target} already exists; pass --overwrite or --skip-existing")
         except InputError as error:
             summary.failed[name] = one_line(error)
             continue
@@ -163,7 +163,7 @@ def plan_jobs(sources: Iterable[PictureFile], treatment: Treatment, files: Files
 
 
 def run_jobs(jobs: list[Job], treatment: Treatment, files: Files, summary: Summary, bar: Progress) -> None:
-    """Works through the jobs; an error in one is noted and the others go on."""
+    """Works through the jobs; an error in one is recorded and the others continue."""
     start = time.perf_counter()
     bar.reset(total=sum(job.work for job in jobs) / 1e6)
     writing: deque[tuple[Job, Future]] = deque()

@@ -15,7 +15,7 @@ from sr_gan_tf.devices import has_fast_bfloat16
 from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.inference.enlarger import Enlarger, enlarger_of
 from sr_gan_tf.models import WEIGHTS, load
-from sr_gan_tf.networks import Generator
+from sr_gan_tf.networks import Generator, computing
 
 Precision = Literal["auto", "float32", "bfloat16"]
 # What bfloat16 may cost before the automatic choice keeps to float32, in dB.
@@ -50,7 +50,7 @@ def load_chain(
     Args:
         models: each a shipped name, a run folder, a file, a loaded model, or `A:0.7,B:0.3` for weights interpolated
             between networks of one kind.
-        passes: how often the whole chain is gone through.
+        passes: how often the picture goes through the whole chain.
         precision: `"bfloat16"` computes in it where the network keeps to its rules; `"auto"` only where the
             processor is fast at it and the model's card shows that it costs under 0.02 dB.
         ensemble: mean over the eight flips and turns.
@@ -94,7 +94,7 @@ def _part(model: str | Path | keras.Model, precision: Precision, ensemble: bool)
         return _made(model, precision, ensemble)
     key = (str(model), _stamp(model), precision, ensemble)
     part = _recent.pop(key, None) or _made(model, precision, ensemble)
-    _recent[key] = part  # behind the others, as the last one used
+    _recent[key] = part  # last, as the one used last
     while len(_recent) > _KEPT:
         _recent.pop(next(iter(_recent)))
     return part
@@ -107,7 +107,7 @@ def _made(model: str | Path | keras.Model, precision: Precision, ensemble: bool)
 
 
 def _stamp(model: str | Path) -> tuple[int, ...]:
-    """When the files behind a model were last written: a run that goes on makes a new model under the old name."""
+    """When the files of a model were last written: a run that resumes makes a new model under the same name."""
     names = [part.rpartition(":")[0] if "," in str(model) else part for part in str(model).split(",")]
     inside = ("", "best.keras", "last.keras", "saved_model.pb")
     files = [Path(name) / file for name in names for file in inside]
@@ -180,7 +180,7 @@ def _precision(model: str | Path | keras.Model, network: keras.Model, wanted: Pr
 
 
 def _bfloat16_is_harmless(model: str | Path | keras.Model) -> bool:
-    """Whether the card beside a shipped model's weights says so."""
+    """Whether the card of a shipped model says so."""
     try:
         card = json.loads((WEIGHTS / f"{model}.json").read_text(encoding="utf-8"))
         return float(card["bfloat16_loss_db"]) < _BFLOAT16_LOSS
@@ -192,9 +192,8 @@ def in_precision(network: keras.Model, precision: str) -> keras.Model:
     """The same network computing in another precision; its own rules say what stays in float32."""
     if not isinstance(network, Generator):
         return network
-    before = keras.config.dtype_policy()
-    try:
-        keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
-        return network.copy()
-    finally:
-        keras.config.set_dtype_policy(before)
+    # Not `network.copy()`, which keeps the policy that the network was made under.
+    with computing("mixed_bfloat16" if precision == "bfloat16" else "float32"):
+        twin = type(network).from_config(network.get_config())
+    twin.set_weights(network.get_weights())
+    return twin

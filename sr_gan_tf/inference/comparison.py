@@ -1,4 +1,4 @@
-"""A picture that compares: nearest neighbour, bicubic and ours, with insets of the places with most detail.
+"""A comparison picture: nearest neighbor, bicubic and ours, with insets of the places with most detail.
 
 Nothing of the enlarged picture but the insets and a small overview is kept, so that a comparison costs no memory.
 """
@@ -15,9 +15,9 @@ from sr_gan_tf.files import atomic_file
 from sr_gan_tf.pictures.reading import to_uint8
 from sr_gan_tf.resampling import imresize
 
-_INSET = 40  # pixels of the original a side
+_INSET = 40  # pixels of the original per side
 _OVERVIEW = 640  # pixels of the longer side
-_COLOURS = ("#ffb000", "#40c4ff")
+_COLORS = ("#ffb000", "#40c4ff")
 
 
 class Comparison:
@@ -36,7 +36,7 @@ class Comparison:
         self.step = max(1, -(-max(size) // _OVERVIEW))
         self.overview = np.zeros((-(-size[1] // self.step), -(-size[0] // self.step), pixels.shape[2]), np.uint8)
         self.side = min(_INSET, height, width)
-        self.places = _detailed(self.original, self.side, len(_COLOURS))
+        self.places = _detailed(self.original, self.side, len(_COLORS))
         self.insets = [np.zeros((*self._extent(place)[1], pixels.shape[2]), np.uint8) for place in self.places]
 
     def see(self, row: int, block: np.ndarray) -> None:
@@ -54,7 +54,7 @@ class Comparison:
 
     def write(self, path: Path, name: str) -> None:
         """Draws it: the three pictures above, the insets below, as PNG."""
-        columns = {"nearest neighbour": "nearest", "bicubic": "bicubic", name: None}
+        columns = {"nearest neighbor": "nearest", "bicubic": "bicubic", name: None}
         shape = self.overview.shape[:2]
         rows = 1 + len(self.places)
         width = 4.0
@@ -66,16 +66,16 @@ class Comparison:
             axes[0, column].set_title(title, fontsize=11)
             _show(axes[0, column], self.overview if kernel is None else _resized(self.original, shape, kernel))
             for row, place in enumerate(self.places):
-                colour = _COLOURS[row]
+                color = _COLORS[row]
                 (top, left), extent = self._extent(place)
                 corner = (left / self.step, top / self.step)
-                box = Rectangle(corner, extent[1] / self.step, extent[0] / self.step, fill=False, color=colour, lw=1.5)
+                box = Rectangle(corner, extent[1] / self.step, extent[0] / self.step, fill=False, color=color, lw=1.5)
                 axes[0, column].add_patch(box)
                 y, x = place
                 cut = self.original[y : y + self.side, x : x + self.side]
                 _show(axes[1 + row, column], self.insets[row] if kernel is None else _resized(cut, extent, kernel))
                 for spine in axes[1 + row, column].spines.values():
-                    spine.set(visible=True, color=colour, linewidth=2)
+                    spine.set(visible=True, color=color, linewidth=2)
         figure.tight_layout(pad=0.6)
         drawn = io.BytesIO()
         figure.savefig(drawn, format="png")

@@ -33,7 +33,7 @@ def earlier_results(sources: Sequence[PictureFile], names: Mapping[PictureFile, 
     known = {model, *shipped_models()}
 
     def is_result(path: Path, folder: Path) -> bool:
-        # NAME_compare.png stands beside the result NAME.
+        # NAME_compare.png is next to the result NAME.
         for stem in {path.stem, path.stem.removesuffix("_compare")}:
             if (folder, stem) in made:
                 return True

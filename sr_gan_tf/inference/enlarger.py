@@ -48,7 +48,7 @@ class Enlarger:
         return self._run(window, rounded)
 
     def _mean_of_symmetries(self, window: np.ndarray) -> np.ndarray:
-        """Mean over the eight symmetries of the square, each undone behind the network."""
+        """Mean over the eight symmetries of the square, each undone after the network."""
         height, width, channels = window.shape
         total = np.zeros((height * self.scale, width * self.scale, channels), np.float32)
         for turned in (False, True):

@@ -1,4 +1,4 @@
-"""How far a network looks in effect: a halo measured on photographs, where the exact one is too dear.
+"""How far a network looks in effect: a halo measured on photographs, where the exact one costs too much.
 
 A deep network's receptive field is wide, but what lies at its rim hardly counts. The probe enlarges a few small pieces
 of photographs with ever wider surroundings until twice the halo changes no value by half a grey level.

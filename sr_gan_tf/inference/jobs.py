@@ -52,9 +52,9 @@ class Naming:
     """Where results go.
 
     Args:
-        output: a file, a folder, `-` for standard output, or None for beside the originals.
+        output: a file, a folder, `-` for standard output, or None for the folders of the originals.
         template: file name without suffix, from {stem}, {model}, {scale}, {width}, {height} and {suffix} (the
-            original's); None for `{stem}` in a folder of results and `{stem}_{model}_x{scale}` beside the originals.
+            original's); None for `{stem}` in a folder of results and `{stem}_x{scale}` next to the originals.
         format: of all results (`png`, `jpg` ...), else the output's suffix, else the original's.
         overwrite: existing files may be replaced.
     """
@@ -67,7 +67,7 @@ class Naming:
     def __post_init__(self):
         for option, value in (("-o", self.output), ("--name", self.template)):
             if value == "":
-                raise InputError(f"{option} '': an empty name; give one, or leave {option} out")
+                raise InputError(f"{option} '': an empty name; give one, or remove {option}")
         if self.format is not None and f".{self.format.lower().lstrip('.')}" not in FORMATS:
             names = [suffix[1:] for suffix in FORMATS]
             raise InputError(f"--format {self.format}: not known{suggest(self.format, names)}")
@@ -108,7 +108,7 @@ class Naming:
         if sources > 1:
             raise InputError(f"-o {self.output}: one name for {sources} pictures; give a folder, as in -o results/")
         if self.format is not None and self.format_for(self.output, "") != FORMATS[suffix]:
-            raise InputError(f"-o {self.output} and --format {self.format} contradict each other; leave one out")
+            raise InputError(f"-o {self.output} and --format {self.format} contradict each other; remove one")
         return True
 
     def name(self, source: PictureFile, values: dict[str, str | int]) -> str:
@@ -176,7 +176,7 @@ def _path(source: PictureFile) -> Path:
 
 
 def _check_length(name: str, where: str) -> None:
-    """Refuses names that no file can have, be it only until it is whole: then 15 bytes stand around 100 letters."""
+    """Refuses names that are too long, also for the temporary file, which adds 15 bytes to 100 letters."""
     size = max(len(os.fsencode(name)), len(os.fsencode(name[:100])) + 15)
     if size > _LONGEST_NAME:
         raise InputError(f"{where}: the name {name[:20]}... is too long for a file; give a shorter one by -o or --name")

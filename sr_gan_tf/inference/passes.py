@@ -1,6 +1,6 @@
-"""From a picture to rows of the enlarged picture: networks in a row, wrapped edges, matched colours, any final size.
+"""From a picture to rows of the enlarged picture: networks in a row, wrapped edges, matched colors, any final size.
 
-Whatever needs a whole picture in between (a second network, a final resize, colour matching) goes through a scratch
+Whatever needs a whole picture in between (a second network, a final resize, color matching) goes through a scratch
 file on disk, so that memory holds a row of tiles and no more.
 """
 
@@ -21,8 +21,8 @@ from sr_gan_tf.pictures.encoding import scratch_array, to_uint8
 from sr_gan_tf.resampling import imresize_rows
 from sr_gan_tf.resampling.taps import Border
 
-# Colours are matched below this frequency: the standard deviation of a Gaussian, in pixels of the original.
-_COLOUR_BLUR = 8.0
+# Colors are matched below this frequency: the standard deviation of a Gaussian, in pixels of the original.
+_COLOR_BLUR = 8.0
 _BLOCK_BYTES = 1 << 25
 _ROWS_AT_ONCE = 64
 _LARGEST_NUMBER = 2**31 - 1  # no format holds a longer side
@@ -38,8 +38,8 @@ class Settings:
         max_side: final length of the longer side.
         short_side: final length of the shorter side.
         seamless: the picture's edges continue at the opposite ones, as a texture's do.
-        match_color: the enlarged picture keeps the original's colours at low frequencies.
-        tile: pixels of the original a side of a tile; None by the free memory.
+        match_color: the enlarged picture keeps the original's colors at low frequencies.
+        tile: side of a tile in pixels of the original; None chooses by the free memory.
         halo: pixels around a tile, `"exact"` for the network's whole receptive field, None for that or what was
             measured to be enough where that would double the work.
     """
@@ -222,7 +222,7 @@ def _seamless_rows(enlarger: Enlarger, image: np.ndarray, tiling: Tiling, report
 def _matched(
     blocks: Iterator[np.ndarray], image: np.ndarray, scale: int, folder: str | Path | None, seamless: bool
 ) -> Iterator[np.ndarray]:
-    """The enlarged picture with the low frequencies of its colours taken from the original."""
+    """The enlarged picture with the low frequencies of its colors taken from the original."""
     height, width, channels = image.shape
     shrunk = np.empty(image.shape, np.float32)
 
@@ -239,7 +239,7 @@ def _matched(
 
     whole = _kept(watched(), image, scale, folder)
     difference = ndimage.gaussian_filter(
-        image.astype(np.float32) - shrunk, (_COLOUR_BLUR, _COLOUR_BLUR, 0), mode="wrap" if seamless else "nearest"
+        image.astype(np.float32) - shrunk, (_COLOR_BLUR, _COLOR_BLUR, 0), mode="wrap" if seamless else "nearest"
     )
     size = (width * scale, height * scale)
     bands = _bands(size, channels, np.dtype(np.float32))

@@ -81,7 +81,7 @@ class Treatment:
         settings: what else becomes of the pixels.
         max_megapixels: larger originals are refused.
         strip: leave metadata out.
-        compare: write a picture that compares beside each result.
+        compare: write a comparison picture next to each result.
         choose: from a picture's file and header to the networks for it and the reason; None: `chain` for all.
     """
 
@@ -191,9 +191,9 @@ def _samples(pixels, alpha, job: Job, treatment: Treatment, folder, report, comp
     for block in enlargement.blocks:
         if comparison is not None:
             comparison.see(row, block)
-        behind = None if transparency is None else transparency[row : row + len(block)]
+        alpha_rows = None if transparency is None else transparency[row : row + len(block)]
         row += len(block)
-        yield joined(block, behind, job.encoding)
+        yield joined(block, alpha_rows, job.encoding)
 
 
 def _animation(job: Job, frames: Iterator[Picture], treatment: Treatment, folder, report) -> Iterator:
@@ -219,7 +219,7 @@ def _write_animation(job: Job, frames: Iterator, channels: int) -> str:
 def _channels_of_all(job: Job, treatment: Treatment) -> int:
     """Channels that hold every frame: a file's head says them before the frames are written.
 
-    The animation is decoded once more for it, which is little beside the network, and shows damage before the work.
+    The animation is decoded once more for it: that costs little compared with the network, and shows damage early.
     """
     source = job.source if job.data is None else job.data
     colors, alpha = 1, False

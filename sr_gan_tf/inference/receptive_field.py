@@ -42,7 +42,7 @@ class Field:
         return not self.why
 
     def through(self, first: Fraction, last: Fraction, stride: Fraction) -> "Field":
-        """The field behind a layer of this footprint."""
+        """The field after a layer of this footprint."""
         return dataclasses.replace(
             self,
             first=self.first + first * self.stride,

@@ -91,7 +91,7 @@ def plan(
     Args:
         enlarger: what will run the tiles.
         shape: (H, W, ...) of the picture.
-        tile: LR pixels a side; default: what memory holds, as few tiles as that gives.
+        tile: side of a tile in LR pixels; default: as few tiles as memory allows.
         halo: LR pixels instead of the receptive field's, or `"exact"` for just that; default: the receptive field's,
             or a measured one where it would more than double the work.
         memory: bytes that a row of tiles may take; default: half of what is free, a gigabyte where that does well.

@@ -50,9 +50,9 @@ def upscale(
             a PIL image (its present frame, not turned as its EXIF says); or files, folders and patterns.
         output: a file or folder, only for sources that are files.
         model: a shipped name, run folder, `.keras` file, SavedModel, or a loaded model; several make a chain.
-        settings: final size, colours, edges, tiles.
+        settings: final size, colors, edges, tiles.
         files: names, formats, metadata, only for sources that are files; `output` goes before its naming's.
-        passes: how often the network, or chain, is gone through.
+        passes: how often the picture goes through the network, or chain.
         precision: "auto", "float32" or "bfloat16".
         ensemble: mean over the eight flips and turns of the picture; eight times the work.
 
@@ -132,8 +132,8 @@ def _upscale_array(image: np.ndarray, chain: Chain, settings: Settings) -> np.nd
     enlargement = enlarge(visible_colors(pixels, alpha), chain, settings)
     result = np.concatenate(list(enlargement.blocks))
     if alpha is not None:
-        behind = enlarge_alpha(alpha, enlargement.shape[1::-1], settings.seamless, None)
-        result = np.concatenate([result, behind[..., None]], axis=2)
+        enlarged_alpha = enlarge_alpha(alpha, enlargement.shape[1::-1], settings.seamless, None)
+        result = np.concatenate([result, enlarged_alpha[..., None]], axis=2)
     return result[..., 0] if image.ndim == 2 else result
 
 

@@ -83,7 +83,18 @@ def _png(source: str | Path | bytes) -> Samples | None:
         header = file.read(26)
         if header[24] != 16:  # IHDR's bit depth
             return None
-        return _by_channels(imagecodecs.png_decode(header + file.read()))
+        return _by_channels(imagecodecs.png_decode(_coded_pixels(header + file.read())))
+
+
+def _coded_pixels(data: bytes) -> bytes:
+    """A PNG's chunks that its pixels are decoded from: libpng prints warnings about the others, without a name."""
+    kept, place = [data[:8]], 8
+    while place + 8 <= len(data):
+        end = place + 12 + int.from_bytes(data[place : place + 4], "big")
+        if data[place + 4 : place + 8] in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
+            kept.append(data[place:end])
+        place = end
+    return b"".join(kept)
 
 
 def _avif(source: str | Path | bytes) -> Samples | None:

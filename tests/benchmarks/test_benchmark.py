@@ -206,7 +206,7 @@ def test_names_and_shapes():
         (["--mode", "step", "--networks", "SRResNet", "--shape", "1,8,16,3"], "square RGB patches"),
         (["--mode", "step", "--networks", "experiments/tiny.json", "--stage", "adverserial"], "'adversarial'"),
         (["-o", "table.txt"], "expected a name that ends in .json, .md"),
-        (["-o", "README.md"], "README.md is there already; choose another name, or say --overwrite"),
+        (["-o", "README.md"], "README.md already exists; pass --overwrite or choose another name"),
         (["-o", "README.md/table.json"], "cannot write README.md/table.json"),
         (["-o", "/proc/table.json"], "cannot write /proc/table.json"),
         (["--rounds", "0"], "positive"),

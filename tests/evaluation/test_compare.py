@@ -231,7 +231,7 @@ def test_a_chart_is_not_overwritten_unasked(runs, tmp_path, capsys):
     (tmp_path / "chart.svg").write_text("mine")
     assert main(arguments) == 2
     said = capsys.readouterr()
-    assert "is there already; choose another name, or say --overwrite" in said.err
+    assert "already exists; pass --overwrite or choose another name" in said.err
     assert not said.out
     assert (tmp_path / "chart.svg").read_text() == "mine"
     assert main([str(runs[0]), "-o", "/proc/chart.svg"]) == 2

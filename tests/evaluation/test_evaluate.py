@@ -214,7 +214,7 @@ def broken(tmp_path, pictures):
         (["--scale", "2", "--csv", "TMP/folder.csv"], "is a folder"),
         (["--scale", "2", "--csv", "SET/a.png/x.csv"], "cannot write"),
         (["--scale", "2", "--json", "/proc/x.json"], "cannot write /proc/x.json"),
-        (["--scale", "2", "--json", "TMP/there.json"], "is there already; choose another name, or say --overwrite"),
+        (["--scale", "2", "--json", "TMP/there.json"], "already exists; pass --overwrite or choose another name"),
         (["--scale", "2", "--csv", "-", "--json", "-"], "only one of them can be printed"),
         (["--scale", "2", "--data", "set=SET", "--save", "SET/a.png"], "a.png is a file; give a folder"),
         (["--scale", "2", "--data", "set=SET", "--save", "TMP/there.json/x"], "cannot write"),
@@ -246,7 +246,7 @@ def test_nothing_is_overwritten_unasked(pictures, tmp_path, capsys, monkeypatch)
     )
     for option, value in zip(outputs[::2], outputs[1::2], strict=True):
         assert main([*arguments, option, value]) == 2
-        assert "is there already; choose another name, or say --overwrite" in capsys.readouterr().err
+        assert "already exists; pass --overwrite or choose another name" in capsys.readouterr().err
     assert before == {name: (tmp_path / name).stat().st_mtime_ns for name in names}
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)

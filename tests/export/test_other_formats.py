@@ -33,7 +33,7 @@ def test_a_keras_file_is_the_merged_network(generator, tmp_path):
     assert loaded.merged
     assert agreement.difference < 1e-6
     assert agreement.size == agreement.path.stat().st_size
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         export(generator, tmp_path / "model.keras", "keras")
     export(generator, tmp_path / "model.keras", "keras", overwrite=True)
 
@@ -145,7 +145,7 @@ def test_a_wrong_file_is_not_written(tmp_path, monkeypatch):
         (["--to", "x", "--side", "64"], "--side has no effect on --format saved_model, only on litert"),
         (["--to", "x", "--format", "all", "--side", "64"], "--side has no effect on --format all"),
         (["--to", "x.keras", "--tfjs-python", "python"], "--tfjs-python has no effect on --format keras, only on tfjs"),
-        (["--to", "model.keras"], "model.keras is there already; choose another name, or say --overwrite"),
+        (["--to", "model.keras"], "model.keras already exists; pass --overwrite or choose another name"),
         (["--to", "model.keras/x.keras"], "cannot write model.keras/x.keras"),
         (["--to", "tfjs", "--format", "tfjs"], "needs the converter"),
         (["--to", "tfjs", "--format", "tfjs", "--tfjs-python", "nowhere/python"], "--tfjs-python nowhere/python"),

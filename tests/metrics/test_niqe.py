@@ -30,7 +30,7 @@ def test_naturalness_prefers_photographs_to_damaged_ones(tmp_path, capsys):
     assert naturalness([str(tmp_path / "sharp"), "-o", str(file)]) == 0
     assert "fitted to 6 photographs" in capsys.readouterr().out
     assert naturalness([str(tmp_path / "sharp"), "-o", str(file)]) == 2
-    assert "is there already; choose another name, or say --overwrite" in capsys.readouterr().err
+    assert "already exists; pass --overwrite or choose another name" in capsys.readouterr().err
     assert naturalness([str(tmp_path / "sharp"), "-o", str(file / "x.npz")]) == 2
     assert "cannot write" in capsys.readouterr().err
     metrics = choose_metrics(["psnr_y"], niqe=str(file))

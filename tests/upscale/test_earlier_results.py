@@ -90,4 +90,4 @@ def test_one_original_beside_its_result_is_one_picture(model, cat, tmp_path, cap
     assert main([str(tmp_path / "in"), "--model", model]) == 0
     assert main([str(tmp_path / "in"), "-o", str(tmp_path / "b.png"), "--model", model]) == 0
     assert main([str(tmp_path / "in"), "--model", model]) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err

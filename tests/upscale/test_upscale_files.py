@@ -42,7 +42,7 @@ def test_a_folder_keeps_its_structure_and_survives_a_bad_file(model, cat, tmp_pa
     assert main([str(folder), "-o", str(out), "--model", model, "--skip-existing"]) == 1
     assert "3 skipped" in capsys.readouterr().out
     assert main([str(folder / "a.jpg"), "-o", str(out), "--model", model]) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert main([str(folder / "a.jpg"), "-o", str(out), "--model", model, "--overwrite"]) == 0
 
 
@@ -94,7 +94,7 @@ def test_patterns_names_and_formats(model, cat, tmp_path, monkeypatch, capsys):
         (["--passes", "0"], "expected 1 or more"),
         (["--halo", "-1"], "0 or more"),
         (["--model", "no_such_model"], "no model"),
-        (["-o", "out.xyz/.png"], "exists already|written|out.xyz"),
+        (["-o", "out.xyz/.png"], "already exists|written|out.xyz"),
     ],
 )
 def test_wrong_options_end_in_one_line(model, photo, capsys, options, expected, tmp_path, monkeypatch):
@@ -292,7 +292,7 @@ def test_from_python_with_files(network, photo, tmp_path):
     files = Files(strip=True, quality=90)
     written = upscale([photo], tmp_path / "out", model=network, files=files)
     assert written == [str(tmp_path / "out" / "cat.png")]
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="already exists"):
         upscale(photo, tmp_path / "out", model=network)
     with pytest.raises(InputError, match="no such file"):
         upscale(tmp_path / "none.png", model=network)
