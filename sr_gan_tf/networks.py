@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.registry.imports import describe_fault
@@ -50,7 +51,24 @@ class Network(keras.Model):
         shape = getattr(inputs, "shape", None)
         if shape is not None and len(shape) == 4:
             self.check_size(*shape[1:3])
+        if shape is not None and self.built:
+            self._check_pictures(shape, getattr(inputs, "dtype", None))
         return super().__call__(inputs, *args, **kwargs)
+
+    def _check_pictures(self, shape, dtype) -> None:
+        """Refuses gray pictures, single ones and integers, of which the layers would say or compute something else."""
+        channels = self.input_shape[-1]
+        if len(shape) != 4 or shape[-1] not in (None, channels):
+            remedy = "a single picture is picture[None]" if len(shape) == 3 else "repeat the channel of gray pictures"
+            raise InputError(
+                f"{self.title}: expected pictures (N, H, W, {channels}), found {tuple(shape)}; {remedy}, or enlarge "
+                "any picture with sr_gan_tf.upscale.upscale"
+            )
+        if dtype is not None and not tf.as_dtype(dtype).is_floating:
+            raise InputError(
+                f"{self.title}: expected floats in [0, 1], found {tf.as_dtype(dtype).name}; divide 8-bit pictures by "
+                "255, or enlarge them with sr_gan_tf.upscale.upscale"
+            )
 
     def check_size(self, height: int | None, width: int | None) -> None:
         """Raises InputError, naming the nearest sizes, unless the network takes pictures of this size."""

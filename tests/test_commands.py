@@ -1,5 +1,6 @@
 """`python -m sr_gan_tf` lists the commands; the scripts that documents name end in one line, too."""
 
+import importlib
 import importlib.util
 import subprocess
 import sys
@@ -139,3 +140,11 @@ def test_scripts_say_what_they_need(name, repository, capsys):
         script(repository, name)([])
     assert stopped.value.code == 2
     assert "required" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark", "beam"])
+def test_every_command_imports_parts_of_your_own(name, capsys, tmp_path):
+    """The option is there, and a module that isn't ends the command."""
+    module = importlib.import_module(f"sr_gan_tf.{name}")
+    assert module.main(["--import", str(tmp_path / "absent.py"), "x"]) == 2
+    assert f"--import {tmp_path / 'absent.py'}: no such file" in capsys.readouterr().err

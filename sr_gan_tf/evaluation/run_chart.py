@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sr_gan_tf.evaluation.run_histories import Run
-from sr_gan_tf.evaluation.run_tables import best, metric_of, short
+from sr_gan_tf.evaluation.run_tables import best, differently_validated, metric_of, short
 from sr_gan_tf.files import replacing
 from sr_gan_tf.training.chart import guesses
 
@@ -55,6 +55,8 @@ def _panel(axis: Axes, runs: Sequence[Run], column: str) -> None:
         if top and column.startswith("validation/"):
             axis.plot(top[1], top[0], "o", color="none", markeredgecolor=color, markersize=11, markeredgewidth=1.4)
     title, reference = _title(column), _bicubic(runs, column)
+    if column.startswith("validation/") and differently_validated([run for run in runs if run.has(column)]):
+        title += "\ndifferent validation pictures: not comparable"
     if column == "discriminator_loss":
         for label, value in guesses({name for run in runs for name in run.history.columns()}).items():
             axis.axhline(value, color="#80868f", linestyle="--", linewidth=1, label=f"{label}: D guesses")

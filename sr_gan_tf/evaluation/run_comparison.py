@@ -1,12 +1,13 @@
 """What `compare` does: runs by name to tables, the keys in which they differ, and a chart."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluation.run_chart import FORMATS, draw
 from sr_gan_tf.evaluation.run_histories import read_runs
-from sr_gan_tf.evaluation.run_tables import choose_columns, difference_table, table, table_at
+from sr_gan_tf.evaluation.run_tables import choose_columns, difference_table, differently_validated, table, table_at
 from sr_gan_tf.files import check_output, try_folder
 
 
@@ -41,6 +42,12 @@ def compare_runs(
         raise InputError(f"--at {at}: no run got that far; the last step is {last}")
     if output is not None:
         try_folder(output)
+    if any(name.startswith("validation/") for name in chosen) and differently_validated(read):
+        print(
+            "warning: these runs were validated on different pictures, so that their validation figures cannot be "
+            "compared; `evaluate` measures their models on the same ones",
+            file=sys.stderr,
+        )
     print(table_at(read, chosen, steps) if steps else table(read, chosen))
     print()
     print(difference_table(read))

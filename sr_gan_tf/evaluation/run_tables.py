@@ -10,6 +10,7 @@ from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.evaluation.figures import aligned
 from sr_gan_tf.evaluation.run_histories import Run
 from sr_gan_tf.metrics import LEARNED, METRICS, Metric, metric_named
+from sr_gan_tf.runs.folder import flatten
 from sr_gan_tf.runs.history import FIRST_COLUMNS
 
 LOSSES = ("generator_loss", "discriminator_loss")
@@ -48,6 +49,19 @@ def metric_of(column: str) -> Metric | None:
     if ":" in name and not _is_bicubic(column):
         return metric_named(name)
     return (METRICS | LEARNED).get(name)
+
+
+def differently_validated(runs: Sequence[Run]) -> bool:
+    """Whether the runs' experiments, where they are known, were validated on different pictures."""
+    known = [run.experiment for run in runs if run.experiment is not None]
+    return any(_validation(one) != _validation(known[0]) for one in known)
+
+
+def _validation(experiment: dict[str, object]) -> str:
+    """All that a validation figure depends on besides the network."""
+    flat = flatten(experiment)
+    keys = [key for key in flat if key.startswith(("data.validation", "data.degradation")) or key == "scale"]
+    return json.dumps({key: flat[key] for key in sorted(keys) if not key.endswith(".weight")}, default=str)
 
 
 def best(run: Run, column: str) -> tuple[float, int] | None:

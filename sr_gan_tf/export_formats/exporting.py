@@ -38,6 +38,16 @@ _SUFFIXES = {
     "safetensors": ".safetensors",
     "pth": ".pth",
 }
+# Endings that mean a file, of a format that is not written.
+_NO_FORMAT = {
+    ".h5": "Keras's old format .h5 cannot hold these networks, .keras can",
+    ".hdf5": "Keras's old format .hdf5 cannot hold these networks, .keras can",
+    ".pb": "a SavedModel is a folder, not a .pb file",
+    ".pt": "PyTorch weights are written as .pth",
+    ".bin": "no format has the ending .bin",
+    ".json": "no format has the ending .json",
+    ".zip": "no format has the ending .zip",
+}
 FORMATS = ("saved_model", *_SUFFIXES, "tfjs")
 NETWORKS = ("generator", "discriminator")
 _DEFAULTS = (Serving(), Lite(), Graph())
@@ -149,6 +159,9 @@ def chosen_format(format: str | None, to: str | Path) -> str:
         InputError: there is no such format.
     """
     known = (*FORMATS, "all")
+    suffix = Path(to).suffix.lower()
+    if format is None and suffix in _NO_FORMAT:
+        raise InputError(f"--to {to}: {_NO_FORMAT[suffix]}; use one of {', '.join(_SUFFIXES.values())}, or a folder")
     format = format or next((name for name, suffix in _SUFFIXES.items() if Path(to).suffix == suffix), FORMATS[0])
     if format not in known:
         raise InputError(f"--format {format}: expected one of {', '.join(known)}")

@@ -60,6 +60,10 @@ class ImageLoss(Configured):
             return self.compute(hr, sr, lr)
         return self.compute(hr, sr, lr, None if average is None else tf.cast(average, tf.float32))
 
+    def remedy(self, side: int) -> str:
+        """What else than larger pictures helps where those of `side` pixels are too small, e.g. `, or ...`."""
+        return self.smallest_size_remedy
+
     # Its signature depends on `needs_average`.
     compute: Callable[..., tf.Tensor]
 

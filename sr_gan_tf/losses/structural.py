@@ -196,6 +196,10 @@ class MSSSIM(ImageLoss):
         self.sigma = sigma
         self.smallest_size = (window - 1) * 2 ** (scales - 1) + 1
 
+    def remedy(self, side: int) -> str:
+        fitting = [scales for scales in range(1, self.scales) if (self.window - 1) * 2 ** (scales - 1) < side]
+        return f", or set scales to {fitting[-1]}" if fitting else ", or set a smaller window"
+
     def compute(self, hr, sr, lr):
         return 1 - ms_ssim(hr, sr, self.scales, self.window, self.sigma)
 

@@ -89,6 +89,7 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
             raise InputError(
                 f"{where}.content: {term.name} needs patches of at least {smallest}, found "
                 f"{patch_size(experiment, stage)}; raise data.patch_size"
+                f"{term.loss.remedy(patch_size(experiment, stage))}"
             )
     distribute = experiment.distribution is not None
     # XLA refuses the collective operations on a CPU, and gains little between them on a GPU.

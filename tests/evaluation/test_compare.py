@@ -283,3 +283,19 @@ def test_labels(runs):
     labelled = read_runs([f"first={runs[0]}", str(runs[1])])
     assert [run.label for run in labelled] == ["first", "MetaGAN attention"]
     assert json.loads((runs[0] / "experiment.json").read_text())["name"] == "MetaGAN_conv"
+
+
+def test_runs_on_different_validation_pictures_are_told_apart(tmp_path, capsys):
+    first, second = (
+        write_run(tmp_path / name, name, PUBLISHED["DUnet"], {"class_name": "DUnet", "config": {}}) for name in "ab"
+    )
+    main([str(first), str(second)])
+    assert "warning" not in capsys.readouterr().err
+    experiment = json.loads((second / "experiment.json").read_text())
+    experiment["data"]["validation"] = [{"class_name": "SamplePhotographs", "config": {"split": "validation"}}]
+    (second / "experiment.json").write_text(json.dumps(experiment))
+    assert main([str(first), str(second), "-o", str(tmp_path / "chart.svg")]) == 0
+    assert "warning: these runs were validated on different pictures" in capsys.readouterr().err
+    assert "comparable" in (tmp_path / "chart.svg").read_text()
+    main([str(first), str(second), "--columns", "validation/ssim_y"])
+    assert "validated on different pictures" in capsys.readouterr().err

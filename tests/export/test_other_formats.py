@@ -193,3 +193,12 @@ def test_tfjs_under_node(generator, tmp_path):
     subprocess.run(command, check=True, env=environment, capture_output=True)
     found = np.array(json.loads((tmp_path / "output.json").read_text()), np.float32)
     assert np.abs(found - generator.predict(pictures, verbose=0)).max() < 1e-4
+
+
+@pytest.mark.parametrize(("name", "said"), [("x.h5", "Keras's old format"), ("x.pb", "is a folder"), ("x.pt", ".pth")])
+def test_endings_of_files_that_are_not_written(name, said, tmp_path):
+    from sr_gan_tf.export_formats.exporting import export
+
+    with pytest.raises(InputError, match=f"--to .*{name}: .*{said}"):
+        export("span_x2", tmp_path / name)
+    assert not list(tmp_path.iterdir())

@@ -197,3 +197,18 @@ def test_bounded_output_stays_in_range(name):
     assert output.min() >= 0
     assert output.max() <= 1
     assert np.ptp(stir(tiny(name), 1.0)(picture(generator))) > 1
+
+
+@pytest.mark.parametrize(
+    ("picture", "said"),
+    [
+        (np.zeros((1, 8, 8, 1), np.float32), "Compact: expected pictures .*; repeat the channel of gray"),
+        (np.zeros((1, 8, 8, 3), np.uint8), "Compact: expected floats in .*, found uint8; divide 8-bit pictures by 255"),
+        (np.zeros((8, 8, 3), np.float32), r"Compact: expected pictures .*; a single picture is picture\[None\]"),
+    ],
+)  # fmt: skip
+def test_pictures_of_another_kind_are_refused(picture, said):
+    generator = GENERATORS["Compact"](scale=2, filters=4, num_convs=1)
+    for use in (generator, lambda picture: generator.predict(picture, verbose=0)):
+        with pytest.raises(InputError, match=said):
+            use(picture)

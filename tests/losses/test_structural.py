@@ -168,3 +168,10 @@ def test_too_small_for_five_scales_names_the_smallest_size():
         InputError, match=r"MSSSIM needs pictures of at least 161 x 161 pixels, found 160 x 300; .*fewer"
     ):
         MSSSIM()(small, small)
+
+
+def test_the_largest_number_of_scales_that_fits_is_named():
+    assert MSSSIM().remedy(96) == ", or set scales to 4"
+    assert MSSSIM(scales=4).smallest_size <= 96
+    assert MSSSIM().remedy(48) == ", or set scales to 3"
+    assert MSSSIM().remedy(8) == ", or set a smaller window"

@@ -187,3 +187,49 @@ def test_trackers_that_cannot_be(tiny, tmp_path, monkeypatch):
         fit(tiny.override(trackers=["wandb"]), tmp_path / "run", say=silently)
     with pytest.raises(InputError, match='histograms: has no effect without the tracker "tensorboard"'):
         fit(tiny.override(trackers=[], histograms=True), tmp_path / "run", say=silently)
+
+
+class Pairs(keras.utils.PyDataset):
+    """Three batches of noise."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        draws = np.random.default_rng(index)
+        return draws.random((2, 8, 8, 3), np.float32), draws.random((2, 16, 16, 3), np.float32)
+
+
+@pytest.mark.filterwarnings("ignore:.*PyDataset.*")
+@pytest.mark.parametrize("kind", ["dataset", "pydataset", "generator"])
+def test_any_data_of_pairs_feeds_the_trainers(kind):
+    from sr_gan_tf.discriminators import DISCRIMINATORS
+    from sr_gan_tf.generators import GENERATORS
+    from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES
+    from sr_gan_tf.training.gan import GAN
+    from sr_gan_tf.training.supervised import Supervised
+    from sr_gan_tf.training.terms import constant
+
+    pairs = Pairs(workers=1)
+    lr, hr = (np.stack(part) for part in zip(*(pairs[index] for index in range(3)), strict=True))
+
+    def data():
+        return {
+            "dataset": tf.data.Dataset.from_tensor_slices((lr, hr)),
+            "pydataset": pairs,
+            "generator": (pairs[index] for index in range(3)),
+        }[kind]
+
+    generator = GENERATORS["Compact"](scale=2, filters=4, num_convs=1)
+    content = [constant("l1", CONTENT_LOSSES["MeanAbsoluteError"]())]
+    supervised = Supervised(generator)
+    supervised.compile(keras.optimizers.Adam(1e-3), content)
+    supervised.fit(data(), steps_per_epoch=3, verbose=0, shuffle=False)
+    assert int(supervised.total_step) == 3
+    gan = GAN(generator, DISCRIMINATORS["TinyDiscriminator"](filters=4))
+    gan.compile(
+        keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3), content,
+        constant("adversarial", ADVERSARIAL_LOSSES["BinaryCrossentropy"](), 1e-3),
+    )  # fmt: skip
+    gan.fit(data(), steps_per_epoch=3, verbose=0, shuffle=False)
+    assert int(gan.total_step) == 3
