@@ -58,8 +58,8 @@ def transfer(source: Network, target: Network, where: str, partial: bool = False
 def plan_transfer(source: Network, target: Network, where: str, partial: bool = False) -> Transfer:
     """The weights that one network can take over from another.
 
-    Where all of the target's weights are there, both networks must compute the same; where some are missing, all
-    arguments that define the function must be the same.
+    All arguments that define the function must be the same, and where all of the target's weights are there, both
+    networks must compute the same.
 
     Args:
         source: the network to copy from; one in its form for training also gives a merged network its weights.
@@ -97,7 +97,7 @@ def plan_transfer(source: Network, target: Network, where: str, partial: bool = 
             f"({fitting / len(possible):.0%}, expected {SUFFICIENT:.0%}){_because(differences)}; name a file of the "
             f"same network, or {way_out}"
         )
-    if (missing and differences) or (not missing and not _equal(source, target, pairs)):
+    if differences or (not missing and not _equal(source, target, pairs)):
         found = f": {_text(differences)}" if differences else ""
         raise InputError(
             f"{where} computes something else than this {type(target).__name__} would with its weights{found}; set the "

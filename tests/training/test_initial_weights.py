@@ -20,7 +20,10 @@ from sr_gan_tf.runs.checkpoints import checkpoint_files, read_checkpoint
 from sr_gan_tf.training.assembly import build_networks
 from sr_gan_tf.training.initial_weights import averaged, discriminator_of, load_initial_weights, transfer
 
-SPAN = {"scale": 2, "filters": 8, "num_blocks": 2}
+SPAN = {
+    "scale": 2, "filters": 8, "num_blocks": 2, "input_gain": 255.0, "initial_gate": 0.0, "nearest_skip": False,
+    "initial_output_gain": 1.0,
+}  # fmt: skip
 SHORT = ["deterministic=false", "stages.0.steps=2", "stages.1.steps=2", "data.validation=[]"]
 
 
@@ -119,7 +122,7 @@ def test_a_shipped_network_starts_the_merged_form_of_the_same_function_only():
     twin = type(source).from_config(source.get_config())
     assert transfer(source, twin, "span_x4").startswith("44 of 44")
     with pytest.raises(InputError, match="input_gain"):
-        transfer(source, GENERATORS["SPAN"](scale=4, merged=True), "span_x4")
+        transfer(source, GENERATORS["SPAN"](scale=4, merged=True, input_gain=255.0), "span_x4")
     with pytest.raises(InputError, match="merged for inference"):
         transfer(source, GENERATORS["SPAN"](scale=4), "span_x4")
 
