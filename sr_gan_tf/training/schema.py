@@ -52,7 +52,7 @@ def json_schema() -> dict:
         owners[owner]["properties"][field] = _with_parts(
             owners[owner]["properties"][field], catalogue, given, definitions
         )
-    for name in ("Spec", "Source", "Term"):
+    for name in ("Spec", "SourceSpec", "Term"):
         definitions.pop(name, None)
     return json.loads(json.dumps(schema))  # tuples among the defaults are lists there
 
@@ -61,7 +61,7 @@ def _with_parts(value: Any, catalogue: Catalogue, given: Iterable[str], definiti
     """A field's schema, in which the general object has become one of the catalogue's."""
     if isinstance(value, dict) and "$ref" in value:
         kind = value["$ref"].rpartition("/")[2]
-        if kind not in ("Spec", "Source", "Term"):
+        if kind not in ("Spec", "SourceSpec", "Term"):
             return value
         return {**value, "$ref": f"#/$defs/{_define(catalogue, given, kind, definitions)}"}
     if isinstance(value, dict):
@@ -98,7 +98,7 @@ def _define(catalogue: Catalogue, given: Iterable[str], kind: str, definitions: 
     own = {"type": "string", "pattern": _OWN_PART, "description": "a part of your own, module:Name"}
     names = {"enum": list(catalogue), "description": f"a {catalogue.kind} of the package"}
     properties: dict[str, Any] = {"class_name": {"anyOf": [names, own]}, "config": {"type": "object"}}
-    if kind in ("Source", "Term"):
+    if kind in ("SourceSpec", "Term"):
         weight = definitions[kind]["properties"]["weight"]
         properties["weight"] = _with_parts(weight, SCHEDULES, (), definitions)
     if needy:
