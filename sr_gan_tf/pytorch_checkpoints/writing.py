@@ -33,6 +33,7 @@ _PLAIN: dict = {"value_range": [0.0, 1.0], "ending": None}
 _PUBLISHED: dict[str, dict] = {
     "Compact": {"bicubic_skip": False},
     "MSRResNet": {"bicubic_skip": False},
+    "RRDBNet": {"bicubic_skip": False},
     "SharedResidual": {
         "bicubic_skip": False,
         "scale": 4,

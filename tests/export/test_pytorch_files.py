@@ -37,10 +37,10 @@ SPANS = {
     "plain": {"input_mean": [0.0, 0.0, 0.0], "input_gain": 3.0, "nearest_skip": True, "merged": True},
 }
 OTHERS = {
-    "RRDBNet_x4": ("RRDBNet", {"scale": 4, "growth": 32}, "ESRGAN"),
-    "RRDBNet_x2": ("RRDBNet", {"scale": 2, "growth": 32}, "ESRGAN"),
-    "RRDBNet_x1": ("RRDBNet", {"scale": 1, "growth": 32, "unshuffle": False}, "ESRGAN"),
-    "RRDBNet_plus": ("RRDBNet", {"scale": 4, "growth": 32, "inner_skips": True}, "ESRGAN"),
+    "RRDBNet_x4": ("RRDBNet", {"scale": 4, "growth": 32, "bicubic_skip": False}, "ESRGAN"),
+    "RRDBNet_x2": ("RRDBNet", {"scale": 2, "growth": 32, "bicubic_skip": False}, "ESRGAN"),
+    "RRDBNet_x1": ("RRDBNet", {"scale": 1, "growth": 32, "unshuffle": False, "bicubic_skip": False}, "ESRGAN"),
+    "RRDBNet_plus": ("RRDBNet", {"scale": 4, "growth": 32, "inner_skips": True, "bicubic_skip": False}, "ESRGAN"),
     "Compact": ("Compact", {"bicubic_skip": False}, "Compact"),
     "Compact_leaky": ("Compact", {"activation": "leaky_relu", "bicubic_skip": False}, "Compact"),
     "Compact_relu": ("Compact", {"activation": "relu", "scale": 2, "bicubic_skip": False}, "Compact"),
@@ -67,7 +67,7 @@ def test_what_is_read_is_written_bit_for_bit(name):
 @pytest.mark.parametrize("inner_skips", [False, True])
 def test_rrdbnet_of_every_form(scale, inner_skips):
     """Without a pixel unshuffle: ESRGAN's own scales, and ESRGAN+ under the names of its publication."""
-    config = {"scale": scale, "unshuffle": scale >= 4, "inner_skips": inner_skips}
+    config = {"scale": scale, "unshuffle": scale >= 4, "inner_skips": inner_skips, "bicubic_skip": False}
     network = tiny_generator("RRDBNet", **config)
     state = state_of(network)
     assert any(key.endswith("conv1x1.weight") for key in state) == inner_skips
