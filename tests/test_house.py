@@ -9,8 +9,8 @@ import pytest
 ORDER = (
     "version", "quiet_start", "errors", "arguments", "files", "json_files", "registry", "config", "build", "devices",
     "distribution", "pictures", "resampling", "layers", "networks", "generators", "discriminators", "losses",
-    "metrics", "data", "runs", "pytorch_checkpoints", "models", "inference", "training", "evaluation",
-    "export_formats", "benchmarks", "weights",
+    "metrics", "data", "runs", "pytorch_checkpoints", "models", "inference", "films", "training", "evaluation",
+    "export_formats", "benchmarks", "weights", "webapp",
 )  # fmt: skip
 COMMANDS = ("fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark", "beam", "app", "__main__")
 

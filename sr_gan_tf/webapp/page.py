@@ -1,0 +1,202 @@
+"""The page itself, by Gradio: Enlarge, Compare, Runs."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from sr_gan_tf.errors import InputError, one_line
+from sr_gan_tf.inference.passes import Settings
+from sr_gan_tf.models import DEFAULT_MODEL, shipped_models
+from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS
+from sr_gan_tf.webapp import fragments
+from sr_gan_tf.webapp.shelf import Shelf
+from sr_gan_tf.webapp.trainings import Trainings, run_names
+from sr_gan_tf.webapp.workbench import Choices, Workbench
+from sr_gan_tf.weights.cards import read_card
+
+FOLDER = Path(__file__).parent
+SAME = "same as the original"
+NONE = "none"
+FORMATS = (SAME, "png", "jpg", "webp", "tif", "avif")
+SIZES = {
+    "the network's": None,
+    "times the original": "scale",
+    "width in pixels": "width",
+    "height in pixels": "height",
+    "longer side in pixels": "max_side",
+}
+
+
+def about(name: str) -> str:
+    """One sentence on a shipped network, the beginning of what its card says."""
+    return f"**{name}** (×{read_card(name).scale}): {read_card(name).limits.partition(';')[0]}."
+
+
+def build_page(shelf: Shelf, parent: Path, runs: Path, max_megapixels: float = MAX_MEGAPIXELS) -> gr.Blocks:
+    """The page's components and what they do.
+
+    Args:
+        shelf: where pictures are put for the page to fetch.
+        parent: folder of the pages' own folders.
+        runs: folder that holds run folders.
+        max_megapixels: larger pictures are refused by their header.
+    """
+    with gr.Blocks(title="sr_gan_tf", analytics_enabled=False, delete_cache=(600, 3600)) as page:
+        bench = gr.State(None, delete_callback=_close)
+        gr.Markdown("# Enlarge pictures\nEverything happens on this machine; nothing is sent anywhere.")
+        with gr.Tab("Enlarge", id="enlarge"):
+            _enlarge_tab(bench, max_megapixels)
+        with gr.Tab("Compare", id="compare"):
+            _compare_tab(shelf, parent, max_megapixels)
+        with gr.Tab("Runs", id="runs"):
+            _runs_tab(shelf, runs)
+        page.load(lambda: Workbench(shelf, parent), None, bench)
+    return page
+
+
+def _close(bench: Workbench | None) -> None:
+    if bench is not None:
+        bench.close()
+
+
+def _network_choice(label: str, extra: tuple[str, ...] = (), value: str = DEFAULT_MODEL) -> gr.Dropdown:
+    return gr.Dropdown([*extra, *shipped_models()], value=value, label=label)
+
+
+def _enlarge_tab(bench: gr.State, max_megapixels: float) -> None:
+    with gr.Row():
+        with gr.Column(scale=1, min_width=300):
+            files = gr.File(label="Drop pictures here, or click to choose", file_count="multiple", elem_id="uploads")
+            network = _network_choice("Network")
+            sentence = gr.Markdown(about(DEFAULT_MODEL))
+            with gr.Accordion("Mix two networks", open=False):
+                mixed = _network_choice("Second network", (NONE,), NONE)
+                share = gr.Slider(0, 100, 50, step=5, label="Share of the second network in percent")
+            with gr.Accordion("Size, format, metadata", open=False):
+                size_kind = gr.Dropdown(list(SIZES), value=next(iter(SIZES)), label="Final size")
+                size = gr.Number(4, label="Number for the final size", minimum=0, visible=True)
+                format = gr.Dropdown(FORMATS, value=SAME, label="Format")
+                quality = gr.Slider(1, 100, 95, step=1, label="Quality of JPEG, WebP and AVIF")
+                keep = gr.Checkbox(True, label="Keep metadata (date, camera, color profile)")
+            start = gr.Button("Enlarge", variant="primary", elem_id="start")
+            cancel = gr.Button("Cancel", elem_id="cancel")
+        with gr.Column(scale=2, min_width=300):
+            progress = gr.HTML(elem_id="progress")
+            shown = gr.HTML(elem_id="results")
+    network.change(about, network, sentence)
+    files.upload(_receive, [bench, files], [shown, progress], concurrency_limit=None)
+    files.clear(_clear, bench, [shown, progress], concurrency_limit=None)
+
+    def enlarge(
+        bench: Workbench, network: str, mixed: str, share: float, kind: str, size: float | None, format: str,
+        quality: float, keep: bool,
+    ) -> Iterator[tuple[Any, Any]]:  # fmt: skip
+        try:
+            choices = Choices(
+                network, "" if mixed == NONE else mixed, share / 100, _settings(kind, size),
+                None if format == SAME else format, round(quality), not keep, max_megapixels,
+            )  # fmt: skip
+        except InputError as error:
+            yield "", fragments.error(one_line(error))
+            return
+        for state in bench.enlarge(choices):
+            if not state.finished:
+                yield fragments.progress_bar(state), gr.skip()
+        archive = bench.archived() if len(state.results) > 1 else None
+        yield "", fragments.results(state.results, state.failed, state.cancelled, archive)
+
+    inputs = [bench, network, mixed, share, size_kind, size, format, quality, keep]
+    start.click(
+        enlarge, inputs, [progress, shown], concurrency_id="network", concurrency_limit=1, show_progress="hidden"
+    )
+    cancel.click(_cancel, bench, None, queue=False)
+
+
+def _settings(kind: str, size: float | None) -> Settings:
+    name = SIZES[kind]
+    if name is None:
+        return Settings()
+    if not size or size <= 0:
+        raise InputError(f"final size: {size} is no size; expected a number above 0, or choose the network's")
+    return Settings(**{name: float(size) if name == "scale" else round(size)})
+
+
+def _receive(bench: Workbench, files: list[str] | None) -> tuple[str, str]:
+    bench.receive(files or [])
+    return "", f'<p role="status">{len(bench.originals)} uploaded.</p>'
+
+
+def _clear(bench: Workbench) -> tuple[str, str]:
+    bench.receive([])
+    return "", ""
+
+
+def _cancel(bench: Workbench) -> None:
+    bench.cancel()
+
+
+def _compare_tab(shelf: Shelf, parent: Path, max_megapixels: float) -> None:
+    bench = gr.State(None, delete_callback=_close)
+    gr.Markdown("Every shipped network of one scale on one picture, the same part of each side by side.")
+    with gr.Row():
+        picture = gr.File(label="Drop one picture here, or click to choose", elem_id="compare-upload")
+        with gr.Column():
+            scales = sorted({read_card(name).scale for name in shipped_models()}, reverse=True)
+            scale = gr.Radio([f"×{each}" for each in scales], value=f"×{scales[0]}", label="Scale")
+            start = gr.Button("Compare", variant="primary", elem_id="compare-start")
+            cancel = gr.Button("Cancel", elem_id="compare-cancel")
+    progress = gr.HTML(elem_id="compare-progress")
+    shown = gr.HTML(elem_id="compared")
+
+    def received(bench: Workbench | None, upload: str | None) -> tuple[Workbench, str, str]:
+        bench = bench or Workbench(shelf, parent)
+        bench.receive([upload] if upload else [])
+        return bench, "", '<p role="status">1 uploaded.</p>'
+
+    def compare(bench: Workbench | None, scale: str) -> Iterator[tuple[Any, Any]]:
+        names = [name for name in shipped_models() if read_card(name).scale == int(scale[1:])]
+        if bench is None or not bench.originals:
+            yield "", fragments.error("no picture yet; drop one on the page first")
+            return
+        shown = [("original", bench.show(bench.originals[0]))]
+        for number, name in enumerate(names):
+            for state in bench.enlarge(Choices(name, format="png", max_megapixels=max_megapixels), keep=number > 0):
+                if not state.finished:
+                    yield f"<p>{name}</p>" + fragments.progress_bar(state), gr.skip()
+            if not state.results:
+                yield "", fragments.results([], state.failed, state.cancelled, None)
+                return
+            shown.append((name, state.results[0].after))
+        yield "", fragments.viewer(shown, "grid")
+
+    picture.upload(received, [bench, picture], [bench, shown, progress], concurrency_limit=None)
+    start.click(compare, [bench, scale], [progress, shown], concurrency_id="network", show_progress="hidden")
+    cancel.click(lambda bench: bench and bench.cancel(), bench, None, queue=False)
+
+
+def _runs_tab(shelf: Shelf, folder: Path) -> None:
+    trainings = gr.State(None)
+    names = run_names(folder)
+    chosen = gr.Dropdown(names, value=names[0] if names else None, label="Run", elem_id="run")
+    shown = gr.HTML(elem_id="run-shown")
+    clock = gr.Timer(5)
+
+    def show(trainings: Trainings | None, name: str | None) -> tuple[Trainings, str]:
+        trainings = trainings or Trainings(folder, shelf)
+        return trainings, trainings.show(name)
+
+    def look(trainings: Trainings | None, name: str | None) -> tuple[Any, Any, Any]:
+        names = run_names(folder)
+        name = name if name in names else (names[0] if names else None)
+        if trainings is not None and not trainings.changed(name):
+            return gr.skip(), gr.skip(), gr.skip()
+        with contextlib.suppress(OSError):  # a file that is being replaced at this moment: at the next tick
+            trainings, text = show(trainings, name)
+            return trainings, gr.update(choices=names, value=name), text
+        return gr.skip(), gr.skip(), gr.skip()
+
+    chosen.input(show, [trainings, chosen], [trainings, shown], concurrency_limit=None)
+    clock.tick(look, [trainings, chosen], [trainings, chosen, shown], concurrency_limit=None, show_progress="hidden")

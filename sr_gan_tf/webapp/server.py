@@ -1,0 +1,109 @@
+"""The server: Gradio's page on 127.0.0.1, the shelf of pictures, and the guard before both."""
+
+import os
+import shutil
+import socket
+import tempfile
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+# Before Gradio is imported: it asks nobody for anything.
+os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
+
+import fastapi
+import gradio as gr
+import uvicorn
+from starlette.responses import FileResponse, Response
+
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS
+from sr_gan_tf.webapp.guard import LocalOnly
+from sr_gan_tf.webapp.page import FOLDER, build_page
+from sr_gan_tf.webapp.shelf import Shelf
+
+ADDRESS = "127.0.0.1"
+MAX_UPLOAD = "2gb"
+# Fonts of the system: Gradio's own themes fetch theirs from the web.
+_SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
+_MONO = ["ui-monospace", "SFMono-Regular", "Consolas", "monospace"]
+
+
+def serve(
+    runs: Path,
+    port: int = 7860,
+    browser: bool = True,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serves the page until it is interrupted; everything uploaded and made is deleted at the end.
+
+    Args:
+        runs: folder that holds run folders.
+        port: on 127.0.0.1; 0 for a free one.
+        browser: open the page in the user's browser.
+        max_megapixels: larger pictures are refused by their header.
+        say: receives the line with the address.
+
+    Raises:
+        InputError: for a port that cannot be had.
+    """
+    with _listening(port) as listener:
+        port = listener.getsockname()[1]
+        parent = Path(tempfile.mkdtemp(prefix="sr_gan_tf-app-"))
+        try:
+            address = f"http://{ADDRESS}:{port}"
+            say(f"the app runs at {address}; Ctrl-C stops it")
+            if browser:
+                webbrowser.open(address)
+            settings = uvicorn.Config(build_app(parent, runs, port, max_megapixels), log_level="warning", lifespan="on")
+            uvicorn.Server(settings).run(sockets=[listener])
+        finally:
+            shutil.rmtree(parent, ignore_errors=True)
+
+
+def build_app(parent: Path, runs: Path, port: int, max_megapixels: float = MAX_MEGAPIXELS) -> LocalOnly:
+    """The ASGI application.
+
+    Args:
+        parent: folder for everything that is uploaded and made.
+        runs: folder that holds run folders.
+        port: where it will listen, which the guard must know.
+        max_megapixels: larger pictures are refused by their header.
+    """
+    uploads = parent / "uploads"
+    uploads.mkdir()
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    shelf = Shelf()
+    app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/shelf/{token}")
+    @app.get("/shelf/{token}/{name}")
+    def picture(token: str, name: str | None = None) -> Response:
+        item = shelf.get(token)
+        if item is None or not item.path.is_file():
+            return Response("gone", 404)
+        headers = {"Cache-Control": "no-store"}
+        return FileResponse(item.path, filename=item.name if name is not None else None, headers=headers)
+
+    page = build_page(shelf, parent, runs, max_megapixels)
+    theme = gr.themes.Default(font=_SANS, font_mono=_MONO)
+    script = (FOLDER / "viewer.js").read_text(encoding="utf-8")
+    gr.mount_gradio_app(
+        app, page, path="", server_name=ADDRESS, server_port=port, footer_links=[], run_history=False, ssr_mode=False,
+        max_file_size=MAX_UPLOAD, enable_monitoring=False, mcp_server=False, pwa=False, show_error=True, theme=theme,
+        css=(FOLDER / "page.css").read_text(encoding="utf-8"), head=f"<script>{script}</script>",
+    )  # fmt: skip
+    return LocalOnly(app, port)
+
+
+def _listening(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((ADDRESS, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise InputError(f"--port {port}: cannot be used ({error}); give another one, or 0 for any free one") from error
+    listener.listen(128)
+    return listener

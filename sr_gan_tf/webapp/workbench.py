@@ -1,0 +1,294 @@
+"""What one open page works on: its uploads, its results, and the job that runs; the same engine as `upscale`."""
+
+import contextlib
+import dataclasses
+import functools
+import os
+import shutil
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sr_gan_tf.errors import InputError, one_line
+from sr_gan_tf.inference.batch import Files, Summary, plan_jobs, run_jobs
+from sr_gan_tf.inference.chain import Chain, load_chain
+from sr_gan_tf.inference.jobs import Naming, find_sources
+from sr_gan_tf.inference.passes import Settings
+from sr_gan_tf.inference.pictures import Job, Treatment
+from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS, read_image, write_image
+from sr_gan_tf.webapp.shelf import Shelf
+
+_SHOWN_BY_BROWSERS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp")
+
+
+class Cancelled(BaseException):
+    """The user has pressed Cancel; not an Exception, so that no picture counts as failed for it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Choices:
+    """What the user has chosen.
+
+    Args:
+        network: name of a shipped network, or another that `load` takes.
+        mixed_with: a second network whose weights are mixed in; "" for none.
+        share: of the second network, 0 to 1.
+        settings: final size.
+        format: of the results ("png", "jpg" ...); None keeps each original's.
+        quality: 1 to 100, for JPEG, WebP and AVIF.
+        strip: leave metadata out.
+        max_megapixels: larger originals are refused by their header.
+    """
+
+    network: str
+    mixed_with: str = ""
+    share: float = 0.0
+    settings: Settings = dataclasses.field(default_factory=Settings)
+    format: str | None = None
+    quality: int = 95
+    strip: bool = False
+    max_megapixels: float = MAX_MEGAPIXELS
+
+    @property
+    def model(self) -> str:
+        """As `upscale --model` takes it."""
+        if not self.mixed_with or self.mixed_with == self.network or self.share <= 0:
+            return self.network
+        return f"{self.network}:{1 - self.share:.3f},{self.mixed_with}:{self.share:.3f}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """A written picture: the uploaded original and the enlargement, as paths and as names on the shelf."""
+
+    original: Path
+    path: Path
+    before: str
+    after: str
+    size: tuple[int, int]
+    note: str = ""
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a job is.
+
+    Attributes:
+        share: 0 to 1.
+        left: seconds that are left by the pace so far; None as long as that is unknown.
+        picture: name of the picture in work.
+        finished: nothing more will come.
+        cancelled: because the user wanted it so.
+        results: pictures that are written.
+        failed: one line per picture that could not be enlarged.
+    """
+
+    share: float = 0.0
+    left: float | None = None
+    picture: str = ""
+    finished: bool = False
+    cancelled: bool = False
+    results: list[Result] = dataclasses.field(default_factory=list)
+    failed: list[str] = dataclasses.field(default_factory=list)
+
+
+class _Bar:
+    """What the engine reports its work to, in place of a terminal's bar; ends the work when asked to."""
+
+    def __init__(self, progress: Progress, stop: threading.Event):
+        self.progress, self.stop = progress, stop
+        self.total, self.done, self.start = 1.0, 0.0, time.perf_counter()
+
+    def reset(self, total: float) -> None:
+        self.total, self.done, self.start = max(total, 1e-9), 0.0, time.perf_counter()
+
+    def set_description_str(self, text: str) -> None:
+        self.progress.picture = text
+        self._check()
+
+    def update(self, work: float = 0.0) -> None:
+        self.done += work
+        share = min(1.0, self.done / self.total)
+        elapsed = time.perf_counter() - self.start
+        self.progress.share = share
+        self.progress.left = elapsed * (1 - share) / share if share > 0.02 else None
+        self._check()
+
+    def _check(self) -> None:
+        if self.stop.is_set():
+            raise Cancelled
+
+
+@functools.lru_cache(maxsize=4)
+def cached_chain(model: str, precision: str = "auto") -> Chain:
+    """The network by its name, loaded once."""
+    return load_chain([model], precision=precision)
+
+
+class Workbench:
+    """The uploads and results of one open page, in a folder that goes with it.
+
+    Args:
+        shelf: where results are put for the page to fetch.
+        parent: folder that holds the workbenches' folders.
+    """
+
+    def __init__(self, shelf: Shelf, parent: Path):
+        self.folder = Path(tempfile.mkdtemp(prefix="page-", dir=parent))
+        self.shelf = shelf
+        self.originals: list[Path] = []
+        self.results: list[Result] = []
+        self._tokens: list[str] = []
+        self._uploads: list[Path] = []
+        self._stop = threading.Event()
+
+    def receive(self, uploads: Sequence[str | Path]) -> None:
+        """Takes uploaded files over; those of before, and their results, are deleted."""
+        self._forget_results()
+        self._forget_uploads(set(map(Path, uploads)))
+        folder = self._fresh("originals")
+        self.originals, self._uploads = [], list(map(Path, uploads))
+        for number, upload in enumerate(self._uploads):
+            # A folder per file: two uploads may have the same name. A link, since the page still offers the upload.
+            target = folder / str(number) / upload.name
+            target.parent.mkdir()
+            try:
+                os.link(upload, target)
+            except OSError:
+                shutil.copyfile(upload, target)
+            self.originals.append(target)
+
+    def enlarge(self, choices: Choices, keep: bool = False, every: float = 0.25) -> Iterator[Progress]:
+        """Enlarges all uploads; yields the progress, the last time with the results.
+
+        Args:
+            choices: network, size, format.
+            keep: earlier results stay, for a comparison.
+            every: seconds between two reports.
+        """
+        if not keep:
+            self._forget_results()
+        self._stop.clear()
+        progress = Progress()
+        worker = threading.Thread(target=self._work, args=(choices, progress), daemon=True)
+        worker.start()
+        try:
+            while worker.is_alive():
+                yield progress
+                worker.join(every)
+            yield progress
+        finally:
+            # The page was closed in the middle of the work: nobody waits for it any more.
+            self._stop.set()
+            worker.join()
+
+    def cancel(self) -> None:
+        """Stops the running job at the next tile; no half-written file is left."""
+        self._stop.set()
+
+    def archived(self) -> str:
+        """All results as one zip file, by its name on the shelf; names that occur twice get a number."""
+        path = self.folder / "enlarged.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+            for result, name in zip(self.results, _distinct([each.path.name for each in self.results]), strict=True):
+                archive.write(result.path, name)
+        return self._put(path)
+
+    def close(self) -> None:
+        """Stops the work and deletes the folder."""
+        self.cancel()
+        self._forget_uploads(set())
+        self.shelf.take(self._tokens)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def show(self, path: Path) -> str:
+        """Puts a picture on the shelf in a form that browsers show: itself, or a PNG of it."""
+        return self._put(path if path.suffix.lower() in _SHOWN_BY_BROWSERS else _as_png(path))
+
+    def _work(self, choices: Choices, progress: Progress) -> None:
+        summary = Summary()
+        try:
+            jobs = self._run(choices, summary, _Bar(progress, self._stop))
+            progress.results = self.results = [self._result(job) for job in jobs if job.target in summary.written]
+            progress.failed = list(summary.failed.values())
+        except Cancelled:
+            progress.cancelled = True
+            self._forget_results()
+        except InputError as error:
+            progress.failed = [one_line(error)]
+        except Exception as error:  # the page must say something, whatever happened
+            progress.failed = [f"unexpected {type(error).__name__}: {one_line(error)}"]
+        progress.failed = [self._without_paths(text) for text in progress.failed]
+        progress.finished = True
+
+    def _run(self, choices: Choices, summary: Summary, bar: _Bar) -> list[Job]:
+        if not self.originals:
+            raise InputError("no picture yet; drop one on the page first")
+        chain = cached_chain(choices.model)
+        folder = Path(tempfile.mkdtemp(prefix="results-", dir=self.folder))
+        jobs: list[Job] = []
+        for number, original in enumerate(self.originals):
+            # As the command would: `upscale ORIGINAL -o FOLDER/ --name '{stem}_x{scale}' --format ...`.
+            naming = Naming(f"{folder / str(number)}/", "{stem}_x{scale}", choices.format)
+            files = Files(naming, choices.quality, strip=choices.strip, max_megapixels=choices.max_megapixels)
+            treatment = Treatment(chain, choices.settings, files.max_megapixels, files.strip)
+            jobs += plan_jobs(find_sources([str(original)], naming.output), treatment, files, summary)
+        if jobs:
+            run_jobs(jobs, treatment, files, summary, bar)
+        return jobs
+
+    def _result(self, job: Job) -> Result:
+        original, path = Path(job.source), Path(job.target)
+        return Result(original, path, self.show(original), self.show(path), job.size, job.note)
+
+    def _without_paths(self, text: str) -> str:
+        """An error line that names the picture as the user knows it, not where it lies here."""
+        for original in self.originals:
+            text = text.replace(str(original), original.name)
+        return text.replace(f"{self.folder}/", "")
+
+    def _put(self, path: Path) -> str:
+        token = self.shelf.put(path)
+        self._tokens.append(token)
+        return token
+
+    def _forget_results(self) -> None:
+        self.shelf.take(self._tokens)
+        self._tokens, self.results = [], []
+        for folder in self.folder.glob("results-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        (self.folder / "enlarged.zip").unlink(missing_ok=True)
+
+    def _forget_uploads(self, kept: set[Path]) -> None:
+        for upload in set(self._uploads) - kept:
+            upload.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the server gives each upload a folder
+                upload.parent.rmdir()
+
+    def _fresh(self, name: str) -> Path:
+        folder = self.folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+
+def _as_png(path: Path) -> Path:
+    preview = path.with_name(f".{path.name}.preview.png")
+    picture = read_image(path)
+    write_image(preview, picture.pixels, picture.alpha)
+    return preview
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names in order; one that occurred before gets the first free number."""
+    distinct: list[str] = []
+    for name in names:
+        path, number, free = Path(name), 1, name
+        while free in distinct:
+            number += 1
+            free = f"{path.stem} ({number}){path.suffix}"
+        distinct.append(free)
+    return distinct
