@@ -181,7 +181,7 @@ def upscale_files(
     if dry_run:
         _describe(jobs, treatment, summary.left_out, unread, say)
     else:
-        with _terminated_as_interrupted(), progress(lines=True) as bar:
+        with terminated_as_interrupted(), progress(lines=True) as bar:
             run_jobs(jobs, treatment, files, summary, bar)
         for note in dict.fromkeys(_notes(jobs, treatment, summary.left_out, unread)):
             print(f"note: {note}", file=sys.stderr)
@@ -239,7 +239,7 @@ def _describe(jobs: Sequence[Job], treatment: Treatment, left_out: int, unread: 
 
 
 @contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
+def terminated_as_interrupted() -> Iterator[None]:
     """SIGTERM ends like Ctrl-C, so that no temporary file is left."""
 
     def interrupt(*_):

@@ -17,6 +17,7 @@ import uvicorn
 from starlette.responses import FileResponse, Response
 
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.inference.upscaling import terminated_as_interrupted
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS
 from sr_gan_tf.webapp.guard import LocalOnly
 from sr_gan_tf.webapp.page import FOLDER, build_page
@@ -57,7 +58,9 @@ def serve(
             if browser:
                 webbrowser.open(address)
             settings = uvicorn.Config(build_app(parent, runs, port, max_megapixels), log_level="warning", lifespan="on")
-            uvicorn.Server(settings).run(sockets=[listener])
+            # Uvicorn raises the signal that stopped it once more, which must not skip the cleaning up.
+            with terminated_as_interrupted():
+                uvicorn.Server(settings).run(sockets=[listener])
         finally:
             shutil.rmtree(parent, ignore_errors=True)
 
