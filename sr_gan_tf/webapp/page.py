@@ -1,6 +1,7 @@
 """The page itself, by Gradio: Enlarge, Compare, Runs."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,36 @@ def about(name: str) -> str:
     return f"**{name}** (×{read_card(name).scale}): {read_card(name).limits.partition(';')[0]}."
 
 
+class Benches:
+    """The workbenches of the open pages; those of a page that was closed are deleted.
+
+    Args:
+        shelf: where pictures are put for the page to fetch.
+        parent: folder of the workbenches' own folders.
+    """
+
+    def __init__(self, shelf: Shelf, parent: Path):
+        self.shelf, self.parent = shelf, parent
+        self._benches: dict[tuple[str, str], Workbench] = {}
+        self._lock = threading.Lock()
+
+    def of(self, request: gr.Request, tab: str) -> Workbench:
+        """The workbench of the page that asks."""
+        key = (str(request.session_hash), tab)
+        with self._lock:
+            if key not in self._benches:
+                self._benches[key] = Workbench(self.shelf, self.parent)
+            return self._benches[key]
+
+    def close(self, request: gr.Request) -> None:
+        """Deletes the workbenches of a page that was closed."""
+        with self._lock:
+            keys = [key for key in self._benches if key[0] == str(request.session_hash)]
+            closed = [self._benches.pop(key) for key in keys]
+        for bench in closed:
+            bench.close()
+
+
 def build_page(shelf: Shelf, parent: Path, runs: Path, max_megapixels: float = MAX_MEGAPIXELS) -> gr.Blocks:
     """The page's components and what they do.
 
@@ -44,29 +75,24 @@ def build_page(shelf: Shelf, parent: Path, runs: Path, max_megapixels: float = M
         runs: folder that holds run folders.
         max_megapixels: larger pictures are refused by their header.
     """
+    benches = Benches(shelf, parent)
     with gr.Blocks(title="sr_gan_tf", analytics_enabled=False, delete_cache=(600, 3600)) as page:
-        bench = gr.State(None, delete_callback=_close)
         gr.Markdown("# Enlarge pictures\nEverything happens on this machine; nothing is sent anywhere.")
         with gr.Tab("Enlarge", id="enlarge"):
-            _enlarge_tab(bench, max_megapixels)
+            _enlarge_tab(benches, max_megapixels)
         with gr.Tab("Compare", id="compare"):
-            _compare_tab(shelf, parent, max_megapixels)
+            _compare_tab(benches, max_megapixels)
         with gr.Tab("Runs", id="runs"):
             _runs_tab(shelf, runs)
-        page.load(lambda: Workbench(shelf, parent), None, bench)
+        page.unload(benches.close)
     return page
-
-
-def _close(bench: Workbench | None) -> None:
-    if bench is not None:
-        bench.close()
 
 
 def _network_choice(label: str, extra: tuple[str, ...] = (), value: str = DEFAULT_MODEL) -> gr.Dropdown:
     return gr.Dropdown([*extra, *shipped_models()], value=value, label=label)
 
 
-def _enlarge_tab(bench: gr.State, max_megapixels: float) -> None:
+def _enlarge_tab(benches: Benches, max_megapixels: float) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
             files = gr.File(label="Drop pictures here, or click to choose", file_count="multiple", elem_id="uploads")
@@ -87,12 +113,15 @@ def _enlarge_tab(bench: gr.State, max_megapixels: float) -> None:
             progress = gr.HTML(elem_id="progress")
             shown = gr.HTML(elem_id="results")
     network.change(about, network, sentence)
-    files.upload(_receive, [bench, files], [shown, progress], concurrency_limit=None)
-    files.clear(_clear, bench, [shown, progress], concurrency_limit=None)
+
+    def receive(files: list[str] | None, request: gr.Request) -> tuple[str, str]:
+        bench = benches.of(request, "enlarge")
+        bench.receive(files or [])
+        return "", f'<p role="status">{len(bench.originals)} uploaded.</p>' if files else ""
 
     def enlarge(
-        bench: Workbench, network: str, mixed: str, share: float, kind: str, size: float | None, format: str,
-        quality: float, keep: bool,
+        network: str, mixed: str, share: float, kind: str, size: float | None, format: str, quality: float,
+        keep: bool, request: gr.Request,
     ) -> Iterator[tuple[Any, Any]]:  # fmt: skip
         try:
             choices = Choices(
@@ -102,17 +131,23 @@ def _enlarge_tab(bench: gr.State, max_megapixels: float) -> None:
         except InputError as error:
             yield "", fragments.error(one_line(error))
             return
+        bench = benches.of(request, "enlarge")
         for state in bench.enlarge(choices):
             if not state.finished:
                 yield fragments.progress_bar(state), gr.skip()
         archive = bench.archived() if len(state.results) > 1 else None
         yield "", fragments.results(state.results, state.failed, state.cancelled, archive)
 
-    inputs = [bench, network, mixed, share, size_kind, size, format, quality, keep]
+    def cancelled(request: gr.Request) -> None:
+        benches.of(request, "enlarge").cancel()
+
+    files.upload(receive, files, [shown, progress], concurrency_limit=None)
+    files.clear(receive, files, [shown, progress], concurrency_limit=None)
+    inputs = [network, mixed, share, size_kind, size, format, quality, keep]
     start.click(
         enlarge, inputs, [progress, shown], concurrency_id="network", concurrency_limit=1, show_progress="hidden"
     )
-    cancel.click(_cancel, bench, None, queue=False)
+    cancel.click(cancelled, None, None, queue=False)
 
 
 def _settings(kind: str, size: float | None) -> Settings:
@@ -124,22 +159,7 @@ def _settings(kind: str, size: float | None) -> Settings:
     return Settings(**{name: float(size) if name == "scale" else round(size)})
 
 
-def _receive(bench: Workbench, files: list[str] | None) -> tuple[str, str]:
-    bench.receive(files or [])
-    return "", f'<p role="status">{len(bench.originals)} uploaded.</p>'
-
-
-def _clear(bench: Workbench) -> tuple[str, str]:
-    bench.receive([])
-    return "", ""
-
-
-def _cancel(bench: Workbench) -> None:
-    bench.cancel()
-
-
-def _compare_tab(shelf: Shelf, parent: Path, max_megapixels: float) -> None:
-    bench = gr.State(None, delete_callback=_close)
+def _compare_tab(benches: Benches, max_megapixels: float) -> None:
     gr.Markdown("Every shipped network of one scale on one picture, the same part of each side by side.")
     with gr.Row():
         picture = gr.File(label="Drop one picture here, or click to choose", elem_id="compare-upload")
@@ -151,14 +171,14 @@ def _compare_tab(shelf: Shelf, parent: Path, max_megapixels: float) -> None:
     progress = gr.HTML(elem_id="compare-progress")
     shown = gr.HTML(elem_id="compared")
 
-    def received(bench: Workbench | None, upload: str | None) -> tuple[Workbench, str, str]:
-        bench = bench or Workbench(shelf, parent)
-        bench.receive([upload] if upload else [])
-        return bench, "", '<p role="status">1 uploaded.</p>'
+    def receive(upload: str | None, request: gr.Request) -> tuple[str, str]:
+        benches.of(request, "compare").receive([upload] if upload else [])
+        return "", '<p role="status">1 uploaded.</p>' if upload else ""
 
-    def compare(bench: Workbench | None, scale: str) -> Iterator[tuple[Any, Any]]:
+    def compare(scale: str, request: gr.Request) -> Iterator[tuple[Any, Any]]:
+        bench = benches.of(request, "compare")
         names = [name for name in shipped_models() if read_card(name).scale == int(scale[1:])]
-        if bench is None or not bench.originals:
+        if not bench.originals:
             yield "", fragments.error("no picture yet; drop one on the page first")
             return
         shown = [("original", bench.show(bench.originals[0]))]
@@ -172,9 +192,13 @@ def _compare_tab(shelf: Shelf, parent: Path, max_megapixels: float) -> None:
             shown.append((name, state.results[0].after))
         yield "", fragments.viewer(shown, "grid")
 
-    picture.upload(received, [bench, picture], [bench, shown, progress], concurrency_limit=None)
-    start.click(compare, [bench, scale], [progress, shown], concurrency_id="network", show_progress="hidden")
-    cancel.click(lambda bench: bench and bench.cancel(), bench, None, queue=False)
+    def cancelled(request: gr.Request) -> None:
+        benches.of(request, "compare").cancel()
+
+    picture.upload(receive, picture, [shown, progress], concurrency_limit=None)
+    picture.clear(receive, picture, [shown, progress], concurrency_limit=None)
+    start.click(compare, scale, [progress, shown], concurrency_id="network", show_progress="minimal")
+    cancel.click(cancelled, None, None, queue=False)
 
 
 def _runs_tab(shelf: Shelf, folder: Path) -> None:
