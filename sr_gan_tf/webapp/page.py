@@ -59,23 +59,28 @@ class Benches:
 
     def close(self, request: gr.Request) -> None:
         """Deletes the workbenches of a page that was closed."""
+        self._close(str(request.session_hash))
+
+    def close_all(self) -> None:
+        """Stops all work and deletes all workbenches."""
+        self._close(None)
+
+    def _close(self, session: str | None) -> None:
         with self._lock:
-            keys = [key for key in self._benches if key[0] == str(request.session_hash)]
+            keys = [key for key in self._benches if session in (None, key[0])]
             closed = [self._benches.pop(key) for key in keys]
         for bench in closed:
             bench.close()
 
 
-def build_page(shelf: Shelf, parent: Path, runs: Path, max_megapixels: float = MAX_MEGAPIXELS) -> gr.Blocks:
+def build_page(benches: Benches, runs: Path, max_megapixels: float = MAX_MEGAPIXELS) -> gr.Blocks:
     """The page's components and what they do.
 
     Args:
-        shelf: where pictures are put for the page to fetch.
-        parent: folder of the pages' own folders.
+        benches: where the open pages' work is kept.
         runs: folder that holds run folders.
         max_megapixels: larger pictures are refused by their header.
     """
-    benches = Benches(shelf, parent)
     with gr.Blocks(title="sr_gan_tf", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown("# Enlarge pictures\nEverything happens on this machine; nothing is sent anywhere.")
         with gr.Tab("Enlarge", id="enlarge"):
@@ -83,7 +88,7 @@ def build_page(shelf: Shelf, parent: Path, runs: Path, max_megapixels: float = M
         with gr.Tab("Compare", id="compare"):
             _compare_tab(benches, max_megapixels)
         with gr.Tab("Runs", id="runs"):
-            _runs_tab(shelf, runs)
+            _runs_tab(benches.shelf, runs)
         page.unload(benches.close)
     return page
 

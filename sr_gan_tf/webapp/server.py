@@ -20,7 +20,7 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.inference.upscaling import terminated_as_interrupted
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS
 from sr_gan_tf.webapp.guard import LocalOnly
-from sr_gan_tf.webapp.page import FOLDER, build_page
+from sr_gan_tf.webapp.page import FOLDER, Benches, build_page
 from sr_gan_tf.webapp.shelf import Shelf
 
 ADDRESS = "127.0.0.1"
@@ -52,44 +52,47 @@ def serve(
     with _listening(port) as listener:
         port = listener.getsockname()[1]
         parent = Path(tempfile.mkdtemp(prefix="sr_gan_tf-app-"))
+        benches = Benches(Shelf(), parent)
         try:
             address = f"http://{ADDRESS}:{port}"
             say(f"the app runs at {address}; Ctrl-C stops it")
             if browser:
                 webbrowser.open(address)
-            settings = uvicorn.Config(build_app(parent, runs, port, max_megapixels), log_level="warning", lifespan="on")
+            settings = uvicorn.Config(
+                build_app(benches, runs, port, max_megapixels), log_level="warning", lifespan="on"
+            )
             # Uvicorn raises the signal that stopped it once more, which must not skip the cleaning up.
             with terminated_as_interrupted():
                 uvicorn.Server(settings).run(sockets=[listener])
         finally:
+            benches.close_all()
             shutil.rmtree(parent, ignore_errors=True)
 
 
-def build_app(parent: Path, runs: Path, port: int, max_megapixels: float = MAX_MEGAPIXELS) -> LocalOnly:
+def build_app(benches: Benches, runs: Path, port: int, max_megapixels: float = MAX_MEGAPIXELS) -> LocalOnly:
     """The ASGI application.
 
     Args:
-        parent: folder for everything that is uploaded and made.
+        benches: where the open pages' work is kept.
         runs: folder that holds run folders.
         port: where it will listen, which the guard must know.
         max_megapixels: larger pictures are refused by their header.
     """
-    uploads = parent / "uploads"
+    uploads = benches.parent / "uploads"
     uploads.mkdir()
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-    shelf = Shelf()
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/shelf/{token}")
     @app.get("/shelf/{token}/{name}")
     def picture(token: str, name: str | None = None) -> Response:
-        item = shelf.get(token)
+        item = benches.shelf.get(token)
         if item is None or not item.path.is_file():
             return Response("gone", 404)
         headers = {"Cache-Control": "no-store"}
         return FileResponse(item.path, filename=item.name if name is not None else None, headers=headers)
 
-    page = build_page(shelf, parent, runs, max_megapixels)
+    page = build_page(benches, runs, max_megapixels)
     theme = gr.themes.Default(font=_SANS, font_mono=_MONO)
     script = (FOLDER / "viewer.js").read_text(encoding="utf-8")
     gr.mount_gradio_app(
