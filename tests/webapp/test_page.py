@@ -78,7 +78,7 @@ def picture(path, width=48, height=40, seed=1):
 def upload(page, *paths, into="#uploads", told="#progress"):
     element = page.find(f"{into} input[type=file]")[ELEMENT]
     page.post(f"/element/{element}/value", {"text": "\n".join(map(str, paths))})
-    page.wait(f"return document.querySelector('{told}').innerText.includes('{len(paths)} uploaded')", 60)
+    page.wait(f"return document.querySelector('{told}')?.innerText?.includes('{len(paths)} uploaded')", 60)
 
 
 def enlarge(page, count=1):

@@ -1,0 +1,241 @@
+"""Decoding: a film's frames as RGB arrays, upright and progressive, with their time stamps."""
+
+import dataclasses
+import fractions
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+from av.filter import Graph
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from sr_gan_tf.errors import InputError, one_line
+
+# Of ITU-T H.273: the matrix of a film that doesn't say its own, by the rule that players follow.
+_BT709, _BT601, _UNSPECIFIED, _RGB, _BT2020 = 1, 6, 2, 0, (9, 10)
+_SWSCALE = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+}
+_QUALITY = Interpolation.BICUBIC
+
+
+@dataclasses.dataclass(frozen=True)
+class Film:
+    """What is known of a film before its frames are decoded.
+
+    Attributes:
+        path: the file.
+        width: of the upright picture, in pixels.
+        height: of the upright picture, in pixels.
+        bits: per sample, 8 or more.
+        pixel_format: of the file, in FFmpeg's words.
+        matrix: code point of ITU-T H.273, never "unspecified": guessed by the size as players do.
+        primaries: code point.
+        transfer: code point.
+        full_range: whether luma goes from 0 to the peak.
+        turn: quarter turns counterclockwise that make the picture upright.
+        interlaced: whether the first frames are.
+        aspect: of a pixel, width to height.
+        rate: mean number of frames per second.
+        time_base: seconds per unit of time stamps.
+        frames: expected number, for the progress; 0 if unknown.
+    """
+
+    path: Path
+    width: int
+    height: int
+    bits: int
+    pixel_format: str
+    matrix: int
+    primaries: int
+    transfer: int
+    full_range: bool
+    turn: int
+    interlaced: bool
+    aspect: fractions.Fraction
+    rate: fractions.Fraction
+    time_base: fractions.Fraction
+    frames: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """A frame to enlarge.
+
+    Attributes:
+        pixels: (H, W, 3) uint8, or uint16 for films of more than 8 bits.
+        time: time stamp, in units of the film's time base.
+        repeated: it could not be decoded, and is the one before once more.
+    """
+
+    pixels: np.ndarray
+    time: int
+    repeated: bool = False
+
+
+def open_film(path: str | Path) -> "av.container.InputContainer":
+    """The file, opened.
+
+    Raises:
+        InputError: it cannot be read, or is no film.
+    """
+    try:
+        container = av.open(str(path), metadata_errors="replace")
+    except (av.FFmpegError, OSError) as error:
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise InputError(
+            f"{path}: cannot be read as a film ({reason}); expected e.g. an MP4, MKV or WebM file"
+        ) from error
+    if not container.streams.video:
+        container.close()
+        raise InputError(f"{path}: holds no video stream; expected a film")
+    return container
+
+
+def probe(path: str | Path) -> Film:
+    """Reads a film's properties from its header and first frames.
+
+    Raises:
+        InputError: it cannot be read, or none of its first frames can be decoded.
+    """
+    with open_film(path) as container:
+        stream = container.streams.video[0]
+        context, first, interlaced = stream.codec_context, None, False
+        for count, frame in enumerate(_decoded(container, stream, [])):
+            if frame is None:
+                continue
+            first = first or frame
+            interlaced |= bool(frame.interlaced_frame)
+            if count >= 8:
+                break
+        if first is None:
+            raise InputError(f"{path}: none of its frames can be decoded; re-encode it, for instance with ffmpeg")
+        turn = round(first.rotation / 90) % 4
+        width, height = (first.height, first.width) if turn % 2 else (first.width, first.height)
+        matrix = int(first.colorspace) if int(first.colorspace) != _UNSPECIFIED else int(context.colorspace)
+        if matrix == _UNSPECIFIED:
+            matrix = _BT709 if first.width >= 1280 or first.height > 576 else _BT601
+        rate = stream.average_rate or stream.guessed_rate or fractions.Fraction(25)
+        seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+        aspect = stream.sample_aspect_ratio or fractions.Fraction(1)
+        return Film(
+            Path(path), width, height, max(component.bits for component in first.format.components),
+            first.format.name, matrix, int(first.color_primaries), int(first.color_trc),
+            int(first.color_range) == int(ColorRange.JPEG) or first.format.name.startswith("yuvj"), turn, interlaced,
+            1 / aspect if turn % 2 else aspect, fractions.Fraction(rate), fractions.Fraction(stream.time_base),
+            stream.frames or round(seconds * float(rate)),
+        )  # fmt: skip
+
+
+class Frames:
+    """A film's frames, one after another; `broken` counts those that could not be decoded.
+
+    Args:
+        film: what `probe` said.
+    """
+
+    def __init__(self, film: Film):
+        self.film, self.broken = film, 0
+        self._reformatter = VideoReformatter()
+
+    def __iter__(self) -> Iterator[Frame]:
+        film, last, times = self.film, None, -(2**62)
+        with open_film(film.path) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            lost: list[int | None] = []
+            for frame in _deinterlaced(_decoded(container, stream, lost), stream, film):
+                self.broken += len(lost)
+                for time in lost:
+                    if last is not None and time is not None and time > times:
+                        times = time
+                        yield Frame(last, time, repeated=True)
+                lost.clear()
+                if frame is None:
+                    continue
+                time = frame.pts if frame.pts is not None else times + 1
+                if time <= times:
+                    continue  # out of order after a fault: a player would not show it either
+                if frame.is_corrupt:
+                    self.broken += 1
+                    if last is None:
+                        continue
+                    times = time
+                    yield Frame(last, time, repeated=True)
+                    continue
+                last, times = self._pixels(frame), time
+                yield Frame(last, time)
+
+    def _pixels(self, frame: "av.VideoFrame") -> np.ndarray:
+        film = self.film
+        rgb = self._reformatter.reformat(
+            frame,
+            format="rgb48le" if film.bits > 8 else "rgb24",
+            src_colorspace=swscale_matrix(film.matrix),
+            src_color_range=ColorRange.JPEG if film.full_range else ColorRange.MPEG,
+            dst_color_range=ColorRange.JPEG,
+            interpolation=_QUALITY,
+        )
+        return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), film.turn))
+
+
+def swscale_matrix(matrix: int) -> int:
+    """FFmpeg's software scaler's number of a matrix of ITU-T H.273."""
+    if matrix in _BT2020:
+        return 9
+    return int(_SWSCALE.get(matrix, Colorspace.DEFAULT))
+
+
+def _decoded(container, stream, lost: list[int | None]) -> Iterator:
+    """Decoded frames; None in place of those of a packet that cannot be decoded, whose time goes into `lost`."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except av.FFmpegError:  # the rest of the file is missing or damaged
+            lost.append(None)
+            yield None
+            return
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            lost.append(packet.pts)
+            yield None
+            continue
+        yield from frames
+
+
+def _deinterlaced(frames: Iterator, stream, film: Film) -> Iterator:
+    """The frames of an interlaced film made progressive, one for each."""
+    if not film.interlaced:
+        yield from frames
+        return
+    graph = Graph()
+    source = graph.add_buffer(template=stream, time_base=stream.time_base)
+    deinterlace, sink = graph.add("bwdif", "mode=send_frame"), graph.add("buffersink")
+    source.link_to(deinterlace)
+    deinterlace.link_to(sink)
+    graph.configure()
+
+    def ready() -> Iterator:
+        while True:
+            try:
+                yield sink.pull()
+            except (av.BlockingIOError, av.EOFError):
+                return
+
+    for frame in frames:
+        if frame is None:
+            yield None
+            continue
+        source.push(frame)
+        yield from ready()
+    source.push(None)
+    yield from ready()
