@@ -1,16 +1,16 @@
-"""`python -m sr_gan_tf.upscale`: pictures enlarged by trained networks; `upscale()` does the same from Python."""
+"""`python -m sr_gan_tf.upscale`: pictures and films enlarged by trained networks; `upscale()` does the same from Python."""
 
 import argparse
 import dataclasses
 import sys
 
 from sr_gan_tf.errors import Parser, command
+from sr_gan_tf.films.upscaling import FilmOptions, upscale_inputs
 from sr_gan_tf.inference.batch import Files
 from sr_gan_tf.inference.halo import halo_argument
 from sr_gan_tf.inference.jobs import Naming
 from sr_gan_tf.inference.passes import Settings
 from sr_gan_tf.inference.upscaling import upscale as upscale
-from sr_gan_tf.inference.upscaling import upscale_files
 from sr_gan_tf.models import DEFAULT_MODEL
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS
 from sr_gan_tf.registry.imports import add_import
@@ -19,7 +19,7 @@ from sr_gan_tf.registry.imports import add_import
 def _arguments() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m sr_gan_tf.upscale", description=__doc__.split(";")[0] + ".")
     add_import(parser)
-    parser.add_argument("inputs", nargs="+", help="pictures, folders (searched through), patterns, or - for stdin")
+    parser.add_argument("inputs", nargs="+", help="pictures, films, folders of pictures, patterns, or - for stdin")
     where = parser.add_argument_group("results")
     where.add_argument("-o", "--output", help="a file, a folder, or - for stdout; default: next to the originals")
     where.add_argument("--name", help="file name, e.g. '{stem}_{model}_x{scale}'; also {width}, {height}, {suffix}")
@@ -50,6 +50,12 @@ def _arguments() -> argparse.ArgumentParser:
     size.add_argument("--short-side", type=int, help="final length of the shorter side in pixels")
     size.add_argument("--seamless", action="store_true", help="for textures: opposite edges continue each other")
     size.add_argument("--match-color", action="store_true", help="keep the original's colors at low frequencies")
+    film = parser.add_argument_group("films")
+    film.add_argument(
+        "--codec", help="encoder, e.g. libx264, libx265, libsvtav1, h264_nvenc; default: by the container"
+    )
+    film.add_argument("--crf", type=int, help="constant quality, 0 (best) to 63; default: near the original's look")
+    film.add_argument("--stabilize", action="store_true", help="calm the flicker of what stands still")
     work = parser.add_argument_group("work")
     work.add_argument("--tile", type=int, help="side of a tile in pixels of the original; default: by free memory")
     work.add_argument("--halo", type=halo_argument, help="exact, or pixels around a tile")
@@ -76,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
         options.max_megapixels,
         options.workers,
     )
-    return upscale_files(
+    return upscale_inputs(
         options.inputs,
         options.model,
         settings,
@@ -85,6 +91,7 @@ def main(argv: list[str] | None = None) -> int:
         options.precision,
         options.ensemble,
         options.dry_run,
+        FilmOptions(options.codec, options.crf, options.stabilize),
     )
 
 

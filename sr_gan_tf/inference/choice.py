@@ -6,7 +6,6 @@ from its quantization tables, noise is estimated where the picture is flattest. 
 was measured by LPIPS: `python tools/network_choice.py` prints it for three photographs.
 """
 
-import contextlib
 import dataclasses
 import io
 from pathlib import Path
@@ -49,22 +48,36 @@ def choose_network(file: str | Path | bytes, header: Header) -> Choice:
         file: path, or the file's bytes.
         header: what `read_header` said about it.
     """
-    shipped = shipped_models()
-    damaged = next((name for name in FOR_DAMAGED if name in shipped), DEFAULT_MODEL)
     quality = jpeg_quality(file) if header.format == "JPEG" else None
     if quality is not None and quality < LOWEST_CLEAN_QUALITY:
-        return Choice(damaged, f"for a JPEG of quality {quality}, under {LOWEST_CLEAN_QUALITY}")
+        return Choice(_for_damaged(), f"for a JPEG of quality {quality}, under {LOWEST_CLEAN_QUALITY}")
     look = f"a JPEG of quality {quality}" if quality is not None else f"a picture in {header.format}"
     if header.width * header.height > _MOST_MEGAPIXELS * 1e6:
         return Choice(DEFAULT_MODEL, f"for {look}, too large for a look at its noise")
-    noise = 0.0
-    with contextlib.suppress(InputError):
-        noise = flat_deviation(to_uint8(read_image(file).pixels))
-    if noise > MOST_NOISE:
-        return Choice(
-            damaged, f"for {look} with noise of {noise:.1f} grey levels in flat places, over {MOST_NOISE:.1f}"
-        )
-    return Choice(DEFAULT_MODEL, f"for {look} with little noise")
+    try:
+        pixels = read_image(file).pixels
+    except InputError:
+        return Choice(DEFAULT_MODEL, f"for {look} with little noise")
+    return choose_for_pixels(pixels, look)
+
+
+def choose_for_pixels(pixels: np.ndarray, look: str) -> Choice:
+    """Chooses by the noise alone.
+
+    Args:
+        pixels: uint8 or uint16 (H, W, C).
+        look: what the reason calls it, e.g. "a picture in PNG".
+    """
+    noise = flat_deviation(to_uint8(pixels))
+    if noise <= MOST_NOISE:
+        return Choice(DEFAULT_MODEL, f"for {look} with little noise")
+    reason = f"for {look} with noise of {noise:.1f} grey levels in flat places, over {MOST_NOISE:.1f}"
+    return Choice(_for_damaged(), reason)
+
+
+def _for_damaged() -> str:
+    shipped = shipped_models()
+    return next((name for name in FOR_DAMAGED if name in shipped), DEFAULT_MODEL)
 
 
 def jpeg_quality(file: str | Path | bytes) -> int | None:

@@ -5,7 +5,7 @@ import dataclasses
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, TextIO
 
@@ -168,12 +168,8 @@ def upscale_files(
     unread: Counter = Counter()
     sources = find_sources(inputs, files.naming.output, unread)
     chain = load_chain(models or [DEFAULT_MODEL], passes, precision, ensemble)
-
-    def choose(file: str | bytes, header: Header) -> tuple[Chain, str]:
-        choice = choose_network(file, header)
-        return load_chain([choice.model], passes, precision, ensemble), choice.reason
-
-    treatment = Treatment(chain, settings, files.max_megapixels, files.strip, files.compare, None if models else choose)
+    choose = None if models else chooser(passes, precision, ensemble)
+    treatment = Treatment(chain, settings, files.max_megapixels, files.strip, files.compare, choose)
     summary = Summary()
     say = sys.stderr if files.naming.output == STANDARD else sys.stdout
     jobs = list(plan_jobs(sources, treatment, files, summary))
@@ -192,6 +188,18 @@ def upscale_files(
     for problem in summary.failed.values():
         print(f"error: {problem}", file=sys.stderr)
     return 1 if summary.failed else 0
+
+
+def chooser(
+    passes: int = 1, precision: Literal["auto", "float32", "bfloat16"] = "auto", ensemble: bool = False
+) -> Callable[[str | bytes, Header], tuple[Chain, str]]:
+    """Returns what chooses a network by the picture, as `Treatment` takes it; arguments as in `load_chain`."""
+
+    def choose(file: str | bytes, header: Header) -> tuple[Chain, str]:
+        choice = choose_network(file, header)
+        return load_chain([choice.model], passes, precision, ensemble), choice.reason
+
+    return choose
 
 
 def _notes(jobs: Sequence[Job], treatment: Treatment, left_out: int, unread: Counter) -> Iterator[str]:

@@ -10,7 +10,7 @@ import gradio as gr
 
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.inference.passes import Settings
-from sr_gan_tf.models import DEFAULT_MODEL, shipped_models
+from sr_gan_tf.models import shipped_models
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS
 from sr_gan_tf.webapp import fragments
 from sr_gan_tf.webapp.shelf import Shelf
@@ -21,6 +21,7 @@ from sr_gan_tf.weights.cards import read_card
 FOLDER = Path(__file__).parent
 SAME = "same as the original"
 NONE = "none"
+CHOOSE = "choose for me"
 FORMATS = (SAME, "png", "jpg", "webp", "tif", "avif")
 SIZES = {
     "the network's": None,
@@ -32,7 +33,9 @@ SIZES = {
 
 
 def about(name: str) -> str:
-    """One sentence on a shipped network, the beginning of what its card says."""
+    """One sentence on a choice of network: of a shipped one the beginning of what its card says."""
+    if name == CHOOSE:
+        return "By each picture: one network for clean ones, another for noise and strongly compressed JPEGs."
     return f"**{name}** (×{read_card(name).scale}): {read_card(name).limits.partition(';')[0]}."
 
 
@@ -93,7 +96,7 @@ def build_page(benches: Benches, runs: Path, max_megapixels: float = MAX_MEGAPIX
     return page
 
 
-def _network_choice(label: str, extra: tuple[str, ...] = (), value: str = DEFAULT_MODEL) -> gr.Dropdown:
+def _network_choice(label: str, extra: tuple[str, ...], value: str) -> gr.Dropdown:
     return gr.Dropdown([*extra, *shipped_models()], value=value, label=label)
 
 
@@ -101,8 +104,8 @@ def _enlarge_tab(benches: Benches, max_megapixels: float) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
             files = gr.File(label="Drop pictures here, or click to choose", file_count="multiple", elem_id="uploads")
-            network = _network_choice("Network")
-            sentence = gr.Markdown(about(DEFAULT_MODEL))
+            network = _network_choice("Network", (CHOOSE,), CHOOSE)
+            sentence = gr.Markdown(about(CHOOSE))
             with gr.Accordion("Mix two networks", open=False):
                 mixed = _network_choice("Second network", (NONE,), NONE)
                 share = gr.Slider(0, 100, 50, step=5, label="Share of the second network in percent")
@@ -129,8 +132,10 @@ def _enlarge_tab(benches: Benches, max_megapixels: float) -> None:
         keep: bool, request: gr.Request,
     ) -> Iterator[tuple[Any, Any]]:  # fmt: skip
         try:
+            if network == CHOOSE and mixed != NONE:
+                raise InputError("a second network is mixed into a named one; choose the first one, too")
             choices = Choices(
-                network, "" if mixed == NONE else mixed, share / 100, _settings(kind, size),
+                "" if network == CHOOSE else network, "" if mixed == NONE else mixed, share / 100, _settings(kind, size),
                 None if format == SAME else format, round(quality), not keep, max_megapixels,
             )  # fmt: skip
         except InputError as error:

@@ -18,6 +18,8 @@ from sr_gan_tf.inference.chain import Chain, load_chain
 from sr_gan_tf.inference.jobs import Naming, find_sources
 from sr_gan_tf.inference.passes import Settings
 from sr_gan_tf.inference.pictures import Job, Treatment
+from sr_gan_tf.inference.upscaling import chooser
+from sr_gan_tf.models import DEFAULT_MODEL
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS, read_image, write_image
 from sr_gan_tf.webapp.shelf import Shelf
 
@@ -33,7 +35,7 @@ class Choices:
     """What the user has chosen.
 
     Args:
-        network: name of a shipped network, or another that `load` takes.
+        network: name of a shipped network, or another that `load` takes; "" chooses one by each picture.
         mixed_with: a second network whose weights are mixed in; "" for none.
         share: of the second network, 0 to 1.
         settings: final size.
@@ -55,7 +57,7 @@ class Choices:
     @property
     def model(self) -> str:
         """As `upscale --model` takes it."""
-        if not self.mixed_with or self.mixed_with == self.network or self.share <= 0:
+        if not self.network or not self.mixed_with or self.mixed_with == self.network or self.share <= 0:
             return self.network
         return f"{self.network}:{1 - self.share:.3f},{self.mixed_with}:{self.share:.3f}"
 
@@ -227,14 +229,15 @@ class Workbench:
     def _run(self, choices: Choices, summary: Summary, bar: _Bar) -> list[Job]:
         if not self.originals:
             raise InputError("no picture yet; drop one on the page first")
-        chain = cached_chain(choices.model)
+        chain = cached_chain(choices.model or DEFAULT_MODEL)
+        choose = None if choices.model else chooser()
         folder = Path(tempfile.mkdtemp(prefix="results-", dir=self.folder))
         jobs: list[Job] = []
         for number, original in enumerate(self.originals):
             # As the command would: `upscale ORIGINAL -o FOLDER/ --name '{stem}_x{scale}' --format ...`.
             naming = Naming(f"{folder / str(number)}/", "{stem}_x{scale}", choices.format)
             files = Files(naming, choices.quality, strip=choices.strip, max_megapixels=choices.max_megapixels)
-            treatment = Treatment(chain, choices.settings, files.max_megapixels, files.strip)
+            treatment = Treatment(chain, choices.settings, files.max_megapixels, files.strip, choose=choose)
             jobs += plan_jobs(find_sources([str(original)], naming.output), treatment, files, summary)
         if jobs:
             run_jobs(jobs, treatment, files, summary, bar)
@@ -242,7 +245,9 @@ class Workbench:
 
     def _result(self, job: Job) -> Result:
         original, path = Path(job.source), Path(job.target)
-        return Result(original, path, self.show(original), self.show(path), job.size, job.note)
+        chosen = [f"{job.chain.name}, {job.choice}"] if job.choice else []
+        note = "; ".join([*chosen, *filter(None, [job.note]), *job.remarks])
+        return Result(original, path, self.show(original), self.show(path), job.size, note)
 
     def _without_paths(self, text: str) -> str:
         """An error line that names the picture as the user knows it, not where it lies here."""
