@@ -1,4 +1,4 @@
-"""`python -m sr_gan_tf.upscale`: pictures and films enlarged by trained networks; `upscale()` does the same from Python."""
+"""`python -m sr_gan_tf.upscale`: pictures and films enlarged by trained networks; `upscale()` for Python."""
 
 import argparse
 import dataclasses

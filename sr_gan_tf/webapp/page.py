@@ -135,7 +135,8 @@ def _enlarge_tab(benches: Benches, max_megapixels: float) -> None:
             if network == CHOOSE and mixed != NONE:
                 raise InputError("a second network is mixed into a named one; choose the first one, too")
             choices = Choices(
-                "" if network == CHOOSE else network, "" if mixed == NONE else mixed, share / 100, _settings(kind, size),
+                "" if network == CHOOSE else network, "" if mixed == NONE else mixed, share / 100,
+                _settings(kind, size),
                 None if format == SAME else format, round(quality), not keep, max_megapixels,
             )  # fmt: skip
         except InputError as error:
