@@ -36,6 +36,44 @@ class Adam(keras.optimizers.Adam):
         )  # fmt: skip
 
 
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class CosineDecay(keras.optimizers.schedules.CosineDecay):
+    """Keras's cosine, which can also begin in the middle: for a long schedule that several runs share.
+
+    Args:
+        initial_learning_rate: the first rate.
+        decay_steps: steps from the highest rate to the lowest.
+        alpha: the lowest rate, as a share of the highest.
+        warmup_target: the highest rate, which a warmup rises to.
+        warmup_steps: steps of the warmup.
+        first_step: steps of this schedule that earlier runs have done.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        alpha: float = 0.0,
+        warmup_target: float | None = None,
+        warmup_steps: int = 0,
+        first_step: int = 0,
+    ):
+        if first_step < 0:
+            raise ValueError(f"first_step: {first_step} is too small; expected 0 or more")
+        super().__init__(
+            initial_learning_rate, decay_steps, alpha, warmup_target=warmup_target, warmup_steps=warmup_steps
+        )
+        self.first_step = first_step
+
+    def __call__(self, step):
+        return super().__call__(step + self.first_step)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        config.pop("name")
+        return {**config, "first_step": self.first_step}
+
+
 def _handle(variable) -> tf.Tensor | None:
     """The handle that raw operations take; None for a variable that is spread over replicas or not float32."""
     value = variable.value if isinstance(variable, keras.Variable) else variable
@@ -60,7 +98,7 @@ OPTIMIZERS = Catalogue(
 SCHEDULES = Catalogue(
     "schedule",
     {
-        "CosineDecay": keras.optimizers.schedules.CosineDecay,
+        "CosineDecay": CosineDecay,
         "CosineDecayRestarts": keras.optimizers.schedules.CosineDecayRestarts,
         "ExponentialDecay": keras.optimizers.schedules.ExponentialDecay,
         "InverseTimeDecay": keras.optimizers.schedules.InverseTimeDecay,

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from sr_gan_tf.config import Spec
-from sr_gan_tf.training.optimizers import Adam, build_optimizer
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.training.optimizers import Adam, build_optimizer, build_schedule
 
 
 def stepper(optimizer, variable, compiled: bool):
@@ -46,3 +47,12 @@ def test_adam_takes_one_operation_a_variable():
     kinds = [operation.type for operation in graph.get_operations()]
     assert kinds.count("ResourceApplyAdam") == 2
     assert "Sqrt" not in kinds
+
+
+def test_a_cosine_continues_where_an_earlier_run_was():
+    config = {"initial_learning_rate": 1e-5, "warmup_target": 1e-3, "warmup_steps": 10, "decay_steps": 90}
+    whole = build_schedule(Spec("CosineDecay", config), "rate")
+    rest = build_schedule(Spec("CosineDecay", {**config, "first_step": 40}), "rate")
+    assert [float(rest(step)) for step in range(60)] == [float(whole(step + 40)) for step in range(60)]
+    with pytest.raises(InputError, match="first_step: -1 is too small"):
+        build_schedule(Spec("CosineDecay", {**config, "first_step": -1}), "rate")
