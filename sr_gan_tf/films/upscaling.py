@@ -136,7 +136,12 @@ def _upscale_film(
         print(f"note: {path}: {choice.model}, {choice.reason}; --model NAME decides otherwise", file=sys.stderr)
     chain = load_chain(models, *how)
     width, height = settings.final_size(film.width, film.height, chain.scale)
-    values = {"model": chain.name, "scale": f"{width / film.width:.3g}", "width": width, "height": height}
+    values: dict[str, str | int] = {
+        "model": chain.name,
+        "scale": f"{width / film.width:.3g}",
+        "width": width,
+        "height": height,
+    }
     target = _target(path, files.naming, values)
     if dry_run:
         print(f"{path} -> {target}: {film.width}x{film.height} -> {width}x{height}, {film.frames} frames, {chain.name}")

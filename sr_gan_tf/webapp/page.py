@@ -1,6 +1,7 @@
 """The page itself, by Gradio: Enlarge, Compare, Runs."""
 
 import contextlib
+import dataclasses
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -167,7 +168,7 @@ def _settings(kind: str, size: float | None) -> Settings:
         return Settings()
     if not size or size <= 0:
         raise InputError(f"final size: {size} is no size; expected a number above 0, or choose the network's")
-    return Settings(**{name: float(size) if name == "scale" else round(size)})
+    return Settings(scale=float(size)) if name == "scale" else dataclasses.replace(Settings(), **{name: round(size)})
 
 
 def _compare_tab(benches: Benches, max_megapixels: float) -> None:

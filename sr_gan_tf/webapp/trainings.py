@@ -80,7 +80,7 @@ def _figures(folder: RunFolder) -> list[str]:
     total = sum(stage.steps for stage in experiment.stages)
     last = history.row(len(history) - 1)
     lines = [f"Step {int(last['step']):,} of {total:,}."]
-    for column in history.columns:
+    for column in history.columns():
         name = column.removeprefix("validation/")
         if column == name or name.startswith("bicubic_") or name not in METRICS:
             continue

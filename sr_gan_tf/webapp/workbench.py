@@ -125,9 +125,9 @@ class _Bar:
 
 
 @functools.lru_cache(maxsize=4)
-def cached_chain(model: str, precision: str = "auto") -> Chain:
+def cached_chain(model: str) -> Chain:
     """The network by its name, loaded once."""
-    return load_chain([model], precision=precision)
+    return load_chain([model])
 
 
 class Workbench:
