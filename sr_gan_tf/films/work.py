@@ -88,9 +88,9 @@ def enlarge_film(
         InputError: for an encoder or a container that cannot be had, a film without a frame, a full disk.
     """
     format = _container(target)
-    codec = codec.resolved(film, target)
     width, height = settings.final_size(film.width, film.height, chain.scale)
     size = (width - width % 2, height - height % 2)  # 4:2:0 has a color for each 2x2 pixels
+    codec = codec.resolved(film, target, size)
     journal = _Journal(target, _identity(film, chain, settings, codec, stabilize, segment))
     frames, enlarger = Frames(film), FrameEnlarger(chain, settings)
     stabilizer = Stabilizer() if stabilize else None

@@ -17,6 +17,8 @@ from sr_gan_tf.films.reading import Film, open_film, swscale_matrix
 
 # Constant quality where nothing else is asked for: near what one cannot tell from the uncompressed film.
 _QUALITY = {"libx264": 16, "libx265": 18, "libvpx-vp9": 24, "libsvtav1": 24}
+# x265 writes past the end of smaller frames, which ends the process.
+_X265_SIDE = 64
 _DELAYED = 0  # no B-frames: time stamps of segments join without a gap, also at a variable rate
 
 
@@ -32,15 +34,26 @@ class Codec:
     name: str | None = None
     crf: int | None = None
 
-    def resolved(self, film: Film, target: Path) -> "Codec":
+    def resolved(self, film: Film, target: Path, size: tuple[int, int]) -> "Codec":
         """With an encoder's name and quality.
 
+        Args:
+            film: the original.
+            target: file to write.
+            size: (width, height) of the frames.
+
         Raises:
-            InputError: the encoder is not known here.
+            InputError: the encoder is not known here, or cannot take frames of this size.
         """
         name = self.name
         if name is None:
-            name = "libvpx-vp9" if target.suffix.lower() == ".webm" else "libx265" if film.bits > 8 else "libx264"
+            deep = film.bits > 8 and min(size) >= _X265_SIDE
+            name = "libvpx-vp9" if target.suffix.lower() == ".webm" else "libx265" if deep else "libx264"
+        if name == "libx265" and min(size) < _X265_SIDE:
+            raise InputError(
+                f"--codec libx265: frames of {size[0]}x{size[1]} pixels are too small for it; expected {_X265_SIDE} or "
+                "more a side, or another codec, e.g. libx264"
+            )
         try:
             codec = av.Codec(name, "w")
         except ValueError as error:

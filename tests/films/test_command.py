@@ -41,9 +41,9 @@ def test_a_film_gets_its_name_and_is_not_overwritten(film, tmp_path, capsys):
 
 def test_other_names_sizes_and_encoders(film, tmp_path):
     output = tmp_path / "out" / "small.mkv"
-    options = ["--model", "span_x4", "--max-side", "48", "--codec", "libx265", "--crf", "20", "--stabilize"]
+    options = ["--model", "span_x4", "--max-side", "96", "--codec", "libx265", "--crf", "20", "--stabilize"]
     assert main([str(film), "-o", str(output), *options]) == 0
-    assert size(output) == (48, 32)
+    assert size(output) == (96, 64)
     with av.open(str(output)) as container:
         assert container.streams.video[0].codec_context.name == "hevc"
         assert len(container.streams.audio) == 1
@@ -64,6 +64,7 @@ def test_films_and_pictures_together(film, tmp_path):
         (["--quality", "80", "--strip"], "--quality and --strip: no effect on films; remove it"),
         (["--codec", "nosuch"], "--codec nosuch: no such encoder here"),
         (["--crf", "99"], "--crf 99: expected 0 to 63"),
+        (["--codec", "libx265", "--max-side", "48"], "frames of 48x32 pixels are too small for it"),
         (["-o", "film.txt/film.wmv"], "expected a film's name that ends in"),
         (["--model", "nosuch"], "nosuch"),
     ],

@@ -71,7 +71,7 @@ def test_sound_chapters_and_title(tmp_path, chain, seconds):
 
 
 def test_ten_bits_and_color_are_kept(tmp_path, chain):
-    frames = [frame.astype(np.uint16) * 257 for frame in moving(5)]
+    frames = [frame.astype(np.uint16) * 257 for frame in moving(5, 64, 96)]
     path = make(
         tmp_path / "in.mkv", frames, codec="libx265", format="yuv420p10le", options={"x265-params": "log-level=none"},
         matrix=9, primaries=9, transfer=16,
