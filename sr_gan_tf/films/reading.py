@@ -147,7 +147,7 @@ class Frames:
         film, last, times = self.film, None, -(2**62)
         with open_film(film.path) as container:
             stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
+            stream.thread_type = "SLICE"  # by frames, faults would show some packets too late
             lost: list[int | None] = []
             for frame in _deinterlaced(_decoded(container, stream, lost), stream, film):
                 self.broken += len(lost)
