@@ -9,7 +9,7 @@ from typing import Literal
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.films import INSTALL, SUFFIXES
 from sr_gan_tf.inference.batch import Files
-from sr_gan_tf.inference.jobs import STANDARD, Naming, Source
+from sr_gan_tf.inference.jobs import STANDARD, Naming, PictureFile
 from sr_gan_tf.inference.passes import Settings
 from sr_gan_tf.inference.upscaling import terminated_as_interrupted, upscale_files
 
@@ -173,5 +173,5 @@ def _target(path: Path, naming: Naming, values: dict[str, str | int]) -> Path:
     folder = None if naming.output is None else Path(naming.output)
     target = default_target(path, folder, str(values["scale"]))
     if naming.template is not None:
-        target = target.with_name(naming.name(Source(str(path)), values) + target.suffix)
+        target = target.with_name(naming.name(PictureFile(str(path)), values) + target.suffix)
     return target

@@ -1,7 +1,6 @@
 """The page itself, by Gradio: Enlarge, Compare, Runs."""
 
 import contextlib
-import dataclasses
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -168,7 +167,12 @@ def _settings(kind: str, size: float | None) -> Settings:
         return Settings()
     if not size or size <= 0:
         raise InputError(f"final size: {size} is no size; expected a number above 0, or choose the network's")
-    return Settings(scale=float(size)) if name == "scale" else dataclasses.replace(Settings(), **{name: round(size)})
+    if name == "scale":
+        return Settings(scale=float(size))
+    pixels = round(size)
+    if name == "width":
+        return Settings(width=pixels)
+    return Settings(height=pixels) if name == "height" else Settings(max_side=pixels)
 
 
 def _compare_tab(benches: Benches, max_megapixels: float) -> None:
