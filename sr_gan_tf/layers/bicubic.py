@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from sr_gan_tf.layers.few_channels import COPIES
+
 _REACH = 2  # pixels of the input on each side of an output pixel's place
 
 
@@ -32,7 +34,8 @@ class BicubicEnlargement(keras.layers.Layer):
         for axis in (1, 2):
             first, last = (tf.gather(x, [place], axis=axis) for place in (0, tf.shape(x)[axis] - 1))
             x = tf.concat([first] * _REACH + [x] + [last] * _REACH, axis)
-        x = tf.nn.conv2d(x, self._kernel(inputs.shape[-1]), 1, "VALID")
+        with tf.name_scope(COPIES):  # an interpolation, as others: its products aren't counted
+            x = tf.nn.conv2d(x, self._kernel(inputs.shape[-1]), 1, "VALID")
         x = tf.nn.depth_to_space(x, self.scale)
         return tf.cast(tf.ensure_shape(x, self.compute_output_shape(inputs.shape)), self.compute_dtype)
 

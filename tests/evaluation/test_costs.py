@@ -36,6 +36,8 @@ def test_costs_of_the_published_generator():
     # Per LR pixel: 9x9x3x64 + 33 convolutions 64 -> 64, up to x2 and x4 with 64 -> 256, then 9x9x64x3 at x4.
     expected = 320 * 180 * (15552 + 33 * 36864 + 147456 * (1 + 4) + 16 * 15552)
     assert multiply_adds(generator, 4) == expected
+    # The same from scratch: the bicubic picture that it is added to counts as little as any other resize.
+    assert multiply_adds(GENERATORS["SRResNet"].published(scale=4), 4) == expected
 
 
 def test_a_saved_model_costs_what_its_network_costs(tmp_path):

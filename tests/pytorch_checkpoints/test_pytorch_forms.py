@@ -27,7 +27,7 @@ def test_shared_residual_equals_both_references():
     state, images, by_batch = reference("shared_residual_f8_batch")
     published = network_of(state, "shared_residual_f8_batch")
     assert_equal_to_reference(2 * published(pictures, training=True).numpy() - 1, by_batch)
-    generator = GENERATORS["SharedResidual"](filters=8)
+    generator = GENERATORS["SharedResidual"].published(filters=8)
     for layer in generator.layers:
         if layer.name == "affine":
             layer.set_weights(published.get_layer("norm").get_weights()[:2])
@@ -109,7 +109,7 @@ def test_prefixes_of_frameworks_are_left_out(name, prefixes):
 def test_esrgans_first_publication_at_every_scale(scale, inner_skips):
     """Without a pixel unshuffle; a network under these names gives back its own weights."""
     shape = {"filters": 6, "num_blocks": 2, "growth": 4, "inner_skips": inner_skips}
-    network = GENERATORS["RRDBNet"](scale=scale, unshuffle=scale >= 4, **shape)
+    network = GENERATORS["RRDBNet"].published(scale=scale, unshuffle=scale >= 4, **shape)
     keras.utils.set_random_seed(3)
     for weight in network.weights:
         weight.assign(keras.random.normal(weight.shape, stddev=0.1))
@@ -138,7 +138,7 @@ def test_esrgans_first_publication_at_every_scale(scale, inner_skips):
 
 def test_inner_skips_are_those_of_esrgan_plus():
     """One dense block by hand: the second features plus a 1x1 convolution of the input, the fourth plus the second."""
-    network = GENERATORS["RRDBNet"](filters=4, num_blocks=1, growth=3, inner_skips=True)
+    network = GENERATORS["RRDBNet"].published(filters=4, num_blocks=1, growth=3, inner_skips=True)
     x = np.random.default_rng(0).normal(size=(1, 5, 6, 4)).astype("float32")
     features = [x]
     for index in range(1, 5):
