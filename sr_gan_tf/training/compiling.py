@@ -156,7 +156,7 @@ def one_of_two(first: Any, second: Any, names: tuple[str, str]) -> Any:
 def _can_be_found_again(function: Callable) -> bool:
     """Whether a `.keras` file may name a function: Keras's own, or a registered one."""
     name = getattr(function, "__name__", "")
-    return ">" in keras.saving.get_registered_name(function) or getattr(keras.losses, name, None) is function
+    return keras.saving.get_registered_name(function) != name or getattr(keras.losses, name, None) is function
 
 
 def _is_pair(value: Any) -> bool:

@@ -164,7 +164,7 @@ def test_other_forms(name, changes):
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("SRResNet", {"scale": 5}, "no product of twos and threes"),
+        ("SRResNet", {"scale": 5}, "not a product of twos and threes"),
         ("SRResNet", {"normalization": "instance"}, "'instance' is not known; expected one of 'batch', 'none'"),
         ("SRResNet", {"value_range": (1.0, 1.0)}, "expected .low, high. with low below high"),
         ("SmallResidual", {"filters": 0}, "filters: 0 is too small; expected 1 or more"),

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import keras
@@ -69,8 +70,10 @@ def test_save_and_load_of_every_argument(tmp_path):
 def test_what_cannot_be_saved_is_said(tmp_path):
     trainer = make("Supervised")
     trainer.compile("adam", lambda hr, sr: tf.reduce_mean(tf.abs(hr - sr)))
-    with pytest.warns(UserWarning, match="call compile"):
+    with warnings.catch_warnings(record=True) as said:  # NumPy's about Keras's arrays are among them
+        warnings.simplefilter("always")
         trainer.save(tmp_path / "model.keras")
+    assert any("call compile() again" in str(warning.message) for warning in said)
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert not loaded.compiled
 
@@ -121,15 +124,16 @@ def test_backup_and_restore(tmp_path):
 
 
 def test_clone_model(trainer):
-    with pytest.raises((ValueError, TypeError, NotImplementedError)):
-        keras.models.clone_model(trainer)
-    copy = trainer.generator.copy()
-    assert copy is not trainer.generator
+    clone = keras.models.clone_model(trainer)
+    assert type(clone) is type(trainer)
+    assert clone.compiled
+    assert clone.generator is not trainer.generator
+    assert not same(weights(clone), weights(trainer)), "as in Keras, the weights are new"
 
 
 def test_every_row_of_the_table_has_its_test(repository):
     text = (repository / "docs" / "keras.md").read_text()
-    named = set(re.findall(r"`(test_\w+)`", text))
+    named = set(re.findall(r"`(test_\w+)`", text)) - {"test_step", "test_on_batch"}
     assert len(named) > 25
     tests = "".join(path.read_text() for path in sorted(Path(__file__).parent.glob("test_keras_*.py")))
     assert not [name for name in named if f"def {name}(" not in tests]

@@ -16,7 +16,7 @@ from sr_gan_tf.training.tensorboard import finish, show_scalars
 
 
 def test_scalars_arrive_with_their_steps(tmp_path):
-    session = types.SimpleNamespace(writer=tf.summary.create_file_writer(str(tmp_path)), step=7)
+    session = types.SimpleNamespace(trackers=[], writer=tf.summary.create_file_writer(str(tmp_path)), step=7)
     show_scalars(session, {"train/loss": 0.25, "validation/psnr_y": 30.5})
     session.step = 2**33
     show_scalars(session, {"train/loss": 0.125})
@@ -26,12 +26,12 @@ def test_scalars_arrive_with_their_steps(tmp_path):
     assert [event.step for event in events] == [7, 2**33]
     assert [tf.make_ndarray(event.tensor_proto).item() for event in events] == [0.25, 0.125]
     assert found.Tensors("validation/psnr_y")[0].step == 7
-    show_scalars(types.SimpleNamespace(writer=None, step=1), {"train/loss": 0.25})
+    show_scalars(types.SimpleNamespace(trackers=[], writer=None, step=1), {"train/loss": 0.25})
 
 
 def test_a_long_training_leaves_nothing_in_memory(tmp_path):
     """Python's numbers in the place of NumPy's grow by 6 MB here."""
-    session = types.SimpleNamespace(writer=tf.summary.create_file_writer(str(tmp_path)), step=0)
+    session = types.SimpleNamespace(trackers=[], writer=tf.summary.create_file_writer(str(tmp_path)), step=0)
     process, random, memory = psutil.Process(), np.random.default_rng(0), []
     for step in range(400):
         session.step = step
