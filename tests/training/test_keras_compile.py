@@ -29,7 +29,6 @@ callbacks = keras.callbacks
         ([constant("pixels", CONTENT_LOSSES["MeanAbsoluteError"](), 2.0)], ["pixels"]),
         (["mae", "mae"], ["mean_absolute_error", "mean_absolute_error_2"]),
     ],
-    ids=str,
 )
 def test_loss(kind, loss, names):
     trainer = make(kind)
@@ -62,7 +61,7 @@ def test_our_own_arguments_stay():
     assert isinstance(trainer.discriminator_optimizer, keras.optimizers.SGD)
 
 
-@pytest.mark.parametrize("adversarial", ["Hinge", ADVERSARIAL_LOSSES["Hinge"](), ("Hinge", 1e-3)], ids=str)
+@pytest.mark.parametrize("adversarial", ["Hinge", ADVERSARIAL_LOSSES["Hinge"](), ("Hinge", 1e-3)])
 def test_adversarial(adversarial):
     trainer = make("GAN")
     trainer.compile("adam", "adam", "mae", adversarial, run_eagerly=True)
