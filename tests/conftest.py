@@ -8,6 +8,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import pytest
 from hypothesis import settings
+from tensorflow.python.framework import config as determinism
 
 # The short form must give the same verdict every time; `--hypothesis-profile=default` draws other examples.
 settings.register_profile("same", derandomize=True)
@@ -50,7 +51,8 @@ def photos() -> Path:
 
 @pytest.fixture(autouse=True)
 def same_start():
-    """Initial weights are the same in every run, whichever tests ran before; a test's precision policy ends with it."""
+    """Initial weights are the same in every run; a test's precision policy and determinism end with it."""
     keras.utils.set_random_seed(20)
     yield
     keras.config.set_dtype_policy("float32")
+    determinism.disable_op_determinism()

@@ -240,6 +240,8 @@ def _opened(
     with file:
         with quiet(), _refusing_unknown(where, file):
             image, repaired, lost = _identified(file)
+        if image.width < 1 or image.height < 1:
+            raise InputError(f"{where}: {image.width} x {image.height} pixels by its header; pass a picture file")
         megapixels = image.width * image.height / 1e6
         if megapixels > max_megapixels:
             raise InputError(
