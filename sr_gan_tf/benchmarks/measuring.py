@@ -32,7 +32,7 @@ def benchmark(
         round_seconds: about how long a turn lasts; at least one iteration.
         baseline: label of the row that others of the same mode, shape, compiler and precision are compared with.
         peak: whether matrix products are measured in the same turns, for the share of the peak.
-        operations: so many of the costliest kinds of operation are listed for each row.
+        operations: how many of the costliest kinds of operation to list for each row.
         peers: the Python of an environment with PyTorch, whose rows are then measured, too.
         say: receives lines for the user.
 

@@ -55,7 +55,7 @@ class WandB:
 
 
 class MLflow:
-    """A run of MLflow at MLFLOW_TRACKING_URI; without it, in the folder `mlruns` beside the run folder."""
+    """A run of MLflow at MLFLOW_TRACKING_URI; without it, in the folder `mlruns` next to the run folder."""
 
     def __init__(self, experiment: Experiment, folder: RunFolder):
         place = os.environ.get("MLFLOW_TRACKING_URI")
