@@ -242,10 +242,14 @@ def test_a_chart_is_not_overwritten_unasked(runs, tmp_path, capsys):
     assert "<svg" in (tmp_path / "chart.svg").read_text()
 
 
+# A table, a line that ends in "printed by:", and the command.
+PRINTED = re.compile(r"((?:^\|.*\n)+)\n[^`|\n]*[Pp]rinted by:\n\n```sh\n([^`]*)```", re.MULTILINE)
+
+
 def printed_tables(repository):
-    """Each table of docs/systems/ under which a command with --at stands: its page, its lines, the command's words."""
+    """Every table in docs/systems/ that a command prints: page name, lines of the table, arguments of the command."""
     for page in sorted((repository / "docs" / "systems").glob("*.md")):
-        for lines, command in re.findall(r"((?:^\|.*\n)+)\nprinted[^`]*`([^`]*)`", page.read_text(), re.MULTILINE):
+        for lines, command in PRINTED.findall(page.read_text(encoding="utf-8").replace("\\\n", "")):
             expanded = subprocess.run(
                 ["bash", "-c", r"printf '%s\n' " + " ".join(command.split()[3:])],
                 cwd=repository, check=True, capture_output=True, text=True,
