@@ -39,4 +39,4 @@ def test_numbers_of_the_table(name, config, parameters, field):
     network = NETWORKS[name](**config)
     assert trainable_count(network) == parameters
     found = receptive_field(network)
-    assert field == (str(found.size) if found.finite else "the whole picture")
+    assert field == (str(found.size) if found.finite else "the whole image")
