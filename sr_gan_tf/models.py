@@ -24,12 +24,14 @@ def shipped_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(WEIGHTS.glob("*.keras"))}
 
 
-def load(model: str | Path) -> keras.Model:
+def load(model: str | Path, allow_saved_model: bool = True) -> keras.Model:
     """Loads a trained generator: (N, H, W, 3) to (N, scale*H, scale*W, 3), float32 in [0, 1].
 
     Args:
         model: a shipped name (`shipped_models()`), a run folder (its `last.keras` after an adversarial stage, else
-            its `best.keras`), a `.keras` file, or a SavedModel folder written by `sr_gan_tf.export`.
+            its `best.keras`), a `.keras` file (also one that a trainer saved), or a SavedModel folder written by
+            `sr_gan_tf.export`.
+        allow_saved_model: False where a file names the model: a SavedModel's graph may read and write files.
 
     Raises:
         InputError: there is no such model, or it cannot be loaded without running foreign code.
@@ -56,13 +58,17 @@ def load(model: str | Path) -> keras.Model:
         )
     if path.is_file():
         return _load_keras(path)
-    if (path / "saved_model.pb").is_file():
-        return _load_saved_model(path)
     run = RunFolder(path)
     if run.model.is_file():
         return _load_keras(run.model)
     if run.experiment_file.is_file():
         raise InputError(f"{path} holds no best.keras or last.keras yet; resume the training: python -m sr_gan_tf.fit")
+    if not allow_saved_model:
+        raise InputError(
+            f"{path} holds no best.keras or last.keras; give a shipped name, a run folder or a .keras file"
+        )
+    if (path / "saved_model.pb").is_file():
+        return _load_saved_model(path)
     versions = [item for item in path.iterdir() if item.name.isdigit() and (item / "saved_model.pb").is_file()]
     if versions:
         return _load_saved_model(max(versions, key=lambda item: int(item.name)))
@@ -98,6 +104,8 @@ def load_network(path: str | Path) -> keras.Model:
 
 def _load_keras(path: Path) -> Generator:
     model = load_network(path)
+    # A trainer's file (`GAN.save`, `ModelCheckpoint`) holds the generator that its predict uses.
+    model = getattr(model, "average", model)
     if isinstance(model, Generator):
         return model
     if isinstance(model, Network):

@@ -40,6 +40,8 @@ class Network(keras.Model):
     plain type annotation, and there is no `**kwargs`: a misspelt argument is an error.
     """
 
+    # Says that the configuration holds plain values, of which nothing is built, whatever they look like.
+    takes_plain_values = True
     # Height and width of the input must be multiples of this, and at least so large; training checks the crop
     # before step 0, and every call checks the sizes it knows.
     size_multiple = 1
@@ -182,6 +184,7 @@ class Wrapped:
 
     # Says that the configuration holds another model's, which is built as well.
     wraps = True
+    takes_plain_values = False
     model: keras.Model
     name: str
 

@@ -28,6 +28,8 @@ _REFUSED = (
     layers.Lambda, layers.TFSMLayer, layers.JaxLayer, layers.FlaxLayer, layers.TorchModuleWrapper, layers.StringLookup,
     layers.IntegerLookup, layers.TextVectorization,
 )  # fmt: skip
+# A later room registers these; a command that only loads models hasn't imported it.
+_TRAINERS = {"sr_gan_tf>GAN": "sr_gan_tf.training.gan", "sr_gan_tf>Supervised": "sr_gan_tf.training.supervised"}
 # Values that Keras writes in the form of a class.
 _VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"}
 
@@ -44,8 +46,10 @@ def check_configuration(configuration: Any, path: Path) -> None:
     """
     if not (isinstance(configuration, dict) and {"class_name", "config"} <= configuration.keys()):
         raise InputError(f"{path} cannot be loaded as a .keras model: its config.json describes no object")
+    # Of the outermost model, the arguments of compile() aren't read.
+    read = {key: value for key, value in configuration.items() if key != "compile_config"}
     try:
-        kinds = list(_classes(configuration, path))
+        kinds = list(_classes(read, path))
     except RecursionError as error:
         raise InputError(f"{path} cannot be loaded as a .keras model: its config.json is nested too deeply") from error
     if not (isinstance(kinds[0], type) and issubclass(kinds[0], keras.Model)):
@@ -68,10 +72,9 @@ def _classes(value: Any, path: Path) -> Iterator[type | None]:
 
 
 def _takes_plain_values(kind: type | None) -> bool:
-    """A network of this package builds nothing of what its configuration says, unless it wraps another model."""
-    if kind is None or not kind.__module__.startswith("sr_gan_tf."):
-        return False
-    return issubclass(kind, keras.Model) and not hasattr(kind, "wraps")
+    """A network of this package builds nothing of what its configuration says; wrappers and trainers do."""
+    ours = kind is not None and kind.__module__.startswith("sr_gan_tf.")
+    return ours and getattr(kind, "takes_plain_values", False)
 
 
 def _class(value: dict, path: Path) -> type | None:
@@ -82,6 +85,8 @@ def _class(value: dict, path: Path) -> type | None:
     if name == "function":
         _check_function(value, path)
         return None
+    if registered in _TRAINERS:
+        importlib.import_module(_TRAINERS[registered])
     kind = registered_class(registered) if isinstance(registered, str) else None
     if kind is None and isinstance(module, str) and isinstance(name, str):
         if re.fullmatch(r"keras(\.\w+)*", module):
@@ -100,7 +105,7 @@ def _class(value: dict, path: Path) -> type | None:
 def _of_keras(module: str, name: str) -> type | None:
     try:
         kind = getattr(importlib.import_module(module), name, None)
-    except ImportError:
+    except Exception:  # a module of another backend raises whatever it misses
         return None
     return kind if isinstance(kind, type) and kind.__module__.startswith("keras.") else None
 
@@ -116,9 +121,14 @@ def _of_user(module: str, name: str, registered: Any) -> type | None:
 
 def _check_function(value: dict, path: Path) -> None:
     """An activation of Keras's, or a function that the user's code has registered."""
-    name = value["config"]
+    name, module = value["config"], value.get("module")
     known = isinstance(name, str) and (
-        callable(getattr(keras.activations, name, None)) or keras.saving.get_registered_object(name) is not None
+        keras.saving.get_registered_object(name) is not None
+        or (
+            callable(getattr(keras.activations, name, None))
+            and name not in ("get", "serialize", "deserialize")
+            and (module in (None, "builtins") or str(module).startswith("keras.activations"))
+        )
     )
     if not known:
         raise InputError(f"{path} names the function {str(name)[:60]!r}, which no model file may call")

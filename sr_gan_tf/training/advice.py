@@ -1,20 +1,29 @@
 """Warnings: the run continues, but perhaps not as its user meant it to."""
 
+import contextlib
+import json
 import math
 import sys
+import zipfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Literal
 
 from sr_gan_tf.config import Experiment, Stage
 from sr_gan_tf.devices import has_fast_bfloat16
+from sr_gan_tf.errors import InputError
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.metrics import metric_named, score
+from sr_gan_tf.models import shipped_models
+from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.training.session import Session
 
 # The content losses that hold the colors of a picture; others compare features, edges or averages.
 _COMPARE_PIXELS = (
     "MeanAbsoluteError", "MeanSquaredError", "LogMeanSquaredError", "Charbonnier", "Huber", "MSSSIML1", "Teacher",
 )  # fmt: skip
+# The shipped models whose last training was adversarial; their cards name its experiment.
+_ADVERSARIAL = ("span_x4_gan",)
 
 
 def slow_bfloat16(experiment: Experiment) -> list[str]:
@@ -34,6 +43,34 @@ def warn_of_a_cold_start(stage: Stage, index: int, say: Callable[[str], None]) -
             f"warning: stage {stage.name!r} starts adversarial training from an untrained generator, which often "
             "fails; put a supervised stage before it or set initial_weights"
         )
+
+
+def warn_of_lost_texture(experiment: Experiment, index: int, say: Callable[[str], None]) -> None:
+    """A stage that continues an adversarially trained generator by content losses alone, and no other after it."""
+    stage = experiment.stages[index]
+    is_adversarial = any(later.adversarial is not None for later in experiment.stages[index:])
+    if stage.initial_weights is not None and not is_adversarial and was_adversarial(stage.initial_weights):
+        say(
+            f"warning: {stage.initial_weights} was trained against a discriminator, and stage {stage.name!r} has none, "
+            f"so its texture will be smoothed away; add stages.{index}.adversarial (docs/fine_tuning.md), or start "
+            "from a model that was trained without one"
+        )
+
+
+def was_adversarial(model: str) -> bool:
+    """Whether a shipped model, a run folder or a file of one, or a trainer's file is known to come from a GAN."""
+    if model in shipped_models():
+        return model in _ADVERSARIAL
+    path = Path(model)
+    run = RunFolder(path if path.is_dir() else path.parent)
+    if run.experiment_file.is_file() and (path.is_dir() or path in (run.best, run.last)):
+        with contextlib.suppress(InputError):
+            return any(stage.adversarial is not None for stage in run.experiment().stages)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read("config.json"))["class_name"] == "GAN"
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError):
+        return False
 
 
 def warn_of_other_pictures(part: Literal["training", "validation"], step: int) -> None:

@@ -124,16 +124,16 @@ class Log(RunCallback):
         now, session = time.perf_counter(), self.session
         steps, seconds = session.step - self.last_step, now - self.last_time
         timing = {
-            "timing/steps_per_second": steps / seconds,
-            "timing/images_per_second": steps * session.batch_size / seconds,
-            "timing/waiting_for_data_share": self.waited / seconds,
-            "timing/resident_memory_MB": psutil.Process().memory_info().rss / 1e6,
+            "work/steps_per_second": steps / seconds,
+            "work/images_per_second": steps * session.batch_size / seconds,
+            "work/waiting_for_data_share": self.waited / seconds,
+            "work/resident_memory_MB": psutil.Process().memory_info().rss / 1e6,
         }
         self.last_time, self.last_step, self.waited = now, session.step, 0.0
         new = not session.folder.timing.exists()
         with writing(session.folder.timing), session.folder.timing.open("a", encoding="utf-8") as file:
             if new:
-                file.write("step,clock," + ",".join(name.removeprefix("timing/") for name in timing) + "\n")
+                file.write("step,clock," + ",".join(name.removeprefix("work/") for name in timing) + "\n")
             file.write(f"{session.step},{time.time():.1f}," + ",".join(f"{v:.4g}" for v in timing.values()) + "\n")
         return timing
 
@@ -147,7 +147,7 @@ class Histograms(RunCallback):
         with showing(self.session):
             for part in ("generator", "discriminator"):
                 for variable in getattr(getattr(self.model, part, None), "trainable_variables", ()):
-                    tf.summary.histogram(f"{part}/{variable.path}", variable)
+                    tf.summary.histogram(f"weights/{part}/{variable.path}", variable)
 
 
 class Profile(RunCallback):

@@ -125,10 +125,9 @@ class GAN(Supervised):
         self.turns = Turns(**{name: getattr(self.stabilizers, name) for name in names})
         start(self.generator_optimizer, self.generator, self.stage_step)
         start(self.discriminator_optimizer, self.discriminator, self.stage_step)
-        self.feature_model = self.discriminator.feature_model() if self.features else None
-        self.replay = replay_for(
-            self.stabilizers.replay_buffer, picture_shape, self.discriminator, self.generator.scale
-        )
+        self.replace_layer("feature_model", self.discriminator.feature_model() if self.features else None)
+        replay = replay_for(self.stabilizers.replay_buffer, picture_shape, self.discriminator, self.generator.scale)
+        self.replace_layer("replay", replay)
         self.histories = {}
         if self.stabilizers.historical_averaging:
             networks = {"generator": self.generator, "discriminator": self.discriminator}
@@ -289,6 +288,13 @@ class GAN(Supervised):
     def get_config(self) -> dict:
         discriminator = keras.saving.serialize_keras_object(self.discriminator)
         return super().get_config() | {"discriminator": discriminator, "seed": self.seed}
+
+    def state_beside_layers(self) -> dict[str, keras.Variable]:
+        if not self.compiled:
+            return {}
+        parts = {"turns": self.turns.variables}
+        parts |= {f"{name}_history": history.variables for name, history in self.histories.items()}
+        return {f"{part}_{place}": item for part, items in parts.items() for place, item in enumerate(items)}
 
     def state(self) -> dict[str, list]:
         return super().state() | {

@@ -171,10 +171,13 @@ def _source(name: str, role: str) -> Network:
     if not Path(name).exists() and name not in shipped_models():
         raise Unavailable(f"no model {name!r}; give a run folder or a .keras file{_shipped(role)}")
     if Path(name).suffix == ".keras":
-        return load_network(name)
+        network = load_network(name)
+        # A trainer's file (`GAN.save`, `ModelCheckpoint`) holds both.
+        part = "average" if role == "generator" else "discriminator"
+        return getattr(network, part, network) if hasattr(network, "average") else network
     if Path(name).is_dir():
         return averaged(name) if role == "generator" else discriminator_of(name)
-    return load(name)
+    return load(name, allow_saved_model=False)
 
 
 def _shipped(role: str) -> str:

@@ -56,6 +56,9 @@ class KerasTrainer(keras.Model):
         if jit_compile == "auto":
             jit_compile = bool(tf.config.list_physical_devices("GPU")) and not run_eagerly
         metrics = metrics_of(metrics, self.generator.scale)
+        for term in arguments["content"]:
+            if hasattr(term.loss, "attach"):
+                term.loss.attach(self.generator)
         # Without optimizer=None Keras makes a hidden RMSprop.
         super().compile(
             optimizer=None,
@@ -162,6 +165,30 @@ class KerasTrainer(keras.Model):
         first = [name for name in ("loss", *(metric.name for metric in metrics)) if name in logs]
         values = [logs[name] for name in (*first, *(name for name in logs if name not in first))]
         return values[0] if len(values) == 1 else values
+
+    def state_beside_layers(self) -> dict[str, keras.Variable]:
+        """Variables by name that belong to no layer, but to the training: files hold them, too."""
+        return {}
+
+    def save_own_variables(self, store) -> None:
+        super().save_own_variables(store)
+        for name, variable in self.state_beside_layers().items():
+            store[name] = variable
+
+    def load_own_variables(self, store) -> None:
+        """A file of other settings, or of an earlier version, lacks some of them: they keep their first values."""
+        stored = {name: store[name] for name in list(store.keys())}
+        super().load_own_variables({name: value for name, value in stored.items() if name.isdigit()})
+        for name, variable in self.state_beside_layers().items():
+            if name in stored:
+                variable.assign(stored[name])
+
+    def replace_layer(self, name: str, layer: keras.layers.Layer | None) -> None:
+        """Sets an attribute; Keras would keep the layer that it held before among the model's layers."""
+        before = getattr(self, name, None)
+        if before is not None:
+            self._tracker.untrack(before)
+        setattr(self, name, layer)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None) -> None:
         """Nothing: all parts are built. Keras's own averages a batch of pictures over the replicas first."""

@@ -28,6 +28,7 @@ from sr_gan_tf.training.advice import (
     warn_below_bicubic,
     warn_of_a_cold_start,
     warn_of_lost_rows,
+    warn_of_lost_texture,
     warn_of_other_pictures,
 )
 from sr_gan_tf.training.assembly import Networks, build_networks, build_stage
@@ -216,6 +217,7 @@ def _run_stage(
     if saved is None:
         trainer.total_step.assign(session.first_step)
         warn_of_a_cold_start(stage, session.stage_index, say)
+        warn_of_lost_texture(experiment, session.stage_index, say)
     else:
         restore(trainer.state(), saved)
     if session.at_stage_end:

@@ -1,21 +1,25 @@
-"""Teacher: a content term that asks for what a trained network draws (distillation).
+"""Teacher: a content term that asks for what a trained network draws, and for where it looks (distillation).
 
-Hinton et al. 2015, arXiv:1503.02531, for outputs; Gao et al. 2018 for super-resolution: a small network that imitates
-a large one learns from targets that can be reached, beside the real pictures.
+Hinton et al. 2015, arXiv:1503.02531, for outputs; Zagoruyko and Komodakis 2017, arXiv:1612.03928, for hidden layers,
+whose maps over space Gao et al. 2018 compare in super-resolution. A small network that imitates a large one learns from
+targets that can be reached, in addition to the real pictures.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import tensorflow as tf
+from keras.src.models.functional import Functional
 
 from sr_gan_tf.build import build
 from sr_gan_tf.config import Spec
-from sr_gan_tf.errors import InputError
+from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.losses import CONTENT_LOSSES
 from sr_gan_tf.losses.base import ImageLoss
 from sr_gan_tf.models import load
 from sr_gan_tf.registry.parts import register
+from sr_gan_tf.training.logits import as_list
 
 
 @register
@@ -26,25 +30,44 @@ class Teacher(ImageLoss):
     The teacher isn't trained, and is not written into checkpoints or `.keras` files.
 
     Args:
-        model: a shipped name (`"span_x4"`), a run folder, a `.keras` file or a SavedModel folder.
+        model: a shipped name (`"span_x4"`), a run folder or a `.keras` file.
         distance: a content loss as in an experiment, `{"class_name": ..., "config": {...}}`. One of features, e.g.
             `VGGFeatures`, compares the features of the two pictures; the mean absolute error, the default, the
             pictures themselves.
         scale: the experiment's enlargement, which must be the teacher's; default: the teacher's.
+        features: hidden layers to imitate, the teacher's name of each to the student's. Both must have the same height
+            and width; their channels may differ, since attention maps are compared: the mean over channels of the
+            squares, divided by its norm over the picture. The student runs a second time up to these layers.
+        feature_weight: weight of the mean of these distances, each from 0 to 2, in addition to `distance`.
 
     Raises:
-        InputError: there is no such model, it enlarges by another scale, or the distance cannot be built.
+        InputError: there is no such model or layer, it enlarges by another scale, or the distance cannot be built.
 
     Example:
-        `{"class_name": "Teacher", "config": {"model": "span_x4"}, "weight": 0.5}`
+        `{"class_name": "Teacher", "config": {"model": "span_x4", "features": {"block6": "activation8"}}}`
     """
 
-    def __init__(self, model: str, distance: dict | None = None, scale: int | None = None):
+    def __init__(
+        self,
+        model: str,
+        distance: dict | None = None,
+        scale: int | None = None,
+        features: dict[str, str] | None = None,
+        feature_weight: float = 1.0,
+    ):
         self.model = model
         self.distance = distance
-        self._network = load(model)
+        self.features = features
+        self.feature_weight = feature_weight
+        if not features and (features is not None or feature_weight != 1.0):
+            given = "feature_weight" if features is None else "features"
+            raise InputError(f"{given}: has no effect without the names of layers in features; add some, or remove it")
+        self._network = load(model, allow_saved_model=False)
         if hasattr(self._network, "for_inference"):
             self._network = self._network.for_inference()
+        self._teacher = _with_hidden(self._network, list(features)) if features else None
+        self._student: keras.Model | None = None
+        self._student_changes = False
         self.scale = self._network.scale
         if scale not in (None, self.scale):
             raise InputError(
@@ -53,14 +76,45 @@ class Teacher(ImageLoss):
         self._distance = build(_spec(distance), CONTENT_LOSSES, "distance")
         self.smallest_size = getattr(self._distance, "smallest_size", 1)
 
+    def attach(self, student: keras.Model) -> None:
+        """Tells the term which generator learns; trainers call it in `compile`.
+
+        Raises:
+            InputError: the generator has no such hidden layers.
+        """
+        if not self.features:
+            return
+        whole = _with_hidden(student, list(self.features.values()))
+        self._student = keras.Model(whole.inputs[0], whole.outputs[:-1], name=whole.name)
+        layers = self._student._flatten_layers()
+        self._student_changes = any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)
+
     def compute(self, hr: tf.Tensor, sr: tf.Tensor, lr: tf.Tensor | None) -> tf.Tensor:
         if lr is None:
             raise ValueError("Teacher needs the LR pictures; call it as loss(hr, sr, lr)")
-        target = tf.stop_gradient(tf.cast(self._network(lr, training=False), tf.float32))
-        return self._distance(target, sr, lr)
+        if self._teacher is None:
+            target = tf.stop_gradient(tf.cast(self._network(lr, training=False), tf.float32))
+            return self._distance(target, sr, lr)
+        if self._student is None:
+            raise ValueError("Teacher needs the generator for its features; call attach(generator) first")
+        *theirs, target = (tf.stop_gradient(tf.cast(item, tf.float32)) for item in self._teacher(lr, training=False))
+        ours = self._look(lr)
+        pairs = zip(self.features.items(), theirs, ours, strict=True)
+        distances = [_attention_distance(*item) for item in pairs]
+        return self._distance(target, sr, lr) + self.feature_weight * tf.add_n(distances) / len(distances)
+
+    def _look(self, lr: tf.Tensor) -> Sequence[tf.Tensor]:
+        """The student's outputs; the statistics of its normalization stay as they are."""
+        if not self._student_changes:
+            return as_list(self._student(lr, training=False))
+        trainable, others = (
+            [variable.value for variable in variables]
+            for variables in (self._student.trainable_variables, self._student.non_trainable_variables)
+        )
+        return as_list(self._student.stateless_call(trainable, others, lr, training=True)[0])
 
     def get_config(self) -> dict:
-        return {"model": str(Path(self.model)), "distance": self.distance, "scale": self.scale}
+        return super().get_config() | {"model": str(Path(self.model))}
 
 
 def _spec(distance: dict | None) -> Spec:
@@ -70,3 +124,40 @@ def _spec(distance: dict | None) -> Spec:
         raise InputError(
             f'distance: expected {{"class_name": ..., "config": {{...}}}} of a content loss, found {distance!r}'
         ) from error
+
+
+def _with_hidden(network: keras.Model, names: Sequence[str]) -> keras.Model:
+    """Pictures to [output of each named layer, ..., the network's own output]; the weights are shared.
+
+    Raises:
+        InputError: there is no such layer, or no graph to look into.
+    """
+    graph = getattr(network, "model", network)  # of a wrapper around the user's own
+    title = getattr(network, "title", network.name)
+    if not isinstance(graph, Functional):
+        raise InputError(f"features: {title} is no functional model, so its hidden layers cannot be reached; remove it")
+    known = [layer.name for layer in graph.layers[1:]]
+    nodes = [node for depth in graph._nodes_by_depth.values() for node in depth]
+    outputs = []
+    for name in names:
+        if name not in known:
+            raise InputError(f"features: {title} has no layer {name!r}{suggest(name, known)}")
+        uses = [node for node in nodes if node.operation is graph.get_layer(name)]
+        if len(uses) > 1:
+            raise InputError(f"features: {title} uses its layer {name!r} more than once; choose another")
+        outputs.append(uses[0].outputs[0])
+    return keras.Model(graph.inputs[0], [*outputs, graph.outputs[0]], name=f"{network.name}_features")
+
+
+def _attention_distance(names: tuple[str, str], theirs: tf.Tensor, ours: tf.Tensor) -> tf.Tensor:
+    """Squared distance of two attention maps, mean over the batch; of features (N, H, W, C) with any C."""
+    theirs, ours = tf.cast(theirs, tf.float32), tf.cast(ours, tf.float32)
+    shapes = [tuple(item.shape) for item in (theirs, ours)]
+    if any(len(shape) != 4 for shape in shapes) or shapes[0][1:3] != shapes[1][1:3]:
+        raise InputError(
+            f"features: {names[0]} gives {shapes[0]} and {names[1]} {shapes[1]}; expected (N, H, W, C) of the same "
+            "height and width, choose other layers"
+        )
+    maps = [tf.reshape(tf.reduce_mean(tf.square(item), axis=-1), (tf.shape(item)[0], -1)) for item in (theirs, ours)]
+    first, second = (tf.math.l2_normalize(item, axis=-1) for item in maps)
+    return tf.reduce_mean(tf.reduce_sum(tf.square(first - second), axis=-1))

@@ -17,6 +17,9 @@ from sr_gan_tf.networks import Generator
 from sr_gan_tf.runs.folder import RunFolder, flatten
 from sr_gan_tf.training.session import Session
 
+# Tags are grouped by what stands before the slash, and the groups shown by the alphabet: train, validation,
+# validation_pictures, weights, work.
+
 # What most experiments are about; a table of all of them, some forty, shows none.
 _MAIN_SETTINGS = (
     "generator.class_name",
@@ -25,6 +28,10 @@ _MAIN_SETTINGS = (
     "data.batch_size",
     "data.patch_size",
 )
+# Of the others that differ between two runs, so many are shown; these parts of the experiment come first.
+_MOST_DIFFERING = 5
+_NEVER = ("note", "name", ".path", "cache_dir")
+_FIRST = ("scale", "generator.", "discriminator.", "stages.", "data.")
 
 
 def _writer(session: Session) -> tf.summary.SummaryWriter:
@@ -74,7 +81,7 @@ def finish(session: Session) -> None:
 
 
 def _settings(session: Session) -> dict[str, bool | int | float | str]:
-    """What a table of runs should show: the main settings, and those that differ among the folder's neighbors."""
+    """What a table of runs should show: the main settings, and five that differ among the folder's neighbors."""
     own = flatten(dataclasses.asdict(session.experiment))
     others = []
     for folder in session.folder.path.resolve().parent.iterdir():
@@ -84,8 +91,12 @@ def _settings(session: Session) -> dict[str, bool | int | float | str]:
                 others.append(flatten(dataclasses.asdict(neighbor.experiment())))
     absent = object()
     differing = {key for key in own for other in others if other.get(key, absent) != own[key]}
-    chosen = [key for key in own if key in differing or key.endswith(_MAIN_SETTINGS)]
-    shown = {
-        key: own[key] for key in chosen if key not in ("note", "name") and not key.endswith((".path", "cache_dir"))
-    }
+    main = {key for key in own if key.endswith(_MAIN_SETTINGS)}
+    differing = {key for key in differing - main if not key.endswith(_NEVER)}
+    ranked = sorted((key for key in own if key in differing), key=_rank)
+    shown = {key: own[key] for key in own if key in {*main, *ranked[:_MOST_DIFFERING]}}
     return {key: value if isinstance(value, (bool, int, float, str)) else str(value) for key, value in shown.items()}
+
+
+def _rank(key: str) -> int:
+    return next((place for place, part in enumerate(_FIRST) if key.startswith(part)), len(_FIRST))

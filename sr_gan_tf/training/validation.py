@@ -83,7 +83,7 @@ class Validate(RunCallback):
         if self.session.writer is not None:
             with showing(self.session):
                 for index, image in enumerate(strips):
-                    tf.summary.image(f"strip/{index}", image[None])
+                    tf.summary.image(f"validation_pictures/{index}", image[None])
 
 
 class Chart(RunCallback):

@@ -137,6 +137,44 @@ def test_objects_among_the_arguments(value, sound, tmp_path):
     assert refused >= len(config["config"]) // 2
 
 
+@pytest.mark.parametrize("part", ["generator", "discriminator"])
+@pytest.mark.parametrize("evil", [
+    {"module": "os", "class_name": "mkdir", "config": {"path": "TRACE"}, "registered_name": None},
+    {"module": "keras.layers", "class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}},
+    {"module": "keras.layers", "class_name": "Lambda", "config": {"function": {"class_name": "__lambda__"}}},
+    [{"a": {"class_name": "function", "config": "system", "module": "os"}}],
+    {"module": "keras.layers", "class_name": "Activation", "config": {"activation": {
+        "class_name": "function", "config": "get", "module": "keras.activations"}}},
+])  # fmt: skip
+def test_networks_inside_of_a_trainer(part, evil, sound, trace, tmp_path):
+    """The configuration of `GAN` builds what it names, so it is looked through like any other."""
+    network = json.loads(zipfile.ZipFile(sound).read("config.json"))
+    config = {
+        "module": "sr_gan_tf.training.gan", "class_name": "GAN", "registered_name": "sr_gan_tf>GAN",
+        "config": {"generator": network, "discriminator": network, "ema_decay": 0.9, "name": "gan", "seed": 1}
+        | {part: json.loads(json.dumps(evil).replace("TRACE", str(trace)))},
+    }  # fmt: skip
+    rewrite(sound, tmp_path / "evil.keras", config)
+    refuse(tmp_path / "evil.keras", "not run unasked" if "mkdir" in str(evil) else "no model file may")
+
+
+def test_arguments_of_compile_are_not_read(sound, trace, tmp_path):
+    """A model that was compiled with a loss of somebody's own loads without it, and without running it."""
+    config = json.loads(zipfile.ZipFile(sound).read("config.json"))
+    loss = {"module": "os", "class_name": "mkdir", "config": {"path": str(trace)}, "registered_name": None}
+    rewrite(sound, tmp_path / "compiled.keras", config | {"compile_config": {"optimizer": "adam", "loss": loss}})
+    assert not models.load(tmp_path / "compiled.keras").compiled
+    lr = keras.Input((None, None, 3))
+    model = keras.Model(lr, keras.layers.UpSampling2D(2)(lr))
+
+    def own_loss(hr, sr):
+        return keras.ops.mean(hr - sr)
+
+    model.compile("adam", own_loss)
+    model.save(tmp_path / "own_loss.keras")
+    assert models.load(tmp_path / "own_loss.keras").scale == 2
+
+
 def test_weights_outside_of_the_file(sound, tmp_path):
     """HDF5 can say that a weight's numbers lie in another file, e.g. a secret one."""
     (tmp_path / "secret").write_bytes(bytes(10**6))

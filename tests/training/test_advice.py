@@ -1,11 +1,14 @@
 """Warnings before a training begins."""
 
 import dataclasses
+import json
+import zipfile
 
 import pytest
 
 from sr_gan_tf import fit
 from sr_gan_tf.config import load_experiment
+from sr_gan_tf.models import shipped_models
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.runs.history import History
 from sr_gan_tf.training import advice
@@ -45,6 +48,37 @@ def test_a_cold_start(experiment):
     advice.warn_of_a_cold_start(stage, 0, said.append)
     assert len(said) == 1
     assert "starts adversarial training from an untrained generator" in said[0]
+
+
+def test_an_adversarial_base_without_a_discriminator(experiment, tmp_path):
+    """Shipped models, as their cards say; run folders and their files; files of a GAN's `save`."""
+    folder = RunFolder(tmp_path / "gan")
+    with folder.claim(experiment):
+        pass
+    plain = RunFolder(tmp_path / "plain")
+    with plain.claim(dataclasses.replace(experiment, stages=experiment.stages[:1], discriminator=None)):
+        pass
+    for name, kind in (("trainer", "GAN"), ("generator", "SPAN")):
+        with zipfile.ZipFile(tmp_path / f"{name}.keras", "w") as archive:
+            archive.writestr("config.json", json.dumps({"class_name": kind}))
+    bases = {
+        "span_x4": False, "span_x4_gan": True, str(folder.path): True, str(folder.last): True, str(plain.path): False,
+        str(plain.best): False, str(tmp_path / "trainer.keras"): True, str(tmp_path / "generator.keras"): False,
+    }  # fmt: skip
+    for base, expected in bases.items():
+        said = []
+        for stages in (experiment.stages[:1], experiment.stages):
+            first = dataclasses.replace(stages[0], initial_weights=base)
+            advice.warn_of_lost_texture(dataclasses.replace(experiment, stages=(first, *stages[1:])), 0, said.append)
+        assert len(said) == expected, base
+        assert all("add stages.0.adversarial" in line for line in said)
+
+
+def test_which_shipped_models_were_trained_adversarially(repository):
+    for name, path in shipped_models().items():
+        last = json.loads(path.with_suffix(".json").read_text())["experiments"][-1]
+        stages = load_experiment(repository / last).stages
+        assert advice.was_adversarial(name) == (stages[-1].adversarial is not None)
 
 
 @pytest.fixture

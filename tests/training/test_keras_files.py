@@ -19,6 +19,7 @@ from sr_gan_tf.discriminators.convolutional import ConvDiscriminator
 from sr_gan_tf.losses import CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.models import load
 from sr_gan_tf.training.gan import Stabilizers
+from sr_gan_tf.training.initial_weights import _source
 from sr_gan_tf.training.terms import constant
 
 callbacks = keras.callbacks
@@ -65,6 +66,62 @@ def test_save_and_load_of_every_argument(tmp_path):
     trainer.fit(dataset(4), verbose=0)
     loaded.fit(dataset(4), verbose=0)
     assert same(weights(loaded), weights(trainer))
+
+
+def balance(trainer) -> list[np.ndarray]:
+    """The state of the stabilizers."""
+    histories = [variable for name in sorted(trainer.histories) for variable in trainer.histories[name].variables]
+    return [np.asarray(value) for value in (*trainer.turns.variables, *trainer.replay.variables, *histories)]
+
+
+@pytest.mark.parametrize("form", ["model", "weights"])
+def test_the_state_of_the_stabilizers_is_in_files(form, tmp_path):
+    def balanced(capacity=4):
+        trainer = make("GAN")
+        for number in (capacity + 2, capacity):  # compiled twice: only the second time counts
+            settings = Stabilizers(replay_buffer=number, historical_averaging=1e-3, adaptive_d=0.9)
+            trainer.compile("adam", "mae", stabilizers=settings, picture_shape=(2, 16, 16, 3), run_eagerly=True)
+        return trainer
+
+    trainer = balanced()
+    trainer.fit(dataset(), verbose=0)
+    assert float(trainer.turns.variables[0]) != 0.5
+    if form == "model":
+        trainer.save(tmp_path / "model.keras")
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+    else:
+        trainer.save_weights(tmp_path / "model.weights.h5")
+        loaded = balanced()
+        loaded.load_weights(tmp_path / "model.weights.h5")
+    assert same(balance(loaded), balance(trainer))
+    first, second = (model.fit(dataset(seed=2), verbose=0).history for model in (trainer, loaded))
+    assert first["generator_history"] == second["generator_history"]
+    assert same(weights(loaded), weights(trainer))
+
+
+def test_stabilizers_may_be_others_than_those_of_a_file(tmp_path):
+    trainer = make("GAN")
+    trainer.compile("adam", "mae", stabilizers=Stabilizers(historical_averaging=1e-3), run_eagerly=True)
+    trainer.fit(dataset(2), verbose=0)
+    trainer.save_weights(tmp_path / "model.weights.h5")
+    other = make("GAN")
+    other.compile("adam", "mae", stabilizers=Stabilizers(adaptive_d=0.9), run_eagerly=True)
+    other.load_weights(tmp_path / "model.weights.h5")
+    assert same(weights(other), weights(trainer))
+    assert float(other.turns.variables[0]) == 0.5
+
+
+def test_a_trainers_file_is_a_generator_too(trainer, tmp_path):
+    """What ModelCheckpoint writes serves `upscale --model` and `initial_weights`."""
+    trainer.fit(dataset(2), verbose=0)
+    trainer.save(tmp_path / "trainer.keras")
+    generator = load(tmp_path / "trainer.keras")
+    assert type(generator) is type(trainer.generator)
+    assert same(generator.get_weights(), trainer.average.get_weights())
+    assert same(_source(str(tmp_path / "trainer.keras"), "generator").get_weights(), generator.get_weights())
+    if hasattr(trainer, "discriminator"):
+        judge = _source(str(tmp_path / "trainer.keras"), "discriminator")
+        assert same(judge.get_weights(), trainer.discriminator.get_weights())
 
 
 def test_what_cannot_be_saved_is_said(tmp_path):

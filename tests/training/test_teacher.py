@@ -2,14 +2,20 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from sr_gan_tf.config import load_experiment
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.generators.compact import Compact
+from sr_gan_tf.generators.shared_residual import SharedResidual
+from sr_gan_tf.generators.srresnet import SRResNet
+from sr_gan_tf.generators.wrapped import as_generator
 from sr_gan_tf.models import load
 from sr_gan_tf.training.assembly import build_networks, build_stage
+from sr_gan_tf.training.supervised import Supervised
 from sr_gan_tf.training.teacher import Teacher
 
 
@@ -55,6 +61,87 @@ def test_a_file_teaches(pictures, tmp_path):
 def test_what_cannot_teach(config, message):
     with pytest.raises(InputError, match=message):
         Teacher(**config, scale=4)
+
+
+def student(**arguments):
+    return Compact(scale=4, filters=4, num_convs=2, **arguments)
+
+
+@pytest.mark.parametrize("kind", ["functional", "normalized", "wrapped"])
+def test_features_are_imitated(kind, pictures, tmp_path):
+    """The distance of the attention maps by its formula; it falls in training, and evaluation changes nothing."""
+    hr, _, lr = pictures
+    if kind == "normalized":
+        generator, own = SRResNet(scale=4, filters=4, num_blocks=1), "block1"
+    else:
+        generator, own = student(), "activation1"
+    if kind == "wrapped":
+        generator = as_generator(keras.Model(generator.inputs[0], generator.outputs[0]))
+    teacher = Compact(scale=4, filters=6, num_convs=3)
+    teacher.save(tmp_path / "teacher.keras")
+    loss = Teacher(str(tmp_path / "teacher.keras"), features={"activation3": own}, feature_weight=2.0)
+    trainer = Supervised(generator)
+    trainer.compile(keras.optimizers.Adam(1e-2), [loss], run_eagerly=True)
+    graph = getattr(generator, "model", generator)
+    maps = []
+    for network, name, training in ((teacher, "activation3", False), (graph, own, kind == "normalized")):
+        before = generator.get_weights()
+        features = keras.Model(network.inputs[0], network.get_layer(name).output)(lr, training=training).numpy()
+        generator.set_weights(before)
+        attention = np.square(features).mean(-1).reshape(2, -1)
+        maps.append(attention / np.sqrt(np.square(attention).sum(-1, keepdims=True)))
+    expected = np.square(maps[0] - maps[1]).sum(-1).mean()
+    sr = generator(lr, training=False)
+    picture = np.abs(teacher(lr).numpy() - sr).mean()
+    before = generator.get_weights()
+    assert float(loss(hr, sr, lr)) == pytest.approx(picture + 2 * expected, rel=1e-4)
+    trainer.evaluate(lr, hr, verbose=0)
+    assert all(map(np.array_equal, before, generator.get_weights()))
+    terms = [trainer.train_on_batch(lr, hr, return_dict=True)["Teacher"] for _ in range(8)]
+    assert terms[-1] < terms[0]
+    assert Teacher.from_config(json.loads(json.dumps(loss.get_config()))).features == {"activation3": own}
+
+
+def test_features_that_cannot_be_imitated(tmp_path):
+    student().save(tmp_path / "teacher.keras")
+    path = str(tmp_path / "teacher.keras")
+
+    def compiled(features, generator):
+        Supervised(generator).compile("adam", [Teacher(path, features=features)])
+
+    with pytest.raises(InputError, match=r"features: Compact has no layer 'activation3'; did you mean 'activation\d'"):
+        Teacher(path, features={"activation3": "activation1"})
+    with pytest.raises(InputError, match="features: Compact has no layer 'x'; expected one of conv0, activation0"):
+        compiled({"activation1": "x"}, student())
+    with pytest.raises(InputError, match=r"features: SharedResidual uses its layer .* more than once"):
+        compiled({"activation1": "prelu"}, SharedResidual(scale=4, filters=4, num_uses=2))
+    with pytest.raises(InputError, match="features: has no effect without the names of layers"):
+        Teacher(path, features={})
+    with pytest.raises(InputError, match="feature_weight: has no effect without the names of layers in features"):
+        Teacher(path, feature_weight=0.5)
+    loss = Teacher(path, features={"activation1": "shuffle"})
+    loss.attach(student())
+    with pytest.raises(InputError, match=r"features: activation1 gives .* and shuffle .*; expected \(N, H, W, C\)"):
+        loss(np.zeros((1, 32, 32, 3)), np.zeros((1, 32, 32, 3)), np.zeros((1, 8, 8, 3)))
+
+
+def test_a_saved_model_that_a_file_names_is_not_run(tmp_path):
+    """TensorFlow would execute its graph, which can write files; an experiment must not decide that."""
+
+    class Graph(tf.Module):
+        def __init__(self):
+            self.ran = tf.lookup.StaticHashTable(
+                tf.lookup.KeyValueTensorInitializer(["a"], [tf.constant(1)]), default_value=0
+            )
+
+    tf.saved_model.save(Graph(), str(tmp_path / "model"))
+    (tmp_path / "model" / "experiment.json").write_text("{}")
+    for door in (Teacher, load):
+        with pytest.raises(InputError, match=r"holds no best.keras or last.keras"):
+            door(str(tmp_path / "model"))
+    (tmp_path / "model" / "experiment.json").unlink()
+    with pytest.raises(InputError, match=r"give a shipped name, a run folder or a .keras file"):
+        Teacher(str(tmp_path / "model"))
 
 
 def test_the_example_trains(repository, pictures):

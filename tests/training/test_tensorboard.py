@@ -82,3 +82,8 @@ def test_a_table_of_runs_shows_the_settings_that_differ(repository, tmp_path):
     (tmp_path / "damaged" / "experiment.json").write_text("{")
     settings, _ = ended("second", "stages.1.adversarial.weight=0.01", "seed=3")
     assert settings == main | {"stages.1.adversarial.weight": 0.01, "seed": 3.0}
+    others = [f"{name}_every={number}" for number, name in enumerate(("log", "validate", "checkpoint"), 2)]
+    others += ["patience=7", "ema_decay=0.9", "generator.config.filters=12", "stages.0.content.0.weight=0.5"]
+    settings, _ = ended("third", *others)
+    assert {"generator.config.filters", "stages.0.content.0.weight"} <= settings.keys()
+    assert len(settings) == len(main) + 5, "a table of everything shows nothing"
