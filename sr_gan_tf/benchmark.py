@@ -8,7 +8,7 @@ import argparse
 import sys
 
 from sr_gan_tf.benchmarks.results import SUFFIXES
-from sr_gan_tf.benchmarks.run import run
+from sr_gan_tf.benchmarks.suite import run
 from sr_gan_tf.errors import Parser, command
 from sr_gan_tf.registry.imports import add_import
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from sr_gan_tf.errors import Parser, command
-from sr_gan_tf.evaluation.measuring import evaluate_models
+from sr_gan_tf.evaluation.evaluator import evaluate_models
 from sr_gan_tf.evaluation.metric_choice import KNOWN, STANDARD
 from sr_gan_tf.registry.imports import add_import
 

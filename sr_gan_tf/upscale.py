@@ -5,7 +5,7 @@ import dataclasses
 import sys
 
 from sr_gan_tf.errors import Parser, command
-from sr_gan_tf.films.upscaling import FilmOptions, upscale_inputs
+from sr_gan_tf.films.inputs import FilmOptions, upscale_inputs
 from sr_gan_tf.inference.batch import Files
 from sr_gan_tf.inference.halo import halo_argument
 from sr_gan_tf.inference.jobs import Naming

@@ -27,20 +27,20 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if arguments.command == "photographs":
         return _report(cards.check_photographs(arguments.folder), f"{len(cards.manifest())} photographs as listed")
-    from sr_gan_tf.weights import measuring
+    from sr_gan_tf.weights import card_figures
 
     if arguments.command == "publish":
-        print(measuring.publish(arguments.model, _about(arguments.about), arguments.data, arguments.beside))
+        print(card_figures.publish(arguments.model, _about(arguments.about), arguments.data, arguments.beside))
         return 0
     if arguments.command == "measure":
-        print(measuring.measure_again(read_card(arguments.name), arguments.data, arguments.beside))
+        print(card_figures.measure_again(read_card(arguments.name), arguments.data, arguments.beside))
         return 0
     names = arguments.names or list(cards.cards())
     if not names:
         raise InputError("no network is shipped; nothing to verify")
     problems = []
     for name in names:
-        found = measuring.verify(read_card(name), arguments.data)
+        found = card_figures.verify(read_card(name), arguments.data)
         print(f"{name}: {'as its card says' if not found else f'{len(found)} differences'}")
         problems += found
     if not arguments.data:

@@ -242,7 +242,7 @@ def test_nothing_is_overwritten_unasked(pictures, tmp_path, capsys, monkeypatch)
     names = ("a.csv", "a.json", "a.html", "saved/mine/bicubic/grey.png")
     before = {name: (tmp_path / name).stat().st_mtime_ns for name in names}
     monkeypatch.setattr(
-        "sr_gan_tf.evaluation.measuring.evaluate", lambda *_: pytest.fail("measured before it was refused")
+        "sr_gan_tf.evaluation.evaluator.evaluate", lambda *_: pytest.fail("measured before it was refused")
     )
     for option, value in zip(outputs[::2], outputs[1::2], strict=True):
         assert main([*arguments, option, value]) == 2

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sr_gan_tf.benchmarks.upscaling import photograph
+from sr_gan_tf.benchmarks.upscale_command import photograph
 from sr_gan_tf.pictures.reading import write_image
 
 

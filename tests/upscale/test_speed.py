@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sr_gan_tf.benchmarks.upscaling import in_turns, main, photograph
+from sr_gan_tf.benchmarks.upscale_command import in_turns, main, photograph
 
 
 def test_rows_and_ratios(model, capsys):

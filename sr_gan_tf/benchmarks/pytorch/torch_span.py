@@ -1,4 +1,4 @@
-"""SPAN (arXiv:2311.12770), merged, in PyTorch: how long one picture takes. Run by sr_gan_tf.benchmarks.upscaling.
+"""SPAN (arXiv:2311.12770), merged, in PyTorch: how long one picture takes. Run by sr_gan_tf.benchmarks.upscale_command.
 
     python sr_gan_tf/benchmarks/pytorch/torch_span.py WIDTH HEIGHT eager|channels_last|compiled
 

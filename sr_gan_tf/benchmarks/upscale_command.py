@@ -1,4 +1,4 @@
-"""`python -m sr_gan_tf.benchmarks.upscaling`: the upscale command compared with its bare network and with PyTorch.
+"""`python -m sr_gan_tf.benchmarks.upscale_command`: the upscale command, its bare network and PyTorch compared.
 
 Everything is measured in turns, round by round, since a shared machine is faster in one minute than in the next;
 what counts are the medians and the ratios of one run.
@@ -136,7 +136,7 @@ def _ratios(seconds: dict[str, float]) -> Iterator[tuple[str, str, float]]:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Runs the command with the words of `argv`, by default those of the process."""
-    parser = Parser(prog="python -m sr_gan_tf.benchmarks.upscaling", description=__doc__.split(":", 1)[1])
+    parser = Parser(prog="python -m sr_gan_tf.benchmarks.upscale_command", description=__doc__.split(":", 1)[1])
     add_import(parser)
     parser.add_argument("--model", default="span_x4", help="name, run folder or .keras file")
     parser.add_argument("--size", default="640x360", help="WIDTHxHEIGHT of the original")
