@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
         arguments.format,
         Serving(arguments.version, arguments.tile, arguments.halo, arguments.max_megapixels),
         Lite(arguments.quantization, arguments.side if format == "litert" else None, arguments.calibration),
-        arguments.licence,
+        arguments.license,
         arguments.overwrite,
         arguments.tfjs_python,
         arguments.half,
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     add("model", help="shipped name, run folder or .keras file")
     add("--to", required=True, help="a file, or a folder: serving/srgan_x4 for a SavedModel's versions")
     add("--format", choices=(*FORMATS, "all"), help="default: by the ending of --to, else saved_model")
-    add("--licence", help="license of the weights, for the model card; default: a shipped model's own")
+    add("--license", "--licence", help="license of the weights, for the model card; default: a shipped model's own")
     add("--overwrite", action="store_true", help="replace an existing file; a SavedModel's versions never are")
     network = "of a run folder, for fine-tuning elsewhere (safetensors, pth); default: generator"
     add("--network", choices=NETWORKS, default=NETWORKS[0], help=network)

@@ -36,7 +36,7 @@ def computing(policy) -> Iterator[None]:
 class Network(keras.Model):
     """A Keras Model whose constructor arguments are its configuration.
 
-    Every constructor argument must be stored as an attribute of the same name, be JSON-serialisable, have a
+    Every constructor argument must be stored as an attribute of the same name, be JSON-serializable, have a
     plain type annotation, and there is no `**kwargs`: a misspelt argument is an error.
     """
 

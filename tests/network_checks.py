@@ -89,7 +89,7 @@ def check_precision(make, images: np.ndarray, tolerance: float = 0.1) -> None:
 
 
 def check_batch_independence(network: Network, images: np.ndarray) -> None:
-    """At inference a picture's output doesn't depend on its neighbours in the batch."""
+    """At inference a picture's output doesn't depend on its neighbors in the batch."""
     stir(network)
     together = network(images, training=False).numpy()
     alone = np.concatenate([network(images[i : i + 1], training=False).numpy() for i in range(len(images))])

@@ -1,4 +1,4 @@
-"""`python -m sr_gan_tf.convert`: recognised networks become `.keras` files, whole or not at all."""
+"""`python -m sr_gan_tf.convert`: recognized networks become `.keras` files, whole or not at all."""
 
 import subprocess
 import sys

@@ -22,7 +22,7 @@ def psnr(network, folder: Path, border: bool) -> float:
     """Mean PSNR-Y in dB over a folder of pairs."""
     values = []
     for file in sorted((folder / "HR").iterdir()):
-        hr = read_image(file).pixels  # grey ones stay so, as the protocol wants
+        hr = read_image(file).pixels  # gray ones stay so, as the protocol wants
         lr = read_rgb(folder / "LR" / file.name)
         sr = upscale_array(network, lr, border=border)
         values.append(psnr_y(hr[: sr.shape[0], : sr.shape[1]], sr, network.scale))

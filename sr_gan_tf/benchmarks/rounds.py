@@ -11,7 +11,7 @@ from sr_gan_tf.benchmarks.processes import WORKER, OtherWork, Row
 from sr_gan_tf.benchmarks.product import SIDES, product_job
 from sr_gan_tf.benchmarks.results import scaling
 from sr_gan_tf.benchmarks.tasks import Task
-from sr_gan_tf.benchmarks.timing import ratio, summarise
+from sr_gan_tf.benchmarks.timing import ratio, summarize
 
 
 def benchmark(
@@ -84,7 +84,7 @@ def _figures(rows: Sequence[Row], products: Sequence[Row], baseline: str | None)
     peaks: dict[tuple[str, str], tuple[float, float]] = {}
     for row in products:
         key, work = (row.job.precision, row.job.device), 2 * row.start["multiply_adds"] / 1e9
-        reached = work / summarise(row.rounds).median, work / statistics.median(row.processor)
+        reached = work / summarize(row.rounds).median, work / statistics.median(row.processor)
         peaks[key] = tuple(map(max, peaks.get(key, (0.0, 0.0)), reached))
     measured = []
     for row in rows:
@@ -95,7 +95,7 @@ def _figures(rows: Sequence[Row], products: Sequence[Row], baseline: str | None)
         measured.append(
             table.Measured(
                 job=row.job,
-                times=summarise(row.rounds),
+                times=summarize(row.rounds),
                 start=row.start,
                 rounds=row.rounds,
                 processor=statistics.median(row.processor),

@@ -16,7 +16,7 @@ class Times:
     p95: float
 
 
-def summarise(rounds: Sequence[Sequence[float]]) -> Times:
+def summarize(rounds: Sequence[Sequence[float]]) -> Times:
     """Over all iterations of all rounds."""
     seconds = [value for one in rounds for value in one]
     return Times(statistics.fmean(seconds), statistics.median(seconds), float(np.percentile(seconds, 95)))

@@ -107,8 +107,8 @@ def _see(example: Example, scale: int) -> _Seen:
 
 
 def _miniature(picture: np.ndarray) -> np.ndarray:
-    grey = picture.mean(axis=2, dtype=np.float32)
-    return imresize(grey, size=(_SIDE, _SIDE), kernel="area")
+    gray = picture.mean(axis=2, dtype=np.float32)
+    return imresize(gray, size=(_SIDE, _SIDE), kernel="area")
 
 
 def _structure(miniature: np.ndarray) -> np.ndarray:

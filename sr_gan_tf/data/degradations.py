@@ -143,7 +143,7 @@ class NoiseJPEG(Degradation):
 
     Args:
         scale: HR pixels an LR pixel.
-        sigma: range of the noise's standard deviation, grey levels of 255; (0, 0) for none.
+        sigma: range of the noise's standard deviation, gray levels of 255; (0, 0) for none.
         grey: probability that the noise is the same in all channels.
         jpeg: range of qualities, 1 to 100; None for no JPEG.
         margin: HR pixels around a crop that are degraded with it, so that JPEG's grid lies anywhere; rounded up to a
@@ -171,9 +171,9 @@ class NoiseJPEG(Degradation):
 
     def degrade(self, hr: np.ndarray, draws: Draws) -> np.ndarray:
         image = imresize(hr, size=_reduced(hr, self.scale)).astype(np.float32) / np.float32(255)
-        sigma, is_grey = draws.uniform(*self.sigma), draws.chance(self.grey)
+        sigma, is_gray = draws.uniform(*self.sigma), draws.chance(self.grey)
         if sigma > 0:
-            image = with_gaussian_noise(image, sigma, is_grey, draws.generator())
+            image = with_gaussian_noise(image, sigma, is_gray, draws.generator())
         if self.jpeg:
             quality = self.jpeg[0] + draws.integer(self.jpeg[1] - self.jpeg[0] + 1)
             image = through_jpeg(image, quality, (draws.integer(8), draws.integer(8)))

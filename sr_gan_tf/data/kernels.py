@@ -26,26 +26,26 @@ def _form(size: int, sigma: tuple[float, float], angle: float) -> np.ndarray:
 
 def gaussian(size: int, sigma: tuple[float, float], angle: float = 0.0, beta: float = 1.0) -> np.ndarray:
     """Generalized Gaussian; `beta` 1 is the Gaussian. `sigma`: pixels along the angle (radians) and across it."""
-    return _normalised(np.exp(-0.5 * _form(size, sigma, angle) ** beta))
+    return _normalized(np.exp(-0.5 * _form(size, sigma, angle) ** beta))
 
 
 def plateau(size: int, sigma: tuple[float, float], angle: float = 0.0, beta: float = 1.0) -> np.ndarray:
     """Flat top and long tails."""
-    return _normalised(1.0 / (1.0 + _form(size, sigma, angle) ** beta))
+    return _normalized(1.0 / (1.0 + _form(size, sigma, angle) ** beta))
 
 
 def sinc(size: int, cutoff: float) -> np.ndarray:
     """The circular low-pass filter that keeps frequencies below `cutoff` (radians per pixel, up to pi)."""
     x, y = _grid(size)
     radius = np.hypot(x, y)
-    at_centre = radius == 0
-    radius[at_centre] = 1.0
+    at_center = radius == 0
+    radius[at_center] = 1.0
     kernel = cutoff * scipy.special.j1(cutoff * radius) / (2 * math.pi * radius)
-    kernel[at_centre] = cutoff**2 / (4 * math.pi)
-    return _normalised(kernel)
+    kernel[at_center] = cutoff**2 / (4 * math.pi)
+    return _normalized(kernel)
 
 
-def _normalised(kernel: np.ndarray) -> np.ndarray:
+def _normalized(kernel: np.ndarray) -> np.ndarray:
     return (kernel / kernel.sum()).astype(np.float32)
 
 

@@ -8,18 +8,18 @@ from PIL import Image
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def with_gaussian_noise(image: np.ndarray, sigma: float, is_grey: bool, random: np.random.Generator) -> np.ndarray:
+def with_gaussian_noise(image: np.ndarray, sigma: float, is_gray: bool, random: np.random.Generator) -> np.ndarray:
     """`sigma` in gray levels of 255; gray noise is the same in all channels."""
-    shape = (*image.shape[:2], 1) if is_grey else image.shape
+    shape = (*image.shape[:2], 1) if is_gray else image.shape
     return np.clip(image + random.standard_normal(shape, np.float32) * np.float32(sigma / 255), 0, 1)
 
 
-def with_poisson_noise(image: np.ndarray, scale: float, is_grey: bool, random: np.random.Generator) -> np.ndarray:
+def with_poisson_noise(image: np.ndarray, scale: float, is_gray: bool, random: np.random.Generator) -> np.ndarray:
     """Shot noise of a sensor that counts as many photons at white as the picture has levels, times `scale`.
 
     The number of levels is rounded up to a power of two, as in Real-ESRGAN.
     """
-    if is_grey:
+    if is_gray:
         image, source = image, image @ _LUMA[: image.shape[2]][:, None]
     else:
         source = image

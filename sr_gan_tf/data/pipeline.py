@@ -121,8 +121,8 @@ class ValidationPicture:
         # A random degradation treats the same picture alike at every validation.
         lr = self.degradation.degrade(hr, Draws(self.index)) if lr is None else lr
         # Decoded once more only where it may be gray.
-        grey = (hr[..., 0] == hr[..., 1]).all() and (hr[..., 0] == hr[..., 2]).all() and example.is_grey()
-        return lr, hr[..., 0] if grey else hr
+        gray = (hr[..., 0] == hr[..., 1]).all() and (hr[..., 0] == hr[..., 2]).all() and example.is_gray()
+        return lr, hr[..., 0] if gray else hr
 
     @property
     def lr(self) -> np.ndarray:

@@ -44,7 +44,7 @@ class Round:
         up, down, keep: weights of what the resize does.
         resize: factors; below 1 for `down`, above for `up`.
         gaussian: probability of Gaussian noise; otherwise it is Poisson noise.
-        gaussian_sigma: grey levels of 255.
+        gaussian_sigma: gray levels of 255.
         poisson_scale: times the noise of a sensor with as many levels as the picture.
         grey: probability that the noise is the same in all channels.
         jpeg: range of qualities, 1 to 100; None leaves JPEG out.
@@ -114,10 +114,10 @@ class Round:
         }[what]()
 
     def noisy(self, image: np.ndarray, draws: Draws) -> np.ndarray:
-        is_gaussian, is_grey = draws.chance(self.gaussian), draws.chance(self.grey)
+        is_gaussian, is_gray = draws.chance(self.gaussian), draws.chance(self.grey)
         if is_gaussian:
-            return with_gaussian_noise(image, draws.uniform(*self.gaussian_sigma), is_grey, draws.generator())
-        return with_poisson_noise(image, draws.uniform(*self.poisson_scale), is_grey, draws.generator())
+            return with_gaussian_noise(image, draws.uniform(*self.gaussian_sigma), is_gray, draws.generator())
+        return with_poisson_noise(image, draws.uniform(*self.poisson_scale), is_gray, draws.generator())
 
     def compressed(self, image: np.ndarray, draws: Draws) -> np.ndarray:
         if self.jpeg is None:

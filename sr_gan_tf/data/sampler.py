@@ -133,7 +133,7 @@ class Sampler:
 class _Frames:
     """The crops that one store offers.
 
-    With `minimum_detail` a tile with enough detail is drawn first, then a crop whose centre lies in it.
+    With `minimum_detail` a tile with enough detail is drawn first, then a crop whose center lies in it.
     """
 
     def __init__(self, store: TileStore, source: Source, data: config.Data):

@@ -1,6 +1,6 @@
 """Random numbers by counting: everything about sample i is a hash of (seed, i), so no state needs saving.
 
-The hash is splitmix64's finaliser (Steele, Lea, Flood 2014), chained over its arguments. A shuffle without a buffer
+The hash is splitmix64's finalizer (Steele, Lea, Flood 2014), chained over its arguments. A shuffle without a buffer
 is a permutation that can be asked for any single place: a Feistel network over the next power of four, walked along
 its cycle until the result is in range (Black, Rogaway 2002, "Ciphers with arbitrary finite domains").
 """
@@ -20,19 +20,19 @@ def hashed(*words) -> np.ndarray:
     state: np.ndarray | np.uint64 = np.uint64(0)
     with np.errstate(over="ignore"):
         for word in words:
-            state = _finalise(np.bitwise_xor(state, np.asarray(word).astype(np.uint64)))
+            state = _finalize(np.bitwise_xor(state, np.asarray(word).astype(np.uint64)))
     return np.asarray(state)
 
 
-def _finalise(state):
+def _finalize(state):
     state = state + np.uint64(_GOLDEN)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(_FIRST)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(_SECOND)
     return state ^ (state >> np.uint64(31))
 
 
-def _finalise_one(state: int) -> int:
-    """`_finalise` of one plain integer, many times as fast as NumPy."""
+def _finalize_one(state: int) -> int:
+    """`_finalize` of one plain integer, many times as fast as NumPy."""
     state = (state + _GOLDEN) & _MASK
     state = ((state ^ (state >> 30)) * _FIRST) & _MASK
     state = ((state ^ (state >> 27)) * _SECOND) & _MASK
@@ -63,7 +63,7 @@ def _feistel(value: np.ndarray, half: int, key: np.ndarray) -> np.ndarray:
     left, right = value >> shift, value & mask
     with np.errstate(over="ignore"):
         for number in range(_ROUNDS):
-            mixed = _finalise(right ^ (key + np.uint64(number)))
+            mixed = _finalize(right ^ (key + np.uint64(number)))
             left, right = right, left ^ (mixed & mask)
     return (left << shift) | right
 
@@ -100,11 +100,11 @@ class Draws:
     def __init__(self, *words: int):
         self._state = 0
         for word in words:
-            self._state = _finalise_one(self._state ^ (int(word) & _MASK))
+            self._state = _finalize_one(self._state ^ (int(word) & _MASK))
 
     def bits(self) -> int:
         """64 random bits."""
-        result = _finalise_one(self._state)
+        result = _finalize_one(self._state)
         self._state = (self._state + _GOLDEN) & _MASK
         return result
 

@@ -38,7 +38,7 @@ class Example:
     squash: tuple[int, int] | None = None
     resize: float | None = None
 
-    def is_grey(self) -> bool:
+    def is_gray(self) -> bool:
         """Whether the file of HR has one channel: by the published protocol its values are its luma then."""
         if isinstance(self.hr, np.ndarray):
             return self.hr.ndim == 2 or self.hr.shape[2] == 1

@@ -72,11 +72,11 @@ def views(records: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray |
 
 def details(hr: np.ndarray, layout: Layout) -> np.ndarray:
     """float32 detail of each tile: the mean absolute step between neighboring pixels, in gray levels."""
-    grey = hr.mean(axis=2, dtype=np.float32)
-    steps = np.zeros_like(grey)
-    steps[:, 1:] += np.abs(np.diff(grey, axis=1)) / 2
-    steps[1:] += np.abs(np.diff(grey, axis=0)) / 2
-    rows, columns = layout.grid(*grey.shape)
+    gray = hr.mean(axis=2, dtype=np.float32)
+    steps = np.zeros_like(gray)
+    steps[:, 1:] += np.abs(np.diff(gray, axis=1)) / 2
+    steps[1:] += np.abs(np.diff(gray, axis=0)) / 2
+    rows, columns = layout.grid(*gray.shape)
     side = layout.tile
     return np.array(
         [

@@ -60,7 +60,7 @@ def model_method(name: str, model, scale: int, source: str = "") -> Method:
 
 
 def _enlarge(model, lr: np.ndarray) -> np.ndarray:
-    # A grey picture goes through as three equal channels; the metric averages its answer, as the protocol says.
+    # A gray picture goes through as three equal channels; the metric averages its answer, as the protocol says.
     lr = np.repeat(lr[..., None], 3, axis=2) if lr.ndim == 2 else lr
     return upscale_array(model, lr, border=False)
 

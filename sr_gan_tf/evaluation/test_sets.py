@@ -1,6 +1,6 @@
 """Test sets for measuring: `NAME=FOLDER`, HR pictures with given LR ones or LR made by a degradation.
 
-Unlike the training data, a grey picture stays grey here, since its values count as luma by the published protocol.
+Unlike the training data, a gray picture stays gray here, since its values count as luma by the published protocol.
 """
 
 import dataclasses

@@ -58,7 +58,7 @@ _OWNERS = {
     **{field.name: ("onnx", "openvino") for field in dataclasses.fields(Graph)},
     "side": ("litert", "onnx", "openvino"),
     "float16_ends": ("onnx",),
-    "licence": ("saved_model", "onnx", "openvino", "all"),
+    "license": ("saved_model", "onnx", "openvino", "all"),
     "tfjs_python": ("tfjs",),
     "deploy": ("saved_model",),
     "network": pytorch_file.FORMATS,
@@ -72,7 +72,7 @@ def export(
     format: str | None = None,
     serving: Serving = _DEFAULTS[0],
     lite: Lite = _DEFAULTS[1],
-    licence: str | None = None,
+    license: str | None = None,
     overwrite: bool = False,
     tfjs_python: str | Path | None = None,
     half: bool = False,
@@ -91,7 +91,7 @@ def export(
             `saved_model`.
         serving: how a SavedModel treats its pictures.
         lite: what a LiteRT file holds.
-        licence: of the weights, for the card.
+        license: of the weights, for the card.
         overwrite: whether an existing file may be replaced; a SavedModel's versions never are.
         tfjs_python: Python of an environment that has the TF.js converter.
         half: whether weights are stored as float16; an ONNX file then computes in float16, too.
@@ -118,7 +118,7 @@ def export(
         format,
         (serving, lite, graph),
         {
-            "licence": licence,
+            "license": license,
             "tfjs_python": tfjs_python,
             "half": half or None,
             "deploy": deploy or None,
@@ -136,7 +136,7 @@ def export(
         return [ncnn_file.write_ncnn(generator, to, half, overwrite)]
     if format == "tfjs":
         return [write_tfjs(generator, to, tfjs_python)]
-    card = model_card.model_card(source, generator, licence)
+    card = model_card.model_card(source, generator, license)
     if format == "onnx":
         return [onnx_file.write_onnx(generator, to, graph, half, model_card.metadata(card, generator))]
     if format == "openvino":

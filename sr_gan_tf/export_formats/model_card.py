@@ -18,13 +18,13 @@ from sr_gan_tf.version import __version__
 NAME = "model_card.json"
 
 
-def model_card(source: str | Path, generator: keras.Model, licence: str | None = None) -> dict:
+def model_card(source: str | Path, generator: keras.Model, license: str | None = None) -> dict:
     """What can be said about a model from where it was loaded.
 
     Args:
         source: what `sr_gan_tf.models.load` was given.
         generator: the loaded model, merged.
-        licence: of the weights; default: what a shipped model's own card says, else "not stated".
+        license: of the weights; default: what a shipped model's own card says, else "not stated".
     """
     card = {
         "name": generator.name,
@@ -36,7 +36,7 @@ def model_card(source: str | Path, generator: keras.Model, licence: str | None =
         "experiment": None,
         "data": None,
         "figures": {},
-        "licence": "not stated",
+        "license": "not stated",
         "source": str(source),
         "written_by": f"sr_gan_tf {__version__}",
     }
@@ -46,12 +46,12 @@ def model_card(source: str | Path, generator: keras.Model, licence: str | None =
     shipped = WEIGHTS / f"{source}.json"
     if str(source) in shipped_models() and shipped.is_file():
         own = json.loads(shipped.read_text(encoding="utf-8"))
-        card |= {key: own[key] for key in ("name", "data", "figures", "licence", "limits") if key in own}
+        card |= {key: own[key] for key in ("name", "data", "figures", "license", "limits") if key in own}
         card["experiment"] = own.get("experiments")
     elif Path(source).is_dir():
         card |= _of_run(RunFolder(source))
-    if licence is not None:
-        card["licence"] = licence
+    if license is not None:
+        card["license"] = license
     return card
 
 
@@ -81,7 +81,7 @@ def metadata(card: dict, generator: keras.Model) -> dict:
     return {
         "name": card["name"],
         "scale": card["scale"],
-        "license": card["licence"],
+        "license": card["license"],
         "source": Path(card["source"]).name,
         "written_by": card["written_by"],
         "tile_halo": "none: the network sees the whole picture" if field.halo is None else field.halo,

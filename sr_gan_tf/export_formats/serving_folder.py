@@ -109,7 +109,7 @@ def write_warmup(version: Path, name: str) -> None:
 
 
 def predict_request(name: str, signature: str, inputs: Mapping[str, np.ndarray]) -> bytes:
-    """A serialised tensorflow.serving.PredictRequest."""
+    """A serialized tensorflow.serving.PredictRequest."""
     specification = _field(1, name.encode()) + _field(3, signature.encode())
     request = _field(1, specification)
     for key, value in inputs.items():

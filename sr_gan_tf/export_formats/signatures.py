@@ -42,7 +42,7 @@ class Served:
         )
         self.enlarge = {
             dtype: tf.function(
-                lambda images, is_grey, dtype=dtype: self._enlarge(images, is_grey, dtype),
+                lambda images, is_gray, dtype=dtype: self._enlarge(images, is_gray, dtype),
                 autograph=False,
                 input_signature=[tf.TensorSpec((None, None, None, 3), dtype), tf.TensorSpec((), tf.bool)],
             )
@@ -89,15 +89,15 @@ class Served:
     def _network(self, images: tf.Tensor) -> tf.Tensor:
         return tf.cast(self.generator(images, training=False), tf.float32)
 
-    def _enlarge(self, images: tf.Tensor, is_grey: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    def _enlarge(self, images: tf.Tensor, is_gray: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
         def function(window):
             values = tf.cast(window, tf.float32)
             values = self.network(values if dtype.is_floating else values / dtype.max)
 
-            def grey():
+            def gray():
                 return tf.broadcast_to(tf.reduce_mean(values, axis=-1, keepdims=True), tf.shape(values))
 
-            return tf.cond(is_grey, grey, lambda: values)
+            return tf.cond(is_gray, gray, lambda: values)
 
         return GraphTiles(function, rounded(dtype), 3, self.scale, self.tiling)(images)
 
@@ -114,14 +114,14 @@ class Served:
     def _png(self, picture: tf.Tensor) -> tf.Tensor:
         """(H, W, 1 to 4) pixels, enlarged, as PNG; gray stays gray, alpha is enlarged by bicubic interpolation."""
         channels = tf.shape(picture)[2]
-        is_grey, has_alpha = channels <= 2, tf.equal(channels % 2, 0)
+        is_gray, has_alpha = channels <= 2, tf.equal(channels % 2, 0)
         colors = picture[..., : channels - tf.cast(has_alpha, tf.int32)]
         alpha = picture[..., -1:]
         colors = tf.cond(has_alpha, lambda: extended_colors(colors, alpha[..., 0]), lambda: colors)
-        colors = tf.cond(is_grey, lambda: tf.concat([colors[..., :1]] * 3, axis=2), lambda: colors)
+        colors = tf.cond(is_gray, lambda: tf.concat([colors[..., :1]] * 3, axis=2), lambda: colors)
         colors = tf.ensure_shape(colors, (None, None, 3))
-        enlarged = self.enlarge[picture.dtype](colors[None], is_grey)[0]
-        enlarged = tf.cond(is_grey, lambda: enlarged[..., :1], lambda: enlarged)
+        enlarged = self.enlarge[picture.dtype](colors[None], is_gray)[0]
+        enlarged = tf.cond(is_gray, lambda: enlarged[..., :1], lambda: enlarged)
         enlarged = tf.cond(
             has_alpha, lambda: tf.concat([enlarged, self._enlarged_alpha(alpha[None])[0]], axis=2), lambda: enlarged
         )

@@ -8,7 +8,7 @@ output to the new one: a recursive average over time. Where something moves it d
 import numpy as np
 from scipy import ndimage
 
-# Grey levels of 255 by which a resting pixel's neighborhood may change: noise and compression, not motion.
+# Gray levels of 255 by which a resting pixel's neighborhood may change: noise and compression, not motion.
 STILL = 6.0
 # Part of the way to the new output in still places.
 STEP = 0.25
@@ -74,7 +74,7 @@ class Stabilizer:
 
 
 def flicker(originals: list[np.ndarray], enlarged: list[np.ndarray], truth: list[np.ndarray]) -> float:
-    """Mean change from frame to frame in still places, in grey levels, less that of the true large film.
+    """Mean change from frame to frame in still places, in gray levels, less that of the true large film.
 
     Args:
         originals: (h, w, 3) uint8 frames.

@@ -1,4 +1,4 @@
-"""MSRResNet, the SRResNet without batch normalisation of BasicSR (https://github.com/XPixelGroup/BasicSR).
+"""MSRResNet, the SRResNet without batch normalization of BasicSR (https://github.com/XPixelGroup/BasicSR).
 
 Made after Ledig et al. 2017 (arXiv:1609.04802) and Lim et al. 2017 (arXiv:1707.02921): LeakyReLU of slope 0.1, plain
 ReLU inside the blocks, one more convolution at HR size, added to the bilinear enlargement. As published, kernels start

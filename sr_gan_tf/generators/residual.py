@@ -1,6 +1,6 @@
 """SmallResidual: a residual generator whose only enlargement is a parameter-free resize, for small x2 runs.
 
-Eight blocks of convolution, batch normalisation, activation and convolution; 596,419 parameters at 64 filters, of
+Eight blocks of convolution, batch normalization, activation and convolution; 596,419 parameters at 64 filters, of
 which 595,395 are trained. The output is linear unless `bounded`.
 """
 

@@ -2,7 +2,7 @@
 
 One residual block serves four times, one up-sampling convolution twice, one scalar PReLU everywhere; no convolution has
 a bias. Pictures are in [-1, 1] inside and the output is linear. The published network shares the running statistics of
-its one batch normalisation too, which then fit none of the four depths, and its pictures collapse at inference
+its one batch normalization too, which then fit none of the four depths, and its pictures collapse at inference
 (19.9 dB on Set5 instead of 27.0). Here each use has statistics of its own; `"published"` keeps them shared.
 """
 

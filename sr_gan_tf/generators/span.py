@@ -2,7 +2,7 @@
 
 Decided where the paper and its code differ or are silent: the published in-place SiLU overwrites the first convolution
 of the last block, so the concatenated tensor is behind the activation; there is no global residual unless
-`nearest_skip`; the output is the picture itself, not undone from the input's normalisation. The mean is DIV2K's.
+`nearest_skip`; the output is the picture itself, not undone from the input's normalization. The mean is DIV2K's.
 """
 
 import math

@@ -28,7 +28,7 @@ class SRResNet(Generator):
         scale: enlargement, a product of twos and threes.
         filters: channels of the body.
         num_blocks: residual blocks.
-        normalization: `"batch"`, or `"none"` (no shift of colours between training and inference).
+        normalization: `"batch"`, or `"none"` (no shift of colors between training and inference).
         upsampling: `"pixel_shuffle"` with ICNR, or `"nearest"` and convolution.
         bounded: whether a tanh keeps the output within [0, 1].
         input_range: range in which the first convolution sees the LR picture; the paper's is [0, 1].

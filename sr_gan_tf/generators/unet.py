@@ -62,7 +62,7 @@ class UNet(Generator):
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout: {dropout} is no part of the values; expected 0 up to, not including, 1")
         start = keras.initializers.RandomNormal(stddev=0.02)
-        # Behind batch normalisation a bias would be subtracted again.
+        # Behind batch normalization a bias would be subtracted again.
         settings = {"strides": 2, "padding": "same", "use_bias": normalization != "batch"}
 
         def down(x, channels, name):

@@ -20,7 +20,7 @@ from sr_gan_tf.pictures.reading import Header, read_image, to_uint8
 # The better ones first; the first that is shipped is used.
 FOR_DAMAGED = ("span_x4_photo", "span_x4_real")
 LOWEST_CLEAN_QUALITY = 80
-MOST_NOISE = 4.0  # grey levels
+MOST_NOISE = 4.0  # gray levels
 # Larger pictures are not decoded once more for a look at their noise.
 _MOST_MEGAPIXELS = 25.0
 # Luminance table of the JPEG standard (ITU-T T.81, annex K), the quality 50 of the Independent JPEG Group.
@@ -71,7 +71,7 @@ def choose_for_pixels(pixels: np.ndarray, look: str) -> Choice:
     noise = flat_deviation(to_uint8(pixels))
     if noise <= MOST_NOISE:
         return Choice(DEFAULT_MODEL, f"for {look} with little noise")
-    reason = f"for {look} with noise of {noise:.1f} grey levels in flat places, over {MOST_NOISE:.1f}"
+    reason = f"for {look} with noise of {noise:.1f} gray levels in flat places, over {MOST_NOISE:.1f}"
     return Choice(_for_damaged(), reason)
 
 
@@ -95,7 +95,7 @@ def jpeg_quality(file: str | Path | bytes) -> int | None:
 
 
 def flat_deviation(image: np.ndarray) -> float:
-    """Standard deviation of the noise in the flattest tenth of a uint8 picture's 16 x 16 blocks, in grey levels.
+    """Standard deviation of the noise in the flattest tenth of a uint8 picture's 16 x 16 blocks, in gray levels.
 
     Immerkaer 1996: a difference of two Laplacians removes what is linear. Blocks that touch black or white, where noise
     is clipped, are left out; 0 where fewer than eight are left.

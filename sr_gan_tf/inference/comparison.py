@@ -92,9 +92,9 @@ class Comparison:
 def _detailed(pixels: np.ndarray, side: int, count: int) -> list[tuple[int, int]]:
     """(row, column) of the squares with the strongest edges, apart from each other."""
     step = max(1, max(pixels.shape[:2]) // 2000)
-    grey = pixels[::step, ::step].mean(axis=2, dtype=np.float32)
+    gray = pixels[::step, ::step].mean(axis=2, dtype=np.float32)
     window = max(1, side // step)
-    strength = ndimage.uniform_filter(np.hypot(*(ndimage.sobel(grey, axis) for axis in (0, 1))), window)
+    strength = ndimage.uniform_filter(np.hypot(*(ndimage.sobel(gray, axis) for axis in (0, 1))), window)
     half = window // 2
     strength = strength[half : strength.shape[0] - (window - half) + 1, half : strength.shape[1] - (window - half) + 1]
     strength = strength.copy()

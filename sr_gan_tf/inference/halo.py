@@ -1,7 +1,7 @@
 """How far a network looks in effect: a halo measured on photographs, where the exact one costs too much.
 
 A deep network's receptive field is wide, but what lies at its rim hardly counts. The probe enlarges a few small pieces
-of photographs with ever wider surroundings until twice the halo changes no value by half a grey level.
+of photographs with ever wider surroundings until twice the halo changes no value by half a gray level.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from sr_gan_tf.resampling import imresize
 
 _CORE = 32
 _FIRST_HALO = 8
-_LARGEST_ERROR = 0.5  # grey levels of 255
+_LARGEST_ERROR = 0.5  # gray levels of 255
 
 
 def halo_argument(text: str) -> int | str:
@@ -29,7 +29,7 @@ def halo_argument(text: str) -> int | str:
 
 
 def measured_halo(enlarger: Enlarger, exact: int) -> tuple[int, float]:
-    """LR pixels that suffice, and the largest error in grey levels that was left; `exact` and 0 where none does.
+    """LR pixels that suffice, and the largest error in gray levels that was left; `exact` and 0 where none does.
 
     The answer depends on the network alone, and is kept with it.
     """

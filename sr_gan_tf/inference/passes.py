@@ -114,9 +114,9 @@ def enlarge(
         report: told after each tile which part of the whole work, adding up to 1, is done.
     """
     height, width, channels = pixels.shape
-    grey = channels == 3 and _is_grey(pixels)
-    if grey:
-        # As one channel it stays grey, whatever colors a network would draw into it.
+    gray = channels == 3 and _is_gray(pixels)
+    if gray:
+        # As one channel it stays gray, whatever colors a network would draw into it.
         pixels, channels = pixels[..., 1:2], 1
     sides = np.cumprod([1, *(enlarger.scale for enlarger in chain.enlargers[:-1])])
     shares = sides**2 / (sides**2).sum()
@@ -151,13 +151,13 @@ def enlarge(
         yield from result
 
     size = settings.final_size(width, height, chain.scale)
-    if grey:
+    if gray:
         return Enlargement((size[1], size[0], 3), (np.repeat(block, 3, axis=2) for block in blocks()), tilings)
     return Enlargement((size[1], size[0], channels), blocks(), tilings)
 
 
-def _is_grey(pixels: np.ndarray) -> bool:
-    """Whether a color picture holds nothing but grey; lossy formats round its channels up to one level apart."""
+def _is_gray(pixels: np.ndarray) -> bool:
+    """Whether a color picture holds nothing but gray; lossy formats round its channels up to one level apart."""
     tolerance = {np.dtype(np.uint8): 1, np.dtype(np.uint16): 257}.get(pixels.dtype, 0)
     for start in range(0, len(pixels), _ROWS_AT_ONCE):
         band = pixels[start : start + _ROWS_AT_ONCE]

@@ -66,7 +66,7 @@ class ReceptiveField:
     """What a tile must know of its network, in pixels of the network's input.
 
     Attributes:
-        finite: whether an output pixel depends on a limited neighbourhood only.
+        finite: whether an output pixel depends on a limited neighborhood only.
         size: side of the square that one output pixel depends on; None where it is not finite.
         halo: pixels that a tile needs around it to be exact; None where it is not finite.
         alignment: tiles start at multiples of this, the largest stride inside the network.
@@ -194,13 +194,13 @@ def _footprint(layer, node) -> tuple[float | Fraction, float | Fraction, float |
 
 
 def enlarging_footprint(scale: int, interpolation: str = "nearest") -> tuple[Fraction, Fraction, Fraction]:
-    """Footprint of an enlargement: pixel shuffle and nearest neighbour, bilinear or bicubic interpolation."""
+    """Footprint of an enlargement: pixel shuffle and nearest neighbor, bilinear or bicubic interpolation."""
     if interpolation == "nearest":
         return Fraction(1 - scale, scale), Fraction(0), Fraction(1, scale)
-    # The centre of output pixel i lies at (i + 1/2) / scale - 1/2; neighbours within the kernel's reach count.
-    centre = Fraction(1, 2 * scale) - Fraction(1, 2)
+    # The center of output pixel i lies at (i + 1/2) / scale - 1/2; neighbors within the kernel's reach count.
+    center = Fraction(1, 2 * scale) - Fraction(1, 2)
     reach = {"bilinear": 1, "bicubic": 2, "lanczos3": 3, "lanczos5": 5}[interpolation]
-    return centre - reach, centre + reach, Fraction(1, scale)
+    return center - reach, center + reach, Fraction(1, scale)
 
 
 def _window(kernel, strides, dilation, padding) -> tuple[float, float, float] | str:

@@ -122,12 +122,12 @@ def plan(
         if reach < field.halo:
             note = (
                 f"tiles reach {reach} pixels beyond their edges instead of {field.halo}, which changed photographs by "
-                f"{error:.2f} grey levels at most; --halo exact changes nothing"
+                f"{error:.2f} gray levels at most; --halo exact changes nothing"
             )
     if tile is not None:
         chosen = (tile, tile)
     if not field.finite:
-        # A pixel is blended from two neighbours at most, so tiles are no narrower than two blending zones.
+        # A pixel is blended from two neighbors at most, so tiles are no narrower than two blending zones.
         chosen = (max(chosen[0], 2 * reach), max(chosen[1], 2 * reach))
     if not field.finite and not _is_whole(shape, chosen, reach, field.alignment):
         note = f"tiles overlap by {2 * reach} pixels and are blended, since {field.why} looks at the whole picture"

@@ -128,7 +128,7 @@ def _blended_rows(
 
 
 def _weights(span: Span, first: int, last: int, length: int, reach: int, scale: int) -> np.ndarray:
-    """Weights of a tile's pixels first*scale ... last*scale - 1; those of neighbours add up to 1."""
+    """Weights of a tile's pixels first*scale ... last*scale - 1; those of neighbors add up to 1."""
     place = (np.arange(first * scale, last * scale) + 0.5) / scale
     rising = np.ones_like(place) if span.first == 0 else (place - span.first) / (2 * reach) + 0.5
     falling = np.ones_like(place) if span.last == length else (span.last - place) / (2 * reach) + 0.5

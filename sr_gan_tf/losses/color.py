@@ -79,7 +79,7 @@ class ColorHistogram(ImageLoss):
     """Earth mover's distance of the histograms of R, G and B, wherever the colors stand; 0 to 1.
 
     Args:
-        bins: of each channel's histogram, from 2; 64 are 4 grey levels apart.
+        bins: of each channel's histogram, from 2; 64 are 4 gray levels apart.
 
     Example:
         >>> import tensorflow as tf

@@ -2,7 +2,7 @@
 
 Haris et al. 2018 (back-projection), arXiv:1803.02735; Bahat and Michaeli 2020, arXiv:1910.01269. The downscaling is
 MATLAB's antialiased bicubic, so the loss is meaningful only where the data's degradation is the same. LR files
-are rounded to grey levels: a perfect SR picture stays 0.001 (a quarter of a level) away from them.
+are rounded to gray levels: a perfect SR picture stays 0.001 (a quarter of a level) away from them.
 """
 
 import keras

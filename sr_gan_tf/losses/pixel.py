@@ -112,7 +112,7 @@ class Charbonnier(ImageLoss):
     """Mean absolute error made smooth at zero; 0 to 1 for pictures in [0, 1].
 
     Args:
-        epsilon: difference below which it is quadratic, in picture units (1/255 is one grey level), above 0.
+        epsilon: difference below which it is quadratic, in picture units (1/255 is one gray level), above 0.
 
     Example:
         >>> import tensorflow as tf
@@ -136,7 +136,7 @@ class Huber(ImageLoss):
     """Quadratic up to `delta`, then linear with slope `delta`; 0 to `delta` for pictures in [0, 1].
 
     Args:
-        delta: where it becomes linear, in picture units (1/255 is one grey level), above 0.
+        delta: where it becomes linear, in picture units (1/255 is one gray level), above 0.
 
     Example:
         >>> import tensorflow as tf

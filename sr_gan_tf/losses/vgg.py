@@ -89,7 +89,7 @@ class Trunk:
         self._pool = _POOLINGS[pooling]
         with tf.init_scope():
             self._convolutions = {
-                # One grey level among 0..255 is lost in bfloat16, so the first convolution stays in float32.
+                # One gray level among 0..255 is lost in bfloat16, so the first convolution stays in float32.
                 name: tuple(tf.constant(array, tf.float32 if name == "block1_conv1" else precision) for array in arrays)
                 for name, arrays in convolutions.items()
             }

@@ -31,7 +31,7 @@ def measure(
     """Figures of one picture by the metric's name with its protocol; training and `evaluate` both measure by it.
 
     Args:
-        hr: uint8 (H, W, 3), or (H, W) for a picture whose file has one channel: its values are its luma. A grey
+        hr: uint8 (H, W, 3), or (H, W) for a picture whose file has one channel: its values are its luma. A gray
             picture stored as three equal channels is a color picture, as in every published table.
         sr: uint8, the same size.
         scale: HR size over LR size; the metrics of periodic artifacts need it.

@@ -11,27 +11,27 @@ import math
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from sr_gan_tf.metrics.psnr_ssim import cut_pair, is_grey, luma_pair, rgb_pair
+from sr_gan_tf.metrics.psnr_ssim import cut_pair, is_gray, luma_pair, rgb_pair
 
 _SIDE = 48
-_GREY = np.array([0.299, 0.587, 0.114])
+_GRAY = np.array([0.299, 0.587, 0.114])
 _GMSD_CONSTANT = 170.0
 _FLAT_WINDOW, _FLAT_DEVIATION, _FLAT_PIXELS = 5, 2.0, 64
 
 
 def mean_color(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
-    """Largest difference of a channel's mean, in grey levels of 255: a cast over the whole picture."""
+    """Largest difference of a channel's mean, in gray levels of 255: a cast over the whole picture."""
     hr, sr = rgb_pair(hr, sr, crop)
     return float(np.max(np.abs(sr.mean(axis=(0, 1)) - hr.mean(axis=(0, 1)))))
 
 
 def flat_noise(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
-    """Noise that SR adds where HR is flat, in grey levels: the deviation from the 5 x 5 mean, less HR's own.
+    """Noise that SR adds where HR is flat, in gray levels: the deviation from the 5 x 5 mean, less HR's own.
 
-    HR counts as flat where the standard deviation of its 5 x 5 window is under 2 grey levels. 0 is as smooth as HR,
+    HR counts as flat where the standard deviation of its 5 x 5 window is under 2 gray levels. 0 is as smooth as HR,
     below 0 smoother; nan where fewer than 64 pixels are flat.
     """
-    hr_plane, sr_plane = (grey(one) for one in cut_pair(hr, sr, crop))
+    hr_plane, sr_plane = (gray(one) for one in cut_pair(hr, sr, crop))
     if min(hr_plane.shape) < _FLAT_WINDOW:
         return math.nan
     mean = _window_means(hr_plane)
@@ -126,9 +126,9 @@ def _power_ratio(hr: np.ndarray, sr: np.ndarray, crop: int, where: np.ndarray) -
 def gmsd(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
     """Gradient magnitude similarity deviation: 0 for equal pictures, larger where edges are distorted unevenly.
 
-    On grey values (0.299 R + 0.587 G + 0.114 B) halved once, Prewitt gradients, constant 170, as published.
+    On gray values (0.299 R + 0.587 G + 0.114 B) halved once, Prewitt gradients, constant 170, as published.
     """
-    planes = [_halved(grey(one)) for one in cut_pair(hr, sr, crop)]
+    planes = [_halved(gray(one)) for one in cut_pair(hr, sr, crop)]
     if min(planes[0].shape) < 1:
         return math.nan
     first, second = (_gradient(plane) for plane in planes)
@@ -136,9 +136,9 @@ def gmsd(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
     return float(np.std(similarity))
 
 
-def grey(image: np.ndarray) -> np.ndarray:
-    """(H, W) float64 grey values 0..255 of a uint8 picture, 0.299 R + 0.587 G + 0.114 B."""
-    return image.reshape(image.shape[:2]).astype(np.float64) if is_grey(image) else image.astype(np.float64) @ _GREY
+def gray(image: np.ndarray) -> np.ndarray:
+    """(H, W) float64 gray values 0..255 of a uint8 picture, 0.299 R + 0.587 G + 0.114 B."""
+    return image.reshape(image.shape[:2]).astype(np.float64) if is_gray(image) else image.astype(np.float64) @ _GRAY
 
 
 def _halved(plane: np.ndarray) -> np.ndarray:

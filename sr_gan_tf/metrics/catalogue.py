@@ -74,7 +74,7 @@ METRICS: dict[str, Metric] = {
         "Flat noise",
         "lower",
         2,
-        "noise added where HR is flat, in grey levels; 0 is as smooth as HR",
+        "noise added where HR is flat, in gray levels; 0 is as smooth as HR",
     ),
     **{f"spectrum_{low}": _band(low) for low in (10, 20, 30, 40)},
 }

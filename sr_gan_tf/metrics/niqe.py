@@ -6,7 +6,7 @@ metric's name carries the name of their file. Read are MATLAB files with mu_pris
 and .npz files with the same two arrays (BasicSR's); `python -m sr_gan_tf.metrics.niqe FOLDER -o niqe.npz` fits
 parameters to a folder of sharp photographs.
 
-The details follow the authors' code: grey values of BT.601, blocks of 96 pixels that lie wholly in the picture, two
+The details follow the authors' code: gray values of BT.601, blocks of 96 pixels that lie wholly in the picture, two
 scales, shifted neighbors taken round the block's edge, features that are not defined left out of mean and covariance.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.files import check_output, replacing
-from sr_gan_tf.metrics.artifacts import grey
+from sr_gan_tf.metrics.artifacts import gray
 from sr_gan_tf.metrics.psnr_ssim import cut_pair
 from sr_gan_tf.pictures.reading import SUFFIXES, read_rgb
 from sr_gan_tf.resampling import imresize
@@ -99,7 +99,7 @@ def fit_parameters(pictures: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarr
 
 def block_features(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(blocks, 36) features and (blocks,) sharpness of a uint8 picture."""
-    plane = grey(image)
+    plane = gray(image)
     rows, columns = (length // _BLOCK for length in plane.shape)
     plane = plane[: rows * _BLOCK, : columns * _BLOCK]
     if not plane.size:

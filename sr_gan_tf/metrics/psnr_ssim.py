@@ -2,7 +2,7 @@
 
 The protocol: luma of BT.601 in studio range (16 to 235) from uint8 RGB, rounded to uint8 as MATLAB's rgb2ycbcr does,
 `scale` pixels cut from each border (`crop`), PSNR over 255, SSIM (Wang et al. 2004) with an 11 x 11 Gaussian of
-sigma 1.5 over the region where the window fits, K1 0.01, K2 0.03, covariances of the population. A grey picture's
+sigma 1.5 over the region where the window fits, K1 0.01, K2 0.03, covariances of the population. A gray picture's
 values count as luma, and the channels of what is compared with it are averaged and rounded. Others keep the luma
 unrounded: that is `rounded=False`, and the metric's name says `yfloat`. MS-SSIM: Wang, Simoncelli, Bovik 2003.
 """
@@ -27,9 +27,9 @@ _STRIP = 32
 def luma(image: np.ndarray, rounded: bool = True) -> np.ndarray:
     """(H, W) luma, 16 to 235, of an (H, W, 3) uint8 RGB picture: uint8, or float64 where not rounded.
 
-    A grey picture is its own luma.
+    A gray picture is its own luma.
     """
-    if is_grey(image):
+    if is_gray(image):
         return image.reshape(image.shape[:2])
     result = np.empty(image.shape[:2], np.uint8 if rounded else np.float64)
     for rows in strips(len(image)):
@@ -47,7 +47,7 @@ def strips(length: int, size: int = _STRIP) -> Iterator[slice]:
         yield slice(start, min(start + size, length))
 
 
-def is_grey(image: np.ndarray) -> bool:
+def is_gray(image: np.ndarray) -> bool:
     """One channel only; a picture stored as three equal channels is a color picture to every published table."""
     return image.ndim == 2 or image.shape[-1] == 1
 
@@ -74,7 +74,7 @@ def psnr_y(hr: np.ndarray, sr: np.ndarray, crop: int, rounded: bool = True) -> f
 
 
 def psnr_rgb(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
-    """PSNR over all three channels in dB; a grey picture counts as three equal channels."""
+    """PSNR over all three channels in dB; a gray picture counts as three equal channels."""
     return psnr(*rgb_pair(hr, sr, crop))
 
 
@@ -114,7 +114,7 @@ def ms_ssim_y(hr: np.ndarray, sr: np.ndarray, crop: int, rounded: bool = True) -
 def luma_pair(hr: np.ndarray, sr: np.ndarray, crop: int, rounded: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Both pictures' luma without their borders."""
     hr, sr = cut_pair(hr, sr, crop)
-    if is_grey(hr) and not is_grey(sr):
+    if is_gray(hr) and not is_gray(sr):
         # The network was fed three equal channels; its answer is brought back to one.
         sr = np.floor(sr.mean(axis=-1) + 0.5).astype(np.uint8)
     return luma(hr, rounded), luma(sr, rounded)
@@ -123,7 +123,7 @@ def luma_pair(hr: np.ndarray, sr: np.ndarray, crop: int, rounded: bool = True) -
 def rgb_pair(hr: np.ndarray, sr: np.ndarray, crop: int) -> tuple[np.ndarray, np.ndarray]:
     """Both pictures as (H, W, 3) without their borders."""
     pair = cut_pair(hr, sr, crop)
-    hr, sr = (np.repeat(one.reshape(*one.shape[:2], 1), 3, axis=-1) if is_grey(one) else one for one in pair)
+    hr, sr = (np.repeat(one.reshape(*one.shape[:2], 1), 3, axis=-1) if is_gray(one) else one for one in pair)
     return hr, sr
 
 
@@ -135,7 +135,7 @@ def cut_pair(hr: np.ndarray, sr: np.ndarray, crop: int) -> tuple[np.ndarray, np.
     """
     for name, image in (("HR", hr), ("SR", sr)):
         if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)):
-            raise ValueError(f"metrics take uint8 pictures (H, W, 3) or grey, {name} is {image.dtype} {image.shape}")
+            raise ValueError(f"metrics take uint8 pictures (H, W, 3) or gray, {name} is {image.dtype} {image.shape}")
     if hr.shape[:2] != sr.shape[:2]:
         raise ValueError(f"SR has {sr.shape[1]}x{sr.shape[0]} pixels, HR has {hr.shape[1]}x{hr.shape[0]}")
     height, width = hr.shape[:2]

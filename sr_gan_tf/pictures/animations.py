@@ -199,9 +199,9 @@ def prepared(
     """The frames again, their number and channels where those are not given, and the metadata to be written."""
     if count is None or channels is None:
         frames = list(frames)
-        grey = all(pixels.shape[2] <= 2 for pixels, _, _ in frames)
+        gray = all(pixels.shape[2] <= 2 for pixels, _, _ in frames)
         alpha = any(pixels.shape[2] in (2, 4) for pixels, _, _ in frames)
-        count, channels = len(frames), (1 if grey else 3) + alpha
+        count, channels = len(frames), (1 if gray else 3) + alpha
     iterator = iter(frames)
     first = next(iterator)
     return _counted(itertools.chain([first], iterator), count), count, channels, fitting(first[2], format, channels)
@@ -218,7 +218,7 @@ def _counted(frames: Iterable[Frame], count: int) -> Iterator[Frame]:
 
 
 def with_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
-    """(H, W, 1 to 4) with as many channels: grey repeated, opaque alpha added."""
+    """(H, W, 1 to 4) with as many channels: gray repeated, opaque alpha added."""
     found = pixels.shape[2]
     colors, alpha = (pixels[..., :-1], pixels[..., -1:]) if found in (2, 4) else (pixels, None)
     if channels >= 3 and colors.shape[2] == 1:

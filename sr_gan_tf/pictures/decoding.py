@@ -106,7 +106,7 @@ def pillow_samples(image: Image.Image, where: str) -> Samples:
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
             raise InputError(f"{where}: 32-bit samples; convert it to 8 or 16 bits per sample")
-        return Samples(values.astype(np.uint16)[..., None], "grey")
+        return Samples(values.astype(np.uint16)[..., None], "gray")
     if mode == "F":
         raise InputError(
             f"{where}: floating-point samples, which have no fixed white; convert it to 8 or 16 bits per sample"
@@ -118,12 +118,12 @@ def pillow_samples(image: Image.Image, where: str) -> Samples:
         values[..., 1:] ^= 128  # a and b are signed
         return Samples(values, "lab")
     if mode in ("PA", "RGBa", "La") or "transparency" in image.info:
-        grey = mode in ("1", "L", "La", "LA")
-        image = image.convert("LA" if grey else "RGBA")
+        gray = mode in ("1", "L", "La", "LA")
+        image = image.convert("LA" if gray else "RGBA")
     elif mode not in ("L", "LA", "RGB", "RGBA"):
         image = image.convert("L" if mode == "1" else "RGB")
     values = np.asarray(image)
     values = values[..., None] if values.ndim == 2 else values
     if format == "BMP" and values.shape[2] == 4 and not values[..., 3].any():
         values = values[..., :3]  # The alpha byte was never set; Windows shows such pictures as opaque.
-    return Samples(values, "grey" if values.shape[2] <= 2 else "rgb", "straight" if values.shape[2] in (2, 4) else "")
+    return Samples(values, "gray" if values.shape[2] <= 2 else "rgb", "straight" if values.shape[2] in (2, 4) else "")

@@ -149,14 +149,14 @@ def _ppm(source: str | Path | bytes) -> Samples | None:
     values = np.frombuffer(data, ">u2").reshape(height, width, channels).astype(np.uint16)
     if top != 65535:
         values = ((np.minimum(values, top).astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
-    return Samples(values, "rgb" if channels == 3 else "grey")
+    return Samples(values, "rgb" if channels == 3 else "gray")
 
 
 def _by_channels(values: np.ndarray) -> Samples:
     """Gray or color, with or without straight alpha, by the number of channels."""
     values = values[..., None] if values.ndim == 2 else values
     channels = values.shape[2]
-    return Samples(values, "grey" if channels <= 2 else "rgb", "straight" if channels in (2, 4) else "")
+    return Samples(values, "gray" if channels <= 2 else "rgb", "straight" if channels in (2, 4) else "")
 
 
 def _tiff(source: str | Path | bytes, where: str) -> Samples:
@@ -190,7 +190,7 @@ def _tiff(source: str | Path | bytes, where: str) -> Samples:
             # ICC encodes 128 as 128 * 257, TIFF as 128 * 256.
             whole = slice(0 if page.photometric == tifffile.PHOTOMETRIC.ICCLAB else 1, 3)
             values[..., whole] = np.minimum(np.rint(values[..., whole] * (257 / 256)), 65535)
-        count = {"grey": 1, "rgb": 3, "lab": 3, "cmyk": 4}[space]
+        count = {"gray": 1, "rgb": 3, "lab": 3, "cmyk": 4}[space]
         first = next((index for index, extra in enumerate(extras) if extra in (1, 2)), None)
         if first is None or values.shape[2] <= count + first:
             return Samples(values[..., :count], space, "", turn)
@@ -201,15 +201,15 @@ def _tiff(source: str | Path | bytes, where: str) -> Samples:
 def _space(page: tifffile.TiffPage, where: str) -> Any:
     kinds = tifffile.PHOTOMETRIC
     space = {
-        kinds.MINISWHITE: "grey", kinds.MINISBLACK: "grey", kinds.RGB: "rgb", kinds.SEPARATED: "cmyk",
+        kinds.MINISWHITE: "gray", kinds.MINISBLACK: "gray", kinds.RGB: "rgb", kinds.SEPARATED: "cmyk",
         kinds.CIELAB: "lab", kinds.ICCLAB: "lab",
     }.get(kinds(page.photometric))  # fmt: skip
-    needed = {"grey": 1, "rgb": 3, "lab": 3, "cmyk": 4}.get(space or "", 0)
+    needed = {"gray": 1, "rgb": 3, "lab": 3, "cmyk": 4}.get(space or "", 0)
     if space is None or page.samplesperpixel < needed:
         name = getattr(page.photometric, "name", page.photometric)
         raise InputError(
             f"{where}: TIFF with {page.samplesperpixel} samples of {page.bitspersample} bits per pixel as {name}; "
-            "convert it to grey, RGB, CMYK or Lab"
+            "convert it to gray, RGB, CMYK or Lab"
         )
     return space
 

@@ -163,7 +163,7 @@ def _encode_bmp(file, pixels, encoding, metadata) -> None:
 def _encode_by_pillow(file, pixels, encoding, metadata) -> None:
     image = _pillow_image(pixels)
     if encoding.format == "GIF":
-        # Pillow drops the transparency of grey pictures in a GIF.
+        # Pillow drops the transparency of gray pictures in a GIF.
         image = image.convert("RGBA") if image.mode == "LA" else image
         image.save(file, "GIF", comment=_gif_comment(metadata))
         return

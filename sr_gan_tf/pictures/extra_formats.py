@@ -224,4 +224,4 @@ def _raw_exif(data: bytes) -> bytes | None:
 def _by_channels(values: np.ndarray, alpha: Any) -> Samples:
     values = values[..., None] if values.ndim == 2 else values
     channels = values.shape[2]
-    return Samples(values, "grey" if channels <= 2 else "rgb", alpha if channels in (2, 4) else "")
+    return Samples(values, "gray" if channels <= 2 else "rgb", alpha if channels in (2, 4) else "")

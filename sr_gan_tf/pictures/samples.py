@@ -20,19 +20,19 @@ class Samples:
 
     Args:
         values: (H, W, C) uint8 or uint16, full range.
-        space: color space of the first channels: "grey" (1), "rgb" (3), "cmyk" (4; 0 is no ink), or "lab" (3; the zero
+        space: color space of the first channels: "gray" (1), "rgb" (3), "cmyk" (4; 0 is no ink), or "lab" (3; the zero
             of a and b is the middle of the range).
         alpha: kind of the next channel, "" if there is none; further channels are ignored.
         turn: EXIF orientation, 1 to 8, that has not been applied yet.
     """
 
     values: np.ndarray
-    space: Literal["grey", "rgb", "cmyk", "lab"]
+    space: Literal["gray", "rgb", "cmyk", "lab"]
     alpha: Literal["", "straight", "premultiplied"] = ""
     turn: int = 1
 
 
-_CHANNELS = {"grey": 1, "rgb": 3, "cmyk": 4, "lab": 3}
+_CHANNELS = {"gray": 1, "rgb": 3, "cmyk": 4, "lab": 3}
 
 
 def interpreted(samples: Samples, metadata: Metadata) -> tuple[np.ndarray, np.ndarray | None, Metadata]:

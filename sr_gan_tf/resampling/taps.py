@@ -101,11 +101,11 @@ def taps_of(in_length, out_length, ratio, kernel: str, antialias: bool, border: 
     function, _ = KERNELS[kernel]
     width = 1.0 / ratio if kernel == "area" else 1.0
     stretch = xp.minimum(ratio, 1.0) if _widens(kernel, antialias) else 1.0
-    centre = (xp.arange(out_length) + 0.5) / ratio - 0.5
+    center = (xp.arange(out_length) + 0.5) / ratio - 0.5
     # `taps` spans the support and one more pixel per side, as MATLAB does against rounding.
-    left = xp.floor(centre - (taps - 2) / 2.0)[:, None]
+    left = xp.floor(center - (taps - 2) / 2.0)[:, None]
     position = left + xp.arange(taps)[None, :]
-    weights = function(stretch * (centre[:, None] - position), width, xp)
+    weights = function(stretch * (center[:, None] - position), width, xp)
     weights = weights / xp.sum(weights, axis=1, keepdims=True)
     if border == "replicate":
         index = xp.minimum(xp.maximum(position, 0.0), in_length - 1.0)

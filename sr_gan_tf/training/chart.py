@@ -51,7 +51,7 @@ def _draw(history: History, path: Path, title: str) -> None:
             steps, values = history.series(name)
             if len(values) == 1 and "bicubic" in name:
                 # Bicubic doesn't train: its one figure is a level.
-                axis.axhline(values[0], color="grey", linestyle="--", linewidth=1, label="bicubic")
+                axis.axhline(values[0], color="gray", linestyle="--", linewidth=1, label="bicubic")
                 continue
             axis.plot(
                 steps,
@@ -62,14 +62,14 @@ def _draw(history: History, path: Path, title: str) -> None:
             )
         if names is discriminator:
             for label, value in guesses(columns).items():
-                axis.axhline(value, color="grey", linestyle="--", linewidth=1, label=label)
+                axis.axhline(value, color="gray", linestyle="--", linewidth=1, label=label)
         if names is generator and all(value > 0 for name in names for value in history.series(name)[1]):
             axis.set_yscale("log")
         axis.set_ylabel(_label(names, generator, discriminator))
         axis.grid(alpha=0.3)
         axis.legend(fontsize=7, loc="best")
         for border in _stage_borders(history):
-            axis.axvline(border, color="grey", linewidth=0.6, linestyle=":")
+            axis.axvline(border, color="gray", linewidth=0.6, linestyle=":")
     axes[-1].set_xlabel("step")
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)

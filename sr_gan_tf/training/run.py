@@ -35,7 +35,7 @@ from sr_gan_tf.training.assembly import Networks, build_networks, build_stage
 from sr_gan_tf.training.initial_weights import check_initial_weights, load_initial_weights
 from sr_gan_tf.training.session import Session
 from sr_gan_tf.training.stopping import enough_memory, needs_of, stopping
-from sr_gan_tf.training.summary import bicubic_row, summarise
+from sr_gan_tf.training.summary import bicubic_row, summarize
 from sr_gan_tf.training.tensorboard import describe, finish
 from sr_gan_tf.training.trackers import check_trackers, tracking
 from sr_gan_tf.training.validation import Chart, Validate
@@ -147,7 +147,7 @@ def _train(session: Session, networks: Networks, crew: Crew, profile: tuple[int,
         if begun:
             warn_below_bicubic(session, baseline)
         session.next_stage()
-    summarise(session, baseline, say)
+    summarize(session, baseline, say)
     if session.writer is not None:
         finish(session)
 

@@ -52,7 +52,7 @@ def bicubic_row(session: Session, pictures: Sequence, keys: list[str]) -> dict[s
     return values
 
 
-def summarise(session: Session, baseline: dict[str, float], say: Callable[[str], None]) -> None:
+def summarize(session: Session, baseline: dict[str, float], say: Callable[[str], None]) -> None:
     """The figures of each stage's generator below bicubic's, which one that is, and where the results lie."""
     folder = session.folder
     if baseline:

@@ -11,7 +11,7 @@ from pathlib import Path
 from sr_gan_tf.errors import InputError, Parser, command, suggest
 from sr_gan_tf.registry.imports import add_import
 from sr_gan_tf.weights import cards
-from sr_gan_tf.weights.cards import Card, read_card
+from sr_gan_tf.weights.cards import Card, american, read_card
 
 
 @command
@@ -58,7 +58,7 @@ def _about(path: Path) -> Card:
     from sr_gan_tf.json_files import read_json
 
     measured = {"sha256": "", "scale": 0, "parameters": 0, "figures": {}, "command": "", "bfloat16_loss_db": None}
-    told, known = read_json(path), [field.name for field in dataclasses.fields(Card)]
+    told, known = american(read_json(path)), [field.name for field in dataclasses.fields(Card)]
     for name in told:
         if name not in known:
             raise InputError(f"{path}: a card has no key {name!r}{suggest(name, known)}")
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("names", nargs="*", metavar="NAME", help="default: all")
     publish = commands.add_parser("publish", help="a run's averaged, merged generator and its measured card")
     publish.add_argument("model", help="run folder, .keras file, or A:0.3,B:0.7 for their weighted mean")
-    publish.add_argument("about", type=Path, help="JSON: name, experiments, steps, hours, data, licence, limits")
+    publish.add_argument("about", type=Path, help="JSON: name, experiments, steps, hours, data, license, limits")
     measure = commands.add_parser("measure", help="a shipped network's card with its figures measured now")
     measure.add_argument("name")
     for one in (publish, measure):

@@ -25,8 +25,8 @@ class Card:
         experiments: files in the repository that made it, in order.
         steps: generator updates in all.
         hours: of training on two cores, with other work running.
-        data: what it was trained on, with the licences.
-        licence: of the weights.
+        data: what it was trained on, with the licenses.
+        license: of the weights.
         limits: what it is not good for.
         figures: by test set and model what `command` prints: `{"Set5": {"span_x4": {"psnr_y_crop4": ...}}}`.
         command: prints the figures.
@@ -41,7 +41,7 @@ class Card:
     steps: int
     hours: float
     data: str
-    licence: str
+    license: str
     limits: str
     figures: dict[str, dict[str, dict[str, float]]] = dataclasses.field(default_factory=dict)
     command: str = ""
@@ -60,7 +60,7 @@ class Card:
             f"{self.name}: x{self.scale}, {self.parameters:,} parameters, {self.weights.stat().st_size / 1e6:.2f} MB",
             f"made by: {', '.join(self.experiments)}; {self.steps:,} steps, {self.hours:.1f} hours on two shared cores",
             f"data: {self.data}",
-            f"licence: {self.licence}",
+            f"license: {self.license}",
             f"limits: {self.limits}",
         ]
         if self.bfloat16_loss_db is not None:
@@ -87,7 +87,12 @@ def read_card(name: str) -> Card:
     if not path.is_file():
         known = [item.stem for item in sorted(FOLDER.glob("*.json"))]
         raise InputError(f"no shipped network {name!r}{suggest(name, known)}; there are: {', '.join(known) or 'none'}")
-    return Card(**json.loads(path.read_text(encoding="utf-8")))
+    return Card(**american(json.loads(path.read_text(encoding="utf-8"))))
+
+
+def american(card: dict[str, Any]) -> dict[str, Any]:
+    """A card's JSON, its key `license` as versions before 0.2.0 spelled it too."""
+    return {"license" if key == "licence" else key: value for key, value in card.items()}
 
 
 def check_photographs(folder: Path) -> list[str]:

@@ -80,7 +80,7 @@ def test_peak_of_a_call():
 
 
 def test_times_ratios_and_lines():
-    times = timing.summarise([[1.0, 2.0], [3.0, 6.0]])
+    times = timing.summarize([[1.0, 2.0], [3.0, 6.0]])
     assert (times.mean, times.median) == (3.0, 2.5)
     assert times.p95 == pytest.approx(5.55)
     found = timing.ratio([[2.0, 2.0, 9.0], [3.0]], [[4.0], [4.0]])
@@ -108,7 +108,7 @@ def test_shares_of_the_peak_by_hand():
 def measured(seconds: float, multiply_adds=1, peak=None, shape=(2, 8, 8, 3), **about) -> table.Measured:
     known = vars(Start(1, multiply_adds, 8 * 10**9, 1, 1, 0.0))
     rounds = [[seconds, seconds]]
-    return table.Measured(job(shape=shape, **about), timing.summarise(rounds), known, rounds, 1.0, peak, peak)
+    return table.Measured(job(shape=shape, **about), timing.summarize(rounds), known, rounds, 1.0, peak, peak)
 
 
 def test_several_shapes_give_a_line():

@@ -13,7 +13,7 @@ from sr_gan_tf.benchmarks.processes import Row
 from sr_gan_tf.benchmarks.subjects import build_network
 from sr_gan_tf.benchmarks.table import Measured
 from sr_gan_tf.benchmarks.tasks import Task, parse_network, step_job
-from sr_gan_tf.benchmarks.timing import summarise
+from sr_gan_tf.benchmarks.timing import summarize
 from sr_gan_tf.errors import InputError
 
 
@@ -60,7 +60,7 @@ def test_networks_without_a_twin_are_refused():
 
 def test_the_quickest_twin_counts():
     def measured(one: Task, seconds: float) -> Measured:
-        return Measured(one, summarise([[seconds]]), {}, [[seconds]])
+        return Measured(one, summarize([[seconds]]), {}, [[seconds]])
 
     own = job("SRResNet")
     rows = [measured(own, 1.0)]

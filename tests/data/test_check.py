@@ -76,7 +76,7 @@ COPIES = {
     "halved": lambda picture, path: save(picture.resize((60, 48)), path),
     "mirrored": lambda picture, path: save(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT), path),
     "darker": lambda picture, path: save(ImageEnhance.Brightness(picture).enhance(0.6), path),
-    "grey": lambda picture, path: save(picture.convert("L"), path),
+    "gray": lambda picture, path: save(picture.convert("L"), path),
 }
 
 

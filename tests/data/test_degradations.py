@@ -157,13 +157,13 @@ def test_blurring_by_fft_is_the_sum_over_taps():
 
 
 def test_noise_has_the_size_it_is_given():
-    grey = np.full((200, 200, 3), 0.5, np.float32)
+    gray = np.full((200, 200, 3), 0.5, np.float32)
     random = np.random.default_rng(0)
-    noise = with_gaussian_noise(grey, 10.0, False, random) - grey
+    noise = with_gaussian_noise(gray, 10.0, False, random) - gray
     assert noise.std() * 255 == pytest.approx(10, rel=0.02)
     assert noise[..., 0].std() == pytest.approx(noise[..., 1].std(), rel=0.05)
     assert abs(np.corrcoef(noise[..., 0].ravel(), noise[..., 1].ravel())[0, 1]) < 0.02
-    same = with_gaussian_noise(grey, 10.0, True, random)
+    same = with_gaussian_noise(gray, 10.0, True, random)
     assert (same[..., 0] == same[..., 2]).all()
     ramp = np.tile(np.linspace(0, 1, 256, dtype=np.float32)[None, :, None], (400, 1, 3))
     shot = with_poisson_noise(ramp, 1.0, False, random) - np.rint(ramp * 255) / 255

@@ -15,12 +15,12 @@ from sr_gan_tf.errors import InputError, Unavailable
 from sr_gan_tf.resampling import imresize
 
 
-def folder_of(path, colours, size=(64, 80)):
+def folder_of(path, colors, size=(64, 80)):
     """Pictures whose red says which picture, green and blue where in it."""
     path.mkdir()
     y, x = np.mgrid[: size[0], : size[1]]
-    for number, colour in enumerate(colours):
-        pixels = np.stack([np.full_like(y, colour), y, x], -1).astype(np.uint8)
+    for number, color in enumerate(colors):
+        pixels = np.stack([np.full_like(y, color), y, x], -1).astype(np.uint8)
         Image.fromarray(pixels).save(path / f"{number}.png")
     return config.SourceSpec("Folder", {"path": str(path)})
 

@@ -156,7 +156,7 @@ def png_header(width, height):
 
 
 KINDS = {
-    "grey": lambda path: Image.fromarray(picture()[..., 0]).save(path, "PNG"),
+    "gray": lambda path: Image.fromarray(picture()[..., 0]).save(path, "PNG"),
     "palette": lambda path: Image.fromarray(picture()).quantize(256).save(path, "PNG"),
     "16-bit": lambda path: Image.fromarray(picture()[..., 0].astype(np.uint16) * 257).save(path, "PNG"),
     "alpha": lambda path: Image.fromarray(picture()).convert("RGBA").save(path, "PNG"),
@@ -174,7 +174,7 @@ def test_unusual_pictures_are_read_as_rgb(tmp_path, kind):
     hr, _ = Folder(str(tmp_path))[0].read(1)
     assert hr.shape == (24, 32, 3)
     assert hr.dtype == np.uint8
-    expected = np.repeat(picture()[..., :1], 3, axis=2) if kind in ("grey", "16-bit") else picture()
+    expected = np.repeat(picture()[..., :1], 3, axis=2) if kind in ("gray", "16-bit") else picture()
     assert np.abs(hr.astype(int) - expected).mean() < {"palette": 6, "CMYK": 4}.get(kind, 0.01)
 
 

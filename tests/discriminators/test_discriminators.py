@@ -53,7 +53,7 @@ ENDINGS = [
     {"class_name": "MinibatchStandardDeviation"},
 ]
 
-# (name, configuration, trainable, not trainable); a spectrally normalised layer holds the vectors u and v.
+# (name, configuration, trainable, not trainable); a spectrally normalized layer holds the vectors u and v.
 COUNTS = [
     ("SRGANDiscriminator", {}, 23_565_505, 3_712),
     ("TinyDiscriminator", {"logits": "matrix"}, 1_857, 0),

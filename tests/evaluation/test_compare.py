@@ -284,8 +284,8 @@ def test_the_line_of_a_guess_is_that_of_the_loss():
 
 
 def test_labels(runs):
-    labelled = read_runs([f"first={runs[0]}", str(runs[1])])
-    assert [run.label for run in labelled] == ["first", "MetaGAN attention"]
+    labeled = read_runs([f"first={runs[0]}", str(runs[1])])
+    assert [run.label for run in labeled] == ["first", "MetaGAN attention"]
     assert json.loads((runs[0] / "experiment.json").read_text())["name"] == "MetaGAN_conv"
 
 

@@ -48,11 +48,11 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Three pictures, one grey, one whose size is no multiple of the scale."""
+    """Three pictures, one gray, one whose size is no multiple of the scale."""
     folder = tmp_path / "set"
     write(folder / "a.png", picture(64, 50))
     write(folder / "b.png", picture(61, 49))
-    write(folder / "grey.png", picture(48, 48)[..., 0])
+    write(folder / "gray.png", picture(48, 48)[..., 0])
     return folder
 
 
@@ -72,7 +72,7 @@ def test_bicubic_through_the_command_has_the_published_figures(benchmarks, tmp_p
     assert float(rows["img003", "nearest"]["psnr_y_crop4"]) < 22
 
 
-def test_grey_pictures_count_by_their_own_values(benchmarks):
+def test_gray_pictures_count_by_their_own_values(benchmarks):
     one = find_set(f"Set14={benchmarks / 'Set14'}", 4)
     pair = one[2]
     assert pair.name == "img003"
@@ -165,7 +165,7 @@ def test_undefined_and_infinite_figures(tmp_path):
 
 
 def test_given_lr_pictures(pictures, tmp_path):
-    for name in ("a", "b", "grey"):
+    for name in ("a", "b", "gray"):
         hr = np.asarray(Image.open(pictures / f"{name}.png"))
         write(tmp_path / "given" / "HR" / f"{name}.png", hr[:48, :48])
         write(tmp_path / "given" / "LR" / f"{name}x2.png", hr[:48:2, :48:2])
@@ -239,7 +239,7 @@ def test_nothing_is_overwritten_unasked(pictures, tmp_path, capsys, monkeypatch)
     outputs = ["--csv", "a.csv", "--json", "a.json", "--report", "a.html", "--save", "saved"]
     monkeypatch.chdir(tmp_path)
     assert main([*arguments, *outputs]) == 0
-    names = ("a.csv", "a.json", "a.html", "saved/mine/bicubic/grey.png")
+    names = ("a.csv", "a.json", "a.html", "saved/mine/bicubic/gray.png")
     before = {name: (tmp_path / name).stat().st_mtime_ns for name in names}
     monkeypatch.setattr(
         "sr_gan_tf.evaluation.evaluator.evaluate", lambda *_: pytest.fail("measured before it was refused")
@@ -290,13 +290,13 @@ def test_measuring_costs_less_than_a_third_of_predicting(benchmarks):
 
 
 def test_pictures_degraded_otherwise(tmp_path, capsys):
-    """LR by any degradation, the same at each reading; a grey picture is measured as one."""
-    grey = np.random.default_rng(0).integers(0, 255, (40, 48), np.uint8)
-    write(tmp_path / "grey.png", grey)
+    """LR by any degradation, the same at each reading; a gray picture is measured as one."""
+    gray = np.random.default_rng(0).integers(0, 255, (40, 48), np.uint8)
+    write(tmp_path / "gray.png", gray)
     spec = '{"class_name": "Realistic", "config": {"clean": 1.0}}'
     one = find_set(f"one={tmp_path}", 2, degradation=parse_degradation(spec, 2))[0]
     assert one.hr.shape == (40, 48)
-    assert np.array_equal(one.lr[..., 0], imresize(grey, 0.5))
+    assert np.array_equal(one.lr[..., 0], imresize(gray, 0.5))
     chain = find_set(f"one={tmp_path}", 2, degradation=parse_degradation("Realistic", 2))
     assert np.array_equal(chain[0].lr, chain[0].lr)
     assert not np.array_equal(chain[0].lr, one.lr)

@@ -60,7 +60,7 @@ def make_report(folder, sets, metrics=("psnr_y", "ms_ssim_y", "gmsd", *GROUPS["s
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    first = {f"<b>&{number}": picture(180, 240) for number in range(3)} | {"grey": picture(120, 96)[..., 0]}
+    first = {f"<b>&{number}": picture(180, 240) for number in range(3)} | {"gray": picture(120, 96)[..., 0]}
     return make_report(tmp_path_factory.mktemp("report"), {"first": first, "second": {"other": picture(64, 64)}})
 
 
@@ -171,7 +171,7 @@ def test_tables_sort(opened, page):
     expected = [picture.figures["bicubic"]["gmsd_crop2"] for picture in page[1].sets[0].pictures]
     assert sorted(figures) == sorted(f"{value:.4f}" for value in expected)
     choose(opened, "each-metric", "ms_ssim_y_crop2")
-    assert "–" in column(opened, "each", 2)  # the grey one is too small for five scales
+    assert "–" in column(opened, "each", 2)  # the gray one is too small for five scales
 
 
 def test_zoom_is_synchronised(opened):
@@ -210,7 +210,7 @@ def test_keys_choose_picture_heat_map_and_view(opened):
     opened.keys("n")
     assert "2 of 4" in opened.run("return document.getElementById('which').innerText")
     opened.keys("pp")
-    assert opened.run("return document.getElementById('which').innerText") == "grey, 4 of 4"
+    assert opened.run("return document.getElementById('which').innerText") == "gray, 4 of 4"
     assert opened.run("return document.querySelectorAll('#slider img.error').length") == 0
     opened.keys("h")
     assert opened.run("return document.querySelectorAll('#slider img.error').length") == 2
@@ -230,7 +230,7 @@ def test_keys_choose_picture_heat_map_and_view(opened):
     # A key typed into a list chooses there, and nothing else.
     opened.keys("g")
     opened.press("#left", "n")
-    assert opened.run("return document.getElementById('which').innerText") == "grey, 4 of 4"
+    assert opened.run("return document.getElementById('which').innerText") == "gray, 4 of 4"
 
 
 def test_sets_scatter_and_names(opened):

@@ -28,7 +28,7 @@ def generator():
 def served(generator, tmp_path_factory):
     """Folder of a model's versions for a server, with tiles of 16 pixels and a limit of 0.05 megapixels."""
     folder = tmp_path_factory.mktemp("serving") / "tiny_span"
-    export(generator, folder, serving=Serving(tile=16, max_megapixels=0.05), licence="CC0-1.0")
+    export(generator, folder, serving=Serving(tile=16, max_megapixels=0.05), license="CC0-1.0")
     return folder
 
 

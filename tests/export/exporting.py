@@ -10,7 +10,7 @@ from tensorflow.core.protobuf import config_pb2
 
 
 def calm(generator):
-    """Values as a trained network's: rounding errors grow with them, and with those the changed grey levels."""
+    """Values as a trained network's: rounding errors grow with them, and with those the changed gray levels."""
     picture = noise(1, 40, 40, 3)
     last = [layer for layer in generator.layers if layer.get_weights()][-1]
     spread = float(np.std(generator(picture)))
@@ -50,7 +50,7 @@ class Server:
         return dict(zip(definition.outputs, values, strict=True))
 
     def predict(self, request: bytes) -> bytes:
-        """Serialised PredictRequest to serialised PredictResponse."""
+        """Serialized PredictRequest to serialized PredictResponse."""
         from tensorflow_serving.apis import predict_pb2
 
         asked = predict_pb2.PredictRequest.FromString(request)

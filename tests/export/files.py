@@ -8,13 +8,13 @@ from PIL import Image
 from skimage import data
 
 HEIGHT, WIDTH = 23, 30
-COLOUR = data.chelsea()[100 : 100 + HEIGHT, 100 : 100 + WIDTH]
+COLOR = data.chelsea()[100 : 100 + HEIGHT, 100 : 100 + WIDTH]
 ALPHA = np.tile(np.linspace(0, 255, WIDTH).astype(np.uint8), (HEIGHT, 1))
 ALPHA[:9, :12] = 0
-RGBA = np.dstack([COLOUR, ALPHA])
+RGBA = np.dstack([COLOR, ALPHA])
 
 
-def encoded(format: str, samples: np.ndarray | Image.Image = COLOUR, mode: str | None = None, **settings) -> bytes:
+def encoded(format: str, samples: np.ndarray | Image.Image = COLOR, mode: str | None = None, **settings) -> bytes:
     image = samples if isinstance(samples, Image.Image) else Image.fromarray(samples)
     file = io.BytesIO()
     (image.convert(mode) if mode else image).save(file, format, **settings)
@@ -23,21 +23,21 @@ def encoded(format: str, samples: np.ndarray | Image.Image = COLOUR, mode: str |
 
 def files() -> dict[str, bytes]:
     """Name of a kind and a file of it."""
-    palette = Image.fromarray(COLOUR).quantize(16)
+    palette = Image.fromarray(COLOR).quantize(16)
     deep = RGBA.astype(np.uint16) * 257 + 100
     return {
         "PNG": encoded("PNG"),
-        "PNG, grey": encoded("PNG", mode="L"),
+        "PNG, gray": encoded("PNG", mode="L"),
         "PNG, one bit": encoded("PNG", mode="1"),
-        "PNG, grey and alpha": encoded("PNG", RGBA, mode="LA"),
+        "PNG, gray and alpha": encoded("PNG", RGBA, mode="LA"),
         "PNG, alpha": encoded("PNG", RGBA),
         "PNG, palette": encoded("PNG", palette),
-        "PNG, palette with a transparent colour": encoded("PNG", palette, transparency=3),
+        "PNG, palette with a transparent color": encoded("PNG", palette, transparency=3),
         "PNG, 16 bits": imagecodecs.png_encode(np.ascontiguousarray(deep[..., :3])),
-        "PNG, 16 bits, grey": imagecodecs.png_encode(np.ascontiguousarray(deep[..., 0])),
+        "PNG, 16 bits, gray": imagecodecs.png_encode(np.ascontiguousarray(deep[..., 0])),
         "PNG, 16 bits, alpha": imagecodecs.png_encode(deep),
         "JPEG": encoded("JPEG"),
-        "JPEG, grey": encoded("JPEG", mode="L"),
+        "JPEG, gray": encoded("JPEG", mode="L"),
         "JPEG, progressive": encoded("JPEG", progressive=True),
         "JPEG, CMYK": encoded("JPEG", mode="CMYK"),
         "WebP": encoded("WEBP"),

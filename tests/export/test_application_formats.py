@@ -54,7 +54,7 @@ class TestOnnx:
     def test_channels_first_of_any_size_and_number(self, network, tmp_path):
         import onnx
 
-        export(network, tmp_path / "x.onnx", licence="CC0-1.0")
+        export(network, tmp_path / "x.onnx", license="CC0-1.0")
         session = self.session(tmp_path / "x.onnx")
         (given,), (result,) = session.get_inputs(), session.get_outputs()
         assert (given.name, given.shape, given.type) == ("input", ["batch", 3, "height", "width"], "tensor(float)")

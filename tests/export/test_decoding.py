@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import tensorflow as tf
-from files import COLOUR, HEIGHT, RGBA, WIDTH, damaged, encoded, files
+from files import COLOR, HEIGHT, RGBA, WIDTH, damaged, encoded, files
 from PIL import Image
 
 from sr_gan_tf.export_formats.decoding import ANIMATED, DAMAGED, EMPTY, UNKNOWN, Decoder
@@ -34,7 +34,7 @@ def test_every_kind_is_decoded_as_by_the_upscale_command(decode):
 
 
 def test_what_cannot_be_used_has_a_status(decode):
-    animation = encoded("WEBP", save_all=True, append_images=[Image.fromarray(COLOUR[::-1].copy())])
+    animation = encoded("WEBP", save_all=True, append_images=[Image.fromarray(COLOR[::-1].copy())])
     large = encoded("PNG", np.zeros((300, 200, 3), np.uint8))
     cases = {
         b"": EMPTY,
@@ -90,7 +90,7 @@ def test_ten_thousand_damaged_files(decode):
     _fuzz(decode, damaged(10_000, seed=1))
 
 
-def test_colours_behind_transparent_pixels():
+def test_colors_behind_transparent_pixels():
     extend = tf.function(
         extended_colors,
         autograph=False,

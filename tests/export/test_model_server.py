@@ -12,7 +12,7 @@ import urllib.request
 import numpy as np
 import pytest
 import tensorflow as tf
-from files import COLOUR, files
+from files import COLOR, files
 
 from sr_gan_tf.pictures.reading import read_image
 from sr_gan_tf.upscale import upscale
@@ -57,7 +57,7 @@ def test_rest(ports, generator):
     assert bad["status"].startswith("not a decodable image")
     assert not good["status"]
     found = read_image(base64.b64decode(good["output_bytes"]["b64"])).pixels
-    assert np.abs(found.astype(int) - upscale(COLOUR, model=generator)).max() <= 1
+    assert np.abs(found.astype(int) - upscale(COLOR, model=generator)).max() <= 1
 
 
 def test_grpc(ports, generator):
@@ -66,8 +66,8 @@ def test_grpc(ports, generator):
     service_module = pytest.importorskip("tensorflow_serving.apis.prediction_service_pb2_grpc")
     request = predict_pb2.PredictRequest()
     request.model_spec.name = "tiny_span"
-    request.inputs["images"].CopyFrom(tf.make_tensor_proto(COLOUR[None]))
+    request.inputs["images"].CopyFrom(tf.make_tensor_proto(COLOR[None]))
     with grpc.insecure_channel(f"127.0.0.1:{ports[0]}") as channel:
         answer = service_module.PredictionServiceStub(channel).Predict(request, timeout=60)
     found = tf.make_ndarray(answer.outputs["outputs"])[0]
-    assert np.abs(found.astype(int) - upscale(COLOUR, model=generator)).max() <= 1
+    assert np.abs(found.astype(int) - upscale(COLOR, model=generator)).max() <= 1

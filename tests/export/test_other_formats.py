@@ -141,7 +141,7 @@ def test_a_wrong_file_is_not_written(tmp_path, monkeypatch):
         ),
         (["--to", "x.onnx", "--tile", "5"], "--tile has no effect on --format onnx, only on saved_model"),
         (["--to", "x.keras", "--version", "5"], "--version has no effect on --format keras"),
-        (["--to", "x.keras", "--licence", "MIT"], "--licence has no effect on --format keras"),
+        (["--to", "x.keras", "--license", "MIT"], "--license has no effect on --format keras"),
         (["--to", "x", "--side", "64"], "--side has no effect on --format saved_model, only on litert"),
         (["--to", "x", "--format", "all", "--side", "64"], "--side has no effect on --format all"),
         (["--to", "x.keras", "--tfjs-python", "python"], "--tfjs-python has no effect on --format keras, only on tfjs"),

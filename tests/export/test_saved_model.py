@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from exporting import calm, noise
-from files import COLOUR, damaged, encoded, files
+from files import COLOR, damaged, encoded, files
 from tiny import tiny_generator, whole
 
 import sr_gan_tf
@@ -68,7 +68,7 @@ def test_files_of_every_kind_in_one_request(server, generator):
         assert _levels(found, _wanted(generator, content)) <= 1, kind
 
 
-def test_damaged_files_do_not_fail_their_neighbours(server, generator):
+def test_damaged_files_do_not_fail_their_neighbors(server, generator):
     whole = files()["PNG"]
     wanted = _wanted(generator, whole)
     contents = damaged(200, seed=7)
@@ -97,7 +97,7 @@ def test_predict_requests_and_rest_bodies_give_the_same(server, generator):
     predict_pb2 = pytest.importorskip(
         "tensorflow_serving.apis.predict_pb2", reason="pip install tensorflow-serving-api"
     )
-    contents = [files()["PNG, alpha"], b"no picture", files()["JPEG, grey"]]
+    contents = [files()["PNG, alpha"], b"no picture", files()["JPEG, gray"]]
     request = predict_pb2.PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = "tiny_span", "encoded"
     request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(contents, tf.string))
@@ -110,7 +110,7 @@ def test_predict_requests_and_rest_bodies_give_the_same(server, generator):
     assert [base64.b64decode(row["output_bytes"]["b64"]) for row in rows] == list(by_proto)
     assert [row["status"] for row in rows] == ["", UNKNOWN, ""]
 
-    picture = COLOUR[:5, :4]
+    picture = COLOR[:5, :4]
     rows = json.loads(server.rest(json.dumps({"instances": [picture.tolist()]})))["predictions"]
     columns = json.loads(server.rest(json.dumps({"inputs": {"images": [picture.tolist()]}})))["outputs"]
     assert rows == columns
@@ -118,7 +118,7 @@ def test_predict_requests_and_rest_bodies_give_the_same(server, generator):
 
 
 def test_as_a_keras_layer(served, generator):
-    picture = COLOUR[None, :20, :20]
+    picture = COLOR[None, :20, :20]
     wanted = _predict(generator, picture / np.float32(255))
     layer = keras.layers.TFSMLayer(served / "1", call_endpoint="serving_default")
     assert _levels(layer(picture)["outputs"].numpy(), as_samples(wanted, np.uint8)) <= 1
@@ -134,7 +134,7 @@ def test_the_saved_model_cli(served, generator, tmp_path):
     shown = run("show", "--dir", served / "1", "--all")
     for line in ("signature_def['encoded']", "inputs['image_bytes']", "outputs['status']", "shape: (-1, -1, -1, 3)"):
         assert line in shown
-    picture = COLOUR[None, :20, :20]
+    picture = COLOR[None, :20, :20]
     np.save(tmp_path / "images.npy", picture)
     common = ("run", "--dir", served / "1", "--tag_set", "serve", "--outdir", tmp_path, "--overwrite")
     run(*common, "--signature_def", "serving_default", "--inputs", f"images={tmp_path / 'images.npy'}")
@@ -202,7 +202,7 @@ def test_every_family_is_exported(name, is_calm, tmp_path):
     answer = loaded.signatures["encoded"](image_bytes=[encoded("PNG"), encoded("WEBP", mode="RGBA"), b"no picture"])
     assert [item.decode() for item in answer["status"].numpy()] == ["", "", UNKNOWN]
     with io.BytesIO(answer["output_bytes"][0].numpy()) as file:
-        assert read_image(file.read()).pixels.shape == (COLOUR.shape[0] * scale, COLOUR.shape[1] * scale, 3)
+        assert read_image(file.read()).pixels.shape == (COLOR.shape[0] * scale, COLOR.shape[1] * scale, 3)
 
 
 def test_the_warm_up_file_by_its_real_definition(served, server):
@@ -225,7 +225,7 @@ def test_the_card(served):
     assert card["scale"] == 3
     assert card["class_name"] == "SPAN"
     assert card["config"]["merged"] is True
-    assert card["licence"] == "CC0-1.0"
+    assert card["license"] == "CC0-1.0"
     assert card["verified"]["largest_difference"] < 1e-5
     written = {path for path in (served / "1").rglob("*") if path.is_file() and path.name != "model_card.json"}
     assert {served / "1" / name for name in card["files"]} == written

@@ -87,7 +87,7 @@ def test_the_card_of_a_run_says_experiment_data_and_figures(tmp_path, generator)
     assert card["data"] == {"train": ["pictures"]}
     assert card["figures"] == {"validation/psnr_y": 31.5, "step": 5, "steps_of_the_run": 9}
     assert card["sha256"] == sha256(run / "best.keras")
-    assert card["licence"] == "not stated"
+    assert card["license"] == "not stated"
 
 
 def test_the_card_of_a_run_has_the_figures_of_its_best_generator(tmp_path, generator):
@@ -104,7 +104,7 @@ def test_the_card_of_a_run_has_the_figures_of_its_best_generator(tmp_path, gener
 
 
 def test_the_card_of_a_shipped_model_carries_its_own(tmp_path, generator, monkeypatch):
-    own = {"name": "mine", "experiments": ["a.json"], "data": "photographs", "figures": {"Set5": 1}, "licence": "MIT"}
+    own = {"name": "mine", "experiments": ["a.json"], "data": "photographs", "figures": {"Set5": 1}, "license": "MIT"}
     generator.save(tmp_path / "mine.keras")
     (tmp_path / "mine.json").write_text(json.dumps(own))
     monkeypatch.setattr("sr_gan_tf.export_formats.model_card.WEIGHTS", tmp_path)
@@ -112,8 +112,8 @@ def test_the_card_of_a_shipped_model_carries_its_own(tmp_path, generator, monkey
     card = model_card("mine", generator.for_inference())
     assert card["experiment"] == ["a.json"]
     assert card["sha256"] == sha256(tmp_path / "mine.keras")
-    assert {key: card[key] for key in ("data", "figures", "licence")} == {
-        key: own[key] for key in ("data", "figures", "licence")
+    assert {key: card[key] for key in ("data", "figures", "license")} == {
+        key: own[key] for key in ("data", "figures", "license")
     }
 
 

@@ -69,7 +69,7 @@ def test_open_gates_let_the_signal_reach_every_block():
 
 
 def test_borders_alone():
-    """On a 1x1 picture all taps but the centre see padding only, where the first bias must not be lost."""
+    """On a 1x1 picture all taps but the center see padding only, where the first bias must not be lost."""
     layer, published = Conv3XC(4), Conv3XC(4, published_graph=True)
     images = tf.constant(np.random.default_rng(0).normal(size=(1, 1, 1, 3)), tf.float32)
     for one in (layer, published):

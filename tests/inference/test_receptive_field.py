@@ -91,9 +91,9 @@ def test_one_pixel_changes_what_the_graph_says(name):
     assert field.finite
     side = 2 * field.halo + 8 * field.alignment
     picture = np.random.default_rng(2).random((1, side, side, 3)).astype(np.float32)
-    centre = side // 2
+    center = side // 2
     reached = 0
-    for place in range(centre, centre + field.alignment):
+    for place in range(center, center + field.alignment):
         spoilt = picture.copy()
         spoilt[0, place, place] = np.nan  # goes wherever the pixel's value counts, however little
         rows = np.flatnonzero(np.isnan(generator(spoilt, training=False).numpy()).any(axis=(0, 2, 3)))

@@ -119,17 +119,17 @@ def test_one_trace_for_every_size_and_tile():
     assert enlarger.traces == 2
 
 
-def test_grey_pictures_and_sample_types():
+def test_gray_pictures_and_sample_types():
     generator = tiny_generator("Compact")
-    grey = _noise(20, 31, 1, np.uint8)
-    colour = upscale_array(generator, np.repeat(grey, 3, axis=2))
-    expected = upscale_array(generator, np.repeat(grey, 3, axis=2).astype(np.float32) / 255).mean(axis=2)
-    assert np.abs(upscale_array(generator, grey)[..., 0] - np.clip(expected * 255, 0, 255)).max() <= 0.51
-    assert upscale_array(generator, grey[..., 0]).shape == (80, 124)
-    sixteen = upscale_array(generator, grey.astype(np.uint16) * 257)
+    gray = _noise(20, 31, 1, np.uint8)
+    color = upscale_array(generator, np.repeat(gray, 3, axis=2))
+    expected = upscale_array(generator, np.repeat(gray, 3, axis=2).astype(np.float32) / 255).mean(axis=2)
+    assert np.abs(upscale_array(generator, gray)[..., 0] - np.clip(expected * 255, 0, 255)).max() <= 0.51
+    assert upscale_array(generator, gray[..., 0]).shape == (80, 124)
+    sixteen = upscale_array(generator, gray.astype(np.uint16) * 257)
     assert sixteen.dtype == np.uint16
     assert np.abs(sixteen[..., 0] - np.clip(expected, 0, 1) * 65535).max() <= 1
-    assert colour.dtype == np.uint8
+    assert color.dtype == np.uint8
     for shape in ((3,), (4, 4, 2), (0, 4, 3)):
         with pytest.raises(InputError, match="shape"):
             upscale_array(generator, np.zeros(shape, np.uint8))
@@ -167,7 +167,7 @@ def test_ensemble_of_tiles_equals_ensemble_of_the_whole(name):
 
 @keras.saving.register_keras_serializable("tests")
 class _Normed(Generator):
-    """A generator that looks at the whole picture, through instance normalisation."""
+    """A generator that looks at the whole picture, through instance normalization."""
 
     def __init__(self, name: str | None = "normed"):
         inputs = keras.Input((None, None, 3))
@@ -195,7 +195,7 @@ def test_networks_that_see_everything_are_blended_and_say_so():
     result = np.concatenate(list(enlarged_rows(enlarger, picture, tiling)))
     assert result.shape == expected.shape
     assert 0 < np.abs(result - expected).mean() < 0.05 * expected.std()
-    # No step between neighbours that the whole picture doesn't have.
+    # No step between neighbors that the whole picture doesn't have.
     for axis in (0, 1):
         assert np.abs(np.diff(result, axis=axis)).max() < 1.1 * np.abs(np.diff(expected, axis=axis)).max()
     eight = as_samples(picture, np.uint8)

@@ -10,7 +10,7 @@ from sr_gan_tf.layers.upsampling import stages
 
 
 def test_pixel_shuffle_puts_channels_into_rows_and_columns():
-    """Channels are (row, column, channel): 0 1 | 2 3 are the four pixels of the first of two colours' pairs."""
+    """Channels are (row, column, channel): 0 1 | 2 3 are the four pixels of the first of two colors' pairs."""
     values = np.arange(8, dtype=np.float32).reshape(1, 1, 1, 8)
     shuffled = PixelShuffle(2)(values).numpy()
     np.testing.assert_array_equal(shuffled[0], [[[0, 1], [2, 3]], [[4, 5], [6, 7]]])
@@ -25,7 +25,7 @@ def test_shuffles_know_their_shapes(layer, shape):
 
 
 def test_icnr_starts_without_a_checkerboard():
-    """Before the first step every block of output pixels is one colour."""
+    """Before the first step every block of output pixels is one color."""
     convolution = keras.layers.Conv2D(3 * 9, 3, padding="same", kernel_initializer=ICNR(3, "he_normal"))
     images = np.random.default_rng(0).random((1, 5, 4, 2), np.float32)
     enlarged = PixelShuffle(3)(convolution(images)).numpy()

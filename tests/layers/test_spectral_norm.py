@@ -28,7 +28,7 @@ class TestSpectralConv2D:
     def spectral_norm(self, layer):
         return np.linalg.svd(layer.kernel.numpy().reshape(-1, layer.filters), compute_uv=False)[0]
 
-    def test_a_fresh_layer_is_normalised(self):
+    def test_a_fresh_layer_is_normalized(self):
         layer = self.layer(use_bias=False)
         layer.power_step(200)
         x = noise(1, 6, 6, 4)
@@ -52,7 +52,7 @@ class TestSpectralConv2D:
             value = loss(0.0)
         gradient = tape.gradient(value, layer.kernel.value)
         np.testing.assert_allclose(tf.reduce_sum(gradient * direction), slope, rtol=1e-2)
-        # A normalised kernel cannot grow: the gradient has no part along the kernel itself.
+        # A normalized kernel cannot grow: the gradient has no part along the kernel itself.
         assert abs(tf.reduce_sum(gradient * kernel)) < 1e-3 * tf.norm(gradient) * np.linalg.norm(kernel)
 
     def test_only_advancing_moves_the_vectors(self):

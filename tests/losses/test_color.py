@@ -1,4 +1,4 @@
-"""Colour losses by hand, and against an exact earth mover's distance."""
+"""Color losses by hand, and against an exact earth mover's distance."""
 
 import numpy as np
 import pytest

@@ -75,7 +75,7 @@ def test_bicubic_has_the_published_figures(benchmarks, published, name, scale):
 
 
 def test_float_luma_has_the_other_protocols_figures(benchmarks):
-    # A grey picture counts as three equal channels there.
+    # A gray picture counts as three equal channels there.
     for name, expected in (("Set5", (28.43, 0.8111)), ("Set14", (26.09, 0.7048))):
         rows = []
         for path in sorted((benchmarks / name / "x4" / "HR").iterdir()):
@@ -119,7 +119,7 @@ def test_ssim_by_hand():
     assert math.isnan(ssim(flat[:10], flat[:10]))
 
 
-def test_a_grey_picture_is_compared_in_its_own_values():
+def test_a_gray_picture_is_compared_in_its_own_values():
     hr = photograph(40)[..., 0]
     sr = np.stack([hr, hr, np.minimum(hr, 252) + 3], axis=-1)  # the mean is one level more
     changed = hr[4:-4, 4:-4] <= 252
@@ -257,7 +257,7 @@ def textured(seed=3, size=160):
     return picture
 
 
-def test_flat_noise_is_the_noise_in_flat_places_in_grey_levels():
+def test_flat_noise_is_the_noise_in_flat_places_in_gray_levels():
     hr = textured()
     for deviation in (0.0, 2.0, 6.0):
         sr = hr.copy()

@@ -47,8 +47,8 @@ def test_premultiplied_alpha_is_undone(bits):
     color, alpha, _ = _read(_tiff(_flat([*COLOR, 128], bits), photometric="rgb", extrasamples=["unassalpha"]))
     assert color == pytest.approx(COLOR)
     assert alpha == 128
-    grey, alpha, _ = _read(_tiff(_flat([50, 128], 16), photometric="minisblack", extrasamples=["assocalpha"]))
-    assert grey == pytest.approx([50 * 255 / 128], abs=0.1)
+    gray, alpha, _ = _read(_tiff(_flat([50, 128], 16), photometric="minisblack", extrasamples=["assocalpha"]))
+    assert gray == pytest.approx([50 * 255 / 128], abs=0.1)
     assert alpha == 128
 
 

@@ -60,7 +60,7 @@ def _seen(profile: bytes, values: tuple) -> np.ndarray:
 @pytest.mark.parametrize(
     ("chunks", "values", "expected"),
     [
-        # Linear light: sRGB's curve by hand. Display P3's red is out of sRGB; its grey is grey.
+        # Linear light: sRGB's curve by hand. Display P3's red is out of sRGB; its gray is gray.
         ([(b"gAMA", _GAMMA)], (64, 64, 64), (137, 137, 137)),
         ([(b"cICP", bytes([12, 13, 0, 1]))], (200, 100, 50), (215, 93, 31)),
         ([(b"cICP", bytes([12, 13, 0, 1]))], (100, 100, 100), (100, 100, 100)),
@@ -73,10 +73,10 @@ def test_color_becomes_a_profile(tmp_path, suffix, chunks, values, expected):
     profile = read_image(tmp_path / f"out.{suffix}").metadata.icc_profile
     assert profile[16:20] == b"RGB "
     assert _seen(profile, values) == pytest.approx(expected, abs=2)
-    write_image(tmp_path / f"grey.{suffix}", np.zeros((4, 4, 1), np.uint8), metadata=metadata)
-    grey = read_image(tmp_path / f"grey.{suffix}")
-    # WebP has no grey.
-    assert grey.metadata.icc_profile[16:20] == (b"RGB " if suffix == "webp" else b"GRAY")
+    write_image(tmp_path / f"gray.{suffix}", np.zeros((4, 4, 1), np.uint8), metadata=metadata)
+    gray = read_image(tmp_path / f"gray.{suffix}")
+    # WebP has no gray.
+    assert gray.metadata.icc_profile[16:20] == (b"RGB " if suffix == "webp" else b"GRAY")
 
 
 def test_srgb_needs_no_profile():
@@ -110,12 +110,12 @@ def test_a_profile_fits_the_samples(tmp_path):
     primaries = [0.64, 0.33, 1, 0.3, 0.6, 1, 0.15, 0.06, 1]
     profile = imagecodecs.cms_profile("rgb", whitepoint=[0.3127, 0.329, 1], primaries=primaries, gamma=1.8)
     metadata = Metadata(icc_profile=profile)
-    write_image(tmp_path / "grey.png", np.zeros((4, 4, 1), np.uint8), metadata=metadata)
-    grey = read_image(tmp_path / "grey.png").metadata.icc_profile
-    assert grey[16:20] == b"GRAY"
-    assert _seen(grey, (100,)) == pytest.approx(_seen(profile, (100, 100, 100)), abs=0.5)
-    write_image(tmp_path / "grey.webp", np.zeros((4, 4, 1), np.uint8), metadata=Metadata(icc_profile=grey))
-    color = read_image(tmp_path / "grey.webp").metadata.icc_profile
+    write_image(tmp_path / "gray.png", np.zeros((4, 4, 1), np.uint8), metadata=metadata)
+    gray = read_image(tmp_path / "gray.png").metadata.icc_profile
+    assert gray[16:20] == b"GRAY"
+    assert _seen(gray, (100,)) == pytest.approx(_seen(profile, (100, 100, 100)), abs=0.5)
+    write_image(tmp_path / "gray.webp", np.zeros((4, 4, 1), np.uint8), metadata=Metadata(icc_profile=gray))
+    color = read_image(tmp_path / "gray.webp").metadata.icc_profile
     assert color[16:20] == b"RGB "
     assert _seen(color, (100, 100, 100)) == pytest.approx(_seen(profile, (100, 100, 100)), abs=0.5)
     profile = b"\0" * 16 + b"CMYK" + profile[20:]

@@ -97,10 +97,10 @@ def test_sixteen_bits_are_kept(deep, tmp_path, channels, suffix):
         photometric = "rgb" if channels >= 3 else "minisblack"
         tifffile.imwrite(path, samples.squeeze(), photometric=photometric, compression="lzw", **options)
     picture = read_image(path)
-    colours = channels - 1 if channels in (2, 4) else channels
-    assert np.array_equal(picture.pixels, samples[..., :colours])
-    assert picture.alpha is None if channels == colours else np.array_equal(picture.alpha, samples[..., -1])
-    assert np.abs(read_rgb(path).astype(int) - samples[..., :colours] / 257).max() <= 0.5
+    colors = channels - 1 if channels in (2, 4) else channels
+    assert np.array_equal(picture.pixels, samples[..., :colors])
+    assert picture.alpha is None if channels == colors else np.array_equal(picture.alpha, samples[..., -1])
+    assert np.abs(read_rgb(path).astype(int) - samples[..., :colors] / 257).max() <= 0.5
 
 
 def test_to_uint8_rounds():

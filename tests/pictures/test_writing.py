@@ -42,16 +42,16 @@ def test_written_pictures_read_back(cat, tmp_path, suffix, channels):
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-@pytest.mark.parametrize("colours", [1, 3])
+@pytest.mark.parametrize("colors", [1, 3])
 @pytest.mark.parametrize("with_alpha", [False, True])
-def test_sixteen_bits_are_written(deep, tmp_path, suffix, colours, with_alpha):
+def test_sixteen_bits_are_written(deep, tmp_path, suffix, colors, with_alpha):
     path = tmp_path / f"deep.{suffix}"
     alpha = deep[..., 3] if with_alpha else None
-    write_image(path, deep[..., :colours], alpha)
+    write_image(path, deep[..., :colors], alpha)
     picture = read_image(path)
-    assert np.array_equal(picture.pixels, deep[..., :colours])
+    assert np.array_equal(picture.pixels, deep[..., :colors])
     assert picture.alpha is None if alpha is None else np.array_equal(picture.alpha, alpha)
-    write_image(tmp_path / "eight.webp", deep[..., :colours], quality=100)
+    write_image(tmp_path / "eight.webp", deep[..., :colors], quality=100)
     assert np.array_equal(read_rgb(tmp_path / "eight.webp"), read_rgb(path))
 
 
@@ -119,7 +119,7 @@ def test_metadata_is_carried_over(cat, tmp_path, suffix):
     details = block.get_ifd(0x8769)
     assert (details[0xA002], details[0xA003], details[0x9003]) == (360, 240, "2020:01:02 03:04:05")
     assert block.get_ifd(0x8825)[1] == "N"
-    # A profile for other samples than those that are written would falsify the colours.
+    # A profile for other samples than those that are written would falsify the colors.
     write_image(path, cat[..., :1], metadata=before)
     assert read_image(path).metadata.icc_profile is None or read_image(path).pixels.shape[2] == 3
 
@@ -151,7 +151,7 @@ def test_a_jpeg_of_strips_is_a_jpeg(shape, quality, monkeypatch):
             strips = np.asarray(image).reshape(shape)
             assert image.info["jfif_version"] == (1, 1)
         assert np.array_equal(imagecodecs.jpeg8_decode(content).reshape(shape), strips)
-        # Coded blocks are the same; where colours have half the resolution, a decoder may blend them across strips.
+        # Coded blocks are the same; where colors have half the resolution, a decoder may blend them across strips.
         assert np.array_equal(strips, whole)
     assert files[0] != files[-1]  # one strip or several, and the interval that says so
     assert np.abs(whole.astype(int) - picture).mean() < (12 if quality == 60 else 4)

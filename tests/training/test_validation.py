@@ -78,10 +78,10 @@ def test_measure_gives_means_and_leaves_out_what_is_too_small():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_fit_and_evaluate_agree_on_a_grey_picture(channels, tmp_path):
+def test_fit_and_evaluate_agree_on_a_gray_picture(channels, tmp_path):
     """A file with one channel counts by its own values; stored as RGB it is a color picture, for both commands."""
-    grey = photographs.camera()[:128, :128]
-    write_image(tmp_path / "grey.png", grey if channels == 1 else np.repeat(grey[..., None], 3, axis=2))
+    gray = photographs.camera()[:128, :128]
+    write_image(tmp_path / "gray.png", gray if channels == 1 else np.repeat(gray[..., None], 3, axis=2))
     pictures = validation_pictures(
         Data(train=(SourceSpec("SamplePhotographs"),), validation=(SourceSpec("Folder", {"path": str(tmp_path)}),)), 2
     )
@@ -91,7 +91,7 @@ def test_fit_and_evaluate_agree_on_a_grey_picture(channels, tmp_path):
     evaluated = evaluate([method], [find_set(f"one={tmp_path}", 2)], 2, {name: METRICS[name] for name in trained})
     for name, value in trained.items():
         assert value == pytest.approx(evaluated.sets[0].mean("bicubic", f"{name}_crop2"), abs=1e-9)
-    own = psnr_y(grey, imresize(imresize(grey, 0.5), 2), crop=2)
+    own = psnr_y(gray, imresize(imresize(gray, 0.5), 2), crop=2)
     if channels == 1:
         assert trained["psnr_y"] == pytest.approx(own)
     else:
@@ -139,7 +139,7 @@ def test_a_metric_that_is_never_defined_leaves_a_dash(tmp_path):
     assert "ms_ssim" not in (tmp_path / "history.csv").read_text()
     session.history.add(7, "only", {"validation/psnr_y": 30.0, "validation/ms_ssim_y": float("nan")})
     said = []
-    summary.summarise(session, figures, said.append)
+    summary.summarize(session, figures, said.append)
     assert said[1].split() == [
         "only",
         "MS-SSIM-Y",

@@ -29,7 +29,7 @@ def originals() -> dict[str, bytes]:
     write_png(png, frames, 3, 0, NOTHING)
     return {
         "heic": heic(picture, exif=exif(6), xmp=XMP),
-        "heic grey": heic(picture[..., 0]),
+        "heic gray": heic(picture[..., 0]),
         "jxl": jxl(picture, exif=exif(), xmp=XMP),
         "jxl bare": bytes(imagecodecs.jpegxl_encode(picture.astype(np.uint16) * 257, lossless=True)),
         "dng": dng(24, 40),

@@ -43,7 +43,7 @@ def jxl(pixels, **options) -> bytes:
 
 
 def dng(height=64, width=80) -> bytes:
-    """A grey card under warm light: a Bayer mosaic whose red is twice its blue, and the camera's white balance."""
+    """A gray card under warm light: a Bayer mosaic whose red is twice its blue, and the camera's white balance."""
     pytest.importorskip("rawpy", reason="pip install rawpy")
     mosaic = np.full((height, width), 8000, np.uint16)
     mosaic[::2, ::2], mosaic[1::2, 1::2] = 12000, 6000
@@ -97,7 +97,7 @@ def test_heic_of_ten_bits_keeps_them():
 
 
 @pytest.mark.parametrize("write", [heic, jxl])
-def test_grey_and_alpha(cat, write):
+def test_gray_and_alpha(cat, write):
     alpha = np.full((80, 110, 1), 255, np.uint8)
     alpha[:40] = 0
     picture = read_image(write(np.concatenate([cat, alpha], axis=2)))
@@ -145,7 +145,7 @@ def test_camera_raw_is_developed_with_the_cameras_white_balance(tmp_path):
         assert picture.pixels.dtype == np.uint16
         assert picture.pixels.shape == (64, 80, 3)
         middle = picture.pixels[20:40, 20:60].reshape(-1, 3).mean(axis=0)
-        assert np.ptp(middle) < 0.05 * middle.mean()  # a grey card is grey
+        assert np.ptp(middle) < 0.05 * middle.mean()  # a gray card is gray
         header = read_header(source)
         assert (header.width, header.height) == (80, 64)
     assert b"Maker" in picture.metadata.exif

@@ -69,8 +69,8 @@ def test_every_format_and_mode(network, model, cat, tmp_path, suffix, mode):
         "avif",
         "gif",
     )
-    grey = mode == "L" and suffix not in ("webp", "gif", "bmp", "avif")
-    assert picture.pixels.shape[2] == (1 if grey else 3)
+    gray = mode == "L" and suffix not in ("webp", "gif", "bmp", "avif")
+    assert picture.pixels.shape[2] == (1 if gray else 3)
     expected = upscale_array(network, before.pixels).astype(int)
     assert np.abs(picture.pixels - expected).mean() < {"gif": 12, "jpg": 3, "webp": 9, "avif": 3}.get(suffix, 0.01)
 
@@ -95,9 +95,9 @@ def test_no_dark_fringe_around_transparency(network, model, tmp_path):
     result = read_image(tmp_path / "out.png")
     visible = result.alpha > 0
     assert 0.25 < visible.mean() < 0.5
-    # A grey picture stored as RGB goes through the network as one channel.
-    grey = upscale_array(network, np.full_like(picture[..., :1], 250))
-    assert np.array_equal(result.pixels[visible], grey.repeat(3, axis=2)[visible])
+    # A gray picture stored as RGB goes through the network as one channel.
+    gray = upscale_array(network, np.full_like(picture[..., :1], 250))
+    assert np.array_equal(result.pixels[visible], gray.repeat(3, axis=2)[visible])
     # The edge of the disc stays where it is.
     assert np.abs(result.alpha.astype(int) - imresize(np.where(disc, 255, 0).astype(np.uint8), 2)).max() == 0
 
@@ -208,7 +208,7 @@ def test_interpolated_weights(network, model, photo, tmp_path, capsys):
         assert expected in capsys.readouterr().err
 
 
-def test_colours_are_matched(cat):
+def test_colors_are_matched(cat):
     generator = faithful_generator(4, scale=2)
     kernel, bias = generator.get_layer("last_conv").get_weights()
     generator.get_layer("last_conv").set_weights([kernel, bias + np.tile([0.1, -0.05, 0.0], 4).astype(np.float32)])

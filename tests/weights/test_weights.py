@@ -17,7 +17,7 @@ from sr_gan_tf.weights.__main__ import main
 
 ABOUT = {
     "name": "small", "experiments": ["experiments/tiny.json"], "steps": 7, "hours": 0.5, "data": "none",
-    "licence": "MIT", "limits": "a trial",
+    "license": "MIT", "limits": "a trial",
 }  # fmt: skip
 
 

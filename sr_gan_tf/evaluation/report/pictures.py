@@ -109,7 +109,7 @@ def _luma_error(hr: np.ndarray, sr: np.ndarray) -> np.ndarray:
 
 
 def _error_map(error: np.ndarray) -> bytes:
-    """The error at half size as a grey picture, white at ERROR_PEAK; the page gives it its colors."""
+    """The error at half size as a gray picture, white at ERROR_PEAK; the page gives it its colors."""
     height, width = (max(1, length // 2) for length in error.shape)
     small = imresize(error.astype(np.float32), size=(height, width), kernel="area")
     return _webp(np.clip(small * (255 / ERROR_PEAK), 0, 255).astype(np.uint8), quality=70)

@@ -44,7 +44,7 @@ function fillPanes() {
   place();
 }
 function fitScale(pane) { return Math.min(pane.clientWidth / picture().view.width, pane.clientHeight / picture().view.height); }
-function place() { // the centre (view.x, view.y) of the picture lies in the middle of every pane
+function place() { // the center (view.x, view.y) of the picture lies in the middle of every pane
   const size = picture().view, panes = view.mode === "slider" ? [slider] : [...grid.children];
   view.zoom = Math.min(64, Math.max(1, view.zoom));
   let shown = 1;

@@ -1,4 +1,4 @@
-"""A grey picture stored as RGB stays grey, whatever a network does to colors."""
+"""A gray picture stored as RGB stays gray, whatever a network does to colors."""
 
 import io
 
@@ -14,12 +14,12 @@ from sr_gan_tf.upscale import upscale
 
 @pytest.fixture(scope="module")
 def camera() -> np.ndarray:
-    """A real photograph in grey, (40, 48) uint8."""
+    """A real photograph in gray, (40, 48) uint8."""
     return np.ascontiguousarray(data.camera()[180:220, 190:238])
 
 
 @pytest.mark.parametrize("name", sorted(TINY))
-def test_grey_stays_grey_through_every_network(camera, name):
+def test_gray_stays_gray_through_every_network(camera, name):
     network = tiny_generator(name)
     alone = upscale(camera, model=network)
     assert np.array_equal(
@@ -31,14 +31,14 @@ def test_grey_stays_grey_through_every_network(camera, name):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_with_every_depth_and_setting(camera, dtype, settings):
     values = {"u1": camera, "u2": camera.astype(np.uint16) * 257, "f4": camera.astype(np.float32) / 255}
-    grey = values[np.dtype(dtype).str[1:]]
-    result = upscale(np.repeat(grey[..., None], 3, axis=2), model=tiny_generator("Compact", scale=2), settings=settings)
+    gray = values[np.dtype(dtype).str[1:]]
+    result = upscale(np.repeat(gray[..., None], 3, axis=2), model=tiny_generator("Compact", scale=2), settings=settings)
     assert result.dtype == dtype
     assert result.shape[2] == 3
     assert np.ptp(result, axis=2).max() == 0
 
 
-def test_lossy_grey_is_grey_and_color_is_color(camera):
+def test_lossy_gray_is_gray_and_color_is_color(camera):
     network = tiny_generator("Compact", scale=2)
     file = io.BytesIO()
     rgb = np.repeat(camera[..., None], 3, axis=2)
