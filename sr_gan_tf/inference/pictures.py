@@ -239,7 +239,8 @@ def _metadata(picture: Picture, job: Job, treatment: Treatment, channels: int) -
     before = (picture.pixels.shape[1], picture.pixels.shape[0])
     metadata = picture.metadata.resized(before, job.size, f"sr_gan_tf {__version__}: {job.chain.name} x{ratio:g}")
     # By the original's metadata: every result gets an EXIF block that names the software.
-    lost = dict.fromkeys((*metadata.lost, *picture.metadata.unkept(job.encoding.format, channels)))
+    pixels = job.encoding.unkept(picture.pixels, picture.alpha)
+    lost = dict.fromkeys((*metadata.lost, *pixels, *picture.metadata.unkept(job.encoding.format, channels)))
     remarks = [*metadata.remarks, *([f"{NOT_KEPT}: {', '.join(lost)}"] if lost else [])]
     job.remarks.extend(remark for remark in remarks if remark not in job.remarks)
     return metadata

@@ -114,7 +114,7 @@ def write_png(
         data = coded.getvalue()
         if number == 0:
             file.write(data[:33])  # the signature and IHDR, the same for every frame
-            write_metadata(file, metadata)
+            write_metadata(file, metadata, image.mode.startswith("RGB"))
             chunk(b"acTL", struct.pack(">II", count, 1 if loop is None else loop))
         timing = struct.pack(">HHBB", min(duration, _LONGEST), 1000, 0, 0)
         chunk(b"fcTL", struct.pack(">IIIII", next(sequence), *image.size, 0, 0) + timing)

@@ -37,7 +37,7 @@ _PARAMETERS = (
     lambda g, a, b, c, d: (g, a, b, c, d, 0, 0),
     lambda g, a, b, c, d, e, f: (g, a, b, c, d, e, f),
 )
-_CHUNKS = (b"cICP", b"mDCV", b"cLLI", b"sRGB", b"gAMA", b"cHRM")
+COLOR_CHUNKS = (b"cICP", b"mDCV", b"cLLI", b"sRGB", b"gAMA", b"cHRM")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +93,7 @@ NO_COLOR = Color()
 
 def color_of_png(chunks: list[tuple[bytes, bytes]]) -> Color:
     """The color chunks among a PNG's chunks."""
-    kept = tuple((kind, body) for kind, body in chunks if kind in _CHUNKS)
+    kept = tuple((kind, body) for kind, body in chunks if kind in COLOR_CHUNKS)
     code = dict(kept).get(b"cICP", b"")
     return Color((code[0], code[1], code[2], code[3]) if len(code) == 4 else None, kept)
 

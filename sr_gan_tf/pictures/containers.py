@@ -102,6 +102,26 @@ def png_without_damaged_chunks(data: bytes) -> tuple[bytes, list[str]]:
     return b"".join(parts), damaged
 
 
+def png_background(file: IO[bytes], body: bytes) -> bytes | None:
+    """A PNG's bKGD chunk as 1 or 3 big-endian samples of 16 bits; None if it does not fit the picture."""
+    file.seek(24)
+    depth, kind = file.read(2)
+    if kind != 3:
+        if len(body) != (2 if kind in (0, 4) else 6):
+            return None
+        top = 2**depth - 1
+        values = [min(value, top) * 65535 // top for (value,) in struct.iter_unpack(">H", body)]
+        return struct.pack(f">{len(values)}H", *values)
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, name = struct.unpack(">I4s", head)
+        if name == b"PLTE":
+            color = file.read(length)[3 * body[0] : 3 * body[0] + 3] if len(body) == 1 else b""
+            return struct.pack(">3H", *(257 * value for value in color)) if len(color) == 3 else None
+        file.seek(length + 4, 1)
+    return None
+
+
 def png_text(kind: bytes, body: bytes) -> tuple[bytes, bytes]:
     """(keyword, text) of a tEXt, zTXt or iTXt chunk; the text is empty if it is damaged."""
     keyword, _, rest = body.partition(b"\0")

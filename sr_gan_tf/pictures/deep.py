@@ -1,7 +1,10 @@
 """Decodes samples of more than 8 bits, which Pillow would truncate, by imagecodecs and tifffile."""
 
+import contextlib
 import io
 import logging
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -15,6 +18,30 @@ from sr_gan_tf.pictures.samples import Samples, widened
 
 # tifffile's log messages about odd tags must not appear between a command's lines.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
+_heard = threading.local()
+
+
+class _Listener(logging.Handler):
+    """Collects warnings of libpng and others, which do not name the file, for `decoder_warnings`."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        messages = getattr(_heard, "messages", None)
+        if messages is not None:
+            messages.append(record.getMessage().removeprefix("PNG warning: "))
+
+
+logging.getLogger("imagecodecs").addHandler(_Listener())
+
+
+@contextlib.contextmanager
+def decoder_warnings() -> Iterator[list[str]]:
+    """Collects the warnings of decoders in this thread."""
+    _heard.messages = []
+    try:
+        yield _heard.messages
+    finally:
+        _heard.messages = None
+
 
 _HEAD = 1 << 16
 _KINDS = {"f": "floating-point", "i": "signed", "c": "complex"}

@@ -41,7 +41,7 @@ LARGEST_SIDE = {
     "HEIF": 16384, "JXL": 2**18,
 }  # fmt: skip
 _WITH_ALPHA = ("PNG", "WEBP", "TIFF", "AVIF", "GIF", "HEIF", "JXL")
-_SIXTEEN_BITS = ("PNG", "TIFF")
+_DEEP = ("PNG", "TIFF", "HEIF", "JXL")
 _BYTES_AT_ONCE = 1 << 22
 _PNG_HEAD = 33  # signature and IHDR
 
@@ -65,8 +65,17 @@ class Encoding:
 
     def sample_type(self, dtype: np.dtype) -> np.dtype:
         """uint16 if the picture has it and the format can store it, otherwise uint8."""
-        deep = np.dtype(dtype) == np.uint16 and self.format in _SIXTEEN_BITS
+        deep = np.dtype(dtype) == np.uint16 and self.format in _DEEP
         return np.dtype(np.uint16 if deep else np.uint8)
+
+    def unkept(self, pixels: np.ndarray, alpha: np.ndarray | None) -> tuple[str, ...]:
+        """What of a picture's samples the format cannot store, for a note."""
+        lost = []
+        if pixels.dtype != self.sample_type(pixels.dtype):
+            lost.append("more than 8 bits per sample")
+        if alpha is not None and not self.holds_alpha() and alpha.min() < np.iinfo(alpha.dtype).max:
+            lost.append("transparency (shown over white)")
+        return tuple(lost)
 
     def check_size(self, width: int, height: int, name: str) -> None:
         """Raises InputError if the format cannot store a picture of this size."""
@@ -219,7 +228,7 @@ def _save(image: Image.Image, file: IO[bytes], encoding: Encoding, metadata: Met
         image.save(coded, "PNG", **options)
         data = coded.getvalue()
         file.write(data[:_PNG_HEAD])
-        write_metadata(file, metadata)
+        write_metadata(file, metadata, image.mode.startswith("RGB"))
         file.write(data[_PNG_HEAD:])
     elif encoding.format == "AVIF" and metadata.color.cicp:
         coded = io.BytesIO()

@@ -139,7 +139,9 @@ def orientation(exif: bytes | None) -> int:
     return value if 1 <= value <= 8 else 1
 
 
-def resized(exif: bytes | None, before: tuple[int, int], after: tuple[int, int], software: str) -> bytes:
+def resized(
+    exif: bytes | None, before: tuple[int, int], after: tuple[int, int], software: str, turn: int | None = None
+) -> bytes:
     """Updates a block for the same picture at another size.
 
     Corrects sizes and places, sets the orientation to upright, removes the thumbnail, and records `software`.
@@ -149,6 +151,7 @@ def resized(exif: bytes | None, before: tuple[int, int], after: tuple[int, int],
         before: (width, height) of the upright picture, in pixels.
         after: (width, height) of the result, in pixels.
         software: the program that made the result.
+        turn: orientation, 1 to 8, that was applied to the pixels; None for the block's own.
 
     Returns:
         The new block.
@@ -160,7 +163,7 @@ def resized(exif: bytes | None, before: tuple[int, int], after: tuple[int, int],
         exif = _EMPTY
     layout, parts = directories(exif)
     data = bytearray(exif)
-    turn = orientation(exif)
+    turn = orientation(exif) if turn is None else turn
     stored = before[::-1] if turn >= 5 else before
 
     def overwrite(entry: Entry | None, *values: int) -> None:

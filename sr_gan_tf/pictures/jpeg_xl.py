@@ -1,13 +1,33 @@
-"""The parts of a JPEG XL file that stand around its coded pixels: boxes and the picture's size."""
+"""The parts of a JPEG XL file around its coded pixels: boxes, and the head of the codestream."""
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterable, Iterator
 
 import imagecodecs
+
+_KEPT = (b"jxlc", b"Exif", b"xml ", b"jhgm", b"jumb")
+_BARE = b"\xff\x0a"
+_SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n" + b"\0\0\0\x14ftypjxl \0\0\0\0jxl "
+
+
+@dataclasses.dataclass(frozen=True)
+class JxlHead:
+    """What a codestream says before its pixels.
+
+    Args:
+        size: (width, height) of the upright picture.
+        turn: the orientation, 1 to 8, that decoders apply.
+        animated: whether it is an animation.
+    """
+
+    size: tuple[int, int]
+    turn: int
+    animated: bool
 
 
 def jxl_boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """(type, content) of a JPEG XL file's boxes; a bare codestream is a `jxlc`, its parts count as one."""
-    if data[:2] == b"\xff\x0a":
+    if data[:2] == _BARE:
         yield b"jxlc", data
         return
     place, parts = 0, []
@@ -23,16 +43,27 @@ def jxl_boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             kind, body = body[:4], bytes(imagecodecs.brotli_decode(body[4:]))
         if kind == b"jxlp":
             parts.append(body[4:])
-        elif kind in (b"jxlc", b"Exif", b"xml "):
+        elif kind in _KEPT:
             yield kind, bytes(body)
         place = end
     if parts:
         yield b"jxlc", b"".join(parts)
 
 
-def jxl_size(stream: bytes) -> tuple[int, int]:
-    """(width, height) of the upright picture from a codestream's head (ISO/IEC 18181-1, annex D)."""
-    if stream[:2] != b"\xff\x0a" or len(stream) < 16:
+def with_boxes(coded: bytes, boxes: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Adds (type, content) of further boxes to a JPEG XL file, before its codestream."""
+    if coded[:2] == _BARE:
+        coded = _SIGNATURE + (len(coded) + 8).to_bytes(4, "big") + b"jxlc" + coded
+    place = 0
+    while coded[place + 4 : place + 8] in (b"JXL ", b"ftyp", b"jxll"):
+        place += int.from_bytes(coded[place : place + 4], "big")
+    added = b"".join((len(body) + 8).to_bytes(4, "big") + kind + body for kind, body in boxes)
+    return coded[:place] + added + coded[place:]
+
+
+def jxl_head(stream: bytes) -> JxlHead:
+    """Reads a codestream's head (ISO/IEC 18181-1, annex D)."""
+    if stream[:2] != _BARE or len(stream) < 16:
         raise ValueError("no JPEG XL codestream")
     bits = int.from_bytes(stream[2:34], "little")
 
@@ -44,12 +75,25 @@ def jxl_size(stream: bytes) -> tuple[int, int]:
     def side(small: int) -> int:
         return (take(5) + 1) * 8 if small else take((9, 13, 18, 30)[take(2)]) + 1
 
-    small = take(1)
-    height = side(small)
-    ratio = take(3)
-    across, down = ((0, 0), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))[ratio]
-    width = height * across // down if ratio else side(small)
-    turn = 1
+    def preview_side(by_eights: int) -> int:
+        kind = take(2)
+        if by_eights:
+            return (16, 32)[kind] if kind < 2 else take((5, 9)[kind - 2]) + (1, 33)[kind - 2]
+        return take((6, 8, 10, 12)[kind]) + (1, 65, 321, 1345)[kind]
+
+    def size(side) -> tuple[int, int]:
+        small = take(1)
+        height, ratio = side(small), take(3)
+        across, down = ((0, 0), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))[ratio]
+        return (height * across // down if ratio else side(small)), height
+
+    width, height = size(side)
+    turn, animated = 1, False
     if not take(1) and take(1):  # neither all defaults nor without the extra fields
         turn = take(3) + 1
-    return (height, width) if turn >= 5 else (width, height)
+        if take(1):
+            size(side)  # the intrinsic size
+        if take(1):
+            size(preview_side)
+        animated = bool(take(1))
+    return JxlHead((height, width) if turn >= 5 else (width, height), turn, animated)

@@ -11,7 +11,18 @@ from sr_gan_tf.pictures.color import NO_COLOR, Color, adapted
 
 # What each format can store; everything else is reported in a note when a picture is written.
 KEPT = {
-    "PNG": ("ICC profile", "color", "EXIF", "XMP", "IPTC", "Photoshop resources", "resolution", "comment", "texts"),
+    "PNG": (
+        "ICC profile",
+        "color",
+        "EXIF",
+        "XMP",
+        "IPTC",
+        "Photoshop resources",
+        "resolution",
+        "comment",
+        "texts",
+        "background and time",
+    ),
     "JPEG": ("ICC profile", "EXIF", "XMP", "IPTC", "Photoshop resources", "resolution", "comment"),
     "TIFF": ("ICC profile", "EXIF", "XMP", "IPTC", "Photoshop resources", "resolution"),
     "WEBP": ("ICC profile", "EXIF", "XMP", "resolution"),
@@ -25,6 +36,8 @@ KEPT = {
 _AS_SRGB = ("JXL",)
 _JPEG_SEGMENT = 65533
 _COMMENT = b"Comment"
+# Chunks of a PNG that stay valid at another size, and their names in notes.
+KEPT_CHUNKS = {b"bKGD": "background color", b"tIME": "time of change"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +54,7 @@ class Metadata:
         photoshop: Photoshop image resources that are valid at any size (paths, copyright flag, URL).
         color: color space that the file describes without a profile.
         texts: (type, body) of PNG text chunks; comments of other formats become texts named `Comment`.
+        chunks: (type, body) of `KEPT_CHUNKS`; the background color as 1 or 3 big-endian samples of 16 bits.
         turn: EXIF orientation, 1 to 8, that was applied to the pixels.
         lost: contents of the file that cannot be read or are not valid at another size.
         remarks: defects of the file that did not prevent reading it.
@@ -55,6 +69,7 @@ class Metadata:
     photoshop: bytes | None = None
     color: Color = NO_COLOR
     texts: tuple[tuple[bytes, bytes], ...] = ()
+    chunks: tuple[tuple[bytes, bytes], ...] = ()
     turn: int = 1
     lost: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -76,7 +91,7 @@ class Metadata:
             lost += [name for name in promised if name not in lost]
         block = exif_blocks.without_prefix(self.exif) if self.exif else None
         try:
-            exif = exif_blocks.resized(block, before, after, software)
+            exif = exif_blocks.resized(block, before, after, software, self.turn)
         except exif_blocks.DamagedExif:
             exif = exif_blocks.resized(None, before, after, software)
             lost.append("damaged EXIF")
@@ -115,6 +130,8 @@ class Metadata:
         if "texts" not in room:
             names = {body.partition(b"\0")[0].decode("latin-1") for _, body in self.texts} - {_COMMENT.decode()}
             lost += [f"text {name!r}" for name in sorted(names)]
+        if "background and time" not in room:
+            lost += [KEPT_CHUNKS[kind] for kind, _ in self.chunks]
         if "color" not in room and not self.icc_profile:
             if self.color.hdr:
                 lost.append(f"{self.color.hdr} transfer function (write PNG or AVIF to keep it)")

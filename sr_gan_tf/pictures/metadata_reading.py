@@ -10,22 +10,31 @@ from PIL import Image
 from sr_gan_tf.pictures import exif as exif_blocks
 from sr_gan_tf.pictures import exif_in_tiff
 from sr_gan_tf.pictures import xmp as xmp_packets
-from sr_gan_tf.pictures.color import NO_COLOR, color_of_avif, color_of_png
+from sr_gan_tf.pictures.color import COLOR_CHUNKS, NO_COLOR, color_of_avif, color_of_png
 from sr_gan_tf.pictures.containers import (
     jpeg2000_boxes,
     jpeg_segments,
     photoshop_resources,
+    png_background,
     png_chunks,
     png_text,
     raw_profile,
 )
 from sr_gan_tf.pictures.deep import BareTiff
-from sr_gan_tf.pictures.extra_formats import ExtraPicture
-from sr_gan_tf.pictures.metadata import Metadata, text
+from sr_gan_tf.pictures.extra_formats import CREDENTIALS, ExtraPicture, isobmff_extras
+from sr_gan_tf.pictures.metadata import KEPT_CHUNKS, Metadata, text
 
 _ICC, _XMP, _IPTC, _PHOTOSHOP, _RESOLUTION = 0x8773, 0x02BC, 0x83BB, 0x8649, (0x011A, 0x011B, 0x0128)
 _HEAD = 1 << 16
-_CREDENTIALS = "content credentials (C2PA), which are valid for the original only"
+# JPEG segments that other code reads (APP1 and APP13 in part), or whose content is valid for the original only.
+_USUAL_SEGMENTS = (
+    (0xE0, b"JFIF"), (0xE0, b"JFXX"), (0xE1, b"Exif\0"), (0xE1, b"http://ns.adobe.com/"), (0xE2, b"ICC_PROFILE\0"),
+    (0xE2, b"MPF\0"), (0xEC, b"Ducky"), (0xED, b"Photoshop 3.0\0"), (0xEE, b"Adobe"),
+)  # fmt: skip
+# PNG chunks that are kept elsewhere, or that only help to decode the original.
+_USUAL_CHUNKS = (b"iCCP", b"pHYs", b"eXIf", b"hIST", b"iDOT", b"fRAc", *COLOR_CHUNKS, *KEPT_CHUNKS,
+                 b"tEXt", b"zTXt", b"iTXt", b"caBX")  # fmt: skip
+_TIFF_PIXELS = _SPACE, _TURN, _SAMPLES, _EXTRA_SAMPLES, _LAYERS, _C2PA = 0x0106, 0x0112, 0x0115, 0x0152, 0x935C, 0xCD41
 
 
 def read_metadata(image: Image.Image | BareTiff | ExtraPicture, source: str | Path | bytes) -> Metadata:
@@ -66,7 +75,14 @@ def _of_jpeg(image: Image.Image, file: IO[bytes]) -> Metadata:
     resources = [body for marker, body in segments if marker == 0xED and body.startswith(b"Photoshop 3.0\0")]
     iptc, photoshop = photoshop_resources(b"".join(body[14:] for body in resources))
     if any(marker == 0xEB and b"c2pa" in body for marker, body in segments):
-        lost.append(_CREDENTIALS)
+        lost.append(CREDENTIALS)
+    lost += dict.fromkeys(
+        f"APP{marker - 0xE0} segment {_name(body)}"
+        for marker, body in segments
+        if 0xE0 <= marker <= 0xEF
+        and not (marker == 0xEB and b"c2pa" in body)
+        and not any(marker == usual and body.startswith(start) for usual, start in _USUAL_SEGMENTS)
+    )
     if image.format == "MPO" and getattr(image, "n_frames", 1) > 1:
         lost.append("further pictures in the file (gain map, depth map or another view)")
     elif extra > 64:
@@ -82,12 +98,12 @@ def _of_jpeg(image: Image.Image, file: IO[bytes]) -> Metadata:
 def _of_png(image: Image.Image, file: IO[bytes]) -> Metadata:
     chunks, damaged = png_chunks(file)
     found: dict[str, bytes | None] = dict.fromkeys(("exif", "xmp", "iptc", "photoshop"))
-    texts, lost = [], [damaged_chunk(kind) for kind in damaged]
+    kept, texts, lost = [], [], [damaged_chunk(kind) for kind in damaged]
     for kind, body in chunks:
         if kind == b"eXIf":
             found["exif"] = exif_blocks.without_prefix(body)
         elif kind == b"caBX":
-            lost.append(_CREDENTIALS)
+            lost.append(CREDENTIALS)
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
             keyword, value = png_text(kind, body)
             if keyword == b"XML:com.adobe.xmp":
@@ -96,10 +112,18 @@ def _of_png(image: Image.Image, file: IO[bytes]) -> Metadata:
                 _take_raw_profile(keyword[17:].lower(), raw_profile(value), found)
             elif keyword != b"Software":
                 texts.append((kind, body))
+        elif kind == b"bKGD":
+            color = png_background(file, body)
+            kept += [(kind, color)] if color else []
+        elif kind in KEPT_CHUNKS:
+            kept.append((kind, body))
+    others = dict.fromkeys(kind.decode("latin-1") for kind, _ in chunks if kind not in _USUAL_CHUNKS)
+    if others:
+        lost.append(f"chunk{'s' if len(others) > 1 else ''} {', '.join(others)}")
     exif, more = _sound_exif(found["exif"])
     return Metadata(
         image.info.get("icc_profile") or None, exif, found["xmp"], found["iptc"], _dpi(image.info.get("dpi")),
-        photoshop=found["photoshop"], color=color_of_png(chunks), texts=tuple(texts),
+        photoshop=found["photoshop"], color=color_of_png(chunks), texts=tuple(texts), chunks=tuple(kept),
         turn=exif_blocks.orientation(exif), lost=(*lost, *more),
     )  # fmt: skip
 
@@ -131,20 +155,43 @@ def _of_tiff(file: IO[bytes]) -> Metadata:
         return file.read(count)
 
     try:
-        values = exif_in_tiff.tiff_values(read, (_ICC, _XMP, _IPTC, _PHOTOSHOP, *_RESOLUTION))
+        values = exif_in_tiff.tiff_values(read, (_ICC, _XMP, _IPTC, _PHOTOSHOP, *_RESOLUTION, *_TIFF_PIXELS))
     except exif_blocks.DamagedExif:
         return Metadata(lost=("damaged metadata",))
-    lost: tuple[str, ...] = ()
+    order = ">" if read(0, 2) == b"MM" else "<"
+    lost = _unread_in_tiff(values, order)
     try:
         exif = exif_in_tiff.from_tiff(read)
     except exif_blocks.DamagedExif:
-        exif, lost = None, ("damaged EXIF",)
+        exif, lost = None, ("damaged EXIF", *lost)
     iptc, photoshop = photoshop_resources(values.get(_PHOTOSHOP, b""))
     profile, packet = values.get(_ICC), values.get(_XMP)
-    order = ">" if read(0, 2) == b"MM" else "<"
+    turn = next(iter(_numbers(values, _TURN, order)), 1)
     return Metadata(
-        profile, exif, packet, values.get(_IPTC) or iptc, _tiff_dpi(values, order), photoshop=photoshop, lost=lost
+        profile, exif, packet, values.get(_IPTC) or iptc, _tiff_dpi(values, order), photoshop=photoshop,
+        turn=turn if 1 <= turn <= 8 else 1, lost=lost,
     )  # fmt: skip
+
+
+def _numbers(values: dict[int, bytes], tag: int, order: str) -> tuple[int, ...]:
+    """The SHORT values of a tag; none if it is absent."""
+    data = values.get(tag, b"")
+    return struct.unpack(f"{order}{len(data) // 2}H", data[: len(data) // 2 * 2])
+
+
+def _unread_in_tiff(values: dict[int, bytes], order: str) -> tuple[str, ...]:
+    """What a TIFF contains besides the first picture's colors and alpha, and what no result can keep."""
+    lost = []
+    samples, space = (next(iter(_numbers(values, tag, order)), 1) for tag in (_SAMPLES, _SPACE))
+    extra = _numbers(values, _EXTRA_SAMPLES, order)
+    further = samples - {2: 3, 5: 4, 6: 3, 8: 3, 9: 3, 10: 3}.get(space, 1) - any(kind in (1, 2) for kind in extra)
+    if further > 0:
+        lost.append(f"{further} further channel{'s' if further > 1 else ''}")
+    if _LAYERS in values:
+        lost.append("Photoshop layers")
+    if _C2PA in values:
+        lost.append(CREDENTIALS)
+    return tuple(lost)
 
 
 def _tiff_dpi(values: dict[int, bytes], order: str) -> tuple[float, float] | None:
@@ -166,6 +213,12 @@ def _of_others(image: Image.Image | ExtraPicture, file: IO[bytes]) -> Metadata:
     packet = packet.encode() if isinstance(packet, str) else packet
     exif = (_avif_exif(image) if image.format == "AVIF" else None) or info.get("exif")
     exif, lost = _sound_exif(exif_blocks.without_prefix(exif) if isinstance(exif, bytes) else None)
+    turn = exif_blocks.orientation(exif)
+    if isinstance(image, ExtraPicture):
+        turn, lost = image.turn, (*image.lost, *lost)
+    elif image.format == "AVIF":
+        turn, lost = _turn(image), (*isobmff_extras(file.read()), *lost)
+        file.seek(0)
     comment = info.get("comment")
     comment = comment.encode() if isinstance(comment, str) else comment
     return Metadata(
@@ -173,8 +226,14 @@ def _of_others(image: Image.Image | ExtraPicture, file: IO[bytes]) -> Metadata:
         dpi=_dpi(info.get("dpi")) or exif_blocks.resolution(exif),
         color=color_of_avif(file.read(_HEAD)) if image.format in ("AVIF", "HEIF") else NO_COLOR,
         texts=(text(b"Comment", comment),) if isinstance(comment, bytes) and comment else (),
-        turn=exif_blocks.orientation(exif), lost=lost,
+        turn=turn, lost=lost,
     )  # fmt: skip
+
+
+def _turn(image: Image.Image) -> int:
+    """The rotation of an AVIF file, which Pillow reports as EXIF orientation."""
+    value = image.getexif().get(0x0112, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _avif_exif(image: Image.Image | ExtraPicture) -> bytes | None:
@@ -183,6 +242,12 @@ def _avif_exif(image: Image.Image | ExtraPicture) -> bytes | None:
         return vars(image)["_decoder"].get_info()[4] or None
     except (KeyError, AttributeError, IndexError, TypeError):
         return None
+
+
+def _name(body: bytes) -> str:
+    """The name at the start of an application segment, if it has one."""
+    name = body.split(b"\0")[0][:32]
+    return repr(name.decode("ascii")) if name.isascii() and name.decode("ascii").isprintable() else "without a name"
 
 
 def _sound_exif(exif: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:

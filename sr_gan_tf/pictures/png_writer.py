@@ -46,7 +46,7 @@ def encode_png(
     file.write(b"\x89PNG\r\n\x1a\n")
     kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16 if deep else 8, kind, 0, 0, 0))
-    write_metadata(file, metadata)
+    write_metadata(file, metadata, channels >= 3, deep)
     packer = zlib.compressobj(9) if small else isal_zlib.compressobj(1)
     above = np.zeros((1, width * channels * dtype.itemsize), np.uint8)
     for block in _slices(blocks):
@@ -64,8 +64,15 @@ def _write_chunk(file: IO[bytes], kind: bytes, body: bytes) -> None:
     file.write(struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind))))
 
 
-def write_metadata(file: IO[bytes], metadata: Metadata) -> None:
-    """Writes all metadata chunks; they belong directly after IHDR."""
+def write_metadata(file: IO[bytes], metadata: Metadata, colored: bool, deep: bool = False) -> None:
+    """Writes all metadata chunks; they belong directly after IHDR.
+
+    Args:
+        file: a PNG after IHDR.
+        metadata: of the picture.
+        colored: whether the samples are RGB.
+        deep: whether the samples have 16 bits.
+    """
 
     def chunk(kind: bytes, body: bytes) -> None:
         _write_chunk(file, kind, body)
@@ -88,8 +95,17 @@ def write_metadata(file: IO[bytes], metadata: Metadata) -> None:
         chunk(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(raw_profile_text("iptc", metadata.iptc)))
     if metadata.photoshop:
         chunk(b"zTXt", b"Raw profile type 8bim\0\0" + zlib.compress(raw_profile_text("8bim", metadata.photoshop)))
-    for kind, body in metadata.texts:
-        chunk(kind, body)
+    for kind, body in (*metadata.chunks, *metadata.texts):
+        body = _background(body, colored, deep) if kind == b"bKGD" else body
+        if body:
+            chunk(kind, body)
+
+
+def _background(body: bytes, colored: bool, deep: bool) -> bytes:
+    """A background color as the picture's samples; nothing for a color in a gray picture."""
+    values = [value for (value,) in struct.iter_unpack(">H", body)]
+    values = values * 3 if colored and len(values) == 1 else values if colored else values[: len(set(values)) == 1]
+    return struct.pack(f">{len(values)}H", *(value if deep else (value + 128) // 257 for value in values))
 
 
 def _filtered(rows: np.ndarray, above: np.ndarray, step: int, adaptive: bool) -> np.ndarray:

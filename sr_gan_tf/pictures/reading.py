@@ -19,7 +19,7 @@ from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.files import atomic_file
 from sr_gan_tf.pictures.containers import jpeg_with_end, png_without_damaged_chunks
 from sr_gan_tf.pictures.decoding import decode, frame_count, orientation, quiet
-from sr_gan_tf.pictures.deep import BareTiff
+from sr_gan_tf.pictures.deep import BareTiff, decoder_warnings
 from sr_gan_tf.pictures.encoding import Encoding, encode, format_of
 from sr_gan_tf.pictures.encoding import to_uint8 as to_uint8
 from sr_gan_tf.pictures.extra_formats import ExtraPicture, open_extra
@@ -140,7 +140,10 @@ def read_frames(
 def _decoded(image, source, metadata: Metadata, where: str) -> tuple[np.ndarray, np.ndarray | None, Metadata]:
     """Same as `decode`, but also reads a JPEG without its end marker, since every viewer shows it."""
     try:
-        return decode(image, source, metadata, where)
+        with decoder_warnings() as warned:
+            pixels, alpha, metadata = decode(image, source, metadata, where)
+        remarks = dict.fromkeys((*metadata.remarks, *(f"the decoder warns: {text}" for text in warned)))
+        return pixels, alpha, dataclasses.replace(metadata, remarks=tuple(remarks))
     except OSError as error:
         if image.format != "JPEG" or error.errno is not None:
             raise

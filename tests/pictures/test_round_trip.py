@@ -67,6 +67,7 @@ def test_what_is_kept_is_what_the_table_says(repository, original, head):
         "resolution": (_rounded(before.dpi), _rounded(after.dpi)),
         "comment": (before.comment(), after.comment()),
         "texts": (_other_texts(before), _other_texts(after)),
+        "background and time": (before.chunks, after.chunks),
     }
     for name, (had, has) in kept.items():
         if not had:
@@ -80,7 +81,7 @@ def test_what_is_kept_is_what_the_table_says(repository, original, head):
             assert table[name] == "no"
             assert not has or name in ("EXIF", "comment"), name  # the software is noted there
             assert had != has, name
-            word = "text" if name == "texts" else name
+            word = {"texts": "text", "background and time": "time"}.get(name, name)
             assert any(item.startswith(word) for item in said), (name, said)
     assert not [
         item for item in said if table.get("texts" if item.startswith("text ") else item.split(" (")[0]) == "yes"
@@ -89,7 +90,9 @@ def test_what_is_kept_is_what_the_table_says(repository, original, head):
         # Never a profile for other samples than those that are written.
         assert after.icc_profile[16:20] == (b"GRAY" if back.pixels.shape[2] == 1 else b"RGB ")
     deep = original.pixels.dtype == np.uint16
-    assert (back.pixels.dtype == np.uint16) == (deep and table["16 bits"] == "yes")
+    assert (back.pixels.dtype == np.uint16) == (deep and table["16 bits"] in ("yes", "10 bits"))
+    if deep and table["16 bits"] == "10 bits":
+        assert len(np.unique(back.pixels)) <= 1024
 
 
 @pytest.mark.parametrize("head", sorted(SUFFIXES))

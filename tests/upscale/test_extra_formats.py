@@ -149,6 +149,9 @@ def test_camera_raw_is_developed_with_the_cameras_white_balance(tmp_path):
         header = read_header(source)
         assert (header.width, header.height) == (80, 64)
     assert b"Maker" in picture.metadata.exif
+    (tmp_path / "cut.dng").write_bytes(data[:-9000])
+    with pytest.raises(InputError, match=r"cut\.dng: damaged .*\(camera raw: Input/output error\)"):
+        read_image(tmp_path / "cut.dng")
     assert read_rgb(tmp_path / "card.dng").shape == (64, 80, 3)
 
 
@@ -184,8 +187,8 @@ def test_through_the_command(network, model, cat, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"\x76\x2f\x31\x01" + bytes(100), "OpenEXR holds linear light"),
-        (b"#?RADIANCE\n" + bytes(100), "Radiance HDR holds linear light"),
+        (b"\x76\x2f\x31\x01" + bytes(100), "OpenEXR contains linear light"),
+        (b"#?RADIANCE\n" + bytes(100), "Radiance HDR contains linear light"),
     ],
 )
 def test_linear_light_is_refused_with_a_way(content, said, tmp_path):
