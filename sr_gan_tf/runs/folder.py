@@ -137,8 +137,8 @@ class RunFolder:
         ]
         if refused:
             raise InputError(
-                f"{self.path} belongs to another experiment; these keys differ: {', '.join(differences(old, new))}; "
-                "choose another --run-dir"
+                f"{self.path} belongs to another experiment; these keys differ: "
+                f"{', '.join(differences(_only(old, refused), _only(new, refused)))}; choose another --run-dir"
             )
         steps = f"stages.{trained.stage}.steps"
         if trained.has_ended and old[steps] != new[steps] and not _goes_on(experiment, trained):
@@ -170,6 +170,10 @@ def _with_earlier_defaults(experiment: Experiment) -> Experiment:
     published = getattr(GENERATORS.get(experiment.generator.class_name), "PUBLISHED", {})
     generator = dataclasses.replace(experiment.generator, config=published | experiment.generator.config)
     return dataclasses.replace(experiment, generator=generator)
+
+
+def _only(flat: dict[str, object], keys: list[str]) -> dict[str, object]:
+    return {key: flat[key] for key in keys if key in flat}
 
 
 def _text(experiment: Experiment) -> str:

@@ -81,6 +81,16 @@ def test_what_would_change_what_was_trained_is_refused(tiny, straight, change, s
         fit(change(with_steps(tiny, 2, 4)), straight[0], say=lambda text: None)
 
 
+def test_the_refusal_names_the_refused_keys_alone(tiny, straight):
+    """Not the note, and not the forty keys of a stage that was appended as well."""
+    longer = with_steps(tiny, 2, 4)
+    more = dataclasses.replace(longer.stages[1], name="more")
+    other = dataclasses.replace(longer, seed=8, note="other", stages=(*longer.stages, more))
+    with pytest.raises(InputError, match=r"these keys differ: seed \(7 -> 8\); choose") as caught:
+        fit(other, straight[0], say=lambda text: None)
+    assert "note" not in str(caught.value)
+
+
 def test_what_says_nothing_of_the_training_may_change(tiny, straight):
     said = []
     other = dataclasses.replace(with_steps(tiny, 2, 4), log_every=1, checkpoint_every=3, note="other", max_bad_steps=5)
