@@ -5,12 +5,14 @@ import sys
 from pathlib import Path
 
 from sr_gan_tf.errors import InputError, Parser, command
+from sr_gan_tf.registry.imports import add_import
 
 INSTALL = "pip install 'sr_gan_tf[app]'"
 
 
 def _arguments() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m sr_gan_tf.app", description=__doc__)
+    add_import(parser)
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders to show (default runs)")
     parser.add_argument("--port", type=int, default=7860, help="on 127.0.0.1; 0 takes any free one (default 7860)")
     parser.add_argument("--no-browser", action="store_true", help="do not open the page in a browser")

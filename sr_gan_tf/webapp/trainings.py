@@ -3,8 +3,8 @@
 import math
 from pathlib import Path
 
-from sr_gan_tf.errors import InputError
-from sr_gan_tf.metrics import METRICS, score
+from sr_gan_tf.errors import InputError, one_line
+from sr_gan_tf.metrics import metric_named, score
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.runs.history import History
 from sr_gan_tf.webapp import fragments
@@ -74,19 +74,23 @@ def _figures(folder: RunFolder) -> list[str]:
         history = History(folder.history)
         experiment = folder.experiment()
     except InputError as error:
-        return [str(error)]
+        return [one_line(error)]
     if not len(history):
         return ["Nothing has been logged yet."]
     total = sum(stage.steps for stage in experiment.stages)
-    last = history.row(len(history) - 1)
-    lines = [f"Step {int(last['step']):,} of {total:,}."]
+    lines = [f"Step {history.steps[-1]:,} of {total:,}."]
     for column in history.columns():
         name = column.removeprefix("validation/")
-        if column == name or name.startswith("bicubic_") or name not in METRICS:
+        if column == name or name.startswith("bicubic_"):
+            continue
+        try:
+            metric = metric_named(name)
+        except InputError as error:  # one of a module that was not imported
+            lines.append(one_line(error))
             continue
         steps, values = history.series(column)
         defined = [(value, step) for step, value in zip(steps, values, strict=True) if not math.isnan(value)]
         if defined:
             best, step = max(defined, key=lambda pair: score(name, pair[0]))
-            lines.append(f"{METRICS[name].title}: best {best:.{METRICS[name].digits}f} at step {step:,}.")
+            lines.append(f"{metric.title}: best {best:.{metric.digits}f} at step {step:,}.")
     return lines
