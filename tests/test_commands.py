@@ -142,7 +142,9 @@ def test_scripts_say_what_they_need(name, repository, capsys):
     assert "required" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark", "beam", "app"])
+@pytest.mark.parametrize(
+    "name", ["fit", "upscale", "evaluate", "compare", "convert", "export", "benchmark", "beam", "app"]
+)
 def test_every_command_imports_parts_of_your_own(name, capsys, tmp_path):
     """The option is there, and a module that isn't ends the command."""
     module = importlib.import_module(f"sr_gan_tf.{name}")

@@ -24,6 +24,7 @@ from sr_gan_tf.pictures.samples import Samples, interpreted
 _header_lock = threading.Lock()
 _ORIENTATION = 0x0112
 _DIRECTORIES = (0x8769, 0x8825)
+_PHOTOMETRIC, _YCBCR = 262, 6
 _PILLOW_ASKS = 80_000_000  # pixels above which Pillow's TIFF decoder asks for its own limit once more
 
 
@@ -82,6 +83,7 @@ def decode(
     if image.format == "TIFF":
         with quiet():
             _read_exif(image)
+        _correct_ycbcr(image)
     if image.format == "TIFF" and image.width * image.height > _PILLOW_ASKS:
         with quiet():
             image.load()
@@ -89,6 +91,15 @@ def decode(
         image.load()
     # After decoding, because some of Pillow's decoders turn the picture themselves and then report 1.
     return interpreted(dataclasses.replace(pillow_samples(image, where), turn=orientation(image)), metadata)
+
+
+def _correct_ycbcr(image: Image.Image) -> None:
+    """Pillow before 13 takes an uncompressed YCbCr TIFF for four bytes per pixel and runs out of them."""
+    tiles = getattr(image, "tile", [])
+    padded = bool(tiles) and all(tile[0] == "raw" and tile[3][0] == "RGBX" for tile in tiles)
+    if padded and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _YCBCR:
+        image._mode = "YCbCr"
+        image.tile = [tile._replace(args=("YCbCr", *tile.args[1:])) for tile in tiles]
 
 
 def _read_exif(image: Image.Image) -> None:
