@@ -12,6 +12,7 @@ refuse inside a condition.
 """
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import json
@@ -115,7 +116,10 @@ class Crew:
         """Raises InputError where the workers have different experiments or checkpoints."""
         if self.workers == 1:
             return
-        digest = hashlib.sha256(to_json(experiment).encode()).digest()
+        # Where own parts, pictures of the cache and notes lie may differ between machines.
+        data = dataclasses.replace(experiment.data, cache_dir=None)
+        same = dataclasses.replace(experiment, imports=(), note="", data=data)
+        digest = hashlib.sha256(to_json(same).encode()).digest()
         seen = self._gather((int.from_bytes(digest[:7]), step))
         for name, values in zip(("their experiments", "the step of their checkpoints"), seen.T, strict=True):
             if len(set(values)) > 1:

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.registry.imports import describe_fault
+from sr_gan_tf.registry.parts import known_to_keras
 
 
 @contextlib.contextmanager
@@ -221,10 +222,26 @@ def title_of(model: keras.Model) -> str:
 
 def wrapped(model, kind: type[Network], wrapper: type) -> Network:
     """The model itself where it is a network of that kind, else the wrapper around it; UnfitModel where that fails."""
+    if isinstance(model, type) and issubclass(model, keras.Model):
+        raise UnfitModel(f"expected a keras.Model, found the class {model.__name__}; call it: {model.__name__}(...)")
     if not isinstance(model, keras.Model):
         raise UnfitModel(f"expected a keras.Model, found {type(model).__name__}")
     if isinstance(model, kind):
         return model
+    inputs = getattr(model, "inputs", None) or [None]
+    if len(inputs) > 1:
+        raise UnfitModel(f"{title_of(model)} takes {len(inputs)} inputs, expected one: pictures (N, H, W, 3)")
+    channels = 6 if getattr(model, "conditional", False) else 3
+    if inputs[0] is not None and inputs[0].shape[-1] not in (channels, None):
+        raise UnfitModel(f"{title_of(model)} takes {tuple(inputs[0].shape)}, expected pictures (N, H, W, {channels})")
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Lambda):
+            raise UnfitModel(
+                f"{title_of(model)} has the Lambda layer {layer.name!r}, whose code no model file can hold safely; "
+                "write it as a keras.layers.Layer"
+            )
+        if not type(layer).__module__.startswith(("keras.", "sr_gan_tf.")):
+            known_to_keras(type(layer))  # the average and every file are made from classes by name
     try:
         return wrapper(model)
     except (InputError, UnfitModel):
@@ -239,7 +256,13 @@ def wrapped(model, kind: type[Network], wrapper: type) -> Network:
 def answer(network: keras.Model, pictures: np.ndarray) -> np.ndarray:
     """What a model makes of pictures (N, H, W, C); UnfitModel where it fails."""
     try:
-        return np.asarray(network(pictures, training=False))
+        outputs = network(pictures, training=False)
+        if isinstance(outputs, (dict, list, tuple)):
+            found = f"{type(outputs).__name__} of {len(outputs)}"
+            raise UnfitModel(f"{title_of(network)} gives a {found}, expected one tensor")
+        return np.asarray(outputs)
+    except UnfitModel:
+        raise
     except Exception as error:
         size = "x".join(map(str, pictures.shape[1:3]))
         raise UnfitModel(
@@ -250,13 +273,19 @@ def answer(network: keras.Model, pictures: np.ndarray) -> np.ndarray:
 
 def check_copy(network: Network, pictures: np.ndarray) -> None:
     """The average, and every file, is a copy made from the configuration: it must be the same network."""
+    if not np.isfinite(answer(network, pictures)).all():
+        raise UnfitModel(f"{network.title} gives values that are not finite for a picture of noise; repair it")
     try:
         twin = network.copy()
         same = np.allclose(answer(twin, pictures), answer(network, pictures), rtol=1e-3, atol=1e-4)
     except Exception as error:
+        first: BaseException = error
+        while first.__context__ is not None:  # Keras wraps it several times
+            first = first.__context__
         raise UnfitModel(
-            f"{network.title} cannot be copied from its get_config(): {describe_fault(error)}; its get_config must "
-            "return every constructor argument"
+            f"{network.title} cannot be copied from its get_config(): {describe_fault(first)}; get_config must return "
+            "every constructor argument, the constructor hand **kwargs on to Keras, and all that it is made of be "
+            "registered (@sr_gan_tf.register)"
         ) from error
     if not same:
         raise UnfitModel(

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.networks import Discriminator, UnfitModel, Wrapped, answer, check_copy, wrapped
+from sr_gan_tf.networks import Discriminator, Generator, UnfitModel, Wrapped, answer, check_copy, wrapped
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
@@ -45,14 +45,22 @@ class WrappedDiscriminator(Wrapped, Discriminator):
         return keras.Model(self.model.inputs[0], [*features, self.model.outputs[0]], name=f"{self.name}_features")
 
 
-def as_discriminator(model: keras.Model, image_size: int = 64, **given) -> Discriminator:
-    """A Keras model of the user's own as a discriminator, tried on two pictures of `image_size`.
+def as_discriminator(model: keras.Model, image_size: int | None = None, **given) -> Discriminator:
+    """A Keras model of the user's own as a discriminator, tried on two pictures.
+
+    Args:
+        model: pictures (N, H, W, 3) in [0, 1] to logits (N, ...).
+        image_size: side of the pictures; default: what the model is made for, or 64.
+        **given: what else an experiment hands to constructors; not used.
 
     Raises:
         UnfitModel: it isn't a model from pictures to logits, or it cannot be copied.
     """
     discriminator = wrapped(model, Discriminator, WrappedDiscriminator)
+    if isinstance(model, Generator):
+        raise UnfitModel(f"{model.title} is a generator, expected a discriminator")
     channels = 6 if discriminator.conditional else 3
+    image_size = image_size or discriminator.input_shape[1] or 64
     pictures = np.random.default_rng(0).random((2, image_size, image_size, channels), np.float32)
     shape = answer(discriminator, pictures).shape
     if not shape or shape[0] != 2:

@@ -111,7 +111,7 @@ def read_environment(wait: bool = True) -> None:
             raise InputError(f"{VARIABLE}={name}: no such module; give a module on Python's path, or a .py file")
 
 
-def describe_fault(error: Exception) -> str:
+def describe_fault(error: BaseException) -> str:
     """An exception of the user's own code on one line, with the place where it happened."""
     if isinstance(error, SyntaxError):
         return f"SyntaxError: {error.msg} ({error.filename}, line {error.lineno})"

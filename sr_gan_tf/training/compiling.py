@@ -103,7 +103,10 @@ def optimizer_of(value: Any, argument: str) -> keras.optimizers.Optimizer:
     Raises:
         ValueError: it is none of these, or averages weights itself, as the trainers do.
     """
-    optimizer = keras.optimizers.get(value)
+    try:
+        optimizer = keras.optimizers.get(value)
+    except ValueError as error:
+        raise ValueError(f"{argument}: no optimizer {value!r}{suggest(str(value), _OPTIMIZER_NAMES)}") from error
     if optimizer is None:
         raise ValueError(f'{argument}: no optimizer; give a name such as "adam", or a keras.optimizers.Optimizer')
     if getattr(optimizer, "use_ema", False):
@@ -125,7 +128,17 @@ def metrics_of(metrics: Sequence[Any] | None, scale: int) -> list | None:
     if isinstance(metrics, dict):
         raise ValueError("metrics: expected a list, the model has one output; found a dict")
     given = metrics if isinstance(metrics, (list, tuple)) else [metrics]
+    for metric in given:
+        if isinstance(metric, str) and metric not in _METRICS and not _is_keras_metric(metric):
+            raise ValueError(f"metrics: no {metric!r}{suggest(metric, _METRICS)}; Keras's names, e.g. 'mae', serve too")
     return [_METRICS[metric](scale) if isinstance(metric, str) and metric in _METRICS else metric for metric in given]
+
+
+def _is_keras_metric(name: str) -> bool:
+    try:
+        return name in ("accuracy", "acc", "crossentropy", "ce") or keras.metrics.get(name) is not None
+    except ValueError:
+        return False
 
 
 def is_optimizer(value: Any) -> bool:
@@ -185,6 +198,8 @@ def _loss(item: Any, argument: str) -> Any:
             raise ValueError(
                 f"{argument}: no loss {item!r}{suggest(item, CONTENT_LOSSES)}; Keras's names, e.g. 'mae', serve too"
             ) from error
+    if isinstance(item, dict) and "class_name" not in item:
+        raise ValueError(f"{argument}: expected one loss or a list, the model has one output; found a dict")
     if not callable(item):
         raise ValueError(f"{argument}: expected a loss, (loss, weight) or a list of them, found {item!r}")
     return item if isinstance(item, ImageLoss) else KerasLoss(item)

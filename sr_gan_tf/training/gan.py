@@ -12,7 +12,9 @@ import keras
 import tensorflow as tf
 
 from sr_gan_tf import distribution
+from sr_gan_tf.discriminators.wrapped import as_discriminator
 from sr_gan_tf.networks import Discriminator, Generator
+from sr_gan_tf.training.batches import pair_of
 from sr_gan_tf.training.compiling import (
     adversarial_term,
     content_terms,
@@ -22,7 +24,6 @@ from sr_gan_tf.training.compiling import (
     twin,
 )
 from sr_gan_tf.training.historical import HistoricalAverage
-from sr_gan_tf.training.keras_api import pair_of
 from sr_gan_tf.training.logits import Verdict, as_list, float32, per_picture, share
 from sr_gan_tf.training.optimizers import current_rate, start
 from sr_gan_tf.training.replay import replay_for
@@ -40,7 +41,7 @@ class GAN(Supervised):
 
     Args:
         generator, average, ema_decay: as in `Supervised`.
-        discriminator: maps pictures in [0, 1] to logits of any shape.
+        discriminator: maps pictures in [0, 1] to logits of any shape; any Keras model that does.
         seed: seed of the instance noise.
 
     `docs/tutorials/python.md` has an example.
@@ -48,14 +49,16 @@ class GAN(Supervised):
 
     def __init__(
         self,
-        generator: Generator,
-        discriminator: Discriminator,
+        generator: Generator | keras.Model,
+        discriminator: Discriminator | keras.Model,
         average: Generator | None = None,
         ema_decay: float = 0.999,
         seed: int = 1234,
         name: str = "gan",
     ):
         super().__init__(generator, average, ema_decay, name=name)
+        if not isinstance(discriminator, Discriminator):
+            discriminator = as_discriminator(discriminator)
         self.discriminator = discriminator
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -141,7 +144,7 @@ class GAN(Supervised):
         self.prepare(optimizers, arguments, metrics, jit_compile, steps_per_execution, run_eagerly)
 
     def train_step(self, data) -> Logs:
-        lr, hr = pair_of(data, type(self).__name__)
+        lr, hr = pair_of(data, type(self).__name__, self.generator.scale)
         logs: Logs = {}
         with self.recording(self.generator) as tape:
             sr = self.generator(lr, training=True)

@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from sr_gan_tf import distribution
+from sr_gan_tf.training.batches import EpochMeans, count_of
 from sr_gan_tf.training.compiling import metrics_of
 from sr_gan_tf.training.terms import Logs
 
@@ -140,7 +141,7 @@ class KerasTrainer(keras.Model):
                     break
                 waited += time.perf_counter() - begin
                 logs = on_data(data)
-                self._epoch_means.add(logs, _count(data))
+                self._epoch_means.add(logs, count_of(data))
             return logs | {"data_wait": waited}
 
         return on_iterator
@@ -157,7 +158,13 @@ class KerasTrainer(keras.Model):
 
     def _get_metrics_result_or_logs(self, logs: Logs) -> Logs:
         """What `fit` and `evaluate` report at the end of an epoch: means, not the last batch's values."""
+        if not self._epoch_means.names:
+            raise ValueError(f"{type(self).__name__}: the data hold no batch; give at least one batch (lr, hr)")
         return logs | self._epoch_means.result() | self.get_metrics_result()
+
+    def export(self, filepath, format="tf_saved_model", **arguments) -> None:
+        """Exports the averaged generator as Keras does; `sr_gan_tf.export` writes more forms, with a card."""
+        self.average.for_inference().export(filepath, format, **arguments)
 
     def _flatten_metrics_in_order(self, logs: Logs) -> list | float:
         """What `evaluate` and `train_on_batch` return without `return_dict`: loss, metrics, then the other values."""
@@ -244,74 +251,7 @@ class OptimizerPair:
         return [variable for optimizer in self.optimizers for variable in optimizer.variables]
 
 
-class EpochMeans:
-    """Means of logged values over pictures, non-finite ones left out; counters and rates as they stand.
-
-    Sums stay on the device, in one vector: a value read in Python at each step would wait for the step.
-    """
-
-    def __init__(self):
-        self.names: list[str] = []
-        self.sums = self.counts = None
-        self.latest: Logs = {}
-
-    def add(self, logs: Logs, count: float) -> None:
-        self.names = [name for name in logs if not _stands(name)]
-        self.latest = {name: value for name, value in logs.items() if _stands(name)}
-        if not self.names:
-            return
-        values = tf.stack([tf.cast(logs[name], tf.float32) for name in self.names])
-        finite = tf.math.is_finite(values)
-        counts = count * tf.cast(finite, tf.float32)
-        sums = tf.where(finite, values, 0.0) * count
-        self.sums = sums if self.sums is None else self.sums + sums
-        self.counts = counts if self.counts is None else self.counts + counts
-
-    def result(self) -> dict[str, float]:
-        """Values by name; nan where no finite one was added."""
-        means = [] if self.sums is None else (self.sums / self.counts).numpy()
-        latest = {name: float(value) for name, value in self.latest.items()}
-        return dict(zip(self.names, map(float, means), strict=True)) | latest
-
-
-def pair_of(data: Any, owner: str) -> tuple[tf.Tensor, tf.Tensor]:
-    """(lr, hr) of a batch, checked as far as shapes and types are known.
-
-    Raises:
-        ValueError: it is no pair of float pictures (N, H, W, 3), or comes with weights.
-    """
-    lr, hr, weights = keras.utils.unpack_x_y_sample_weight(data)
-    if weights is not None:
-        raise ValueError(
-            f"{owner}: sample and class weights have no effect on its losses, which are means over all pixels; give "
-            "batches (lr, hr), and repeat a picture that is to count more"
-        )
-    if hr is None:
-        raise ValueError(f"{owner}: expected batches (lr, hr), found {type(data).__name__} without hr")
-    for name, pictures in (("lr", lr), ("hr", hr)):
-        if not hasattr(pictures, "dtype"):
-            raise ValueError(f"{owner}: {name} is a {type(pictures).__name__}, expected a tensor (N, H, W, 3)")
-        if not tf.as_dtype(pictures.dtype).is_floating:
-            raise ValueError(
-                f"{owner}: {name} is {tf.as_dtype(pictures.dtype).name}, expected float32 in [0, 1]; divide 8-bit "
-                "pictures by 255"
-            )
-        if len(pictures.shape) != 4 or pictures.shape[-1] not in (3, None):
-            raise ValueError(f"{owner}: {name} has the shape {tuple(pictures.shape)}, expected (N, H, W, 3)")
-    return lr, hr
-
-
 def _listed(callbacks: Any) -> list:
     if isinstance(callbacks, keras.callbacks.CallbackList):
         return callbacks.callbacks
     return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
-
-
-def _stands(name: str) -> bool:
-    return name.startswith("skipped_") or name.endswith("learning_rate")
-
-
-def _count(data: Any) -> float:
-    """Pictures of a batch; 1 where it is spread over replicas, all of which have the same number."""
-    pictures = tf.nest.flatten(data)[0]
-    return 1.0 if isinstance(pictures, tf.distribute.DistributedValues) else float(pictures.shape[0])

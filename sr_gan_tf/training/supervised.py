@@ -10,11 +10,13 @@ import keras
 import tensorflow as tf
 
 from sr_gan_tf import distribution
+from sr_gan_tf.generators.wrapped import as_generator
 from sr_gan_tf.layers.spectral_norm import advance_power_iterations
 from sr_gan_tf.losses.trunk_loss import content_values
 from sr_gan_tf.networks import Generator
+from sr_gan_tf.training.batches import pair_of
 from sr_gan_tf.training.compiling import content_terms, one_of_two, optimizer_of
-from sr_gan_tf.training.keras_api import KerasTrainer, pair_of
+from sr_gan_tf.training.keras_api import KerasTrainer
 from sr_gan_tf.training.optimizers import current_rate, start
 from sr_gan_tf.training.terms import Logs, weigh
 
@@ -27,7 +29,7 @@ class Supervised(KerasTrainer):
     validation use it.
 
     Args:
-        generator: the network to train.
+        generator: the network to train; any Keras model (N, H, W, 3) to (N, scale*H, scale*W, 3).
         average: the network that holds the average (statistics of normalization layers are copied); default: a copy
             of the generator.
         ema_decay: decay of the average per step, approached from below: min(ema_decay, (1 + t) / (10 + t)).
@@ -47,11 +49,15 @@ class Supervised(KerasTrainer):
     """
 
     def __init__(
-        self, generator: Generator, average: Generator | None = None, ema_decay: float = 0.999, name: str = "supervised"
+        self,
+        generator: Generator | keras.Model,
+        average: Generator | None = None,
+        ema_decay: float = 0.999,
+        name: str = "supervised",
     ):
         super().__init__(name=name)
-        self.generator = generator
-        self.average = average or generator.copy()
+        self.generator = generator if isinstance(generator, Generator) else as_generator(generator)
+        self.average = average or self.generator.copy()
         self.average.trainable = False
         self.ema_decay = ema_decay
         self._shown: Generator | None = None
@@ -107,7 +113,7 @@ class Supervised(KerasTrainer):
         self.prepare([self.generator_optimizer], arguments, metrics, jit_compile, steps_per_execution, run_eagerly)
 
     def train_step(self, data) -> Logs:
-        lr, hr = pair_of(data, type(self).__name__)
+        lr, hr = pair_of(data, type(self).__name__, self.generator.scale)
         logs: Logs = {}
         with self.recording(self.generator) as tape:
             sr = self.generator(lr, training=True)
@@ -120,7 +126,7 @@ class Supervised(KerasTrainer):
 
     def test_step(self, data) -> Logs:
         """Content terms and metrics of the averaged generator; `loss` is the weighted sum of the terms."""
-        lr, hr = pair_of(data, type(self).__name__)
+        lr, hr = pair_of(data, type(self).__name__, self.generator.scale)
         logs: Logs = {}
         sr = self.average(lr, training=False)
         loss = self.content_loss(hr, sr, lr, logs)

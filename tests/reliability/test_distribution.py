@@ -14,11 +14,7 @@ from unittest.mock import ANY
 import keras
 import numpy as np
 import pytest
-from trials import ADAM
 
-from sr_gan_tf import distribution
-from sr_gan_tf.config import parse_experiment
-from sr_gan_tf.errors import InputError
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.training import callbacks
 
@@ -208,6 +204,48 @@ def test_all_stop_where_one_is_asked_to(distributed, tmp_path, asked):
     assert said[0][1].split(",")[0] == said[1][1].split(",")[0]  # stopped at the same step
 
 
+OWN_PARTS = """
+import keras
+
+class Mine(keras.Model):
+    def __init__(self, scale: int = 2, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.conv = keras.layers.Conv2D(12, 3, padding="same", activation="relu")
+        self.norm = keras.layers.BatchNormalization()
+        self.last = keras.layers.Conv2DTranspose(3, 2 * scale, strides=scale, padding="same")
+
+    def call(self, lr, training=False):
+        return self.last(self.norm(self.conv(lr), training=training))
+
+    def get_config(self):
+        return super().get_config() | {"scale": self.scale}
+
+class Squared(keras.losses.Loss):
+    def call(self, hr, sr):
+        return keras.ops.mean((hr - sr) ** 2, axis=-1)
+"""
+
+
+@pytest.mark.long
+def test_own_parts_in_two_processes(distributed, tmp_path):
+    """Each worker imports them; the joint batch's statistics are those of one process."""
+    (tmp_path / "mine.py").write_text(OWN_PARTS)
+    distributed.experiment["generator"] = {"class_name": "mine:Mine"}
+    distributed.experiment["stages"][0]["content"] = [{"class_name": "mine:Squared"}]
+    (tmp_path / "trial.json").write_text(json.dumps(distributed.experiment))
+    own = ["--import", str(tmp_path / "mine.py")]
+    refused = begin([sys.executable, "-m", "sr_gan_tf.fit", str(tmp_path / "trial.json")])
+    workers = everyone(tmp_path / "trial.json", tmp_path / "two", *own)
+    one = begin([sys.executable, "-m", "sr_gan_tf.fit", str(tmp_path / "trial.json"), "--run-dir",
+                 str(tmp_path / "one"), *own])  # fmt: skip
+    assert endings([one, *workers]) == [(0, ANY)] * 3
+    ((code, said),) = endings([refused])
+    assert code == 2
+    assert "--import" in said
+    print(f"own parts: {same(rows(tmp_path / 'one'), rows(tmp_path / 'two')):.1e}")
+
+
 def test_asked_to_stop_while_the_workers_agree():
     """The signal is not forgotten: all stop one step later."""
     session = types.SimpleNamespace(stop_requested=False, stopping=False, stage_ended=False)
@@ -252,48 +290,3 @@ def test_weak_scaling(distributed, tmp_path, network):
     print(f"{network}: one process, 2 pictures a step: {rates['one']:.2f} steps/s; two processes, 4 pictures a step: "
           f"{rates['two']:.2f} steps/s; {1000 / rates['two'] - 1000 / rates['one']:.0f} ms more a step")  # fmt: skip
     assert rates["two"] > 0.02 * rates["one"]
-
-
-def experiment(**changes):
-    adversarial = {"class_name": "BinaryCrossentropy"}
-    stage = {"name": "a", "steps": 1, "generator_optimizer": ADAM, "adversarial": adversarial}
-    balance = changes.pop("balance", {})
-    raw = {
-        "name": "a", "scale": 2, "distribution": "mirrored", "generator": {"class_name": "SRResNet"},
-        "data": {"train": [{"class_name": "Folder", "config": {"path": "."}}], "batch_size": 3},
-        "stages": [stage | {"discriminator_optimizer": ADAM, "balance": balance}],
-    }  # fmt: skip
-    return parse_experiment(raw | changes)
-
-
-ENDING = {"class_name": "TinyDiscriminator", "config": {"ending": {"class_name": "MinibatchStandardDeviation"}}}
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"balance": {"replay_buffer": 4}}, "stages.0.balance.replay_buffer: has no effect with"),
-        ({"discriminator": ENDING}, "discriminator.config.ending: has no effect with"),
-        ({"jit_compile": True}, "jit_compile: has no effect with"),
-        ({"distribution": "multi_worker"}, "needs the environment variable TF_CONFIG"),
-    ],
-)
-def test_refused_before_anything_is_built(changes, said, monkeypatch):
-    monkeypatch.delenv("TF_CONFIG", raising=False)
-    with pytest.raises(InputError, match=said) as error:
-        distribution.Crew(experiment(**changes))
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("config", ["", "[]", '{"cluster": {"worker": ["a:1"]}}', '{"cluster": 3, "task": {}}',
-                                    '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
-                                   '{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}'])  # fmt: skip
-def test_a_cluster_that_makes_no_sense(config, monkeypatch):
-    monkeypatch.setenv("TF_CONFIG", config)
-    with pytest.raises(InputError, match="TF_CONFIG"):
-        distribution.Crew(experiment(distribution="multi_worker"))
-
-
-def test_batches_that_cannot_be_shared():
-    with pytest.raises(InputError, match=r"data.batch_size: 3 pictures cannot be shared by 2 replicas; the nearest: 2"):
-        distribution._check_batch(experiment(), experiment().stages[0], 0, 2)

@@ -1,6 +1,7 @@
 """`fit --from`: the experiment that adapts a trained model to other pictures."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.generators.compact import Compact
 from sr_gan_tf.models import load
 from sr_gan_tf.runs.folder import RunFolder
-from sr_gan_tf.training.assembly import build_networks
+from sr_gan_tf.training.advice import warn_of_lost_texture
+from sr_gan_tf.training.assembly import build_networks, build_stage
 from sr_gan_tf.training.fine_tuning import fine_tuning
 from sr_gan_tf.training.initial_weights import load_initial_weights
 
@@ -75,6 +77,25 @@ def test_the_settings(folders):
     rate = experiment.stages[0].generator_optimizer.config["learning_rate"]["config"]
     assert rate["warmup_target"] == 1e-4
     assert rate["warmup_steps"] + rate["decay_steps"] == 2000
+
+
+def test_the_commands_of_the_page(repository, folders):
+    """An adversarially trained base keeps its texture by the settings that the page shows."""
+    page = (repository / "docs" / "fine_tuning.md").read_text().replace("\\\n", "")
+    commands = [shlex.split(line) for line in page.splitlines() if line.startswith("sr-gan-tf fit")]
+    assert len(commands) == 2
+    for words in commands:
+        overrides = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
+        base, steps = words[words.index("--from") + 1], int(words[words.index("--steps") + 1])
+        experiment = fine_tuning(base, [folders[0]], steps, [folders[1]], overrides=overrides)
+        said = []
+        networks = build_networks(experiment)
+        build_stage(experiment, 0, networks)
+        warn_of_lost_texture(experiment, 0, said.append)
+        assert said == []
+    assert experiment.stages[0].adversarial is not None
+    warn_of_lost_texture(fine_tuning("span_x4_gan", [folders[0]], 9, [folders[1]]), 0, said.append)
+    assert len(said) == 1
 
 
 def test_the_command(folders, tmp_path, capsys):

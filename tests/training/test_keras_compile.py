@@ -91,6 +91,9 @@ def test_the_second_optimizer_is_like_the_first():
         ("Supervised", {"optimizer": keras.optimizers.Adam(use_ema=True), "loss": "mae"}, "use_ema has no effect"),
         ("Supervised", {"optimizer": "adam", "generator_optimizer": "adam", "loss": "mae"}, "the same argument"),
         ("Supervised", {"optimizer": "adam", "loss": "mae", "metrics": {"a": "mae"}}, "expected a list"),
+        ("Supervised", {"optimizer": "adam", "loss": "mae", "metrics": ["psnr"]}, "metrics: no 'psnr'; did you mean"),
+        ("GAN", {"optimizer": "adam", "loss": {"a": "mae"}}, "expected one loss or a list"),
+        ("GAN", {"optimizer": "adamm", "loss": "mae"}, "did you mean"),
     ],
 )
 def test_refused_by_compile(kind, arguments, message):

@@ -11,8 +11,8 @@ from keras_trainers import compiled, dataset, make, pictures, same, weights
 
 from sr_gan_tf.discriminators.tiny import TinyDiscriminator
 from sr_gan_tf.generators.srresnet import SRResNet
+from sr_gan_tf.training.batches import EpochMeans
 from sr_gan_tf.training.gan import GAN
-from sr_gan_tf.training.keras_api import EpochMeans
 
 callbacks = keras.callbacks
 
@@ -102,13 +102,21 @@ def test_anything_that_gives_batches(trainer, feed):
         ((np.zeros((2, 8, 8, 1), np.float32), np.zeros((2, 16, 16, 1), np.float32)), "(N, H, W, 3)"),
         ((*pictures(2), np.ones(2, np.float32)), "sample and class weights have no effect"),
         ((pictures(2)[0],), "without hr"),
-        ((pictures(2)[0], pictures(2)[0]), "shapes differ"),
+        ((pictures(2)[0], pictures(2)[0]), "hr is 8x8 where lr is 8x8, but the generator enlarges by 2"),
+        (pictures(2)[::-1], "hr is 8x8 where lr is 16x16"),
     ],
 )
 def test_wrong_batches(trainer, batch, message):
     for call in (trainer.fit, trainer.evaluate):
         with pytest.raises(ValueError, match=re.escape(message)):
             call(tf.data.Dataset.from_tensors(batch), verbose=0)
+
+
+@pytest.mark.filterwarnings("ignore:.*ran out of data.*")
+def test_no_batch_at_all(trainer):
+    for call in (trainer.fit, trainer.evaluate):
+        with pytest.raises(ValueError, match="the data hold no batch"):
+            call(dataset().take(0), verbose=0)
 
 
 def test_early_stopping(trainer):

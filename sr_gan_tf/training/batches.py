@@ -1,0 +1,87 @@
+"""Batches for the trainers: (lr, hr) checked, and the means of what their steps log."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from sr_gan_tf.training.terms import Logs
+
+
+class EpochMeans:
+    """Means of logged values over pictures, non-finite ones left out; counters and rates as they stand.
+
+    Sums stay on the device, in one vector: a value read in Python at each step would wait for the step.
+    """
+
+    def __init__(self):
+        self.names: list[str] = []
+        self.sums = self.counts = None
+        self.latest: Logs = {}
+
+    def add(self, logs: Logs, count: float) -> None:
+        self.names = [name for name in logs if not _stands(name)]
+        self.latest = {name: value for name, value in logs.items() if _stands(name)}
+        if not self.names:
+            return
+        values = tf.stack([tf.cast(logs[name], tf.float32) for name in self.names])
+        finite = tf.math.is_finite(values)
+        counts = count * tf.cast(finite, tf.float32)
+        sums = tf.where(finite, values, 0.0) * count
+        self.sums = sums if self.sums is None else self.sums + sums
+        self.counts = counts if self.counts is None else self.counts + counts
+
+    def result(self) -> dict[str, float]:
+        """Values by name; nan where no finite one was added."""
+        means = [] if self.sums is None else (self.sums / self.counts).numpy()
+        latest = {name: float(value) for name, value in self.latest.items()}
+        return dict(zip(self.names, map(float, means), strict=True)) | latest
+
+
+def pair_of(data: Any, owner: str, scale: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """(lr, hr) of a batch, checked as far as shapes and types are known.
+
+    Args:
+        data: the batch.
+        owner: the trainer's name, for messages.
+        scale: the generator's enlargement.
+
+    Raises:
+        ValueError: it is no pair of float pictures (N, H, W, 3) whose sizes fit, or comes with weights.
+    """
+    lr, hr, weights = keras.utils.unpack_x_y_sample_weight(data)
+    if weights is not None:
+        raise ValueError(
+            f"{owner}: sample and class weights have no effect on its losses, which are means over all pixels; give "
+            "batches (lr, hr), and repeat a picture that is to count more"
+        )
+    if hr is None:
+        raise ValueError(f"{owner}: expected batches (lr, hr), found {type(data).__name__} without hr")
+    for name, pictures in (("lr", lr), ("hr", hr)):
+        if not hasattr(pictures, "dtype"):
+            raise ValueError(f"{owner}: {name} is a {type(pictures).__name__}, expected a tensor (N, H, W, 3)")
+        if not tf.as_dtype(pictures.dtype).is_floating:
+            raise ValueError(
+                f"{owner}: {name} is {tf.as_dtype(pictures.dtype).name}, expected float32 in [0, 1]; divide 8-bit "
+                "pictures by 255"
+            )
+        if len(pictures.shape) != 4 or pictures.shape[-1] not in (3, None):
+            raise ValueError(f"{owner}: {name} has the shape {tuple(pictures.shape)}, expected (N, H, W, 3)")
+    sizes = lr.shape[1:3], hr.shape[1:3]
+    if any(large not in (None, scale * small) for small, large in zip(*sizes, strict=True) if small is not None):
+        small, large = ("x".join(map(str, size)) for size in sizes)
+        raise ValueError(
+            f"{owner}: hr is {large} where lr is {small}, but the generator enlarges by {scale}; give batches (lr, hr) "
+            f"with hr {scale} times as high and wide"
+        )
+    return lr, hr
+
+
+def _stands(name: str) -> bool:
+    return name.startswith("skipped_") or name.endswith("learning_rate")
+
+
+def count_of(data: Any) -> float:
+    """Pictures of a batch; 1 where it is spread over replicas, all of which have the same number."""
+    pictures = tf.nest.flatten(data)[0]
+    return 1.0 if isinstance(pictures, tf.distribute.DistributedValues) else float(pictures.shape[0])
