@@ -95,8 +95,14 @@ class TFDS(Source):
 
     @functools.cached_property
     def _found(self) -> Any:
+        if ":" in self.name:
+            raise InputError(
+                f"{self.where}: {self.name} is a data set of a community, whose code TFDS would fetch and run; "
+                "download its pictures and name their folder"
+            )
         try:
-            return _tfds().builder(self.name, data_dir=self.data_dir)
+            with _features_of_tfds_only():
+                return _tfds().builder(self.name, data_dir=self.data_dir)
         except Exception as error:  # TFDS raises of every kind, also for a data set whose server doesn't answer
             raise InputError(f"{self.where}: TFDS has no data set {self.name!r}: {_first_line(error)}") from error
 
@@ -159,6 +165,24 @@ def _few_retries() -> Iterator[None]:
         yield
     finally:
         downloader.MAX_RETRIES = retries
+
+
+@contextlib.contextmanager
+def _features_of_tfds_only() -> Iterator[None]:
+    """A prepared data set names the classes of its features, and TFDS would import whichever module they name."""
+    connector = _tfds().features.FeatureConnector
+    original = vars(connector)["cls_from_name"]
+
+    def checked(cls, name: str):
+        if not str(name).startswith("tensorflow_datasets."):
+            raise ValueError(f"its features.json names {name!r}, which is no feature of TFDS and is not run")
+        return original.__func__(cls, name)
+
+    connector.cls_from_name = classmethod(checked)
+    try:
+        yield
+    finally:
+        connector.cls_from_name = original
 
 
 def _tfds() -> Any:

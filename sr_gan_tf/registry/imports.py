@@ -69,7 +69,7 @@ def beside(path: str | Path, wanted: tuple[str, ...] = ()) -> None:
         _folders.append(folder)
     for name in wanted:
         if not is_allowed(_module_name(name)):
-            _wanted[str(folder / name) if name.endswith(".py") else name] = str(path)
+            _wanted[str(folder / name) if _is_path(name) else name] = str(path)
     for name in list(_waiting):
         _waiting.remove(name)
         if import_module(name, wait=False) is None:
@@ -84,8 +84,13 @@ def imported() -> tuple[str, ...]:
 
 
 def is_allowed(module: str) -> bool:
-    """Whether the user has allowed this module, or the package that holds it."""
-    return any(module == name or module.startswith(f"{name}.") for name in _allowed)
+    """Whether the user has allowed this module, or the package that holds it; a path is no module."""
+    return is_module_name(module) and any(module == name or module.startswith(f"{name}.") for name in _allowed)
+
+
+def is_module_name(name: str) -> bool:
+    """Whether a name can be that of a module, e.g. `my_package.parts`; `my_parts.py` is a file's."""
+    return not name.endswith(".py") and all(part.isidentifier() for part in name.split("."))
 
 
 def remedy(module: str) -> str:
@@ -125,26 +130,40 @@ def describe_fault(error: BaseException) -> str:
 
 def import_module(name: str, wait: bool) -> ModuleType | None:
     """The module; None where it isn't found (it is then noted to be looked for beside the experiment, if `wait`)."""
-    if name.endswith(".py") or os.sep in name:
+    if _is_path(name):
         path = Path(name).expanduser().absolute()
-        if not path.is_file():
-            raise InputError(f"--import {name}: no such file; give a .py file or the name of a module")
+        if not path.is_file() and not (path / "__init__.py").is_file():
+            raise InputError(
+                f"--import {name}: no such file; give a .py file, a package's folder or the name of a module"
+            )
         return _execute(path)
-    if not all(part.isidentifier() for part in name.split(".")):
+    if not is_module_name(name):
         raise InputError(f"--import {name}: {name!r} is no name of a module; give e.g. my_parts or parts/my_parts.py")
-    for folder in [Path.cwd(), *_folders]:
-        if name not in sys.modules and (folder / f"{name}.py").is_file() and not _on_path(name):
+    top, _, rest = name.partition(".")
+    for folder in [Path.cwd(), *_folders] if name not in sys.modules and not _on_path(name) else ():
+        if (folder / f"{name}.py").is_file():
             return _execute(folder / f"{name}.py")
+        if (folder / top / "__init__.py").is_file():
+            package = _execute(folder / top)
+            return _guarded(name, lambda: importlib.import_module(name)) if rest else package
     if name not in sys.modules and not _on_path(name):
         if wait and name not in _waiting:
             _waiting.append(name)
         return None
     module = _guarded(name, lambda: importlib.import_module(name))
-    file = Path(getattr(module, "__file__", None) or "")
-    # A file in the present folder is found again from another one by its path only.
-    is_installed = "." in name or file.suffix != ".py" or file.stem != name or "site-packages" in file.parts
-    _allow(name, name if is_installed else str(file.absolute()))
+    _allow(name, _called(name))
     return module
+
+
+def _called(name: str) -> str:
+    """How an imported module has to be named to be imported again from another folder."""
+    top = name.partition(".")[0]
+    file = Path(getattr(sys.modules[top], "__file__", None) or "").absolute()
+    if "site-packages" in file.parts or file.suffix != ".py":
+        return name
+    if file.name == "__init__.py":
+        return str(file.parent) if file.parent.parent in (Path.cwd(), *_folders) else name
+    return str(file) if file.stem == name else name
 
 
 def _on_path(name: str) -> bool:
@@ -152,17 +171,23 @@ def _on_path(name: str) -> bool:
     return importlib.util.find_spec(top) is not None
 
 
+def _is_path(name: str) -> bool:
+    return name.endswith(".py") or os.sep in name
+
+
 def _execute(path: Path) -> ModuleType:
-    """Runs a file as the module of its name."""
+    """Runs a file, or the folder of a package, as the module of its name."""
     name, known = path.stem, sys.modules.get(path.stem)
+    file = path / "__init__.py" if path.is_dir() else path
     if not name.isidentifier():
         raise InputError(f"--import {path}: {name!r} is no name of a module; rename the file")
     if known is not None:
-        if Path(getattr(known, "__file__", None) or "").absolute() != path:
+        if Path(getattr(known, "__file__", None) or "").absolute() != file:
             raise InputError(f"--import {path}: another module {name!r} is loaded already; rename the file")
         _allow(name, str(path))
         return known
-    specification = importlib.util.spec_from_file_location(name, path)
+    folders = [str(path)] if path.is_dir() else None
+    specification = importlib.util.spec_from_file_location(name, file, submodule_search_locations=folders)
     if specification is None or specification.loader is None:
         raise InputError(f"--import {path}: Python cannot load it; give a .py file")
     module, loader = importlib.util.module_from_spec(specification), specification.loader
@@ -192,4 +217,4 @@ def _allow(module: str, called: str) -> None:
 
 
 def _module_name(name: str) -> str:
-    return Path(name).stem if name.endswith(".py") else name
+    return Path(name).stem if _is_path(name) else name

@@ -17,7 +17,15 @@ from typing import Any
 import keras
 
 from sr_gan_tf.errors import InputError, suggest
-from sr_gan_tf.registry.imports import describe_fault, import_module, is_allowed, read_environment, remedy, unmet
+from sr_gan_tf.registry.imports import (
+    describe_fault,
+    import_module,
+    is_allowed,
+    is_module_name,
+    read_environment,
+    remedy,
+    unmet,
+)
 
 ENTRY_POINTS = "sr_gan_tf.parts"
 
@@ -129,7 +137,9 @@ def find(name: str, catalogue: Mapping[str, Any], where: str) -> Any:
     if own:
         return own[0]
     known = [*catalogue, *(key for key in _parts if _registered(key, catalogue))]
-    raise InputError(f"{where}: no {name!r}{suggest(name, known)}{unmet()}")
+    module, _, bare = name.rpartition(".")
+    hint = f"; a part of your own is written {module}:{bare}" if module else suggest(name, known)
+    raise InputError(f"{where}: no {name!r}{hint}{unmet()}")
 
 
 def registered_class(name: str) -> type | None:
@@ -167,6 +177,8 @@ def _registered(name: str, catalogue: Catalogue) -> list[Any]:
 def _from_module(name: str, catalogue: Catalogue, where: str) -> Any:
     """The part that "module:Name" means."""
     module_name, _, attribute = name.partition(":")
+    if not is_module_name(module_name):
+        raise InputError(f"{where}: {name!r} names no module; write MODULE:NAME, e.g. my_parts:MyGenerator")
     if not is_allowed(module_name):
         raise InputError(
             f"{where}: {name} is code of the module {module_name!r}, not run unasked; {remedy(module_name)}"

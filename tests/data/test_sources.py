@@ -253,7 +253,7 @@ def test_tfds_needs_an_image_feature():
 
 
 @tfds_warnings
-def test_tfds_pairs_splits_and_errors_of_a_prepared_data_set(tmp_path):
+def test_tfds_pairs_splits_and_errors_of_a_prepared_data_set(tmp_path, monkeypatch):
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
@@ -290,6 +290,15 @@ def test_tfds_pairs_splits_and_errors_of_a_prepared_data_set(tmp_path):
         TFDS("pairs", feature="image", data_dir=str(tmp_path))[0]
     with pytest.raises(InputError, match="no data set 'pairz'"):
         len(TFDS("pairz", data_dir=str(tmp_path)))
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")  # code that a data set names
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (features,) = tmp_path.rglob("features.json")
+    features.write_text(features.read_text().replace("tensorflow_datasets.core.features.image_feature.Image", "evil.I"))
+    with pytest.raises(InputError, match=r"its features.json names 'evil.I'"):
+        len(TFDS("pairs", data_dir=str(tmp_path)))
+    assert not (tmp_path / "ran").exists()
+    with pytest.raises(InputError, match="is a data set of a community, whose code TFDS would fetch and run"):
+        len(TFDS("huggingface:pairs", data_dir=str(tmp_path)))
 
 
 def test_a_source_is_named_by_its_place_in_the_experiment():

@@ -1,5 +1,8 @@
 """Parts of the user's own: three ways in, every kind, what is refused, and that no file runs code of its own accord."""
 
+import json
+import sys
+import zipfile
 from pathlib import Path
 
 import keras
@@ -13,6 +16,7 @@ from sr_gan_tf.config import Spec
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.inference.receptive_field import receptive_field
+from sr_gan_tf.registry import imports
 from sr_gan_tf.registry.imports import import_parts
 
 GENERATOR = """
@@ -62,6 +66,45 @@ def test_three_ways_in(monkeypatch, tmp_path):
     )
     monkeypatch.syspath_prepend(str(site))
     assert build(Spec("Offered"), GENERATORS, "generator", scale=2).title == "Installed"
+
+
+@pytest.mark.parametrize(
+    "name", ["mine./../evil.py:Mine", "mine.py:Mine", "./mine:Mine", "mine/evil:Mine", ":Mine", "..:x"]
+)
+def test_a_file_cannot_name_another_path_under_an_allowed_name(name, tmp_path):
+    """Only names of modules belong to an allowed one, neither in an experiment nor in a `.keras` file."""
+    import_parts(module("mine", GENERATOR))
+    Path("mine.").mkdir()
+    module("evil", "open('ran', 'w')\n" + GENERATOR)
+    with pytest.raises(InputError, match="names no module; write MODULE:NAME"):
+        build(Spec(name), GENERATORS, "generator", scale=2)
+    lr = keras.Input((None, None, 3))
+    keras.Model(lr, keras.layers.UpSampling2D(2)(lr)).save("sound.keras")
+    config = json.loads(zipfile.ZipFile("sound.keras").read("config.json"))
+    config["config"]["layers"][1] |= {"module": name.partition(":")[0], "class_name": "Mine", "registered_name": "Mine"}
+    with zipfile.ZipFile("sound.keras") as old, zipfile.ZipFile("evil.keras", "w") as new:
+        for item in old.namelist():
+            new.writestr(item, json.dumps(config) if item == "config.json" else old.read(item))
+    with pytest.raises(InputError, match=r"evil\.keras needs 'Mine' of the module"):
+        sr_gan_tf.load("evil.keras")
+    assert not Path("ran").exists()
+
+
+def test_packages_in_folders(new_process, monkeypatch, tmp_path):
+    """By name in the present folder, or by path from anywhere; children processes and run folders find them again."""
+    (tmp_path / "parcel").mkdir()
+    (tmp_path / "parcel" / "__init__.py").write_text("")
+    (tmp_path / "parcel" / "networks.py").write_text(GENERATOR)
+    for name, elsewhere in (("parcel", False), ("parcel.networks", False), (str(tmp_path / "parcel"), True)):
+        monkeypatch.chdir("/" if elsewhere else tmp_path)
+        import_parts(name)
+        assert build(Spec("parcel.networks:Mine"), GENERATORS, "generator", scale=2).title == "Mine"
+        assert str(tmp_path / "parcel") in imports.imported()
+        with pytest.raises(InputError, match=r"a part of your own is written parcel.networks:Mine"):
+            build(Spec("parcel.networks.Mine"), GENERATORS, "generator", scale=2)
+        for loaded in ("parcel", "parcel.networks"):
+            del sys.modules[loaded]
+        new_process()
 
 
 def test_the_environment_variable_allows(monkeypatch):
