@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import signal
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-from sr_gan_tf.errors import InputError
+from sr_gan_tf.errors import InputError, printable
 from sr_gan_tf.inference.batch import Files, Summary, job_tilings, plan_jobs, run_jobs
 from sr_gan_tf.inference.chain import Chain, load_chain
 from sr_gan_tf.inference.choice import choose_network
@@ -62,6 +63,9 @@ def upscale(
 
     Raises:
         InputError: for anything that cannot be used; of several files, after all others are done.
+
+    Warns:
+        UserWarning: what the command prints as notes, such as what a file's result could not keep.
         TypeError: for a source of another kind.
 
     Example:
@@ -85,11 +89,14 @@ def upscale(
     if output is not None:
         files = dataclasses.replace(files, naming=dataclasses.replace(files.naming, output=str(output)))
     treatment = Treatment(chain, settings, files.max_megapixels, files.strip, files.compare)
-    sources = find_sources(inputs, files.naming.output)
+    unread: Counter = Counter()
+    sources = find_sources(inputs, files.naming.output, unread)
     summary = Summary()
     with progress() as bar:
         jobs = list(plan_jobs(sources, treatment, files, summary))
         run_jobs(jobs, treatment, files, summary, bar)
+    for note in dict.fromkeys(_notes(jobs, treatment, summary.left_out, unread)):
+        warnings.warn(note, stacklevel=2)
     if summary.failed:
         raise InputError("; ".join(summary.failed.values()))
     return summary.written
@@ -180,7 +187,7 @@ def upscale_files(
         with terminated_as_interrupted(), progress(lines=True) as bar:
             run_jobs(jobs, treatment, files, summary, bar)
         for note in dict.fromkeys(_notes(jobs, treatment, summary.left_out, unread)):
-            print(f"note: {note}", file=sys.stderr)
+            print(f"note: {printable(note)}", file=sys.stderr)
         if not alone or not summary.failed:
             print(summary, file=say)
     if summary.failed and alone:
@@ -241,9 +248,10 @@ def _describe(jobs: Sequence[Job], treatment: Treatment, left_out: int, unread: 
         )
         size = f"{job.header.width}x{job.header.height} -> {job.size[0]}x{job.size[1]}"
         frames = f", {job.frames} frames" if job.frames > 1 else ""
-        print(f"{job.name} -> {job.target}: {size} {job.encoding.format}{frames}, {tiles}", file=say)
+        names = printable(f"{job.name} -> {job.target}")
+        print(f"{names}: {size} {job.encoding.format}{frames}, {tiles}", file=say)
     for note in dict.fromkeys(_notes(jobs, treatment, left_out, unread)):
-        print(f"note: {note}", file=say)
+        print(f"note: {printable(note)}", file=say)
 
 
 @contextlib.contextmanager
