@@ -3,14 +3,15 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from sr_gan_tf.quiet_start import import_tensorflow, is_dispatcher
+from sr_gan_tf.quiet_start import import_tensorflow, is_command
 from sr_gan_tf.version import __version__
 
 if TYPE_CHECKING:
     from sr_gan_tf.config import Experiment
-    from sr_gan_tf.models import load, shipped_models
+    from sr_gan_tf.models import load
     from sr_gan_tf.registry.imports import import_parts
     from sr_gan_tf.registry.parts import register
+    from sr_gan_tf.shipped import shipped_models
 
 __all__ = ["Experiment", "__version__", "import_parts", "load", "register", "shipped_models"]
 
@@ -20,7 +21,7 @@ _NAMES = {
     "import_parts": "sr_gan_tf.registry.imports",
     "load": "sr_gan_tf.models",
     "register": "sr_gan_tf.registry.parts",
-    "shipped_models": "sr_gan_tf.models",
+    "shipped_models": "sr_gan_tf.shipped",
 }
 
 
@@ -39,6 +40,6 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-# `python -m sr_gan_tf --help` answers at once; a command that it runs calls `start` first.
-if not is_dispatcher():
+# Commands answer --help and mistakes at once; one that needs TensorFlow calls `start` after reading its arguments.
+if not is_command():
     start()

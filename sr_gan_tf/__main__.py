@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from sr_gan_tf.errors import InputError, command, suggest
-from sr_gan_tf.quiet_start import is_dispatcher
+from sr_gan_tf.quiet_start import COMMAND, is_dispatcher
 
 _PACKAGE = Path(__file__).parent
 
@@ -20,7 +20,7 @@ def commands() -> dict[str, str]:
     found = {}
     for path in sorted(_PACKAGE.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        if path != Path(__file__) and "\n@command\ndef main(" in text and '\nif __name__ == "__main__":' in text:
+        if path != Path(__file__) and COMMAND in text and '\nif __name__ == "__main__":' in text:
             parts = path.relative_to(_PACKAGE).with_suffix("").parts
             name = ".".join(parts[:-1] if parts[-1] == "__main__" else parts)
             sentence = " ".join((ast.get_docstring(ast.parse(text)) or "").partition("\n\n")[0].split())
@@ -52,7 +52,8 @@ def main(argv: list[str] | None = None) -> int:
     if name not in known:
         raise InputError(f"no command {name!r}; expected {program} COMMAND{suggest(name, known)}")
     module = f"sr_gan_tf.{name}.__main__" if (_PACKAGE / name).is_dir() else f"sr_gan_tf.{name}"
-    importlib.import_module("sr_gan_tf").start()
+    if "." in name:  # a tool inside a room, which imports TensorFlow at once
+        importlib.import_module("sr_gan_tf").start()
     return importlib.import_module(module).main(words[1:])
 
 

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import sr_gan_tf
 from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.registry.imports import add_import
 
@@ -26,6 +27,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = _arguments().parse_args(argv)
     if arguments.max_megapixels is not None and not arguments.max_megapixels > 0:
         raise InputError(f"--max-megapixels {arguments.max_megapixels}: expected more than 0")
+    sr_gan_tf.start()
     try:
         from sr_gan_tf.webapp.server import serve
     except ModuleNotFoundError as error:

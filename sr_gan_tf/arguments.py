@@ -1,5 +1,6 @@
-"""Checks that constructors share; the message says what was expected."""
+"""Checks that constructors and commands share; the message says what was expected."""
 
+import argparse
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,3 +23,13 @@ def increasing(**ranges: Sequence[float]) -> None:
     for name, value in ranges.items():
         if len(value) != 2 or not value[0] < value[1]:
             raise ValueError(f"{name}: {value!r} is not a range; expected [low, high] with low below high")
+
+
+def halo_argument(text: str) -> int | str:
+    """`--halo` of a command line: exact, or a number of pixels."""
+    if text == "exact":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("expected exact, or a number of pixels") from None

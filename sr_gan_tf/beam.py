@@ -7,11 +7,12 @@ Pillow and protobuf: `pip install apache-beam sr_gan_tf`.
 
 import sys
 
+import sr_gan_tf
 from sr_gan_tf.errors import InputError, Parser, command
-from sr_gan_tf.models import DEFAULT_MODEL
+from sr_gan_tf.pictures import MAX_MEGAPIXELS
 from sr_gan_tf.pictures.encoding import FORMATS
-from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS
 from sr_gan_tf.registry.imports import add_import
+from sr_gan_tf.shipped import DEFAULT_MODEL
 
 
 @command
@@ -26,6 +27,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     parser.add_argument("--max-megapixels", type=float, default=MAX_MEGAPIXELS, help="refuse larger originals")
     arguments, rest = parser.parse_known_args(argv)
+    sr_gan_tf.start()
     try:
         from sr_gan_tf.inference.beam_pipeline import EnlargerHandler, run
     except ModuleNotFoundError as missing:

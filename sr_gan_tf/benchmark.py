@@ -7,8 +7,8 @@ rows alike. Without arguments it measures the published table that compares Meta
 import argparse
 import sys
 
-from sr_gan_tf.benchmarks.results import SUFFIXES
-from sr_gan_tf.benchmarks.suite import run
+import sr_gan_tf
+from sr_gan_tf.benchmarks import SUFFIXES
 from sr_gan_tf.errors import Parser, command
 from sr_gan_tf.registry.imports import add_import
 
@@ -17,6 +17,9 @@ from sr_gan_tf.registry.imports import add_import
 def main(argv: list[str] | None = None) -> None:
     """Runs the command with the words of `argv`, by default those of the process."""
     options = _parser().parse_args(argv)
+    sr_gan_tf.start()
+    from sr_gan_tf.benchmarks.suite import run
+
     asked = " ".join(["python -m sr_gan_tf.benchmark", *map(_quoted, sys.argv[1:] if argv is None else argv)])
     run(**vars(options), asked=asked)
 

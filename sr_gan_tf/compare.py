@@ -8,8 +8,8 @@ their extremes as a band. `--at 200,400` prints the values at these steps.
 import sys
 from pathlib import Path
 
+import sr_gan_tf
 from sr_gan_tf.errors import Parser, command
-from sr_gan_tf.evaluation.run_comparison import compare_runs
 from sr_gan_tf.registry.imports import add_import
 
 
@@ -28,7 +28,11 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--title", help="above the chart")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing chart")
-    compare_runs(**vars(parser.parse_args(argv)))
+    arguments = vars(parser.parse_args(argv))
+    sr_gan_tf.start()
+    from sr_gan_tf.evaluation.run_comparison import compare_runs
+
+    compare_runs(**arguments)
 
 
 if __name__ == "__main__":

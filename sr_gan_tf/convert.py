@@ -3,13 +3,17 @@
 A run folder gives the averaged generator of its newest checkpoint in its form for training, unmerged.
 """
 
+import importlib
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import sr_gan_tf
 from sr_gan_tf.errors import InputError, Parser, command
-from sr_gan_tf.export_formats.conversion import convert, describe
 from sr_gan_tf.registry.imports import add_import
+
+if TYPE_CHECKING:
+    from sr_gan_tf.export_formats.conversion import convert as convert
 
 
 @command
@@ -30,7 +34,11 @@ def main(argv: list[str] | None = None) -> None:
         "trained by its published code, which drops the result of the attention; not for a run folder",
     )
     arguments = parser.parse_args(argv)
-    print(describe(convert(arguments.model, arguments.output, _overrides(arguments.set), arguments.overwrite)))
+    overrides = _overrides(arguments.set)
+    sr_gan_tf.start()
+    from sr_gan_tf.export_formats.conversion import convert, describe
+
+    print(describe(convert(arguments.model, arguments.output, overrides, arguments.overwrite)))
 
 
 def _overrides(items: list[str]) -> dict[str, Any]:
@@ -42,6 +50,12 @@ def _overrides(items: list[str]) -> dict[str, Any]:
         except json.JSONDecodeError as error:
             raise InputError(f"--set {item}: expected ARGUMENT=JSON, e.g. published_attention=true") from error
     return overrides
+
+
+def __getattr__(name: str) -> Any:
+    if name == "convert":  # for Python; imported when it is asked for, since TensorFlow takes seconds
+        return importlib.import_module("sr_gan_tf.export_formats.conversion").convert
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 if __name__ == "__main__":

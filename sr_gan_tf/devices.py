@@ -1,13 +1,19 @@
 """What the processor or the graphics card can do."""
 
+import sys
 from pathlib import Path
 
-import tensorflow as tf
+from sr_gan_tf.quiet_start import has_nvidia_driver
 
 
 def has_fast_bfloat16() -> bool:
     """Whether the processor or the graphics card multiplies in bfloat16 (AVX-512 BF16, AMX; compute capability 8)."""
-    gpus = tf.config.list_physical_devices("GPU")
+    if "tensorflow" in sys.modules or has_nvidia_driver():
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+    else:
+        gpus = []  # known without TensorFlow, which takes seconds to import
     if gpus:
         capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
         return capability >= (8, 0)

@@ -4,16 +4,20 @@ import argparse
 import sys
 from pathlib import Path
 
+import sr_gan_tf
 from sr_gan_tf.errors import Parser, command
-from sr_gan_tf.evaluation.evaluator import evaluate_models
-from sr_gan_tf.evaluation.metric_choice import KNOWN, STANDARD
+from sr_gan_tf.evaluation import KNOWN, STANDARD
 from sr_gan_tf.registry.imports import add_import
 
 
 @command
 def main(argv: list[str] | None = None) -> None:
     """Runs the command with the words of `argv`, by default those of the process."""
-    evaluate_models(**vars(_parser().parse_args(argv)))
+    arguments = vars(_parser().parse_args(argv))
+    sr_gan_tf.start()
+    from sr_gan_tf.evaluation.evaluator import evaluate_models
+
+    evaluate_models(**arguments)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,22 +1,31 @@
 """`python -m sr_gan_tf.export MODEL --to PATH`: writes a generator for TensorFlow Serving or for other programs."""
 
 import argparse
+import importlib
 import sys
+from typing import TYPE_CHECKING, Any
 
+import sr_gan_tf
+from sr_gan_tf.arguments import halo_argument
 from sr_gan_tf.errors import Parser, command
-from sr_gan_tf.export_formats import verification
-from sr_gan_tf.export_formats.exporting import FORMATS, NETWORKS, chosen_format, export
-from sr_gan_tf.export_formats.litert import QUANTIZATIONS, Lite
-from sr_gan_tf.export_formats.onnx_file import LAYOUTS, OPSET, SIGNATURES, Graph
-from sr_gan_tf.export_formats.saved_model import MAX_MEGAPIXELS, Serving
-from sr_gan_tf.inference.halo import halo_argument
+from sr_gan_tf.export_formats import FORMATS, LAYOUTS, MAX_MEGAPIXELS, NETWORKS, OPSET, QUANTIZATIONS, SIGNATURES
 from sr_gan_tf.registry.imports import add_import
+
+if TYPE_CHECKING:
+    from sr_gan_tf.export_formats.exporting import export as export
 
 
 @command
 def main(argv: list[str] | None = None) -> None:
     """Runs the command with the words of `argv`, by default those of the process."""
     arguments = _parser().parse_args(argv)
+    sr_gan_tf.start()
+    from sr_gan_tf.export_formats import verification
+    from sr_gan_tf.export_formats.exporting import chosen_format, export
+    from sr_gan_tf.export_formats.litert import Lite
+    from sr_gan_tf.export_formats.onnx_file import Graph
+    from sr_gan_tf.export_formats.saved_model import Serving
+
     format = chosen_format(arguments.format, arguments.to)
     agreements = export(
         arguments.model,
@@ -78,6 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     script = parser.add_argument_group("tfjs")
     script.add_argument("--tfjs-python", help="Python of an environment that has tensorflowjs; see docs/export.md")
     return parser
+
+
+def __getattr__(name: str) -> Any:
+    if name == "export":  # for Python; imported when it is asked for, since TensorFlow takes seconds
+        return importlib.import_module("sr_gan_tf.export_formats.exporting").export
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 if __name__ == "__main__":

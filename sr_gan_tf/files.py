@@ -24,6 +24,11 @@ except ModuleNotFoundError:  # Windows
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp(\.\w+)?")  # as `replacing` names them
 
 
+def user_cache() -> Path:
+    """The user's cache folder of this package; XDG_CACHE_HOME moves it."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sr_gan_tf"
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:

@@ -1,21 +1,21 @@
 """`python -m sr_gan_tf.fit EXPERIMENT`: runs all stages of an experiment, resumable at any step."""
 
 import argparse
+import importlib
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sr_gan_tf.benchmarks.input_pipeline import profile_data
-from sr_gan_tf.config import Experiment, load_experiment, to_json
+import sr_gan_tf
 from sr_gan_tf.errors import InputError, Parser, Unavailable, command
+from sr_gan_tf.json_files import read_json
 from sr_gan_tf.registry.imports import add_import
-from sr_gan_tf.runs.folder import RunFolder
-from sr_gan_tf.training.advice import slow_bfloat16
-from sr_gan_tf.training.dry_run import describe_run
-from sr_gan_tf.training.fine_tuning import fine_tuning
-from sr_gan_tf.training.run import fit
-from sr_gan_tf.training.schema import json_schema
-from sr_gan_tf.training.substitutes import TRUNKS, named_together, with_folders, with_trunk
+from sr_gan_tf.training import TRUNKS
+
+if TYPE_CHECKING:
+    from sr_gan_tf.config import Experiment
+    from sr_gan_tf.training.run import fit as fit
 
 
 def _steps(text: str) -> tuple[int, int]:
@@ -52,6 +52,17 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--schema", action="store_true", help="print the JSON schema of experiment files, and stop")
     arguments = parser.parse_args(argv)
+    steps = _steps(arguments.profile) if arguments.profile else None
+    _check(arguments)
+    sr_gan_tf.start()
+    from sr_gan_tf.benchmarks.input_pipeline import profile_data
+    from sr_gan_tf.config import to_json
+    from sr_gan_tf.training.advice import slow_bfloat16
+    from sr_gan_tf.training.dry_run import describe_run
+    from sr_gan_tf.training.run import fit
+    from sr_gan_tf.training.schema import json_schema
+    from sr_gan_tf.training.substitutes import named_together
+
     if arguments.schema:
         print(json.dumps(json_schema(), indent=2))
         return
@@ -64,22 +75,40 @@ def main(argv: list[str] | None = None) -> None:
         print(profile_data(experiment))
         return
     try:
-        fit(experiment, run_dir, _steps(arguments.profile) if arguments.profile else None)
+        fit(experiment, run_dir, steps)
     except Unavailable as error:
         raise named_together(error, experiment, ["fit", *(sys.argv[1:] if argv is None else argv)]) from error
 
 
-def _experiment(arguments: argparse.Namespace) -> tuple[Experiment, str | None]:
-    """The experiment with all that the options change of it, and the run folder, where they name one."""
-    run_dir = arguments.run_dir
-    if arguments.base is not None:
-        experiment = _fine_tuning(arguments)
-    else:
+def _check(arguments: argparse.Namespace) -> None:
+    """What options say against each other is known before TensorFlow is imported."""
+    if arguments.schema:
+        return
+    if arguments.base is None:
         for name in ("steps", "base_data"):
             if getattr(arguments, name) is not None:
                 raise InputError(f"--{name.replace('_', '-')} has no effect without --from; remove it, or use --set")
         if arguments.experiment is None:
             raise InputError("no experiment given; e.g. python -m sr_gan_tf.fit experiments/quickstart.json")
+        if not Path(arguments.experiment).is_dir():
+            read_json(arguments.experiment)
+        return
+    if arguments.experiment is not None:
+        raise InputError(f"{arguments.experiment} has no effect with --from, which writes the experiment; remove one")
+    if not arguments.train_data or arguments.steps is None:
+        raise InputError("--from needs --train-data and --steps, e.g. --from span_x4 --train-data photos --steps 2000")
+
+
+def _experiment(arguments: argparse.Namespace) -> "tuple[Experiment, str | None]":
+    """The experiment with all that the options change of it, and the run folder, where they name one."""
+    from sr_gan_tf.config import load_experiment
+    from sr_gan_tf.runs.folder import RunFolder
+    from sr_gan_tf.training.substitutes import with_folders, with_trunk
+
+    run_dir = arguments.run_dir
+    if arguments.base is not None:
+        experiment = _fine_tuning(arguments)
+    else:
         path = Path(arguments.experiment)
         if path.is_dir():
             folder = RunFolder(path)
@@ -94,12 +123,10 @@ def _experiment(arguments: argparse.Namespace) -> tuple[Experiment, str | None]:
     return experiment, run_dir
 
 
-def _fine_tuning(arguments: argparse.Namespace) -> Experiment:
+def _fine_tuning(arguments: argparse.Namespace) -> "Experiment":
     """The experiment that trains `--from` further."""
-    if arguments.experiment is not None:
-        raise InputError(f"{arguments.experiment} has no effect with --from, which writes the experiment; remove one")
-    if not arguments.train_data or arguments.steps is None:
-        raise InputError("--from needs --train-data and --steps, e.g. --from span_x4 --train-data photos --steps 2000")
+    from sr_gan_tf.training.fine_tuning import fine_tuning
+
     if not arguments.validation_data:
         print(
             "warning: no --validation-data, so over-fitting will not show; set a tenth of the pictures apart for it",
@@ -113,6 +140,12 @@ def _fine_tuning(arguments: argparse.Namespace) -> Experiment:
         arguments.base_data,
         arguments.set,
     )
+
+
+def __getattr__(name: str) -> Any:
+    if name == "fit":  # for Python; imported when it is asked for, since TensorFlow takes seconds
+        return importlib.import_module("sr_gan_tf.training.run").fit
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 if __name__ == "__main__":

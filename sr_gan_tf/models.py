@@ -7,21 +7,16 @@ from pathlib import Path
 
 import keras
 
+import sr_gan_tf.discriminators  # noqa: F401  registers them, as the import of generators does
 from sr_gan_tf.errors import InputError, one_line, suggest
 from sr_gan_tf.generators.wrapped import as_generator
 from sr_gan_tf.networks import Generator, Network
 from sr_gan_tf.registry.keras_files import check_configuration
 from sr_gan_tf.runs.folder import RunFolder
+from sr_gan_tf.shipped import shipped_models
 
-WEIGHTS = Path(__file__).parent / "weights"
-DEFAULT_MODEL = "span_x4"
 # Keras stores without compressing; whoever compresses weights gains little.
 _MOST_UNPACKED = 20
-
-
-def shipped_models() -> dict[str, Path]:
-    """Names of the trained models inside the package, and their files."""
-    return {path.stem: path for path in sorted(WEIGHTS.glob("*.keras"))}
 
 
 def load(model: str | Path, allow_saved_model: bool = True) -> keras.Model:

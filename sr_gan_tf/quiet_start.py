@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+# What the file of a command contains.
+COMMAND = "\n@command\ndef main("
 _VARIABLE = "TF_CPP_MIN_LOG_LEVEL"
 # "I0000 00:00:1795330784.9 30445 port.cc:153] oneDNN ...": information and warnings, not errors.
 _CHATTER = re.compile(rb"(WARNING: All log messages before absl::InitializeLog|[IW]\d{4} [\d:. ]+\S+\.cc:\d+\]).*\n?")
@@ -22,15 +24,18 @@ def import_tensorflow() -> None:
     """Imports TensorFlow; anything it writes other than its start-up lines is passed on afterwards."""
     if "tensorflow" in sys.modules or os.environ.get(_VARIABLE) == "0":
         return
-    # Without an NVIDIA driver, a failing start of CUDA is not an error.
-    os.environ.setdefault(_VARIABLE, "2" if os.path.exists("/dev/nvidiactl") else "3")
-    with _kept_back():
+    with without_chatter():
         importlib.import_module("tensorflow")
 
 
 @contextlib.contextmanager
-def _kept_back() -> Iterator[None]:
+def without_chatter() -> Iterator[None]:
     """Collects what C++ writes to standard error, and passes on what is not start-up chatter."""
+    # Without an NVIDIA driver, a failing start of CUDA is not an error.
+    os.environ.setdefault(_VARIABLE, "3" if not has_nvidia_driver() else "2")
+    if os.environ[_VARIABLE] == "0":
+        yield
+        return
     try:
         real = os.dup(2)
     except OSError:  # standard error is closed
@@ -50,11 +55,31 @@ def _kept_back() -> Iterator[None]:
                 os.write(2, said)
 
 
-def is_dispatcher() -> bool:
-    """Whether this process was started as `python -m sr_gan_tf ...` or by the console script `sr-gan-tf`."""
+def has_nvidia_driver() -> bool:
+    """Whether TensorFlow may find a graphics card of NVIDIA's."""
+    return os.path.exists("/dev/nvidiactl")
+
+
+def _module() -> str | None:
+    """What follows `python -m`; the package's name for the console script `sr-gan-tf`; None for anything else."""
     words = sys.orig_argv[1:]
     while words and words[0].startswith("-") and words[0] not in ("-m", "-c"):
         words = words[2 if words[0] in ("-X", "-W") else 1 :]
     if words[:1] == ["-m"]:
-        return words[1:2] == ["sr_gan_tf"]
-    return bool(words) and Path(words[0]).stem == "sr-gan-tf"
+        return words[1] if len(words) > 1 else None
+    return "sr_gan_tf" if words and Path(words[0]).stem == "sr-gan-tf" else None
+
+
+def is_dispatcher() -> bool:
+    """Whether this process was started as `python -m sr_gan_tf ...` or by the console script `sr-gan-tf`."""
+    return _module() == "sr_gan_tf"
+
+
+def is_command() -> bool:
+    """Whether it was started as one of the package's commands, which import TensorFlow when they need it."""
+    package, _, name = (_module() or "").partition(".")
+    if package != "sr_gan_tf" or "." in name:
+        return False
+    path = Path(__file__).parent / name
+    path = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
+    return path.is_file() and COMMAND in path.read_text(encoding="utf-8")

@@ -2,18 +2,18 @@
 
 import argparse
 import dataclasses
+import importlib
 import sys
+from typing import TYPE_CHECKING, Any
 
+from sr_gan_tf.arguments import halo_argument
 from sr_gan_tf.errors import Parser, command
-from sr_gan_tf.films.inputs import FilmOptions, upscale_inputs
-from sr_gan_tf.inference.batch import Files
-from sr_gan_tf.inference.halo import halo_argument
-from sr_gan_tf.inference.jobs import Naming
-from sr_gan_tf.inference.passes import Settings
-from sr_gan_tf.inference.upscaling import upscale as upscale
-from sr_gan_tf.models import DEFAULT_MODEL
-from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS
+from sr_gan_tf.pictures import MAX_MEGAPIXELS
 from sr_gan_tf.registry.imports import add_import
+from sr_gan_tf.shipped import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from sr_gan_tf.inference.upscaling import upscale as upscale
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -69,6 +69,12 @@ def _arguments() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the command with the words of `argv`, by default those of the process."""
     options = _arguments().parse_args(argv)
+    # These import NumPy and Pillow, but not TensorFlow, which an enlargement may do without.
+    from sr_gan_tf.films.inputs import FilmOptions, upscale_inputs
+    from sr_gan_tf.inference.batch import Files
+    from sr_gan_tf.inference.jobs import Naming
+    from sr_gan_tf.inference.passes import Settings
+
     settings = Settings(
         **{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)}  # same names
     )
@@ -93,6 +99,12 @@ def main(argv: list[str] | None = None) -> int:
         options.dry_run,
         FilmOptions(options.codec, options.crf, options.stabilize),
     )
+
+
+def __getattr__(name: str) -> Any:
+    if name == "upscale":  # for Python; imported when it is asked for, since NumPy and Pillow take time
+        return importlib.import_module("sr_gan_tf.inference.upscaling").upscale
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 if __name__ == "__main__":

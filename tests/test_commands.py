@@ -74,6 +74,41 @@ def test_the_list_and_mistakes_come_without_tensorflow(tmp_path, repository):
     assert wrong.stderr == "error: no command 'ft'; expected sr-gan-tf COMMAND; did you mean 'fit'?\n"
 
 
+def test_help_and_wrong_arguments_come_without_tensorflow(tmp_path):
+    """One process for all commands; the tools inside rooms, such as benchmarks.losses, import it at once."""
+    mistakes = [
+        ["upscale"], ["upscale", "a.png", "--scale", "0"], ["upscale", "a.png", "--quality", "0"],
+        ["upscale", "absent.png"], ["fit"], ["fit", "absent.json"], ["fit", "--steps", "3"],
+        ["fit", "a.json", "--profile", "3"],
+        ["evaluate", "--scale", "x"], ["compare"], ["convert"], ["convert", "a.pth", "--set", "a=?"], ["export", "a"],
+        ["benchmark", "--rounds", "x"], ["beam"], ["app", "--max-megapixels", "0"], ["weights", "show", "span_x5"],
+        ["data", "benchmark", "a.json", "--batches", "0"],
+    ]  # fmt: skip
+    code = (
+        "import sys; sys.orig_argv = ['python', '-m', 'sr_gan_tf']\n"
+        "from sr_gan_tf.__main__ import commands, main\n"
+        "def run(words):\n"
+        "    try:\n"
+        "        status = main(words)\n"
+        "    except SystemExit as end:\n"
+        "        status = end.code\n"
+        "    print(*words, status, sep='|', file=sys.stderr)\n"
+        "    assert not {'tensorflow', 'keras'} & set(sys.modules), words\n"
+        "for name in commands():\n"
+        "    run([name, '--help']) if '.' not in name else None\n"
+        f"for words in {mistakes}:\n"
+        "    run(words)\n"
+    )
+    done = run("-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    helped = [line for line in lines if line.endswith("|--help|0")]
+    assert len(helped) == len([name for name in commands() if "." not in name])
+    rest = lines[len(helped) :]
+    assert rest[1::2] == ["|".join([*words, "2"]) for words in mistakes]
+    assert all(line.startswith("error: ") for line in rest[::2])
+
+
 def test_the_dispatcher_runs_a_command(tmp_path, repository):
     (tmp_path / "sr_gan_tf").symlink_to(repository / "sr_gan_tf")
     done = run("-m", "sr_gan_tf", "fit", "nothing.json", "--set", "seed=1", cwd=tmp_path)

@@ -21,8 +21,8 @@ from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.json_files import read_json
 from sr_gan_tf.losses.package_weights import INSTALL_DISTS, INSTALL_LPIPS, dists_file, lpips_file
 from sr_gan_tf.losses.vgg import check_layers
-from sr_gan_tf.models import shipped_models
 from sr_gan_tf.networks import Generator
+from sr_gan_tf.shipped import shipped_models
 from sr_gan_tf.training.assembly import build_networks, build_stage
 from sr_gan_tf.training.initial_weights import load_initial_weights
 

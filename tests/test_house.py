@@ -7,7 +7,8 @@ import pytest
 
 # A file imports only from earlier places of this list (and from its own).
 ORDER = (
-    "version", "quiet_start", "errors", "arguments", "files", "json_files", "registry", "config", "build", "devices",
+    "version", "quiet_start", "shipped", "errors", "arguments", "files", "json_files", "registry", "config", "build",
+    "devices",
     "distribution", "pictures", "resampling", "layers", "networks", "generators", "discriminators", "losses",
     "metrics", "data", "runs", "pytorch_checkpoints", "models", "inference", "films", "training", "evaluation",
     "export_formats", "benchmarks", "weights", "webapp",

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from sr_gan_tf.quiet_start import _kept_back
+from sr_gan_tf.quiet_start import without_chatter
 
 
 def start(code: str, **environment) -> str:
@@ -20,7 +20,7 @@ def test_importing_and_a_first_computation_say_nothing():
 
 
 def test_errors_and_other_words_are_handed_on(capfd):
-    with _kept_back():
+    with without_chatter():
         os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n")
         os.write(2, b"I0000 00:00:1795330784.946771   30358 port.cc:153] oneDNN custom operations are on.\n")
         os.write(2, b"W0000 00:00:1795330784.9   30358 placer.cc:177] registered already\n")

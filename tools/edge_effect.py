@@ -12,8 +12,9 @@ import numpy as np
 
 from sr_gan_tf.inference.tiling import upscale_array
 from sr_gan_tf.metrics.psnr_ssim import psnr_y
-from sr_gan_tf.models import load, shipped_models
+from sr_gan_tf.models import load
 from sr_gan_tf.pictures.reading import read_image, read_rgb
+from sr_gan_tf.shipped import shipped_models
 
 _FLAT = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255), (255, 0, 255), (255, 255, 255))
 

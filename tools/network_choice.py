@@ -13,9 +13,10 @@ from PIL import Image
 from sr_gan_tf.inference.choice import FOR_DAMAGED, choose_network, flat_deviation
 from sr_gan_tf.inference.tiling import upscale_array
 from sr_gan_tf.metrics.perceptual import LearnedDistance
-from sr_gan_tf.models import DEFAULT_MODEL, load, shipped_models
+from sr_gan_tf.models import load
 from sr_gan_tf.pictures.reading import read_header
 from sr_gan_tf.resampling import imresize
+from sr_gan_tf.shipped import DEFAULT_MODEL, shipped_models
 
 QUALITIES, DEVIATIONS = (30, 60, 75, 85, 95), (0, 2, 4, 6, 8, 12)
 

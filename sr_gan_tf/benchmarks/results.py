@@ -8,8 +8,6 @@ from sr_gan_tf.benchmarks import scaling_chart, table
 from sr_gan_tf.benchmarks.timing import Line, fit_line
 from sr_gan_tf.files import write_text
 
-SUFFIXES = (".json", ".md", ".png", ".svg", ".pdf")
-
 
 def write_results(measured: Sequence[table.Measured], baseline: str | None, asked: str, path: Path) -> None:
     """JSON, Markdown or a chart, by the path's suffix."""

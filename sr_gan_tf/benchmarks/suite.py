@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sr_gan_tf.benchmarks import table
+from sr_gan_tf.benchmarks import SUFFIXES, table
 from sr_gan_tf.benchmarks.planning import plan_jobs
-from sr_gan_tf.benchmarks.results import SUFFIXES, write_results
+from sr_gan_tf.benchmarks.results import write_results
 from sr_gan_tf.benchmarks.rounds import benchmark
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import check_output, try_folder

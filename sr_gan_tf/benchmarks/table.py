@@ -138,7 +138,7 @@ def shape_text(shape: Sequence[int]) -> str:
 def machine() -> dict[str, str | int]:
     """What the figures depend on."""
     return {
-        "processor": _processor(),
+        "processor": processor_name(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_GB": round(psutil.virtual_memory().total / 1e9),
         "system": platform.platform(terse=True),
@@ -148,7 +148,8 @@ def machine() -> dict[str, str | int]:
     }
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """The processor and its extensions for matrix products."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

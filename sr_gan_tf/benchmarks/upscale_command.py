@@ -23,9 +23,10 @@ from skimage import data
 
 from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.inference.batch import Files, Summary, plan_jobs, run_jobs
-from sr_gan_tf.inference.chain import Chain, in_precision, load_chain
-from sr_gan_tf.inference.enlarger import Enlarger
+from sr_gan_tf.inference.chain import Chain
 from sr_gan_tf.inference.jobs import Naming, find_sources
+from sr_gan_tf.inference.keras_enlarger import KerasEnlarger
+from sr_gan_tf.inference.named_networks import in_precision, named_network
 from sr_gan_tf.inference.passes import Settings
 from sr_gan_tf.inference.pictures import Treatment
 from sr_gan_tf.inference.progress import progress
@@ -153,7 +154,7 @@ def main(argv: list[str] | None = None) -> int:
         raise InputError(f"--rounds {options.rounds}: expected 1 or more")
     if options.torch and shutil.which(options.torch) is None:
         raise InputError(f"--torch {options.torch}: no such program; give the Python of an environment with torch")
-    network = load_chain([options.model], precision="float32").enlargers[0].generator
+    network = named_network(options.model)[1]
     picture = photograph(width, height)
     measures = {}
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
@@ -164,7 +165,7 @@ def main(argv: list[str] | None = None) -> int:
         for precision in ("float32", "bfloat16") if isinstance(network, Generator) else ("float32",):
             cast = in_precision(network, precision)
             measures[f"network, {precision}"] = bare(cast, picture)
-            chain = Chain("measured", (Enlarger(cast),), precision)
+            chain = Chain("measured", (KerasEnlarger(cast),), precision)
             for format in ("jpg", "png"):
                 measures[f"command, {format}, {precision}"] = whole_command(chain, originals, format)
         if options.torch:

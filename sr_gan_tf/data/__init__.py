@@ -1,7 +1,26 @@
 """Pictures from any source to batches of (lr, hr)."""
 
-from sr_gan_tf.data.augmentation import AUGMENTATIONS
-from sr_gan_tf.data.catalogue import DEGRADATIONS, SOURCES
-from sr_gan_tf.data.pipeline import training_batches as batches
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sr_gan_tf.data.augmentation import AUGMENTATIONS
+    from sr_gan_tf.data.catalogue import DEGRADATIONS, SOURCES
+    from sr_gan_tf.data.pipeline import training_batches as batches
 
 __all__ = ["AUGMENTATIONS", "DEGRADATIONS", "SOURCES", "batches"]
+
+# Public names, and where they are; TensorFlow is imported with them, and `data --help` needs neither.
+_NAMES = {
+    "AUGMENTATIONS": ("augmentation", "AUGMENTATIONS"),
+    "DEGRADATIONS": ("catalogue", "DEGRADATIONS"),
+    "SOURCES": ("catalogue", "SOURCES"),
+    "batches": ("pipeline", "training_batches"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        module, attribute = _NAMES[name]
+        return getattr(importlib.import_module(f"sr_gan_tf.data.{module}"), attribute)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

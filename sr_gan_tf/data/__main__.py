@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sr_gan_tf.config import load_experiment
+import sr_gan_tf
 from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.registry.imports import add_import
 
@@ -37,6 +37,9 @@ def main(argv: list[str] | None = None) -> int:
             raise InputError(f"--{name} {getattr(arguments, name)}: expected 1 or more")
     if arguments.command == "memory" and not 0 < arguments.gigabytes < math.inf:
         raise InputError(f"--gigabytes {arguments.gigabytes:g}: expected a positive size")
+    sr_gan_tf.start()
+    from sr_gan_tf.config import load_experiment
+
     if arguments.command == "memory":
         return _memory(arguments.gigabytes, arguments.batches)
     experiment = load_experiment(arguments.experiment, arguments.set)

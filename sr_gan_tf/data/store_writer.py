@@ -35,7 +35,7 @@ from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.data.sources import Example, Source
 from sr_gan_tf.data.store import FORMAT, Layout, TileStore, cut, details
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.files import sync_folder
+from sr_gan_tf.files import sync_folder, user_cache
 from sr_gan_tf.pictures.reading import Unreadable, naming_faults
 from sr_gan_tf.registry.parts import source_digest
 
@@ -45,9 +45,7 @@ _SIDES = range(96, 257)  # tile sides to choose from
 
 def cache_folder(cache_dir: str | None) -> Path:
     """Where stores live: the experiment's `cache_dir`, else the user's cache folder."""
-    if cache_dir:
-        return Path(cache_dir).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sr_gan_tf"
+    return Path(cache_dir).expanduser() if cache_dir else user_cache()
 
 
 def open_store(

@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sr_gan_tf.errors import InputError, suggest
+from sr_gan_tf.evaluation import KNOWN, STANDARD
 from sr_gan_tf.losses.package_weights import INSTALL_DISTS, INSTALL_LPIPS
-from sr_gan_tf.metrics import GROUPS, LEARNED, METRICS, Metric, expand, metric_named
+from sr_gan_tf.metrics import LEARNED, METRICS, Metric, expand, metric_named
 from sr_gan_tf.metrics.niqe import Naturalness
 from sr_gan_tf.metrics.perceptual import PerceptualDistance, dists_at_hand, lpips_at_hand, parse_trunk, trunk_at_hand
 
-STANDARD = ("psnr_y", "ssim_y", "ms_ssim_y", "psnr_rgb", "mean_color")
 REPORTED = (*STANDARD, "gmsd", "detail_ratio", "checkerboard_ratio", "flat_noise", "spectrum")
-KNOWN = (*METRICS, *GROUPS, *LEARNED, "perceptual")
 # The network's name in a column, since figures of the two don't compare.
 _COLUMNS = {"lpips": "lpips_alexnet", "lpips_vgg": "lpips_vgg16", "dists": "dists"}
 

@@ -9,6 +9,10 @@ import keras
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.export_formats import (
+    FILE_SUFFIXES,
+    FORMATS,
+    NETWORKS,
+    QUANTIZATIONS,
     deploying,
     model_card,
     ncnn_file,
@@ -18,7 +22,7 @@ from sr_gan_tf.export_formats import (
     verification,
 )
 from sr_gan_tf.export_formats.keras_file import write_keras
-from sr_gan_tf.export_formats.litert import QUANTIZATIONS, Lite, write_litert
+from sr_gan_tf.export_formats.litert import Lite, write_litert
 from sr_gan_tf.export_formats.onnx_file import Graph
 from sr_gan_tf.export_formats.saved_model import Serving, write_saved_model
 from sr_gan_tf.export_formats.tfjs import write_tfjs
@@ -28,16 +32,6 @@ from sr_gan_tf.models import load, load_network
 from sr_gan_tf.networks import Network
 from sr_gan_tf.training.initial_weights import discriminator_of
 
-# Files; the others are folders.
-_SUFFIXES = {
-    "keras": ".keras",
-    "litert": ".tflite",
-    "onnx": ".onnx",
-    "openvino": ".xml",
-    "ncnn": ".param",
-    "safetensors": ".safetensors",
-    "pth": ".pth",
-}
 # Endings that mean a file, of a format that is not written.
 _NO_FORMAT = {
     ".h5": "Keras's old format .h5 cannot hold these networks, .keras can",
@@ -48,8 +42,6 @@ _NO_FORMAT = {
     ".json": "no format has the ending .json",
     ".zip": "no format has the ending .zip",
 }
-FORMATS = ("saved_model", *_SUFFIXES, "tfjs")
-NETWORKS = ("generator", "discriminator")
 _DEFAULTS = (Serving(), Lite(), Graph())
 # Which formats an option is for, if it isn't for all of them.
 _OWNERS = {
@@ -110,8 +102,8 @@ def export(
     """
     source = model.name if isinstance(model, keras.Model) else model
     to, format = Path(to), chosen_format(format, to)
-    if format in _SUFFIXES:
-        check_output(to, (_SUFFIXES[format],), overwrite, "--to")
+    if format in FILE_SUFFIXES:
+        check_output(to, (FILE_SUFFIXES[format],), overwrite, "--to")
     if network not in NETWORKS:
         raise InputError(f"--network {network}: expected one of {', '.join(NETWORKS)}")
     _check_options(
@@ -161,8 +153,10 @@ def chosen_format(format: str | None, to: str | Path) -> str:
     known = (*FORMATS, "all")
     suffix = Path(to).suffix.lower()
     if format is None and suffix in _NO_FORMAT:
-        raise InputError(f"--to {to}: {_NO_FORMAT[suffix]}; use one of {', '.join(_SUFFIXES.values())}, or a folder")
-    format = format or next((name for name, suffix in _SUFFIXES.items() if Path(to).suffix == suffix), FORMATS[0])
+        raise InputError(
+            f"--to {to}: {_NO_FORMAT[suffix]}; use one of {', '.join(FILE_SUFFIXES.values())}, or a folder"
+        )
+    format = format or next((name for name, suffix in FILE_SUFFIXES.items() if Path(to).suffix == suffix), FORMATS[0])
     if format not in known:
         raise InputError(f"--format {format}: expected one of {', '.join(known)}")
     return format

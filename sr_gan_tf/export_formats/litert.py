@@ -11,20 +11,17 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, get_args
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError, one_line
-from sr_gan_tf.export_formats import verification
+from sr_gan_tf.export_formats import QUANTIZATIONS, Quantization, verification
 from sr_gan_tf.export_formats.network import network_function
 from sr_gan_tf.files import replacing
 from sr_gan_tf.pictures.reading import read_rgb
 
-Quantization = Literal["float32", "dynamic", "int8"]
-QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 _CALIBRATION_SIDE = 64
 # In dB, of 8-bit files: less shows a broken conversion, not rounding.
 _LEAST_PSNR = {"dynamic": 30.0, "int8": 20.0}

@@ -7,12 +7,12 @@ import keras
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import sha256
-from sr_gan_tf.inference.enlarger import enlarger_of
+from sr_gan_tf.inference.keras_enlarger import enlarger_of
 from sr_gan_tf.metrics import score
-from sr_gan_tf.models import WEIGHTS, shipped_models
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.runs.history import History
+from sr_gan_tf.shipped import WEIGHTS, shipped_models
 from sr_gan_tf.version import __version__
 
 NAME = "model_card.json"

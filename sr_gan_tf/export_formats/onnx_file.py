@@ -13,15 +13,12 @@ import keras
 import numpy as np
 
 from sr_gan_tf.errors import InputError, one_line
-from sr_gan_tf.export_formats import verification
+from sr_gan_tf.export_formats import LAYOUTS, OPSET, SIGNATURES, verification
 from sr_gan_tf.export_formats.network import IN_LAYOUT, network_function
 from sr_gan_tf.files import replacing
 
-LAYOUTS = ("nchw", "nhwc")
-SIGNATURES = ("float", "uint8")
 # What the converter writes, and all runtimes of recent years read.
 OPSETS = tuple(range(13, 19))
-OPSET = 17
 # In dB, of values in [0, 1]: less shows a broken file, not rounding.
 _LEAST_PSNR = {"float16": 40.0, "uint8": 50.0}
 

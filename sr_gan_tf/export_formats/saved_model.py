@@ -8,15 +8,14 @@ import numpy as np
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.export_formats import model_card, serving_folder, verification
+from sr_gan_tf.export_formats import MAX_MEGAPIXELS, model_card, serving_folder, verification
 from sr_gan_tf.export_formats.graph_tiles import fixed_tiling
 from sr_gan_tf.export_formats.signatures import Served
 from sr_gan_tf.files import sha256, write_text
-from sr_gan_tf.inference.enlarger import as_samples, enlarger_of
+from sr_gan_tf.inference.enlarger import as_samples
+from sr_gan_tf.inference.keras_enlarger import enlarger_of
 from sr_gan_tf.inference.tiling import Tiling, enlarged_rows
 from sr_gan_tf.networks import Generator
-
-MAX_MEGAPIXELS = 25.0
 
 
 @dataclasses.dataclass(frozen=True)

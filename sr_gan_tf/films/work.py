@@ -204,8 +204,7 @@ def _identity(film: Film, chain: Chain, settings: Settings, codec: Codec, stabil
     status = film.path.stat()
     weights = hashlib.sha256()
     for enlarger in chain.enlargers:
-        for value in enlarger.generator.get_weights():
-            weights.update(np.ascontiguousarray(value).tobytes())
+        weights.update(enlarger.identity.encode())
     about = [
         str(film.path.resolve()), status.st_size, status.st_mtime_ns, weights.hexdigest(), chain.precision,
         dataclasses.asdict(settings), dataclasses.asdict(codec), stabilize, segment,

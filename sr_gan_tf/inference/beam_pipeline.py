@@ -24,9 +24,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.inference.chain import Chain, load_chain
 from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colors
-from sr_gan_tf.models import DEFAULT_MODEL
 from sr_gan_tf.pictures.encoding import FORMATS
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS, read_image, write_image
+from sr_gan_tf.shipped import DEFAULT_MODEL
 from sr_gan_tf.version import __version__
 
 # (name of the result below the folder of results, path of the original)

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.models import DEFAULT_MODEL, shipped_models
 from sr_gan_tf.pictures.reading import Header, read_image, to_uint8
+from sr_gan_tf.shipped import DEFAULT_MODEL, shipped_models
 
 # The better ones first; the first that is shipped is used.
 FOR_DAMAGED = ("span_x4_photo", "span_x4_real")

@@ -8,8 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from sr_gan_tf.inference.jobs import PictureFile
-from sr_gan_tf.models import shipped_models
 from sr_gan_tf.pictures.decoding import quiet
+from sr_gan_tf.shipped import shipped_models
 
 # What the name of a result has after its original's: `_x{scale}`, once `_{model}_x{scale}`.
 _ENDING = re.compile(r"_(?:(?P<model>.+)_)?x\d[\d.e+-]*")

@@ -1,12 +1,10 @@
-"""A generator as a function of pictures: one compilation for every size, integers in and out, symmetries averaged."""
+"""A generator as a function of pictures, whatever runs it: integers in and out, symmetries averaged."""
 
-import keras
+import abc
+import dataclasses
+
 import numpy as np
-import tensorflow as tf
 from numpy.typing import DTypeLike
-
-from sr_gan_tf.inference.memory import bytes_per_pixel
-from sr_gan_tf.inference.receptive_field import ReceptiveField, receptive_field
 
 # A picture is continued beyond its edges by this many mirrored pixels, which are cut off again after the network. The
 # zeros that convolutions pad with would show as a frame, off by up to 35 levels on flat saturated colors; after 8
@@ -15,24 +13,44 @@ from sr_gan_tf.inference.receptive_field import ReceptiveField, receptive_field
 BORDER = 8
 
 
-class Enlarger:
-    """Runs a generator over windows of pictures, through one compiled function a kind of samples.
+@dataclasses.dataclass(frozen=True)
+class ReceptiveField:
+    """What a tile must know of its network, in pixels of the network's input.
 
-    Args:
-        generator: (N, H, W, 3) to (N, scale*H, scale*W, 3), float32 in [0, 1].
-        ensemble: mean over the eight flips and turns of the picture.
+    Attributes:
+        finite: whether an output pixel depends on a limited neighborhood only.
+        size: side of the square that one output pixel depends on; None where it is not finite.
+        halo: pixels that a tile needs around it to be exact; None where it is not finite.
+        alignment: tiles start at multiples of this, the largest stride inside the network.
+        why: what looks at the whole picture, where it is not finite.
     """
 
-    def __init__(self, generator: keras.Model, ensemble: bool = False):
-        self.generator = generator
+    finite: bool
+    size: int | None
+    halo: int | None
+    alignment: int
+    why: str = ""
+
+
+class Enlarger(abc.ABC):
+    """Runs a network over windows of pictures.
+
+    Attributes:
+        scale: the network's enlargement.
+        field: how far it looks.
+        border: pixels by which pictures are continued beyond their edges.
+        bytes_per_pixel: memory that it needs for a pixel of its input.
+        ensemble: mean over the eight flips and turns of the picture.
+        measured: a halo and its error, once halo.py has measured them.
+    """
+
+    def __init__(self, scale: int, field: ReceptiveField, border: int, bytes_per_pixel: float, ensemble: bool = False):
+        self.scale = scale
+        self.field = field
+        self.border = border
+        self.bytes_per_pixel = bytes_per_pixel
         self.ensemble = ensemble
-        self.scale = int(generator.scale)
-        self.field: ReceptiveField = receptive_field(generator)
-        self.border = _border(generator, self.field)
-        self.bytes_per_pixel = bytes_per_pixel(generator)
-        self.traces = 0
-        self.measured: tuple[int, float] | None = None  # a halo and its error, once halo.py has measured them
-        self._functions: dict[tuple[str, int, bool], tf.types.experimental.PolymorphicFunction] = {}
+        self.measured: tuple[int, float] | None = None
 
     def __call__(self, window: np.ndarray, rounded: bool = True) -> np.ndarray:
         """(H, W, C) to (scale*H, scale*W, C).
@@ -58,49 +76,14 @@ class Enlarger:
                 total += x.swapaxes(0, 1) if turned else x
         return total / np.float32(8)
 
+    @property
+    @abc.abstractmethod
+    def identity(self) -> str:
+        """Changes with the network's weights."""
+
+    @abc.abstractmethod
     def _run(self, window: np.ndarray, rounded: bool) -> np.ndarray:
-        key = (window.dtype.name, window.shape[2], rounded)
-        if key not in self._functions:
-            self._functions[key] = self._compiled(tf.as_dtype(window.dtype), window.shape[2], rounded)
-        return self._functions[key](tf.convert_to_tensor(window)).numpy()
-
-    def _compiled(self, dtype: tf.DType, channels: int, rounded: bool):
-        peak = dtype.max if dtype.is_integer else None
-
-        # One function for windows of every size: a picture must not cost a compilation.
-        @tf.function(input_signature=[tf.TensorSpec((None, None, channels), dtype)])
-        def enlarge(window):
-            self.traces += 1
-            image = tf.cast(window, tf.float32)
-            if peak is not None:
-                image /= peak
-            if channels == 1:
-                image = tf.repeat(image, 3, axis=2)
-            result = tf.cast(self.generator(image[None], training=False)[0], tf.float32)
-            if channels == 1:
-                result = tf.reduce_mean(result, axis=2, keepdims=True)
-            if peak is None or not rounded:
-                return result
-            return tf.cast(tf.round(tf.clip_by_value(result * peak, 0, peak)), dtype)
-
-        return enlarge
-
-
-def _border(generator: keras.Model, field: ReceptiveField) -> int:
-    """Pixels by which pictures are continued beyond their edges for this network; see `BORDER`."""
-    # An exported model does so itself. A network that looks at the whole picture would see its edges twice; one with
-    # large strides would see the picture off its grid, or get several times as much to do.
-    if getattr(generator, "continues_edges", False) or field.halo is None or field.alignment > BORDER:
-        return 0
-    return -(-min(BORDER, field.halo) // field.alignment) * field.alignment
-
-
-def enlarger_of(generator: keras.Model) -> Enlarger:
-    """The generator's Enlarger; made once for each generator, so that its function is compiled once."""
-    # Through vars(), since Keras's own attributes become parts of the model.
-    if "_enlarger" not in vars(generator):
-        vars(generator)["_enlarger"] = Enlarger(generator)
-    return vars(generator)["_enlarger"]
+        """As `__call__`, of the picture as it lies; MemoryError where there is too little of it."""
 
 
 def as_samples(values: np.ndarray, dtype: DTypeLike) -> np.ndarray:

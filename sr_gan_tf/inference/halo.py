@@ -4,11 +4,10 @@ A deep network's receptive field is wide, but what lies at its rim hardly counts
 of photographs with ever wider surroundings until twice the halo changes no value by half a gray level.
 """
 
-import argparse
+import importlib
 from collections.abc import Iterator
 
 import numpy as np
-from skimage import data
 
 from sr_gan_tf.inference.enlarger import Enlarger
 from sr_gan_tf.resampling import imresize
@@ -16,16 +15,6 @@ from sr_gan_tf.resampling import imresize
 _CORE = 32
 _FIRST_HALO = 8
 _LARGEST_ERROR = 0.5  # gray levels of 255
-
-
-def halo_argument(text: str) -> int | str:
-    """`--halo` of a command line: exact, or a number of pixels."""
-    if text == "exact":
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError("expected exact, or a number of pixels") from None
 
 
 def measured_halo(enlarger: Enlarger, exact: int) -> tuple[int, float]:
@@ -59,6 +48,7 @@ def _cores(enlarger: Enlarger, core: int, halo: int) -> list[np.ndarray]:
 
 def _pieces(core: int, halo: int) -> Iterator[np.ndarray]:
     """Middles of photographs, `core` and `halo` on each side, float32; mirrored where a photograph is too small."""
+    data = importlib.import_module("skimage.data")  # rarely wanted, and slow to import
     for picture in (data.coffee(), data.chelsea()):
         picture = imresize(picture, 0.5)  # as sharp as low-resolution pictures are
         padding = [(max(0, core + 2 * halo - length),) * 2 for length in picture.shape[:2]]

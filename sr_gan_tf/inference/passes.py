@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from scipy import ndimage
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.inference.alpha import extended_colors
@@ -236,6 +235,8 @@ def _matched(
             shrunk[row : row + rows] = squares.mean(axis=(1, 3), dtype=np.float32)
             row, rest = row + rows, rest[rows * scale :]
             yield block
+
+    from scipy import ndimage  # only colors to match need it
 
     whole = _kept(watched(), image, scale, folder)
     difference = ndimage.gaussian_filter(

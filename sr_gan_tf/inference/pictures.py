@@ -17,7 +17,6 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import atomic_file
 from sr_gan_tf.inference.background import Writers
 from sr_gan_tf.inference.chain import Chain
-from sr_gan_tf.inference.comparison import Comparison
 from sr_gan_tf.inference.jobs import STANDARD
 from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colors
 from sr_gan_tf.pictures.encoding import Encoding, encode, encode_animation, scratch_array
@@ -163,7 +162,11 @@ def run_job(
         )
     picture = next(frames)
     pixels = visible_colors(picture.pixels, picture.alpha)
-    comparison = Comparison(pixels, job.size) if treatment.compare and job.target != STANDARD else None
+    comparison = None
+    if treatment.compare and job.target != STANDARD:
+        from sr_gan_tf.inference.comparison import Comparison  # it imports Matplotlib
+
+        comparison = Comparison(pixels, job.size)
     blocks = _samples(pixels, picture.alpha, job, treatment, folder, report, comparison)
     channels = picture.pixels.shape[2] + (picture.alpha is not None and job.encoding.holds_alpha())
     metadata = _metadata(picture, job, treatment, channels)

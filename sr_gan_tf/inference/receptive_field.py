@@ -16,6 +16,8 @@ from fractions import Fraction
 import keras
 from keras import layers
 
+from sr_gan_tf.inference.enlarger import ReceptiveField
+
 _PIXELWISE = (
     layers.InputLayer, layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Identity, layers.Rescaling,
     layers.BatchNormalization, layers.Dropout, layers.SpatialDropout2D, layers.GaussianNoise, layers.GaussianDropout,
@@ -59,25 +61,6 @@ class Field:
             # Broadcast against a map of another resolution: it cannot be told where it came from.
             return self.everywhere("maps of different resolutions that meet")
         return Field(min(self.first, other.first), max(self.last, other.last), self.stride, self.why or other.why)
-
-
-@dataclasses.dataclass(frozen=True)
-class ReceptiveField:
-    """What a tile must know of its network, in pixels of the network's input.
-
-    Attributes:
-        finite: whether an output pixel depends on a limited neighborhood only.
-        size: side of the square that one output pixel depends on; None where it is not finite.
-        halo: pixels that a tile needs around it to be exact; None where it is not finite.
-        alignment: tiles start at multiples of this, the largest stride inside the network.
-        why: what looks at the whole picture, where it is not finite.
-    """
-
-    finite: bool
-    size: int | None
-    halo: int | None
-    alignment: int
-    why: str = ""
 
 
 def receptive_field(network: keras.Model) -> ReceptiveField:

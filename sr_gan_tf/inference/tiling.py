@@ -9,16 +9,18 @@ picture has no such halo: its tiles overlap and are blended, which is an approxi
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.inference.enlarger import Enlarger, as_samples, enlarger_of
+from sr_gan_tf.inference.enlarger import Enlarger, as_samples
 from sr_gan_tf.inference.tile_plan import OVERLAP as OVERLAP
 from sr_gan_tf.inference.tile_plan import SMALLEST_TILE, Span, Tiling, spans
 from sr_gan_tf.inference.tile_plan import plan as plan
+
+if TYPE_CHECKING:
+    import keras
 
 
 def enlarged_rows(
@@ -71,7 +73,7 @@ def _core(enlarger: Enlarger, image: np.ndarray, tiling: Tiling, row: Span, colu
     scale = enlarger.scale
     try:
         result = _window(enlarger, image, tiling, row, column)
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+    except MemoryError as error:
         whole = row.stop - row.start == image.shape[0] and column.stop - column.start == image.shape[1]
         halves = _halved(row, column, image.shape, tiling) if tiling.exact or whole else None
         if halves is None:
@@ -136,7 +138,7 @@ def _weights(span: Span, first: int, last: int, length: int, reach: int, scale: 
 
 
 def upscale_array(
-    generator: keras.Model, image: np.ndarray, tile: int | None = None, border: bool = True
+    generator: "keras.Model", image: np.ndarray, tile: int | None = None, border: bool = True
 ) -> np.ndarray:
     """Enlarges a whole picture, in tiles so that it fits in memory.
 
@@ -154,6 +156,8 @@ def upscale_array(
         raise InputError(
             f"a picture of shape {image.shape} cannot be enlarged; expected (H, W), (H, W, 1) or (H, W, 3)"
         )
+    from sr_gan_tf.inference.keras_enlarger import enlarger_of  # arrays are enlarged without Keras, too
+
     enlarger = enlarger_of(generator)
     samples = image[..., None] if image.ndim == 2 else image
     tiling = plan(enlarger, samples.shape, tile)

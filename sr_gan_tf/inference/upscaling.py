@@ -4,17 +4,15 @@ import contextlib
 import dataclasses
 import signal
 import sys
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
-import keras
 import numpy as np
 from PIL import Image
 
-from sr_gan_tf.errors import InputError, printable
+from sr_gan_tf.errors import InputError
 from sr_gan_tf.inference.batch import Files, Summary, job_tilings, plan_jobs, run_jobs
 from sr_gan_tf.inference.chain import Chain, load_chain
 from sr_gan_tf.inference.choice import choose_network
@@ -22,12 +20,15 @@ from sr_gan_tf.inference.jobs import STANDARD, find_sources
 from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colors
 from sr_gan_tf.inference.pictures import NOT_KEPT, Job, Treatment
 from sr_gan_tf.inference.progress import progress
-from sr_gan_tf.models import DEFAULT_MODEL
 from sr_gan_tf.pictures.decoding import pillow_samples, quiet
 from sr_gan_tf.pictures.formats import unread_note
 from sr_gan_tf.pictures.metadata import Metadata
 from sr_gan_tf.pictures.reading import Header
 from sr_gan_tf.pictures.samples import interpreted
+from sr_gan_tf.shipped import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    import keras
 
 _DEFAULT_SETTINGS = Settings()
 _MOST_CHOICES = 5
@@ -37,7 +38,7 @@ _OTHERWISE = "--model NAME decides otherwise"
 def upscale(
     source: np.ndarray | Image.Image | str | Path | Sequence[str | Path],
     output: str | Path | None = None,
-    model: str | Path | keras.Model | Sequence = DEFAULT_MODEL,
+    model: "str | Path | keras.Model | Sequence" = DEFAULT_MODEL,
     settings: Settings = _DEFAULT_SETTINGS,
     files: Files | None = None,
     passes: int = 1,
@@ -63,9 +64,6 @@ def upscale(
 
     Raises:
         InputError: for anything that cannot be used; of several files, after all others are done.
-
-    Warns:
-        UserWarning: what the command prints as notes, such as what a file's result could not keep.
         TypeError: for a source of another kind.
 
     Example:
@@ -81,7 +79,7 @@ def upscale(
             "sr_gan_tf.pictures.reading.write_image writes it"
         )
     inputs = source if isinstance(source, np.ndarray) else _names(source)
-    models = [model] if isinstance(model, (str, Path, keras.Model)) else list(model)
+    models = list(model) if isinstance(model, (list, tuple)) else [model]
     chain = load_chain(models, passes, precision, ensemble)
     if isinstance(inputs, np.ndarray):
         return _upscale_array(inputs, chain, settings)
@@ -89,14 +87,11 @@ def upscale(
     if output is not None:
         files = dataclasses.replace(files, naming=dataclasses.replace(files.naming, output=str(output)))
     treatment = Treatment(chain, settings, files.max_megapixels, files.strip, files.compare)
-    unread: Counter = Counter()
-    sources = find_sources(inputs, files.naming.output, unread)
+    sources = find_sources(inputs, files.naming.output)
     summary = Summary()
     with progress() as bar:
         jobs = list(plan_jobs(sources, treatment, files, summary))
         run_jobs(jobs, treatment, files, summary, bar)
-    for note in dict.fromkeys(_notes(jobs, treatment, summary.left_out, unread)):
-        warnings.warn(note, stacklevel=2)
     if summary.failed:
         raise InputError("; ".join(summary.failed.values()))
     return summary.written
@@ -187,7 +182,7 @@ def upscale_files(
         with terminated_as_interrupted(), progress(lines=True) as bar:
             run_jobs(jobs, treatment, files, summary, bar)
         for note in dict.fromkeys(_notes(jobs, treatment, summary.left_out, unread)):
-            print(f"note: {printable(note)}", file=sys.stderr)
+            print(f"note: {note}", file=sys.stderr)
         if not alone or not summary.failed:
             print(summary, file=say)
     if summary.failed and alone:
@@ -248,10 +243,9 @@ def _describe(jobs: Sequence[Job], treatment: Treatment, left_out: int, unread: 
         )
         size = f"{job.header.width}x{job.header.height} -> {job.size[0]}x{job.size[1]}"
         frames = f", {job.frames} frames" if job.frames > 1 else ""
-        names = printable(f"{job.name} -> {job.target}")
-        print(f"{names}: {size} {job.encoding.format}{frames}, {tiles}", file=say)
+        print(f"{job.name} -> {job.target}: {size} {job.encoding.format}{frames}, {tiles}", file=say)
     for note in dict.fromkeys(_notes(jobs, treatment, left_out, unread)):
-        print(f"note: {printable(note)}", file=say)
+        print(f"note: {note}", file=say)
 
 
 @contextlib.contextmanager

@@ -28,10 +28,8 @@ _BY_EXTRA = {
     ".srw": "RAW",
 }  # fmt: skip
 _NEVER = (
-    ".3fr", ".ai", ".bpg", ".crw", ".cur", ".dcm", ".dcr", ".dds", ".djvu", ".emf", ".eps", ".erf", ".exr", ".fff",
-    ".fits", ".gpr", ".hdr", ".heics", ".icns", ".ico", ".iiq", ".jng", ".jpm", ".jxr", ".kdc", ".kra", ".mef", ".mng",
-    ".mos", ".mrw", ".ora", ".pam", ".pcx", ".pdf", ".pfm", ".pict", ".psb", ".psd", ".qoi", ".ras", ".rgb", ".rgba",
-    ".rwl", ".sgi", ".sr2", ".srf", ".svg", ".svgz", ".tga", ".wdp", ".wmf", ".x3f", ".xbm", ".xcf", ".xpm",
+    ".dds", ".eps", ".exr", ".fits", ".hdr", ".icns", ".ico", ".jxr", ".pcx", ".pdf", ".pfm", ".pict", ".psb", ".psd",
+    ".qoi", ".sgi", ".svg", ".tga", ".xcf",
 )  # fmt: skip
 
 

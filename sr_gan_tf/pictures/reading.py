@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.files import atomic_file
+from sr_gan_tf.pictures import MAX_MEGAPIXELS as MAX_MEGAPIXELS
 from sr_gan_tf.pictures.containers import jpeg_with_end, png_without_damaged_chunks
 from sr_gan_tf.pictures.decoding import decode, frame_count, orientation, quiet
 from sr_gan_tf.pictures.deep import BareTiff, decoder_warnings
@@ -26,8 +27,6 @@ from sr_gan_tf.pictures.extra_formats import ExtraPicture, open_extra
 from sr_gan_tf.pictures.formats import SUFFIXES as SUFFIXES
 from sr_gan_tf.pictures.metadata import NOTHING, Metadata
 from sr_gan_tf.pictures.metadata_reading import damaged_chunk, read_metadata
-
-MAX_MEGAPIXELS = 500.0
 
 # Not all of Pillow's formats: EPS would start an interpreter, and others do not contain pixels.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "GIF", "PPM", "JPEG2000")

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from sr_gan_tf.errors import InputError, one_line
+from sr_gan_tf.quiet_start import import_tensorflow
 
 VARIABLE = "SR_GAN_TF_IMPORT"
 
@@ -204,6 +205,7 @@ def _execute(path: Path) -> ModuleType:
 
 
 def _guarded(name: str, action: Callable[[], Any]) -> Any:
+    import_tensorflow()  # quietly, before the user's code does
     try:
         return action()
     except Exception as error:

@@ -9,8 +9,19 @@ Sums run in float64. A value that is exactly halfway is rounded up whatever the 
 versions add 1e-9 before they round; for scales 2, 4 and 8 the weights are dyadic and the sums exact.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from sr_gan_tf.resampling.arrays import PRODUCT, imresize, imresize_rows
 from sr_gan_tf.resampling.taps import KERNELS, Border
-from sr_gan_tf.resampling.tensors import imresize_tf
+
+if TYPE_CHECKING:
+    from sr_gan_tf.resampling.tensors import imresize_tf
 
 __all__ = ["KERNELS", "PRODUCT", "Border", "imresize", "imresize_rows", "imresize_tf"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "imresize_tf":  # whoever resizes arrays doesn't wait for TensorFlow
+        return importlib.import_module("sr_gan_tf.resampling.tensors").imresize_tf
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,11 +2,11 @@
 
 import functools
 import math
+import sys
 from collections.abc import Callable
 from typing import Literal, get_args
 
 import numpy as np
-import tensorflow as tf
 
 Border = Literal["replicate", "symmetric", "wrap"]
 
@@ -69,21 +69,32 @@ def axes_of(lengths, scale, size, kernel: str, border: str) -> list[tuple]:
         # 1e-9: a third of 9 pixels is 3, not 4, however 1 / 3 was rounded.
         axes = [(_ceil(_float(s) * _float(n) - 1e-9), s) for s, n in zip(scales, lengths, strict=True)]
     for out, ratio in axes:
-        if not (tf.is_tensor(out) or out >= 1) or not (tf.is_tensor(ratio) or 0 < ratio < math.inf):
+        if not (_is_tensor(out) or out >= 1) or not (_is_tensor(ratio) or 0 < ratio < math.inf):
             raise ValueError(f"cannot resize {lengths[0]} x {lengths[1]} pixels by scale {scale}, size {size}")
     return axes
 
 
+def _is_tensor(value) -> bool:
+    # Not imported here: whoever has a tensor has imported it.
+    return "tensorflow" in sys.modules and sys.modules["tensorflow"].is_tensor(value)
+
+
 def _is_pair(scale) -> bool:
-    return scale.shape.rank == 1 if tf.is_tensor(scale) else np.ndim(scale) == 1
+    return scale.shape.rank == 1 if _is_tensor(scale) else np.ndim(scale) == 1
 
 
 def _float(value):
-    return tf.cast(value, tf.float64) if tf.is_tensor(value) else float(value)
+    if not _is_tensor(value):
+        return float(value)
+    tf = sys.modules["tensorflow"]
+    return tf.cast(value, tf.float64)
 
 
 def _ceil(value):
-    return tf.cast(tf.math.ceil(value), tf.int32) if tf.is_tensor(value) else math.ceil(value)
+    if not _is_tensor(value):
+        return math.ceil(value)
+    tf = sys.modules["tensorflow"]
+    return tf.cast(tf.math.ceil(value), tf.int32)
 
 
 def order_of(axes) -> tuple[int, int] | None:
@@ -91,7 +102,7 @@ def order_of(axes) -> tuple[int, int] | None:
     first, second = axes[0][1], axes[1][1]
     if first is second:
         return (0, 1)
-    if tf.is_tensor(first) or tf.is_tensor(second):
+    if _is_tensor(first) or _is_tensor(second):
         return None
     return (0, 1) if first <= second else (1, 0)
 

@@ -13,9 +13,10 @@ from sr_gan_tf.config import Experiment, parse_experiment
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.json_files import override
-from sr_gan_tf.models import load, shipped_models
+from sr_gan_tf.models import load
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.runs.folder import RunFolder
+from sr_gan_tf.shipped import shipped_models
 
 # What the shipped models were trained on; all others on bicubic's reduction.
 _DEGRADATIONS: dict[str, dict] = {"span_x4_real": {"class_name": "Realistic", "config": {"clean": 0.25}}}

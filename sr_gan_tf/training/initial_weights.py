@@ -17,10 +17,11 @@ from sr_gan_tf.config import Experiment, Spec, Stage, patch_size
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError, Unavailable
 from sr_gan_tf.generators import GENERATORS
-from sr_gan_tf.models import load, load_network, shipped_models
+from sr_gan_tf.models import load, load_network
 from sr_gan_tf.networks import Discriminator, Generator, Network, computing
 from sr_gan_tf.runs.checkpoints import read_newest
 from sr_gan_tf.runs.folder import RunFolder
+from sr_gan_tf.shipped import shipped_models
 
 # The share of a network's weights that must fit, of those that could.
 SUFFICIENT = 0.9

@@ -11,9 +11,8 @@ from sr_gan_tf.data.catalogue import build_sources
 from sr_gan_tf.errors import InputError, Unavailable, one_line
 from sr_gan_tf.losses import CONTENT_LOSSES
 from sr_gan_tf.losses.perceptual import on_vgg16
-from sr_gan_tf.models import shipped_models
+from sr_gan_tf.shipped import shipped_models
 
-TRUNKS = ("imagenet", "lpips", "hed")
 # Content losses that look at pictures through a trunk whose weights can be chosen.
 _TRUNK_LOSSES = ("VGGFeatures", "GramStyle")
 

@@ -10,8 +10,8 @@ import gradio as gr
 
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.inference.passes import Settings
-from sr_gan_tf.models import shipped_models
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS
+from sr_gan_tf.shipped import shipped_models
 from sr_gan_tf.webapp import fragments
 from sr_gan_tf.webapp.shelf import Shelf
 from sr_gan_tf.webapp.trainings import Trainings, run_names

@@ -19,8 +19,8 @@ from sr_gan_tf.inference.jobs import Naming, find_sources
 from sr_gan_tf.inference.passes import Settings
 from sr_gan_tf.inference.pictures import Job, Treatment
 from sr_gan_tf.inference.upscaling import chooser
-from sr_gan_tf.models import DEFAULT_MODEL
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS, read_image, write_image
+from sr_gan_tf.shipped import DEFAULT_MODEL
 from sr_gan_tf.webapp.shelf import Shelf
 
 _SHOWN_BY_BROWSERS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp")

@@ -8,6 +8,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
+import sr_gan_tf
 from sr_gan_tf.errors import InputError, Parser, command, suggest
 from sr_gan_tf.registry.imports import add_import
 from sr_gan_tf.weights import cards
@@ -27,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if arguments.command == "photographs":
         return _report(cards.check_photographs(arguments.folder), f"{len(cards.manifest())} photographs as listed")
+    sr_gan_tf.start()
     from sr_gan_tf.weights import card_figures
 
     if arguments.command == "publish":

@@ -10,7 +10,7 @@ from sr_gan_tf.evaluation.methods import interpolations, model_method
 from sr_gan_tf.evaluation.metric_choice import choose_metrics
 from sr_gan_tf.evaluation.test_sets import PictureSet, find_set
 from sr_gan_tf.files import replacing, sha256
-from sr_gan_tf.inference.chain import in_precision, named_network
+from sr_gan_tf.inference.named_networks import in_precision, named_network
 from sr_gan_tf.metrics.perceptual import lpips_at_hand, trunk_at_hand
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.weights.cards import Card

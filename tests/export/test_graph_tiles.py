@@ -9,7 +9,7 @@ from tiny import tiny_generator, whole
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.export_formats.graph_tiles import GraphTiles, fixed_tiling, rounded
 from sr_gan_tf.generators import GENERATORS
-from sr_gan_tf.inference.enlarger import Enlarger
+from sr_gan_tf.inference.keras_enlarger import KerasEnlarger
 from sr_gan_tf.inference.tiling import enlarged_rows
 
 # Fits a window several times, needs tiles on both axes, on one.
@@ -17,7 +17,7 @@ SIZES = ((5, 9, 14), (1, 97, 61), (2, 12, 90))
 
 
 def _made(name, dtype=tf.float32, tile=16, halo=None, **config):
-    enlarger = Enlarger(calm(tiny_generator(name, **config)))
+    enlarger = KerasEnlarger(calm(tiny_generator(name, **config)))
     tiling = fixed_tiling(enlarger, tile, halo)
 
     def function(window):
@@ -73,7 +73,7 @@ def test_tiles_equal_the_whole_for_many_sizes(name):
 
 def test_a_halo_one_pixel_short_shows():
     # The tests above could not fail if any halo would do.
-    enlarger, tiling, run = _made("SPAN", halo=Enlarger(tiny_generator("SPAN")).field.halo - 1)
+    enlarger, tiling, run = _made("SPAN", halo=KerasEnlarger(tiny_generator("SPAN")).field.halo - 1)
     assert "tiles may show" in tiling.note
     pictures = noise(1, 97, 61, 3)
     assert np.abs(run(pictures) - _whole(enlarger, pictures)).max() > 1e-6
@@ -111,7 +111,7 @@ def test_no_pictures_and_pictures_without_pixels():
 
 
 def test_tiles_are_as_large_as_a_gigabyte_allows():
-    enlarger = Enlarger(tiny_generator("SRResNet", filters=64, num_blocks=16, scale=4))
+    enlarger = KerasEnlarger(tiny_generator("SRResNet", filters=64, num_blocks=16, scale=4))
     tiling = fixed_tiling(enlarger)
     side = tiling.tile[0] + 2 * tiling.halo
     assert 2**28 < side**2 * enlarger.bytes_per_pixel <= 2**30
@@ -119,12 +119,12 @@ def test_tiles_are_as_large_as_a_gigabyte_allows():
 
 @pytest.mark.long
 def test_a_network_that_looks_far_gets_a_measured_halo_and_it_is_said():
-    tiling = fixed_tiling(Enlarger(calm(tiny_generator("RRDBNet"))), tile=16)
-    assert tiling.halo < Enlarger(tiny_generator("RRDBNet")).field.halo
+    tiling = fixed_tiling(KerasEnlarger(calm(tiny_generator("RRDBNet"))), tile=16)
+    assert tiling.halo < KerasEnlarger(tiny_generator("RRDBNet")).field.halo
     assert "--halo exact" in tiling.note
 
 
 @pytest.mark.parametrize(("tile", "halo"), [(8, None), (64, -1)])
 def test_refused_sizes(tile, halo):
     with pytest.raises(InputError, match="expected"):
-        fixed_tiling(Enlarger(tiny_generator("Compact")), tile, halo)
+        fixed_tiling(KerasEnlarger(tiny_generator("Compact")), tile, halo)

@@ -110,7 +110,8 @@ def test_onnx_of_every_family(name, tmp_path):
 def _check_onnx(name, folder):
     import onnx
 
-    from sr_gan_tf.export_formats.onnx_file import OPSET, runner
+    from sr_gan_tf.export_formats import OPSET
+    from sr_gan_tf.export_formats.onnx_file import runner
 
     generator = calm(tiny_generator(name))
     [agreement] = export(generator, folder / "model.onnx", "onnx")

@@ -21,7 +21,8 @@ from sr_gan_tf.export_formats import serving_folder
 from sr_gan_tf.export_formats.decoding import UNKNOWN
 from sr_gan_tf.export_formats.saved_model import Serving
 from sr_gan_tf.files import sha256
-from sr_gan_tf.inference.enlarger import as_samples, enlarger_of
+from sr_gan_tf.inference.enlarger import as_samples
+from sr_gan_tf.inference.keras_enlarger import enlarger_of
 from sr_gan_tf.inference.passes import Settings
 from sr_gan_tf.pictures.reading import read_image
 from sr_gan_tf.upscale import upscale

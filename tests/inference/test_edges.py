@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from tiny import tiny_generator, whole
 
-from sr_gan_tf.inference.enlarger import BORDER, Enlarger, enlarger_of
+from sr_gan_tf.inference.enlarger import BORDER
+from sr_gan_tf.inference.keras_enlarger import KerasEnlarger, enlarger_of
 from sr_gan_tf.inference.tiling import enlarged_rows, plan
 from sr_gan_tf.models import load
 
@@ -37,13 +38,13 @@ def test_flat_pictures_stay_flat(name):
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (3, 2), (9, 200)])
 def test_pictures_smaller_than_the_border(shape):
-    enlarger = Enlarger(tiny_generator("SPAN"))
+    enlarger = KerasEnlarger(tiny_generator("SPAN"))
     picture = np.random.default_rng(0).random((*shape, 3), np.float32)
     found = np.concatenate(list(enlarged_rows(enlarger, picture, plan(enlarger, shape, 8))))
     np.testing.assert_allclose(found, whole(enlarger, picture, enlarger.border, enlarger.scale), atol=1e-5)
 
 
 def test_networks_with_large_strides_get_no_border():
-    assert Enlarger(tiny_generator("UNet", num_downs=5)).border == 0
-    assert Enlarger(tiny_generator("UNet", num_downs=2)).border == BORDER
-    assert Enlarger(tiny_generator("UNet", num_downs=2, normalization="instance")).border == 0
+    assert KerasEnlarger(tiny_generator("UNet", num_downs=5)).border == 0
+    assert KerasEnlarger(tiny_generator("UNet", num_downs=2)).border == BORDER
+    assert KerasEnlarger(tiny_generator("UNet", num_downs=2, normalization="instance")).border == 0

@@ -13,17 +13,18 @@ from tiny import TINY, mirrored, tiny_generator, whole
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.generators import GENERATORS
-from sr_gan_tf.inference.enlarger import Enlarger, as_samples, enlarger_of
+from sr_gan_tf.inference.enlarger import as_samples
 from sr_gan_tf.inference.halo import measured_halo
-from sr_gan_tf.inference.memory import bytes_per_pixel, free_memory
+from sr_gan_tf.inference.keras_enlarger import KerasEnlarger, bytes_per_pixel, enlarger_of
+from sr_gan_tf.inference.memory import free_memory
 from sr_gan_tf.inference.tiling import enlarged_rows, plan, spans, upscale_array
 from sr_gan_tf.networks import Generator
 
-_ENLARGERS: dict[str, Enlarger] = {}
+_ENLARGERS: dict[str, KerasEnlarger] = {}
 _CHANGED: dict[str, np.ndarray] = {}
 
 
-def _enlarger(name: str) -> Enlarger:
+def _enlarger(name: str) -> KerasEnlarger:
     """One for the whole file: compiling is what takes time."""
     if name not in _ENLARGERS:
         # At some widths oneDNN adds the products of a 9x9 convolution to few channels in another order.
@@ -32,15 +33,15 @@ def _enlarger(name: str) -> Enlarger:
         last = [layer for layer in generator.layers if layer.get_weights()][-1]
         spread = float(np.std(generator(_noise(40, 40)[None])))
         last.set_weights([weight * min(1.0, 0.3 / spread) for weight in last.get_weights()])
-        _ENLARGERS[name] = Enlarger(generator)
+        _ENLARGERS[name] = KerasEnlarger(generator)
     return _ENLARGERS[name]
 
 
-def _tiled(enlarger: Enlarger, picture: np.ndarray, tile: int, halo="exact") -> np.ndarray:
+def _tiled(enlarger: KerasEnlarger, picture: np.ndarray, tile: int, halo="exact") -> np.ndarray:
     return np.concatenate(list(enlarged_rows(enlarger, picture, plan(enlarger, picture.shape, tile, halo))))
 
 
-def _whole(enlarger: Enlarger, picture: np.ndarray) -> np.ndarray:
+def _whole(enlarger: KerasEnlarger, picture: np.ndarray) -> np.ndarray:
     return whole(enlarger, picture, enlarger.border, enlarger.scale)
 
 
@@ -110,7 +111,7 @@ def test_a_halo_one_pixel_short_shows(name):
 
 
 def test_one_trace_for_every_size_and_tile():
-    enlarger = Enlarger(tiny_generator("Compact"))
+    enlarger = KerasEnlarger(tiny_generator("Compact"))
     for height, width in ((9, 70), (80, 33), (41, 41)):
         for tile in (8, 20, 100):
             _tiled(enlarger, _noise(height, width), tile)
@@ -150,7 +151,7 @@ def test_training_goes_on_under_the_compiled_function():
 @pytest.mark.parametrize("name", ["Compact", "UNet"])
 def test_ensemble_of_tiles_equals_ensemble_of_the_whole(name):
     generator = _enlarger(name).generator
-    enlarger = Enlarger(generator, ensemble=True)
+    enlarger = KerasEnlarger(generator, ensemble=True)
     picture = _noise(45, 38)
     wide = mirrored(picture, enlarger.border)
     expected = 0.0
@@ -180,7 +181,7 @@ class _Normed(Generator):
 
 def test_networks_that_see_everything_are_blended_and_say_so():
     keras.utils.set_random_seed(0)
-    enlarger = Enlarger(_Normed())
+    enlarger = KerasEnlarger(_Normed())
     rows, columns = np.mgrid[0:150, 0:170]
     waves = (np.sin(rows / 3) + np.sin(columns / 4 + rows / 9)) / 4 + 0.5
     picture = np.stack([waves, waves[::-1], waves**2], axis=2).astype(np.float32)
@@ -206,8 +207,8 @@ def test_networks_that_see_everything_are_blended_and_say_so():
 
 def test_blending_weights_add_up():
     keras.utils.set_random_seed(0)
-    enlarger = Enlarger(_Normed())
-    enlarger.__class__ = type("Constant", (Enlarger,), {"__call__": _constant})
+    enlarger = KerasEnlarger(_Normed())
+    enlarger.__class__ = type("Constant", (KerasEnlarger,), {"__call__": _constant})
     for shape in ((150, 170, 3), (33, 400, 1), (200, 7, 3)):
         picture = np.zeros(shape, np.float32)
         for tile in (1, 64, 70):
@@ -220,15 +221,20 @@ def _constant(self, window, rounded=True):
     return np.full((2 * window.shape[0], 2 * window.shape[1], window.shape[2]), 0.5, np.float32)
 
 
-class _Cramped(Enlarger):
+class _Cramped(KerasEnlarger):
     """Runs out of memory on windows above a size."""
 
     limit = 0
 
-    def __call__(self, window, rounded=True):
-        if window.shape[0] * window.shape[1] > self.limit:
-            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
-        return super().__call__(window, rounded)
+    def _compiled(self, *kind):
+        function = super()._compiled(*kind)
+
+        def cramped(window):
+            if window.shape[0] * window.shape[1] > self.limit:
+                raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+            return function(window)
+
+        return cramped
 
 
 @pytest.mark.parametrize("name", ["Compact", "UNet"])

@@ -6,7 +6,7 @@ from PIL import Image
 from tiny import faithful_generator, names_in, whole
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.inference.enlarger import enlarger_of
+from sr_gan_tf.inference.keras_enlarger import enlarger_of
 from sr_gan_tf.inference.passes import Settings
 from sr_gan_tf.inference.tiling import upscale_array
 from sr_gan_tf.pictures.reading import read_image, write_image

@@ -8,7 +8,7 @@ from PIL import Image
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.inference.passes import Settings
-from sr_gan_tf.models import DEFAULT_MODEL
+from sr_gan_tf.shipped import DEFAULT_MODEL
 from sr_gan_tf.upscale import main as upscale
 from sr_gan_tf.webapp.shelf import Shelf
 from sr_gan_tf.webapp.workbench import Choices, Workbench, cached_chain
