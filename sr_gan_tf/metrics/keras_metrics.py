@@ -58,6 +58,7 @@ class PSNR(keras.metrics.Mean):
     def __init__(self, crop: int, channels: str = "y", name: str | None = None):
         _check(crop, channels, ("y", "yfloat", "rgb"))
         super().__init__(name=name or protocol_name(f"psnr_{channels}", crop))
+        self._direction = "up"  # what Keras's callbacks read
         self.crop, self.channels = crop, channels
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -81,6 +82,7 @@ class SSIM(keras.metrics.Mean):
     def __init__(self, crop: int, channels: str = "y", name: str | None = None):
         _check(crop, channels, ("y", "yfloat"))
         super().__init__(name=name or protocol_name(f"ssim_{channels}", crop))
+        self._direction = "up"  # what Keras's callbacks read
         self.crop, self.channels = crop, channels
 
     def update_state(self, y_true, y_pred, sample_weight=None):

@@ -234,6 +234,7 @@ class OptimizerPair:
     def __init__(self, generator: keras.optimizers.Optimizer, discriminator: keras.optimizers.Optimizer):
         self.optimizers = [generator, discriminator]
         self.built = True  # by `compile`
+        self.name = generator.name
 
     @property
     def iterations(self):
@@ -242,8 +243,19 @@ class OptimizerPair:
 
     @property
     def learning_rate(self):
-        """The generator's rate."""
+        """The generator's rate; to set it sets both."""
         return self.optimizers[0].learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate) -> None:
+        for optimizer in self.optimizers:
+            optimizer.learning_rate = rate
+
+    def get_config(self) -> dict:
+        """The settings of both, for trackers; `compile` takes the two optimizers, not this."""
+        return {
+            part: item.get_config() for part, item in zip(("generator", "discriminator"), self.optimizers, strict=True)
+        }
 
     @property
     def variables(self) -> list:

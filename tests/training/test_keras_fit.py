@@ -136,6 +136,28 @@ def test_reduce_lr_on_plateau_changes_both_rates(trainer):
     assert [float(optimizer.learning_rate) for optimizer in optimizers] == pytest.approx([1e-2 / 4] * len(optimizers))
 
 
+def test_a_rate_that_is_set_is_that_of_both(trainer):
+    """What scripts and trackers read and change of `model.optimizer`."""
+    trainer.optimizer.learning_rate = 1e-5
+    trainer.fit(dataset(2), verbose=0)
+    parts = [part for part in ("generator", "discriminator") if hasattr(trainer, f"{part}_optimizer")]
+    assert [float(getattr(trainer, f"{part}_optimizer").learning_rate) for part in parts] == [
+        pytest.approx(1e-5)
+    ] * len(parts)
+    config = trainer.optimizer.get_config()
+    rates = [config[part]["learning_rate"] for part in parts] if len(parts) == 2 else [config["learning_rate"]]
+    assert rates == [pytest.approx(1e-5)] * len(parts)
+    assert trainer.optimizer.name == trainer.generator_optimizer.name
+
+
+def test_callbacks_know_that_more_psnr_is_better(trainer, tmp_path):
+    stop = callbacks.EarlyStopping("val_psnr_y", patience=9)
+    keep = callbacks.ModelCheckpoint(tmp_path / "best.keras", "val_psnr_y", save_best_only=True)
+    trainer.fit(dataset(2), validation_data=dataset(2), callbacks=[stop, keep], verbose=0)
+    assert stop.monitor_op(2.0, 1.0)
+    assert keep.monitor_op(2.0, 1.0)
+
+
 def test_learning_rate_scheduler_changes_both_rates(trainer):
     schedule = callbacks.LearningRateScheduler(lambda epoch, rate: 0.1 * rate)
     history = trainer.fit(dataset(), epochs=2, callbacks=[schedule], verbose=0).history
