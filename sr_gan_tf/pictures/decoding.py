@@ -13,6 +13,7 @@ from typing import cast
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.pictures.deep import BareTiff, deep_samples
@@ -95,11 +96,11 @@ def decode(
 
 def _correct_ycbcr(image: Image.Image) -> None:
     """Pillow before 13 takes an uncompressed YCbCr TIFF for four bytes per pixel and runs out of them."""
-    tiles = getattr(image, "tile", [])
-    padded = bool(tiles) and all(tile[0] == "raw" and tile[3][0] == "RGBX" for tile in tiles)
-    if padded and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _YCBCR:
+    if not isinstance(image, TiffImageFile) or image.tag_v2.get(_PHOTOMETRIC) != _YCBCR:
+        return
+    if image.tile and all(tile.codec_name == "raw" and cast(tuple, tile.args)[0] == "RGBX" for tile in image.tile):
         image._mode = "YCbCr"
-        image.tile = [tile._replace(args=("YCbCr", *tile.args[1:])) for tile in tiles]
+        image.tile = [tile._replace(args=("YCbCr", *cast(tuple, tile.args)[1:])) for tile in image.tile]
 
 
 def _read_exif(image: Image.Image) -> None:
