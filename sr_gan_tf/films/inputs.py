@@ -1,6 +1,8 @@
 """What `upscale` does with its inputs: films here, pictures by inference/upscaling.py."""
 
 import dataclasses
+import glob
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Literal
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.films import INSTALL, SUFFIXES
 from sr_gan_tf.inference.batch import Files
-from sr_gan_tf.inference.jobs import STANDARD, Naming, PictureFile
+from sr_gan_tf.inference.jobs import STANDARD, Naming, PictureFile, matching
 from sr_gan_tf.inference.passes import Settings
 from sr_gan_tf.inference.upscaling import terminated_as_interrupted, upscale_files
 
@@ -43,7 +45,8 @@ def upscale_inputs(
     """Enlarges films and pictures and reports to the terminal, as `python -m sr_gan_tf.upscale` does.
 
     Args:
-        inputs: films, pictures, folders of pictures, patterns, or `-` for a picture on standard input.
+        inputs: films, pictures, patterns, folders of pictures (films in them are named, not enlarged), or `-` for a
+            picture on standard input.
         models: as in `load_chain`; None: a shipped network is chosen.
         settings: final size, colors, edges, tiles.
         files: names, formats, metadata.
@@ -60,8 +63,10 @@ def upscale_inputs(
         InputError: for options that cannot be used, and if the only input fails.
     """
     film_options = film_options or FilmOptions()
+    inputs = [name for item in inputs for name in _expanded(item)]
     films = [name for name in inputs if Path(name).suffix.lower() in SUFFIXES and not Path(name).is_dir()]
     pictures = [name for name in inputs if name not in films]
+    _tell_films_in_folders(pictures, files.naming.output)
     if not films:
         if film_options != FilmOptions():
             raise InputError("--codec, --crf and --stabilize have no effect without a film; remove them")
@@ -79,6 +84,27 @@ def upscale_inputs(
     if pictures:
         status |= upscale_files(pictures, models, settings, files, passes, precision, ensemble, dry_run)
     return status
+
+
+def _expanded(item: str) -> list[str]:
+    """The films that a pattern such as `clips/*.mp4` finds; other inputs as they are."""
+    if Path(item).suffix.lower() in SUFFIXES and glob.has_magic(item) and not Path(item).exists():
+        return matching(item) or [item]
+    return [item]
+
+
+def _tell_films_in_folders(inputs: Sequence[str], output: str | None) -> None:
+    """Says which films a folder holds: they take hours, so that only those that are named are enlarged."""
+    results = None if output in (None, STANDARD) else Path(str(output)).resolve()
+    for item in inputs:
+        found = []
+        for folder, names, files in os.walk(item):
+            names[:] = [name for name in names if not name.startswith(".") and Path(folder, name).resolve() != results]
+            found += [Path(folder, name) for name in files if not name.startswith(".")]
+        found = sorted(path for path in found if path.suffix.lower() in SUFFIXES)
+        if found:
+            count = "1 film" if len(found) == 1 else f"{len(found)} films"
+            print(f"note: {item}: {count} left out; name the films to enlarge, e.g. {found[0]}", file=sys.stderr)
 
 
 def _check(films: Sequence[str], pictures: Sequence[str], files: Files) -> None:

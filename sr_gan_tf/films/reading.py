@@ -4,10 +4,12 @@ import dataclasses
 import fractions
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 from av.filter import Graph
+from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from sr_gan_tf.errors import InputError, one_line
@@ -21,7 +23,8 @@ _SWSCALE = {
     6: Colorspace.ITU601,
     7: Colorspace.SMPTE240M,
 }
-_QUALITY = Interpolation.BICUBIC
+# Without the flags, FFmpeg's scaler cuts fractions off, which makes every picture half a level darker.
+EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,10 +94,17 @@ def open_film(path: str | Path) -> "av.container.InputContainer":
         raise InputError(
             f"{path}: cannot be read as a film ({reason}); expected e.g. an MP4, MKV or WebM file"
         ) from error
-    if not container.streams.video:
+    if main_stream(container) is None:
         container.close()
         raise InputError(f"{path}: holds no video stream; expected a film")
     return container
+
+
+def main_stream(container: "av.container.InputContainer") -> Any:
+    """The film's picture: of several video streams the one that players show; None if there is only a cover."""
+    streams = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
+    best = container.streams.best("video")
+    return best if best in streams else next(iter(streams), None)
 
 
 def probe(path: str | Path) -> Film:
@@ -104,7 +114,7 @@ def probe(path: str | Path) -> Film:
         InputError: it cannot be read, or none of its first frames can be decoded.
     """
     with open_film(path) as container:
-        stream = container.streams.video[0]
+        stream = main_stream(container)
         context, first, interlaced = stream.codec_context, None, False
         for count, frame in enumerate(_decoded(container, stream, [])):
             if frame is None:
@@ -146,7 +156,7 @@ class Frames:
     def __iter__(self) -> Iterator[Frame]:
         film, last, times = self.film, None, -(2**62)
         with open_film(film.path) as container:
-            stream = container.streams.video[0]
+            stream = main_stream(container)
             stream.thread_type = "SLICE"  # by frames, faults would show some packets too late
             lost: list[int | None] = []
             for frame in _deinterlaced(_decoded(container, stream, lost), stream, film):
@@ -179,7 +189,7 @@ class Frames:
             src_colorspace=swscale_matrix(film.matrix),
             src_color_range=ColorRange.JPEG if film.full_range else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
-            interpolation=_QUALITY,
+            interpolation=EXACT,
         )
         return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), film.turn))
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import av
 import numpy as np
 from av.codec.context import Flags
-from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from av.stream import Disposition
+from av.video.reformatter import ColorRange, VideoReformatter
 
 from sr_gan_tf.errors import InputError, one_line
-from sr_gan_tf.films.reading import Film, open_film, swscale_matrix
+from sr_gan_tf.films.reading import EXACT, Film, main_stream, open_film, swscale_matrix
 
 # Constant quality where nothing else is asked for: near what one cannot tell from the uncompressed film.
 _QUALITY = {"libx264": 16, "libx265": 18, "libvpx-vp9": 24, "libsvtav1": 24}
@@ -116,7 +117,7 @@ class SegmentWriter:
             dst_colorspace=swscale_matrix(film.matrix),
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.JPEG if film.full_range else ColorRange.MPEG,
-            interpolation=Interpolation.BICUBIC,
+            interpolation=EXACT,
         )
         frame.colorspace, frame.color_primaries, frame.color_trc = film.matrix, film.primaries, film.transfer
         frame.pts, frame.time_base = time, film.time_base
@@ -155,13 +156,17 @@ def join(segments: Sequence[Path], film: Film, target: Path, format: str) -> lis
         picture = output.add_stream_from_template(first.streams.video[0])
         picture.codec_context.codec_tag = "\0\0\0\0"
         picture.time_base = film.time_base
-        picture.metadata.update(source.streams.video[0].metadata)
+        shown = main_stream(source)
+        picture.metadata.update(shown.metadata)
         copied = {}
         for stream in source.streams:
-            if stream.index == source.streams.video[0].index:
+            if stream.index == shown.index:
                 continue
             if stream.type == "data" and source.chapters():
                 continue  # MP4 keeps the chapters' titles as a stream; they are written anew
+            if stream.disposition & Disposition.attached_pic:
+                lost.append("the cover picture")
+                continue
             if stream.type not in ("audio", "subtitle", "attachment"):
                 lost.append(f"a {stream.type} stream ({stream.codec_context.name if stream.codec_context else '?'})")
                 continue

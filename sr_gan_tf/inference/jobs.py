@@ -237,8 +237,8 @@ def _expand(item: str, exclude: str | None) -> Iterator[PictureFile]:
     elif path.exists():
         yield PictureFile(item)
     elif glob.has_magic(item):
-        fixed, pattern = _fixed_part(path)
-        for name in sorted(glob.glob(pattern, recursive=True), key=_in_order):
+        fixed, _ = _fixed_part(path)
+        for name in matching(item):
             match = Path(name)
             if match.is_dir():
                 yield from _below(match, fixed, exclude)
@@ -246,6 +246,11 @@ def _expand(item: str, exclude: str | None) -> Iterator[PictureFile]:
                 yield PictureFile(name, match.parent.relative_to(fixed), searched=True)
     else:
         raise InputError(f"no such file or folder: {item}")
+
+
+def matching(pattern: str) -> list[str]:
+    """Files and folders that a pattern such as `holiday/**/*.png` finds, in order."""
+    return sorted(glob.glob(_fixed_part(Path(pattern))[1], recursive=True), key=_in_order)
 
 
 def _below(folder: Path, root: Path, exclude: str | None) -> Iterator[PictureFile]:

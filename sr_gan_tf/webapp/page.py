@@ -197,7 +197,7 @@ def _compare_tab(benches: Benches, max_megapixels: float) -> None:
         if not bench.originals:
             yield "", fragments.error("no picture yet; drop one on the page first")
             return
-        shown = [("original", bench.show(bench.originals[0]))]
+        shown: list[tuple[str, str]] = []
         for number, name in enumerate(names):
             for state in bench.enlarge(Choices(name, format="png", max_megapixels=max_megapixels), keep=number > 0):
                 if not state.finished:
@@ -205,6 +205,8 @@ def _compare_tab(benches: Benches, max_megapixels: float) -> None:
             if not state.results:
                 yield "", fragments.results([], state.failed, state.cancelled, None)
                 return
+            if not shown:
+                shown.append(("original", state.results[0].before))
             shown.append((name, state.results[0].after))
         yield "", fragments.viewer(shown, "grid")
 

@@ -101,3 +101,20 @@ def test_without_pyav(film, monkeypatch, capsys):
         "films need PyAV, which is not installed; install it with pip install 'sr_gan_tf[video]'"
         in capsys.readouterr().err
     )
+
+
+def test_patterns_name_films_and_folders_do_not(film, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "holiday [1]").mkdir()
+    film = film.rename(tmp_path / "holiday [1]" / "film.mp4")
+    assert main(["holiday [1]/*.mp4", "--model", "span_x4", "--dry-run"]) == 0
+    assert f"{film.relative_to(tmp_path)} -> " in capsys.readouterr().out
+    assert main(["holiday [1]/*.mkv"]) == 2
+    assert "*.mkv: no such file; expected a film" in capsys.readouterr().err
+    assert main(["holiday [1]"]) == 2
+    said = capsys.readouterr().err
+    assert "note: holiday [1]: 1 film left out; name the films to enlarge, e.g. holiday [1]/film.mp4" in said
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(film.with_name("photo.png"))
+    assert main(["holiday [1]", "--model", "span_x4", "-o", "holiday [1]/large"]) == 0
+    assert "1 film left out" in capsys.readouterr().err
+    assert names(tmp_path / "holiday [1]" / "large") == ["photo.png"]

@@ -187,6 +187,8 @@ def test_compare_and_runs(page, tmp_path):
     labels = page.run("return [...document.querySelectorAll('#compared .sr-tag')].map((one) => one.innerText)")
     assert labels[0] == "original"
     assert {"span_x4", "span_x4_real"} <= set(labels)
+    loaded = "return [...document.querySelectorAll('#compared img')].every((one) => one.naturalWidth > 0)"
+    page.wait(loaded, 30)
     # Zoomed and moved together.
     page.click("#compared .sr-tools button[aria-label='Zoom in']")
     moved = page.run(
