@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from browser import Browser
 
-TAGS = "^validation/.s|^train/(discriminator_loss|real_accuracy|generator_loss)|^strip"
+TAGS = "^validation/.s|^train/(discriminator_loss|real_accuracy|generator_loss)|^validation_pictures"
 
 
 def main(run: str, picture: str) -> None:
