@@ -13,7 +13,7 @@ photos, epochs = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 50
 
 
 def patches(subset: str) -> tf.data.Dataset:
-    """Batches of (lr, hr), float32 in [0, 1]: 96x96 patches and what bicubic makes of them at a quarter."""
+    """Batches of (lr, hr), float32 in [0, 1]: 96x96 patches, reduced to a quarter by bicubic."""
 
     def pair(photo):
         hr = tf.image.random_crop(photo, (96, 96, 3)) / 255

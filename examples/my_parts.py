@@ -1,4 +1,4 @@
-"""Parts of your own in twenty lines: a network, a loss and a metric that an experiment names."""
+"""Custom parts in twenty lines: a network, a loss and a metric that an experiment names."""
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ class MyGenerator(keras.Model):
 
 @register
 class MyLoss(ImageLoss):
-    """The largest error of a batch counts as well: mean absolute error + share * maximum."""
+    """Mean absolute error + share * largest absolute error of the batch."""
 
     def __init__(self, share: float = 0.01):
         self.share = share
@@ -40,5 +40,5 @@ class MyLoss(ImageLoss):
 
 @picture_metric(better="lower", digits=1)
 def worst_error(hr, sr):
-    """Largest error of a pixel, in gray levels."""
+    """Largest pixel error, in gray levels."""
     return np.abs(hr.astype(float) - sr).max()

@@ -1,6 +1,6 @@
-"""KerasTuner searches an experiment's settings: three trials of a tiny x2 network, a minute on two cores.
+"""Searches the settings of an experiment with KerasTuner: three trials of a tiny x2 network, a minute on two cores.
 
-Run it with `python examples/tune.py FOLDER`; the trials' run folders lie in FOLDER, `compare` draws them.
+Run `python examples/tune.py FOLDER`. FOLDER receives the run folders of the trials, which `compare` can draw.
 """
 
 import sys
@@ -36,7 +36,7 @@ EXPERIMENT = Experiment.from_dict(
 
 
 class Search(keras_tuner.RandomSearch):
-    """Trains an experiment per trial, in a run folder of its own."""
+    """Trains one experiment per trial, in a separate run folder."""
 
     def run_trial(self, trial, steps):
         values = trial.hyperparameters
@@ -54,7 +54,7 @@ class Search(keras_tuner.RandomSearch):
 
 
 def search(folder: str, steps: int = 30) -> dict:
-    """The best of three settings by the validation's PSNR."""
+    """The best of three settings by validation PSNR."""
     tuner = Search(
         objective=keras_tuner.Objective("psnr_y", "max"), max_trials=3, directory=folder, project_name="tuner", seed=1
     )

@@ -1,6 +1,6 @@
 """`python -m sr_gan_tf COMMAND ...` and `sr-gan-tf COMMAND ...`: runs one of the package's commands, or lists them.
 
-The list, and any mistake before a command starts, are answered without importing TensorFlow, which takes seconds.
+The list, and errors before a command starts, do not import TensorFlow, which takes seconds.
 """
 
 import ast
@@ -29,19 +29,19 @@ def commands() -> dict[str, str]:
 
 
 def _program() -> str:
-    """What the user typed: the console script's name, or the module."""
+    """The name of the console script, or the module, depending on what the user typed."""
     return "python -m sr_gan_tf" if Path(sys.argv[0]).suffix == ".py" or not is_dispatcher() else "sr-gan-tf"
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command with the words of `argv`, by default those of the process."""
+    """Runs the command with the arguments `argv`, by default those of the process."""
     words = sys.argv[1:] if argv is None else argv
     known = commands()
     program = _program()
     if words and words[0] in ("-h", "--help"):
         width = max(map(len, known))
-        print(f"usage: {program} COMMAND ...\n\n{program} COMMAND --help describes a command's options.\n")
+        print(f"usage: {program} COMMAND ...\n\n{program} COMMAND --help describes the options of a command.\n")
         print("\n".join(f"  {name.ljust(width)}  {text}" for name, text in known.items()))
         return 0
     if not words:
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     if name.startswith("-"):
         raise InputError(f"{name}: expected the command before its options, as in {program} COMMAND {name}")
     if name not in known:
-        raise InputError(f"no command {name!r}; expected {program} COMMAND{suggest(name, known)}")
+        raise InputError(f"unknown command {name!r}; expected {program} COMMAND{suggest(name, known)}")
     module = f"sr_gan_tf.{name}.__main__" if (_PACKAGE / name).is_dir() else f"sr_gan_tf.{name}"
     if "." in name:  # a tool inside a room, which imports TensorFlow at once
         importlib.import_module("sr_gan_tf").start()

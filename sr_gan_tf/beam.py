@@ -1,8 +1,8 @@
-"""`python -m sr_gan_tf.beam PATTERN -o FOLDER`: millions of pictures through an Apache Beam pipeline.
+"""`python -m sr_gan_tf.beam PATTERN -o FOLDER`: enlarges millions of pictures with an Apache Beam pipeline.
 
-It runs on any of Beam's runners (the direct runner here; Dataflow, Flink, Spark elsewhere: unknown options are passed
-to Beam) and on any file system that Beam knows. Beam needs an environment of its own, because it requires older
-Pillow and protobuf: `pip install apache-beam sr_gan_tf`.
+It supports all Beam runners (the direct runner, Dataflow, Flink, Spark; unknown options are passed to Beam) and all
+file systems of Beam. Beam needs a separate environment, because it requires older versions of Pillow and protobuf: `pip
+install apache-beam sr_gan_tf`.
 """
 
 import sys
@@ -17,7 +17,7 @@ from sr_gan_tf.shipped import DEFAULT_MODEL
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    """Runs the command with the words of `argv`, by default those of the process."""
+    """Runs the command with the arguments `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.beam", description=__doc__.split(":")[1].split("\n")[0])
     add_import(parser)
     parser.add_argument("pattern", help="originals, e.g. 'gs://bucket/photos/**' or '/photos/*.jpg'")
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
         from sr_gan_tf.inference.beam_pipeline import EnlargerHandler, run
     except ModuleNotFoundError as missing:
         raise InputError(
-            f"no module {missing.name}; in an environment of its own: pip install apache-beam sr_gan_tf"
+            f"no module {missing.name}; in a separate environment: pip install apache-beam sr_gan_tf"
         ) from missing
     handler = EnlargerHandler(arguments.model, arguments.max_megapixels)
     written, dead, listed = run(

@@ -1,4 +1,4 @@
-"""`build(spec, catalogue, where)` makes an object of the experiment file; its constructor is the schema."""
+"""`build(spec, catalogue, where)` creates an object of the experiment file; its constructor is the schema."""
 
 import inspect
 import json
@@ -17,21 +17,21 @@ _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONL
 
 
 def build(spec: Spec, catalogue: Mapping[str, type], where: str, **given: Any) -> Any:
-    """Makes the object that `spec` names.
+    """Creates the object that `spec` names.
 
     Args:
         spec: class name and constructor arguments.
-        catalogue: the names that may stand there and what they build; a `Catalogue` also takes parts of the user's own.
+        catalogue: the valid names and what they build; a `Catalogue` also accepts custom parts.
         where: path in the experiment file, for messages, e.g. `"stages.0.content.1"`.
-        **given: what the experiment says elsewhere once for all (`scale`, `image_size`), handed to constructors
-            that take it.
+        **given: values that the experiment sets elsewhere (`scale`, `image_size`), passed to constructors that accept
+            them.
 
     Returns:
         The object.
 
     Raises:
-        InputError: unknown class or argument (with "did you mean"), a value of the wrong type or that the
-            constructor refuses, or one that contradicts `given`.
+        InputError: an unknown class or argument (with "did you mean"), a value of the wrong type or that the
+            constructor rejects, or one that contradicts `given`.
     """
     constructor = find(spec.class_name, catalogue, f"{where}.class_name")
     is_own = spec.class_name not in catalogue
@@ -49,7 +49,7 @@ def build(spec: Spec, catalogue: Mapping[str, type], where: str, **given: Any) -
             continue
         if config.setdefault(key, value) != value:
             raise InputError(
-                f"{where}.config.{key}: is {config[key]!r}, but the experiment's own is {value!r}; leave it out here"
+                f"{where}.config.{key}: is {config[key]!r}, but that of the experiment is {value!r}; remove it here"
             )
     for key, parameter in parameters.items():
         if parameter.default is parameter.empty and key not in config:
@@ -63,11 +63,11 @@ def build(spec: Spec, catalogue: Mapping[str, type], where: str, **given: Any) -
         raise type(error)(f"{where}: {error}".replace("{where}", where)) from error
     except (TypeError, ValueError) as error:
         place = f" ({describe_fault(error)})" if is_own and isinstance(error, TypeError) else ""
-        raise InputError(f"{where}: {spec.class_name} refuses its configuration: {error}{place}") from error
+        raise InputError(f"{where}: {spec.class_name} rejects its configuration: {error}{place}") from error
     except Exception as error:
         if not is_own:
             raise
-        raise InputError(f"{where}: {spec.class_name} cannot be made: {describe_fault(error)}; repair it") from error
+        raise InputError(f"{where}: {spec.class_name} cannot be created: {describe_fault(error)}; repair it") from error
     if not is_own or not isinstance(catalogue, Catalogue) or catalogue.adapt is None:
         return built
     try:

@@ -1,8 +1,8 @@
 """The experiment file: frozen dataclasses, loading and overrides.
 
-The run's own numbers are dataclasses checked by pydantic, all errors at once, each with its path in the file.
-Objects (networks, losses, optimizers, sources ...) are `{"class_name": ..., "config": {...}}`, Keras's own words;
-the constructor's signature is their schema (build.py). This file knows no network: the commands join them.
+Settings of a run are dataclasses that pydantic checks; it reports all errors at once, each with its path in the file.
+Objects (networks, losses, optimizers, sources ...) are `{"class_name": ..., "config": {...}}`, as in Keras; the
+constructor's signature is their schema (build.py). This module does not import any networks; the commands do.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ WRITTEN_BY = "$written_by"
 
 @dataclass(frozen=True, config=_STRICT)
 class Spec:
-    """An object to build: its name in a catalogue and its constructor's arguments."""
+    """An object to build: its name in a catalog and its constructor arguments."""
 
     class_name: str
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -36,42 +36,42 @@ class Spec:
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class SourceSpec(Spec):
-    """A data source; among several, samples are drawn in proportion to `weight`."""
+    """A data source; with several sources, samples are drawn in proportion to `weight`."""
 
     weight: float = Field(default=1.0, gt=0)
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class Term(Spec):
-    """A loss and its weight: a number, or a schedule over the stage's steps (for example a ramp)."""
+    """A loss and its weight: a number, or a schedule over the steps of the stage (for example a ramp)."""
 
     weight: NotNegative | Spec = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class Data:
-    """Where pictures come from, and how they become batches of (lr, hr)."""
+    """Sources of images, and how they become batches of (lr, hr)."""
 
     train: tuple[SourceSpec, ...] = Field(min_length=1)
     validation: tuple[SourceSpec, ...] = ()
     degradation: Spec = Spec("Bicubic")
-    patch_size: int = Field(default=96, gt=0, description="side of the training patches in HR pixels")
+    patch_size: int = Field(default=96, gt=0, description="side of the training patches (HR pixels)")
     batch_size: int = Field(default=16, gt=0)
     augmentations: tuple[str | Spec, ...] = ("flip", "turn")
     on_bad_file: Literal["error", "skip"] = "skip"
     cache_dir: str | None = Field(
         default=None, description="folder for decoded tiles; default: the user's cache folder"
     )
-    minimum_detail: float = Field(default=0.0, ge=0, description="leave out tiles flatter than this (gray levels)")
-    validation_limit: int | None = Field(default=None, gt=0, description="maximum number of validation pictures")
+    minimum_detail: float = Field(default=0.0, ge=0, description="exclude tiles with less detail (gray levels)")
+    validation_limit: int | None = Field(default=None, gt=0, description="maximum number of validation images")
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class Balance:
-    """What keeps generator and discriminator in step; all off by default."""
+    """Balances generator and discriminator; everything is off by default."""
 
     discriminator_steps: int = Field(default=1, ge=1, description="discriminator updates per generator update")
-    discriminator_every: int = Field(default=1, ge=1, description="update the discriminator on every n-th step only")
+    discriminator_every: int = Field(default=1, ge=1, description="update the discriminator only on every n-th step")
     accuracy_bound: float | None = Field(
         default=None, gt=0.5, lt=1, description="the discriminator rests while its accuracy is above this"
     )
@@ -82,16 +82,16 @@ class Balance:
         description="the discriminator rests while the moving average of its accuracy is above this",
     )
     discriminator_warm_up: int = Field(
-        default=0, ge=0, description="steps at the stage's start in which only the discriminator learns"
+        default=0, ge=0, description="steps at the start of the stage in which only the discriminator trains"
     )
     instance_noise: NotNegative | Spec = Field(
-        default=0.0, description="standard deviation of noise on the discriminator's inputs, or a schedule of it"
+        default=0.0, description="standard deviation of the noise on the discriminator's inputs, or a schedule"
     )
     replay_buffer: int = Field(
-        default=0, ge=0, description="number of generated pictures to keep; half of each batch is drawn from them"
+        default=0, ge=0, description="number of generated images to keep; half of each batch is drawn from them"
     )
     historical_averaging: float = Field(
-        default=0.0, ge=0, description="weight of the distance from the average of past weights"
+        default=0.0, ge=0, description="weight of the squared distance from the average of past weights"
     )
 
 
@@ -114,14 +114,14 @@ class Stage:
     discriminator_initial_weights: str | None = Field(
         default=None, description="discriminator to start from: a run folder or a .keras file"
     )
-    partial: bool = Field(default=False, description="take over whichever initial weights fit")
-    patch_size: int | None = Field(default=None, gt=0, description="overrides the one of data")
-    batch_size: int | None = Field(default=None, gt=0, description="overrides the one of data")
+    partial: bool = Field(default=False, description="copy all initial weights that fit")
+    patch_size: int | None = Field(default=None, gt=0, description="overrides data.patch_size")
+    batch_size: int | None = Field(default=None, gt=0, description="overrides data.batch_size")
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class Experiment:
-    """A whole experiment: everything that a run depends on."""
+    """An experiment: everything that a run depends on."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     scale: int = Field(ge=1, le=16)
@@ -129,36 +129,36 @@ class Experiment:
     generator: Spec
     stages: tuple[Stage, ...] = Field(min_length=1)
     discriminator: Spec | None = None
-    note: str = Field(default="", description="source, cost, expected figures")
+    note: str = Field(default="", description="source, cost and expected results")
     seed: int = Field(default=1234, ge=0, lt=2**31)
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     deterministic: bool = False
     jit_compile: bool | Literal["auto"] = "auto"
     distribution: Literal["mirrored", "multi_worker"] | None = Field(
-        default=None, description="shares each batch among the machine's GPUs, or among the processes in TF_CONFIG"
+        default=None, description="splits each batch among the GPUs of the machine, or among the processes in TF_CONFIG"
     )
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     validate_every: int = Field(default=5000, gt=0)
     checkpoint_every: int = Field(default=1000, gt=0)
-    sample_every: int | None = Field(default=None, gt=0, description="picture strips; default: at each validation")
+    sample_every: int | None = Field(default=None, gt=0, description="steps between image strips; default: validations")
     log_every: int = Field(default=50, gt=0)
     validation_metrics: tuple[str, ...] = Field(
-        default=("psnr_y", "ssim_y"), min_length=1, description="names of metrics or of groups, see docs/evaluation.md"
+        default=("psnr_y", "ssim_y"), min_length=1, description="names of metrics or groups (docs/evaluation.md)"
     )
     best_metric: str | None = Field(
         default=None,
-        description="chooses best.keras in every stage; default: psnr_y, and last.keras in adversarial stages",
+        description="selects best.keras in every stage; default: psnr_y; adversarial stages keep last.keras",
     )
     patience: int | None = Field(
-        default=None, gt=0, description="a stage ends after this many validations without a better one"
+        default=None, gt=0, description="ends a stage after this many validations without improvement"
     )
-    max_bad_steps: int = Field(default=10, gt=0, description="number of non-finite steps in a row that stops the run")
+    max_bad_steps: int = Field(default=10, gt=0, description="consecutive non-finite steps that stop the run")
     histograms: bool = False
     trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = Field(
-        default=("tensorboard",), description="what shows the run's curves; wandb and mlflow are extras to install"
+        default=("tensorboard",), description="where the curves of the run go; wandb and mlflow are optional extras"
     )
     imports: tuple[str, ...] = Field(
-        default=(), description="modules with parts of your own; imported only if the user allows it (--import)"
+        default=(), description="modules with custom parts; imported only if the user allows it (--import)"
     )
 
     @classmethod
@@ -166,10 +166,10 @@ class Experiment:
         """Reads an experiment file.
 
         Args:
-            path: the JSON file, or the folder of a run.
+            path: the JSON file, or a run folder.
 
         Raises:
-            InputError: it is missing, not JSON, or a value does not fit.
+            InputError: the file is missing or not JSON, or a value is invalid.
 
         Example:
             >>> Experiment.load("experiments/quickstart.json").override({"stages.0.steps": 100}, seed=7)
@@ -178,51 +178,51 @@ class Experiment:
 
     @classmethod
     def from_dict(cls, raw: dict) -> "Experiment":
-        """An experiment from the plain data that its JSON file would hold.
+        """Creates an experiment from the data of its JSON file.
 
         Raises:
-            InputError: a value does not fit.
+            InputError: a value is invalid.
         """
         return parse_experiment(json.loads(json.dumps(raw)))
 
     def to_dict(self) -> dict:
-        """The plain data that the experiment's JSON file holds."""
+        """The data of the experiment's JSON file."""
         return json.loads(to_json(self))
 
     def override(self, changes: Mapping[str, Any] | None = None, /, **top: Any) -> "Experiment":
-        """A copy with other values, checked like a file.
+        """Returns a copy with other values, checked like a file.
 
         Args:
             changes: dotted path to value, e.g. `{"stages.0.steps": 100, "data.train.0.config.path": "photos"}`.
-            **top: values of the first level, e.g. `seed=7`.
+            **top: top-level values, e.g. `seed=7`.
 
         Raises:
-            InputError: there is no such place, or a value does not fit.
+            InputError: a path does not exist, or a value is invalid.
         """
         raw = self.to_dict()
         for key, value in {**(changes or {}), **top}.items():
             try:
                 value = json.loads(json.dumps(value, default=_plain))
             except TypeError as error:
-                raise InputError(f"override: {key}: {value!r} is no JSON value; give numbers, text, lists") from error
+                raise InputError(f"override: {key}: {value!r} is not a JSON value; use numbers, text, lists") from error
             put(raw, key, value, f"override: {key}")
         return parse_experiment(raw)
 
 
 def patch_size(experiment: Experiment, stage: Stage) -> int:
-    """HR pixels a side of the stage's training patches."""
+    """Side of the stage's training patches in HR pixels."""
     return stage.patch_size or experiment.data.patch_size
 
 
 def batch_size(experiment: Experiment, stage: Stage) -> int:
-    """Pictures per step in the stage."""
+    """Images per step in the stage."""
     return stage.batch_size or experiment.data.batch_size
 
 
 def chosen_by(experiment: Experiment, stage: Stage) -> str | None:
-    """The metric that chooses the stage's best generator; None where its last one is kept.
+    """The metric that selects the stage's best generator; None if the last one is kept.
 
-    An adversarial stage costs PSNR from its first step on: a best PSNR would choose the generator before the training.
+    An adversarial stage lowers PSNR from its first step on, so PSNR would select the generator before the training.
     """
     if not experiment.data.validation:
         return None
@@ -236,7 +236,7 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
     """Reads an experiment file and applies `KEY=JSON` overrides, e.g. `stages.0.steps=100`.
 
     Raises:
-        InputError: for a missing file, broken JSON (with line and column) or any value that doesn't fit.
+        InputError: the file is missing, the JSON is invalid (with line and column), or a value is invalid.
     """
     raw = read_json(path)
     for text in overrides:
@@ -248,23 +248,23 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
 
 
 def parse_experiment(raw: dict, where: str = "experiment") -> Experiment:
-    """A checked `Experiment` from plain JSON data; every error is named with its path."""
+    """Checks JSON data and returns an `Experiment`; every error states its path."""
     raw = {key: value for key, value in raw.items() if key not in ("$schema", WRITTEN_BY)}
     _check_finite(raw, where)
     try:
-        # As JSON text: strictly, true is no number and "1" neither, while lists are tuples and 1 is a float.
+        # Validated as JSON text: strict, so true and "1" are not numbers, but lists become tuples and 1 a float.
         return _EXPERIMENT.validate_json(json.dumps(_whole_numbers(raw)), strict=True)
     except ValidationError as error:
         raise InputError(f"{where}: " + "; ".join(_describe(item) for item in error.errors())) from error
 
 
 def to_json(experiment: Experiment) -> str:
-    """The resolved experiment as the JSON text that is written into the run folder."""
+    """The resolved experiment as JSON text, as written into the run folder."""
     return json.dumps(dataclasses.asdict(experiment), indent=2) + "\n"
 
 
 def _plain(value: Any) -> Any:
-    """Parts of an experiment as JSON data."""
+    """Converts parts of an experiment to JSON data."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     if isinstance(value, Path):
@@ -273,7 +273,7 @@ def _plain(value: Any) -> Any:
 
 
 def _whole_numbers(value: Any) -> Any:
-    """1e5 is a whole number, too; an object's `config` belongs to its constructor."""
+    """Converts floats such as 1e5 to integers, except in `config`, which the constructor checks."""
     if isinstance(value, dict):
         return {key: item if key == "config" else _whole_numbers(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -282,7 +282,7 @@ def _whole_numbers(value: Any) -> Any:
 
 
 def _check_finite(value: Any, where: str, path: str = "") -> None:
-    """Python's JSON knows NaN and Infinity, also as 1e999; no setting may be one."""
+    """Rejects NaN and Infinity, which Python's JSON accepts (also as 1e999)."""
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"{where}: {path}: expected a finite number, found {value}")
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()

@@ -1,6 +1,6 @@
-"""`python -m sr_gan_tf.convert MODEL -o OUT.keras`: converts a public PyTorch checkpoint to a Keras file.
+"""`python -m sr_gan_tf.convert MODEL -o OUT.keras`: converts a PyTorch checkpoint or a run folder to a Keras file.
 
-A run folder gives the averaged generator of its newest checkpoint in its form for training, unmerged.
+For a run folder, the result is the averaged generator of the newest checkpoint in its training form, unmerged.
 """
 
 import importlib
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    """Runs the command with the words of `argv`, by default those of the process."""
+    """Runs the command with the arguments `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.convert", description=__doc__)
     add_import(parser)
     add = parser.add_argument
     add("model", help="a .safetensors file, a file of torch.save (.pth, .pt), or a run folder")
-    add("-o", "--output", help="the .keras file to write; default: the model's name with .keras")
+    add("-o", "--output", help="the .keras file to write; default: the name of the model with .keras")
     add("--overwrite", action="store_true", help="replace an existing output file")
     add(
         "--set",
         action="append",
         default=[],
         metavar="ARGUMENT=JSON",
-        help="a constructor argument that the weights don't determine, e.g. published_attention=true for a MetaGAN "
-        "trained by its published code, which drops the result of the attention; not for a run folder",
+        help="a constructor argument that the weights do not determine, e.g. published_attention=true for a MetaGAN "
+        "trained with its published code, which drops the result of the attention; not for a run folder",
     )
     arguments = parser.parse_args(argv)
     overrides = _overrides(arguments.set)

@@ -1,4 +1,4 @@
-"""What the processor or the graphics card can do."""
+"""Capabilities of the processor and the GPU."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from sr_gan_tf.quiet_start import has_nvidia_driver
 
 
 def has_fast_bfloat16() -> bool:
-    """Whether the processor or the graphics card multiplies in bfloat16 (AVX-512 BF16, AMX; compute capability 8)."""
+    """Whether the processor or the GPU multiplies in bfloat16 (AVX-512 BF16, AMX; compute capability 8)."""
     if "tensorflow" in sys.modules or has_nvidia_driver():
         import tensorflow as tf
 

@@ -40,14 +40,14 @@ _FAREWELL = 30.0  # seconds that the chief waits for the others to leave
 
 
 class Crew:
-    """The replicas that train one experiment together; usually one device without a strategy.
+    """The replicas that train an experiment; usually one device without a strategy.
 
     Args:
         experiment: its `distribution` says which; for `"multi_worker"` the environment variable TF_CONFIG names the
             cluster, and this must come before any other use of TensorFlow in the process.
 
     Raises:
-        InputError: the distribution is not available here, or the experiment has parts that cannot be distributed.
+        InputError: the distribution is not available, or the experiment has parts that cannot be distributed.
     """
 
     def __init__(self, experiment: Experiment):
@@ -68,7 +68,7 @@ class Crew:
             except tf.errors.OpError as error:
                 raise InputError(
                     f"TF_CONFIG: worker {self.worker} cannot begin at {self.addresses[self.worker]} "
-                    f"({one_line(error)}); give an address of this machine and a port that no other process uses"
+                    f"({one_line(error)}); use an address of this machine and an unused port"
                 ) from error
         for index, stage in enumerate(experiment.stages):
             _check_batch(experiment, stage, index, self.replicas)
@@ -107,16 +107,16 @@ class Crew:
         )
 
     def agree(self, *flags: bool) -> list[bool]:
-        """Each flag that any worker raised; every worker must call this at the same point."""
+        """The flags that any worker has set; every worker must call this at the same point."""
         if self.workers == 1:
             return list(flags)
         return [bool(raised) for raised in np.any(self._gather(flags), axis=0).reshape(-1)]
 
     def check_same(self, experiment: Experiment, step: int) -> None:
-        """Raises InputError where the workers have different experiments or checkpoints."""
+        """Raises InputError if the workers have different experiments or checkpoints."""
         if self.workers == 1:
             return
-        # Where own parts, pictures of the cache and notes lie may differ between machines.
+        # The locations of custom parts, cached pictures and notes may differ between machines.
         data = dataclasses.replace(experiment.data, cache_dir=None)
         same = dataclasses.replace(experiment, imports=(), note="", data=data)
         digest = hashlib.sha256(to_json(same).encode()).digest()
@@ -146,14 +146,14 @@ class Crew:
 
     @contextlib.contextmanager
     def talking(self) -> Iterator[None]:
-        """Turns the loss of another worker into one line."""
+        """Converts the loss of another worker to one line."""
         try:
             yield
         except _LOST as error:
             if self.workers == 1:
                 raise
             raise InputError(
-                f"another worker was lost ({type(error).__name__}); start all workers again with the same command: "
+                f"another worker was lost ({type(error).__name__}); start all workers again with the same command; "
                 "the run resumes from its last checkpoint"
             ) from error
 
@@ -164,7 +164,7 @@ class Crew:
 
     @functools.cached_property
     def _everyone(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Traced once, since it is needed at each step."""
+        """Traced once, because it is needed at each step."""
         strategy = cast(tf.distribute.Strategy, self.strategy)
 
         def gather(own):
@@ -174,7 +174,7 @@ class Crew:
 
 
 def replicas() -> int:
-    """Replicas that share the present step; 1 outside of one."""
+    """Replicas that share the current step; 1 outside of a step."""
     context = tf.distribute.get_replica_context()
     return 1 if context is None else context.num_replicas_in_sync
 
@@ -257,18 +257,22 @@ def _check_batch(experiment: Experiment, stage: Stage, index: int, replicas: int
         where = f"stages.{index}.batch_size" if stage.batch_size else "data.batch_size"
         below, above = size // replicas * replicas, -(-size // replicas) * replicas
         near = f"{below} and {above}" if below else f"{above}"
-        raise InputError(f"{where}: {size} pictures cannot be shared by {replicas} replicas; the nearest: {near}")
+        raise InputError(
+            f"{where}: {size} pictures cannot be split evenly among {replicas} replicas; the nearest: {near}"
+        )
 
 
 def _refuse(experiment: Experiment) -> None:
-    """Refuses what needs the whole batch in one place, or cannot be compiled."""
+    """Rejects settings that need the whole batch on one device, or cannot be compiled."""
     place = f'has no effect with "distribution": "{experiment.distribution}"'
     if experiment.jit_compile is True:
         raise InputError(f'jit_compile: {place}; use "auto" or false')
     if experiment.discriminator is not None and experiment.discriminator.config.get("ending") is not None:
-        raise InputError(f"discriminator.config.ending: {place}, it compares all pictures of a batch; remove it")
+        raise InputError(
+            f"discriminator.config.ending: {place}, because it compares all pictures of a batch; remove it"
+        )
     for index, stage in enumerate(experiment.stages):
         if stage.balance.replay_buffer:
             raise InputError(
-                f"stages.{index}.balance.replay_buffer: {place}, its history belongs to one process; remove it"
+                f"stages.{index}.balance.replay_buffer: {place}, because its history belongs to one process; remove it"
             )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    """Runs the command with the words of `argv`, by default those of the process."""
+    """Runs the command with the arguments `argv`, by default those of the process."""
     arguments = _parser().parse_args(argv)
     sr_gan_tf.start()
     from sr_gan_tf.export_formats import verification

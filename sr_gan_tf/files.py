@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and telling one file from another."""
+"""Atomic file writes, locks and hashes."""
 
 import contextlib
 import errno
@@ -37,7 +37,7 @@ def sha256(path: Path) -> str:
 
 @contextlib.contextmanager
 def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
-    """A binary file that gets its name only when it is whole; after an error nothing is left of it."""
+    """A binary file that receives its name only when it is complete; an error leaves nothing."""
     path = Path(path)
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
@@ -60,25 +60,28 @@ def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns what the operating system says about a failed write into one line."""
+    """Converts errors of the operating system on a failed write to one line."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InputError(f"no space left to write {path}; free some and start again, nothing is lost") from error
+            raise InputError(
+                f"no space left to write {path}; free space and run the command again; nothing is lost"
+            ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise InputError(f"cannot write {path}: {error.strerror}; choose a folder that can be written") from error
+            raise InputError(f"cannot write {path}: {error.strerror}; choose a writable folder") from error
         reason = error.strerror or one_line(error)
         raise InputError(f"cannot write {path}: {reason}; choose another name or folder") from error
 
 
 @contextlib.contextmanager
 def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
-    """A temporary name in the folder of `path` (same ending) that takes its place when the block ends well.
+    """A temporary name in the folder of `path` (same suffix) that replaces `path` when the block succeeds.
 
     Args:
-        path: the file to be written.
-        durable: whether its content is on the disk before it takes its name, so that a power cut leaves a whole file.
+        path: the file to write.
+        durable: whether to flush the content to the disk before renaming, so that a power failure leaves a complete
+            file.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
@@ -90,19 +93,19 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
                     os.fsync(file.fileno())
             os.replace(temporary, path)
     finally:
-        with contextlib.suppress(OSError):  # where it could not even be made
+        with contextlib.suppress(OSError):  # if it could not be created
             temporary.unlink()
 
 
 @contextlib.contextmanager
 def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Holds an exclusive lock on a file that keeps other processes, and other callers in this one, out.
+    """Holds an exclusive lock on a file against other processes and other callers in this one.
 
-    The lock goes when the process ends, however it ends. Without `fcntl` (Windows) a second file, `NAME.owner`, names
-    the process that holds it; the file of a process that has ended counts for nothing.
+    The lock is always released when the process ends. Without `fcntl` (Windows), a second file, `NAME.owner`, names the
+    process that holds it; the file of a process that has ended is ignored.
 
     Args:
-        path: the file, which is made where it is missing, and stays.
+        path: the file, which is created if missing, and remains.
         waiting: called once if the lock is taken, before waiting for it; None raises instead.
 
     Raises:
@@ -128,7 +131,7 @@ def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[No
 
 
 def _owned(path: Path, waiting: Callable[[], None] | None) -> Path:
-    """Makes the file that names this process as the owner of a lock."""
+    """Creates the file that names this process as the owner of a lock."""
     import psutil
 
     owner = path.with_name(f"{path.name}.owner")
@@ -141,9 +144,9 @@ def _owned(path: Path, waiting: Callable[[], None] | None) -> Path:
             return owner
         except FileExistsError:
             pass
-        with contextlib.suppress(FileNotFoundError):  # it has just been given up
+        with contextlib.suppress(FileNotFoundError):  # it has just been released
             if not _is_held(owner):
-                # Moved before it is deleted, so that one of several who find it deletes it.
+                # Moved before it is deleted, so that only one of several processes deletes it.
                 stale = owner.with_name(f"{owner.name}.{os.getpid()}")
                 os.replace(owner, stale)
                 stale.unlink()
@@ -162,7 +165,7 @@ def _is_held(owner: Path) -> bool:
 
     content = owner.read_text(encoding="utf-8").split()
     if len(content) != 2:
-        return time.time() - owner.stat().st_mtime < 5  # it is just being written
+        return time.time() - owner.stat().st_mtime < 5  # it is being written
     try:
         return abs(psutil.Process(int(content[0])).create_time() - float(content[1])) < 1
     except (psutil.Error, ValueError):
@@ -170,22 +173,22 @@ def _is_held(owner: Path) -> bool:
 
 
 def reserve(file: IO[bytes], size: int, folder: str | Path) -> None:
-    """Makes an empty file `size` bytes long, with room on the disk for all of them where the system promises that.
+    """Creates an empty file of `size` bytes, with reserved disk space if the system supports it.
 
     Raises:
-        OSError: there is no room.
+        OSError: there is not enough space.
     """
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, size)
         return
-    # macOS and Windows: at least what cannot fit is refused.
+    # macOS and Windows: rejects at least files that cannot fit.
     if shutil.disk_usage(folder).free < size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     file.truncate(size)
 
 
 def sync_folder(folder: Path) -> None:
-    """Puts the names in a folder on the disk; Windows cannot, and needs no such call."""
+    """Flushes the names in a folder to the disk; Windows does not support or need this."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -196,29 +199,29 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what `replacing` left below a folder when its process was killed; no other process may write there."""
+    """Removes files that `replacing` left in a folder when its process was killed; no other process may write there."""
     for path in folder.rglob(".*.tmp*"):
         if _TEMPORARY.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a small text file whole or not at all.
+    """Writes a small text file atomically.
 
-    File names in it that are not valid UTF-8 are written with escapes, so that the file is.
+    Escapes file names in it that are not valid UTF-8, so that the file is valid.
     """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def check_output(path: Path, suffixes: Sequence[str], overwrite: bool, option: str = "") -> None:
-    """Refuses the name of a file before the work for it begins: of another kind, of a folder, or of a file that exists.
+    """Rejects the name of a file before the work for it begins: a wrong suffix, a folder, or an existing file.
 
     Args:
-        path: the file to be written.
-        suffixes: what its name may end in.
-        overwrite: whether an existing file may be replaced.
-        option: of the command line that named it, for the message.
+        path: the file to write.
+        suffixes: valid suffixes.
+        overwrite: whether to replace an existing file.
+        option: the command line option that named it, for the message.
     """
     said = f"{option} {path}".lstrip()
     if path.suffix not in suffixes:
@@ -227,13 +230,13 @@ def check_output(path: Path, suffixes: Sequence[str], overwrite: bool, option: s
         if path.parent.is_file():
             raise InputError(f"cannot write {path}: {path.parent} is a file; choose another folder")
         if path.is_dir():
-            raise InputError(f"{said} is a folder; give the name of a file")
+            raise InputError(f"{said} is a folder; pass the name of a file")
         if path.exists() and not overwrite:
             raise InputError(f"{path} already exists; pass --overwrite or choose another name")
 
 
 def try_folder(path: Path) -> None:
-    """Makes the folder of a file and writes there for a moment: long measuring must not end at one that refuses."""
+    """Creates the folder of a file and tests writing there, so that a long measurement does not fail at the end."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):

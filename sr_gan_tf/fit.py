@@ -1,4 +1,4 @@
-"""`python -m sr_gan_tf.fit EXPERIMENT`: runs all stages of an experiment, resumable at any step."""
+"""`python -m sr_gan_tf.fit EXPERIMENT`: trains all stages of an experiment; resumes an interrupted run."""
 
 import argparse
 import importlib
@@ -27,30 +27,34 @@ def _steps(text: str) -> tuple[int, int]:
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    """Runs the command with the words of `argv`, by default those of the process."""
+    """Runs the command with the arguments `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.fit", description=__doc__)
     add_import(parser, experiment=True)
     parser.add_argument(
-        "experiment", nargs="?", help="experiment file, e.g. experiments/quickstart.json; or a run folder, to resume it"
+        "experiment", nargs="?", help="experiment file, e.g. experiments/quickstart.json, or a run folder to resume"
     )
     tuning = parser.add_argument_group("fine-tuning")
     tuning.add_argument("--from", dest="base", metavar="MODEL", help="a trained model, e.g. --from span_x4")
     tuning.add_argument("--steps", type=int, metavar="N", help="generator updates, e.g. 2000")
-    tuning.add_argument("--base-data", metavar="FOLDER", help="pictures like those that the model was trained on")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="e.g. stages.0.steps=100")
-    parser.add_argument("--run-dir", help="run folder; default runs/<name>")
-    data = parser.add_argument_group("the same recipe with other files")
+    tuning.add_argument("--base-data", metavar="FOLDER", help="pictures like the model's training data")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=JSON", help="override, e.g. stages.0.steps=100"
+    )
+    parser.add_argument("--run-dir", help="run folder; default: runs/<name>")
+    data = parser.add_argument_group("other data and weights")
     for part in ("train", "validation"):
         data.add_argument(
-            f"--{part}-data", nargs="+", default=[], metavar="FOLDER", help=f"pictures in place of its {part} data"
+            f"--{part}-data", nargs="+", default=[], metavar="FOLDER", help=f"folders to use as {part} data"
         )
-    data.add_argument("--trunk", choices=TRUNKS, help="weights of the perceptual losses' network")
-    parser.add_argument("--dry-run", action="store_true", help="print experiment, counts and estimates, and stop")
-    parser.add_argument("--profile", metavar="FIRST:LAST", help="profiler trace of these steps for TensorBoard")
+    data.add_argument("--trunk", choices=TRUNKS, help="weights for the networks of perceptual losses")
+    parser.add_argument("--dry-run", action="store_true", help="print the resolved experiment and estimates, and exit")
     parser.add_argument(
-        "--profile-input", action="store_true", help="measure the data pipeline under the real steps, and stop"
+        "--profile", metavar="FIRST:LAST", help="record a profiler trace of these steps for TensorBoard"
     )
-    parser.add_argument("--schema", action="store_true", help="print the JSON schema of experiment files, and stop")
+    parser.add_argument(
+        "--profile-input", action="store_true", help="measure the data pipeline with the real train steps, and exit"
+    )
+    parser.add_argument("--schema", action="store_true", help="print the JSON schema of experiment files, and exit")
     arguments = parser.parse_args(argv)
     steps = _steps(arguments.profile) if arguments.profile else None
     _check(arguments)
@@ -100,7 +104,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _experiment(arguments: argparse.Namespace) -> "tuple[Experiment, str | None]":
-    """The experiment with all that the options change of it, and the run folder, where they name one."""
+    """The experiment with the changes of the options, and the run folder, if they name one."""
     from sr_gan_tf.config import load_experiment
     from sr_gan_tf.runs.folder import RunFolder
     from sr_gan_tf.training.substitutes import with_folders, with_trunk
@@ -113,7 +117,9 @@ def _experiment(arguments: argparse.Namespace) -> "tuple[Experiment, str | None]
         if path.is_dir():
             folder = RunFolder(path)
             if not folder.experiment_file.is_file():
-                raise InputError(f"{path} is no run folder (no experiment.json in it); give one, or an experiment file")
+                raise InputError(
+                    f"{path} is not a run folder (it has no experiment.json); pass one, or an experiment file"
+                )
             experiment, run_dir = folder.experiment(arguments.set), run_dir or str(path)
         else:
             experiment = load_experiment(path, arguments.set)
@@ -129,7 +135,7 @@ def _fine_tuning(arguments: argparse.Namespace) -> "Experiment":
 
     if not arguments.validation_data:
         print(
-            "warning: no --validation-data, so over-fitting will not show; set a tenth of the pictures apart for it",
+            "warning: no --validation-data, so overfitting will not show; reserve a tenth of the pictures for it",
             file=sys.stderr,
         )
     return fine_tuning(

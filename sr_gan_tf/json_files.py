@@ -1,4 +1,4 @@
-"""JSON files as users write them: reading with errors that name the place, and `KEY=JSON` overrides."""
+"""Reads JSON files with errors that name the location, and applies `KEY=JSON` overrides."""
 
 import json
 from pathlib import Path
@@ -12,9 +12,9 @@ def read_json(path: str | Path) -> dict:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text; give an experiment file in JSON") from error
+        raise InputError(f"{path} is not UTF-8 text; pass an experiment file in JSON") from error
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; give the path of an experiment file") from error
+        raise InputError(f"cannot read {path}: {error.strerror}; pass the path of an experiment file") from error
     try:
         raw = json.loads(text, object_pairs_hook=_no_duplicates)
     except json.JSONDecodeError as error:
@@ -49,7 +49,7 @@ def put(raw: dict, key: str, value: Any, where: str) -> None:
     elif isinstance(place, dict):
         place[last] = value
     else:
-        raise InputError(f"{where}: {'.'.join(path)} holds {place!r}, nothing below it can be set")
+        raise InputError(f"{where}: {'.'.join(path)} is {place!r}, so nothing below it can be set")
 
 
 def _step(place: Any, part: str, where: str) -> Any:
@@ -62,7 +62,7 @@ def _step(place: Any, part: str, where: str) -> Any:
 
 def _index(place: list, part: str, where: str) -> int:
     if not part.isdigit() or int(part) >= len(place):
-        raise InputError(f"{where}: {part!r} is no place in a list of {len(place)}; use 0 to {len(place) - 1}")
+        raise InputError(f"{where}: {part!r} is not an index in a list of {len(place)}; use 0 to {len(place) - 1}")
     return int(part)
 
 

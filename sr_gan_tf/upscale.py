@@ -67,7 +67,7 @@ def _arguments() -> argparse.ArgumentParser:
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command with the words of `argv`, by default those of the process."""
+    """Runs the command with the arguments `argv`, by default those of the process."""
     options = _arguments().parse_args(argv)
     # These import NumPy and Pillow, but not TensorFlow, which an enlargement may do without.
     from sr_gan_tf.films.inputs import FilmOptions, upscale_inputs

@@ -96,12 +96,12 @@ MISTAKES = [
     ("discriminator", Missing, "discriminator: missing, but the stage 'adversarial' is adversarial"),
     ("stages.1.discriminator_optimizer", Missing, "stages.1.discriminator_optimizer: missing"),
     ("stages.0.content", [], "stages.0.content: empty"),
-    ("stages.1.name", "pretraining", "two are called 'pretraining'"),
+    ("stages.1.name", "pretraining", "two have the name 'pretraining'"),
     # sizes that don't fit
-    ("data.patch_size", 15, "data.patch_size: 15 is no multiple of the scale 2; the nearest are 14 and 16"),
+    ("data.patch_size", 15, "data.patch_size: 15 is not a multiple of the scale 2; the nearest are 14 and 16"),
     ("discriminator", {"class_name": "MetaGAN"}, "MetaGAN needs a multiple of 64, found 16; the nearest: 64"),
-    ("discriminator", SRGAN_96, "is 96, but the experiment's own is 16"),
-    ("generator.config.scale", 4, "generator.config.scale: is 4, but the experiment's own is 2"),
+    ("discriminator", SRGAN_96, "is 96, but that of the experiment is 16"),
+    ("generator.config.scale", 4, "generator.config.scale: is 4, but that of the experiment is 2"),
     ("stages.0.content.0.class_name", "MSSSIM", "at least "),
     # folders and pictures
     (FOLDER, "no/such/folder", "no folder no/such/folder"),
@@ -164,7 +164,7 @@ def test_broken_json(tmp_path, capsys, text, said):
     [
         ("missing.json", "cannot read missing.json"),
         ("missing/experiment.json", "cannot read missing/experiment.json"),
-        (".", "(no experiment.json in it)"),
+        (".", "(it has no experiment.json)"),
     ],
 )
 def test_missing_file(tmp_path, monkeypatch, capsys, name, message):

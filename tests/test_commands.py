@@ -18,7 +18,7 @@ def test_the_list_of_commands(capsys, repository):
     assert main(["--help"]) == 0
     said = capsys.readouterr().out
     assert "  evaluate " in said
-    assert "figures of models and bicubic, as table and report\n" in said
+    assert "measures models and bicubic on test sets\n" in said
     assert {
         "fit",
         "upscale",
@@ -32,14 +32,14 @@ def test_the_list_of_commands(capsys, repository):
     } <= set(commands())
     assert "benchmarks.worker" not in commands()
     assert all(commands().values())
-    assert "resumable at any step" in commands()["fit"]
+    assert "resumes an interrupted run" in commands()["fit"]
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ([], "no command given; expected python -m sr_gan_tf COMMAND; see python -m sr_gan_tf --help"),
-        (["evalate"], "no command 'evalate'; expected python -m sr_gan_tf COMMAND; did you mean 'evaluate'?"),
+        (["evalate"], "unknown command 'evalate'; expected python -m sr_gan_tf COMMAND; did you mean 'evaluate'?"),
         (["--dry-run", "fit"], "--dry-run: expected the command before its options"),
         (["fit", "x.json"], "x.json"),
         (["weights", "show", "span_x5"], "span_x5"),
@@ -67,11 +67,11 @@ def test_the_list_and_mistakes_come_without_tensorflow(tmp_path, repository):
     assert help_.stdout.startswith("usage: python -m sr_gan_tf COMMAND ...\n")
     wrong = run("-W", "error", "-m", "sr_gan_tf", "ft", cwd=tmp_path)
     assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert wrong.stderr == "error: no command 'ft'; expected python -m sr_gan_tf COMMAND; did you mean 'fit'?\n"
+    assert wrong.stderr == "error: unknown command 'ft'; expected python -m sr_gan_tf COMMAND; did you mean 'fit'?\n"
     script = tmp_path / "sr-gan-tf"  # as pip writes it
     script.write_text("import sys\nfrom sr_gan_tf.__main__ import main\nsys.exit(main())\n")
     wrong = run("sr-gan-tf", "ft", cwd=tmp_path)
-    assert wrong.stderr == "error: no command 'ft'; expected sr-gan-tf COMMAND; did you mean 'fit'?\n"
+    assert wrong.stderr == "error: unknown command 'ft'; expected sr-gan-tf COMMAND; did you mean 'fit'?\n"
 
 
 def test_help_and_wrong_arguments_come_without_tensorflow(tmp_path):
@@ -150,10 +150,10 @@ def script(repository, name):
     [
         ("degraded_strip", ["picture.jpg"], "expected a name that ends in .png"),
         ("degraded_strip", ["there.png"], "already exists"),
-        ("readme_strip", ["other", "new.png"], "give as PHOTOS the folder of the training photographs, with valid/"),
+        ("readme_strip", ["other", "new.png"], "PHOTOS must be the folder of the training photographs, with valid/"),
         ("readme_strip", ["other", "there.png"], "already exists"),
-        ("block_signals", ["span_x4", "."], "give as PHOTOS the folder with valid/"),
-        ("block_signals", ["compact.keras", "other"], "has no blocks to look at; give a SPAN"),
+        ("block_signals", ["span_x4", "."], "PHOTOS must be the folder with valid/"),
+        ("block_signals", ["compact.keras", "other"], "has no SPAN blocks; pass a SPAN model"),
     ],
 )
 def test_scripts_of_the_documents_end_in_one_line(name, words, message, repository, tmp_path, monkeypatch, capsys):

@@ -54,7 +54,7 @@ def test_overrides_reach_lists_and_new_keys(tmp_path):
     ("override", "said"),
     [
         ("stages.0.steps", "expected KEY=JSON"),
-        ("stages.7.steps=1", "no place in a list of 1"),
+        ("stages.7.steps=1", "not an index in a list of 1"),
         ("generator.class_name=SPAN", "not JSON"),
         ("name.first=1", "nothing below"),
         ("stages.0.content.0.weight=NaN", "stages.0.content.0.weight: expected a finite number, found nan"),
@@ -104,7 +104,7 @@ def test_build_hands_over_configuration_and_what_is_given():
         (Spec("Thing", {"size": 1, "sides": 2}), "here.config.sides: "),
         (Spec("Thing"), "here.config.size: Thing needs this argument"),
         (Spec("Thing", {"size": -1}), "here: .*expected 0 or more, found -1"),
-        (Spec("Thing", {"size": 1, "scale": 3}), "here.config.scale: is 3, but the experiment's own is 4"),
+        (Spec("Thing", {"size": 1, "scale": 3}), "here.config.scale: is 3, but that of the experiment is 4"),
     ],
 )
 def test_build_refuses(spec, said):

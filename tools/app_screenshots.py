@@ -1,7 +1,7 @@
-"""`python tools/app_screenshots.py FOLDER`: pictures of the app for its page, app.png and app_phone.png.
+"""`python tools/app_screenshots.py FOLDER`: takes the screenshots app.png and app_phone.png for the documentation.
 
-Starts the app on a free port, enlarges a part of scikit-image's photograph of a cat (CC0) in headless Chromium, and
-takes a screenshot in a desktop's and in a phone's width.
+Starts the app on a free port, enlarges a crop of scikit-image's photograph of a cat (CC0) in headless Chromium, and
+takes screenshots at the widths of a desktop and a phone.
 """
 
 import os
@@ -39,7 +39,7 @@ def screenshot(address: str, folder: str, picture: Path, target: Path, size: tup
 @command
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(prog="python tools/app_screenshots.py", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where app.png and app_phone.png are written")
+    parser.add_argument("folder", type=Path, help="output folder for app.png and app_phone.png")
     arguments = parser.parse_args(argv)
     start = [sys.executable, "-m", "sr_gan_tf.app", "--no-browser", "--port", "0"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}

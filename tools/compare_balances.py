@@ -1,8 +1,9 @@
-"""`python tools/compare_balances.py --initial-weights FILE`: balances of adversarial training, side by side.
+"""`python tools/compare_balances.py --initial-weights FILE`: compares balances of adversarial training.
 
 Each balance is experiments/small/span_x4_gan_long.json with some values changed, trained for a few hundred steps with
-the same seed. A table of LPIPS on AlexNet, DISTS, flat noise and power in the bands is printed after every run; the
-lowest LPIPS and DISTS without noise wins. A run that was stopped resumes, a finished one is only read.
+the same seed. After every run, the command prints a table of LPIPS on AlexNet, DISTS, flat noise and power in the
+frequency bands. The best balance has the lowest LPIPS and DISTS without noise. A stopped run resumes; a finished one is
+only read.
 """
 
 import argparse
@@ -19,7 +20,7 @@ EXPERIMENT = Path(__file__).resolve().parents[1] / "experiments" / "small" / "sp
 FIGURES = ("psnr_y", "lpips", "dists", "flat_noise", "spectrum_10", "spectrum_20", "spectrum_30", "spectrum_40")
 _WEIGHT = "stages.0.adversarial.weight.config.end_learning_rate"
 
-# Name of the balance to what it changes; "twin" is the same training without a discriminator.
+# Name of the balance to its changes; "twin" is the same training without a discriminator.
 BALANCES: dict[str, dict[str, object]] = {
     "base": {},
     "weak": {_WEIGHT: 0.005},
@@ -42,7 +43,7 @@ BALANCES: dict[str, dict[str, object]] = {
 
 
 def changes(name: str, steps: int, initial_weights: str | None = None) -> dict[str, object]:
-    """What a run of `steps` steps changes in the experiment: the balance, and schedules as long as the run."""
+    """Changes to the experiment for a run of `steps` steps: the balance, and schedules as long as the run."""
     rate = "stages.0.generator_optimizer.config.learning_rate.config"
     found: dict[str, object] = {
         "stages.0.steps": steps,
@@ -65,26 +66,30 @@ def changes(name: str, steps: int, initial_weights: str | None = None) -> dict[s
 
 
 def row(folder: Path) -> list[str]:
-    """The last validation figures of a run, `-` where it has none yet."""
+    """The last validation metrics of a run, `-` if there are none yet."""
     history = History(RunFolder(folder).history)
     values = [history.last(f"validation/{name}") for name in FIGURES]
     return ["-" if value != value else f"{value:.4f}" for value in values]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Trains the balances one after the other and prints the table after each."""
+    """Trains the balances in sequence and prints the table after each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=500, help="steps of each run (default 500)")
-    parser.add_argument("--initial-weights", metavar="FILE", help="instead of the experiment's own")
-    parser.add_argument("--folder", type=Path, default=Path("runs/balances"), help="of the run folders")
-    parser.add_argument("--only", default=",".join(BALANCES), metavar="A,B", help=f"of {', '.join(BALANCES)}")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="for all runs, as for fit")
+    parser.add_argument("--steps", type=int, default=500, help="steps per run (default: 500)")
+    parser.add_argument("--initial-weights", metavar="FILE", help="initial weights; default: those of the experiment")
+    parser.add_argument("--folder", type=Path, default=Path("runs/balances"), help="location of the run folders")
+    parser.add_argument(
+        "--only", default=",".join(BALANCES), metavar="A,B", help=f"balances from {', '.join(BALANCES)}"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=JSON", help="override for all runs, as in fit"
+    )
     options = parser.parse_args(argv)
     if options.steps < 20:
         parser.error("--steps must be 20 or more")
     unknown = [name for name in options.only.split(",") if name not in BALANCES]
     if unknown:
-        parser.error(f"--only: no balance {unknown[0]!r}; expected some of {', '.join(BALANCES)}")
+        parser.error(f"--only: unknown balance {unknown[0]!r}; expected some of {', '.join(BALANCES)}")
     rows = [["balance", *FIGURES]]
     for name in options.only.split(","):
         folder = options.folder / name

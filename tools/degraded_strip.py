@@ -1,6 +1,7 @@
-"""`python tools/degraded_strip.py PICTURE.png`: degraded pictures by bicubic, span_x4, span_x4_real; the originals.
+"""`python tools/degraded_strip.py PICTURE.png`: compares networks on degraded pictures.
 
-Three of scikit-image's photographs (CC0 and public domain) through the realistic degradations at scale 4.
+Shows bicubic, span_x4, span_x4_real and the original for three of scikit-image's photographs (CC0 and public domain)
+after the realistic degradation at scale 4.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from sr_gan_tf.resampling import imresize
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition(": ")[2])
     parser.add_argument("picture", type=Path, metavar="PICTURE.png")
-    parser.add_argument("--overwrite", action="store_true", help="replace the picture if it is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace the picture if it exists")
     arguments = parser.parse_args(argv)
     check_output(arguments.picture, (".png",), arguments.overwrite)
     networks = [sr_gan_tf.load(name) for name in ("span_x4", "span_x4_real")]

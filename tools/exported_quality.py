@@ -1,10 +1,10 @@
-"""Prints the table of docs/export.md: size, time and PSNR-Y of exported files on test sets, beside the network's own.
+"""Prints the table in docs/export.md: size, time and PSNR-Y of exported files and of the network on test sets.
 
     python tools/exported_quality.py span_x4 FILE ... --data Set5/x4 Set14/x4
 
-A FILE is what `sr-gan-tf export` wrote for pictures of any size: .tflite, .onnx, .xml or .param. Each folder of --data
-has LR/ and HR/ with the same names. Pictures are run whole; the times are the shortest of ten runs of one picture of
-128x128, by the clock and as processor time of all threads, which other work on the machine hardly changes.
+FILE is the output of `sr-gan-tf export` for pictures of any size: .tflite, .onnx, .xml or .param. Each folder of --data
+contains LR/ and HR/ with the same names. Pictures are run whole. Times are the minimum of ten runs on a 128x128
+picture, as wall-clock time and as processor time of all threads, which other work on the machine hardly affects.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from sr_gan_tf.pictures.reading import read_rgb
 
 
 def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """The file as a function of (1, H, W, 3) pictures in [0, 1]."""
+    """Loads the file as a function of (1, H, W, 3) pictures in [0, 1]."""
     if path.suffix == ".param":
         return ncnn_file.runner(path, path.with_suffix(".bin"))
     return {".tflite": litert.runner, ".onnx": onnx_file.runner, ".xml": openvino_file.runner}[path.suffix](path)
@@ -38,7 +38,7 @@ def mean_psnr(run: Callable, folder: Path, scale: int) -> float:
 
 
 def times(call: Callable[[], object], count: int = 10) -> tuple[float, float]:
-    """Least milliseconds of a call, by the clock and of processor time, after one to warm up."""
+    """Minimum wall-clock and processor milliseconds of a call, after a warm-up call."""
     call()
     clock, processor = [], []
     for _ in range(count):

@@ -1,7 +1,7 @@
-"""`python tools/film_flicker.py`: how much the shipped networks flicker on a made film, and what --stabilize changes.
+"""`python tools/film_flicker.py`: measures the flicker of the shipped networks on a film, with and without --stabilize.
 
-A part of scikit-image's photograph of a cup of coffee (CC0) stands still while a disk moves over it; the small film has
-the noise of a sensor and the compression of H.264 at quality 23.
+A crop of scikit-image's photograph of a cup of coffee (CC0) is static while a disk moves over it. The small film has
+sensor noise and H.264 compression at quality 23.
 """
 
 import sys
@@ -36,7 +36,7 @@ def true_film() -> list[np.ndarray]:
 
 
 def small_film(truth: list[np.ndarray], folder: Path) -> list[np.ndarray]:
-    """The frames at a quarter of the size, noisy, through an H.264 file."""
+    """The frames at a quarter of the size, with noise, after H.264 compression."""
     path, rng = folder / "small.mkv", np.random.default_rng(1)
     with av.open(str(path), "w") as output:
         stream = output.add_stream("libx264", rate=25, options={"crf": "23"})
@@ -52,7 +52,7 @@ def small_film(truth: list[np.ndarray], folder: Path) -> list[np.ndarray]:
 
 
 def psnr(film: list[np.ndarray], truth: list[np.ndarray]) -> float:
-    """Over all frames and channels, in dB."""
+    """PSNR over all frames and channels, in dB."""
     error = np.mean([np.mean((one.astype(np.float32) - other) ** 2) for one, other in zip(film, truth, strict=True)])
     return float(10 * np.log10(255**2 / error))
 

@@ -1,7 +1,7 @@
-"""`python tools/network_choice.py`: LPIPS of both shipped networks on damaged photographs, and upscale's choice.
+"""`python tools/network_choice.py`: LPIPS of two shipped networks on degraded photographs, and the choice of upscale.
 
-Each photograph of scikit-image is reduced to a quarter, damaged by JPEG or noise, and enlarged by the network for clean
-and by the one for damaged pictures. The thresholds of sr_gan_tf/inference/choice.py lie where the better one changes.
+Each photograph of scikit-image is reduced to a quarter, degraded by JPEG or noise, and enlarged by the networks for
+clean and for degraded pictures. The thresholds in sr_gan_tf/inference/choice.py are where the better network changes.
 """
 
 import io
@@ -29,7 +29,7 @@ def saved(picture: np.ndarray, **settings) -> bytes:
 
 
 def main() -> None:
-    """Prints a line for each photograph and damage."""
+    """Prints one line per photograph and degradation."""
     damaged = next(name for name in FOR_DAMAGED if name in shipped_models())
     networks = {name: load(name).for_inference() for name in (DEFAULT_MODEL, damaged)}
     distance, random = LearnedDistance("alexnet"), np.random.default_rng(1)

@@ -1,10 +1,10 @@
-"""`python tools/readme_strip.py PHOTOS PICTURE.png [MODEL...]`: bicubic, models and original side by side.
+"""`python tools/readme_strip.py PHOTOS PICTURE.png [MODEL...]`: compares bicubic, models and original.
 
-Makes the README's picture and those of docs/systems/; models of one scale, run folders among them. PHOTOS is the
-folder of the training photographs, with valid/.
+Draws the picture of the README and those of docs/systems/. All models, which may be run folders, must have the same
+scale. PHOTOS is the folder of the training photographs, with valid/.
 
-The CC0 photographs of the validation part and one of scikit-image's, made smaller by bicubic and enlarged again; of
-each the part where the first model and bicubic differ most, magnified twice.
+The tool uses the CC0 photographs of the validation part and one from scikit-image, reduced by bicubic and enlarged
+again. It shows the window in which the first model and bicubic differ most, magnified twice.
 """
 
 import argparse
@@ -27,7 +27,7 @@ SIDE, ZOOM, ROWS = 112, 2, 4
 
 
 def place(one: np.ndarray, other: np.ndarray) -> tuple[int, int]:
-    """Top and left of the window where two pictures differ most."""
+    """Top and left of the window in which two pictures differ most."""
     error = np.square(one.astype(np.float64) - other).sum(axis=2)
     total = np.pad(error, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
     sums = total[SIDE:, SIDE:] - total[:-SIDE, SIDE:] - total[SIDE:, :-SIDE] + total[:-SIDE, :-SIDE]
@@ -37,24 +37,22 @@ def place(one: np.ndarray, other: np.ndarray) -> tuple[int, int]:
 @command
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition(": ")[2])
-    parser.add_argument("photos", type=Path, metavar="PHOTOS", help="the folder of photographs, with valid/")
-    parser.add_argument("picture", type=Path, metavar="PICTURE.png", help="to write")
-    parser.add_argument("models", nargs="*", default=["span_x4"], metavar="MODEL", help="of one scale")
-    parser.add_argument("--overwrite", action="store_true", help="replace the picture if it is there")
+    parser.add_argument("photos", type=Path, metavar="PHOTOS", help="folder of photographs with valid/")
+    parser.add_argument("picture", type=Path, metavar="PICTURE.png", help="output file")
+    parser.add_argument("models", nargs="*", default=["span_x4"], metavar="MODEL", help="models of one scale")
+    parser.add_argument("--overwrite", action="store_true", help="replace the picture if it exists")
     arguments = parser.parse_args(argv)
     check_output(arguments.picture, (".png",), arguments.overwrite)
     free = [row["file"] for row in manifest() if row["split"] == "valid" and row["licence"].startswith("CC0")]
     files = [arguments.photos / file for file in free[: ROWS - 1]]
     for file in files:
         if not file.is_file():
-            raise InputError(f"no file {file}; give as PHOTOS the folder of the training photographs, with valid/")
+            raise InputError(f"no file {file}; PHOTOS must be the folder of the training photographs, with valid/")
     networks = {Path(name).name: sr_gan_tf.load(name) for name in arguments.models}
     scale = next(iter(networks.values())).scale
     for name, network in networks.items():
         if network.scale != scale:
-            raise InputError(
-                f"{name} is of scale {network.scale}, the first model of {scale}; give models of one scale"
-            )
+            raise InputError(f"{name} has scale {network.scale}, the first model {scale}; pass models of one scale")
     rows = []
     for hr in [*map(read_rgb, files), data.coffee()]:
         lr = imresize(hr, 1 / scale)

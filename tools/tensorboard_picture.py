@@ -1,4 +1,4 @@
-"""`python tools/tensorboard_picture.py RUN PICTURE.png`: what TensorBoard shows of a run, for the README.
+"""`python tools/tensorboard_picture.py RUN PICTURE.png`: takes a screenshot of TensorBoard for the documentation.
 
 Starts TensorBoard on loopback and takes a screenshot in headless Chromium.
 """

@@ -1,4 +1,4 @@
-"""`python tools/text_strip.py PHOTOS PICTURE.png BEFORE AFTER`: what two networks make of text.
+"""`python tools/text_strip.py PHOTOS PICTURE.png BEFORE AFTER`: compares two networks on text.
 
 Prints PSNR-Y on the four text pictures of PHOTOS/valid_more for bicubic and both networks, and writes a strip with one
 crop of each: bicubic, BEFORE, AFTER, original.
@@ -20,7 +20,7 @@ from sr_gan_tf.pictures.reading import read_rgb, write_image
 from sr_gan_tf.resampling import imresize
 
 ZOOM, HEIGHT, WIDTH = 2, 72, 160
-# Each picture with the top left corner of its crop, HR pixels.
+# Each picture with the top left corner of its crop in HR pixels.
 CROPS = {
     "render_2700_480_0_0.webp": (32, 40),
     "render_2701_480_0_0.webp": (404, 24),
@@ -32,21 +32,21 @@ CROPS = {
 @command
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition(": ")[2])
-    parser.add_argument("photos", type=Path, metavar="PHOTOS", help="the folder of photographs, with valid_more/")
-    parser.add_argument("picture", type=Path, metavar="PICTURE.png", help="to write")
+    parser.add_argument("photos", type=Path, metavar="PHOTOS", help="folder of photographs with valid_more/")
+    parser.add_argument("picture", type=Path, metavar="PICTURE.png", help="output file")
     parser.add_argument("before", metavar="BEFORE", help="shipped name, run folder or .keras file")
-    parser.add_argument("after", metavar="AFTER", help="the same, of the same scale")
+    parser.add_argument("after", metavar="AFTER", help="model of the same scale")
     parser.add_argument("--overwrite", action="store_true", help="replace the picture if it exists")
     arguments = parser.parse_args(argv)
     check_output(arguments.picture, (".png",), arguments.overwrite)
     files = [arguments.photos / "valid_more" / name for name in CROPS]
     for file in files:
         if not file.is_file():
-            raise InputError(f"no file {file}; give as PHOTOS the folder of photographs with valid_more/")
+            raise InputError(f"no file {file}; PHOTOS must be the folder of photographs with valid_more/")
     networks = [sr_gan_tf.load(arguments.before), sr_gan_tf.load(arguments.after)]
     scale = networks[0].scale
     if networks[1].scale != scale:
-        raise InputError(f"{arguments.after} has scale {networks[1].scale}, {arguments.before} {scale}; name one scale")
+        raise InputError(f"{arguments.after} has scale {networks[1].scale}, {arguments.before} {scale}; use one scale")
     rows, figures = [], []
     for file, (top, left) in zip(files, CROPS.values(), strict=True):
         hr = read_rgb(file)

@@ -1,3 +1,3 @@
-"""How fast networks and train steps are here, and how much memory they take: what `benchmark` prints."""
+"""Measures the speed and memory of networks and train steps."""
 
 SUFFIXES = (".json", ".md", ".png", ".svg", ".pdf")  # of files of results

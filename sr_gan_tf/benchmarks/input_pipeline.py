@@ -1,4 +1,4 @@
-"""How fast the data path is, against what it feeds and against plain decoding, and how much memory it takes."""
+"""Measures the data pipeline: speed compared with the train step and with plain decoding, and memory."""
 
 import dataclasses
 import io
@@ -32,15 +32,15 @@ from sr_gan_tf.training.run import on_device, stage_data
 
 @dataclasses.dataclass(frozen=True)
 class InputProfile:
-    """What a number of batches took.
+    """Measurements of a number of batches.
 
     Attributes:
-        milliseconds: between batches, median.
-        processor_milliseconds: of all threads' processor time a batch, mean.
-        images: a second.
-        megabytes: of float32 batches a second.
-        waiting: share of the time that a step waited for its batch; 1 where there is no step.
-        peak_memory: of the process, bytes resident.
+        milliseconds: median time between batches.
+        processor_milliseconds: mean processor time of all threads per batch.
+        images: images per second.
+        megabytes: MB of float32 batches per second.
+        waiting: share of the time that steps waited for batches; 1 without a step.
+        peak_memory: peak resident memory of the process in bytes.
     """
 
     milliseconds: float
@@ -52,7 +52,7 @@ class InputProfile:
 
     def __str__(self) -> str:
         return (
-            f"{self.images:,.0f} images/s, {self.megabytes:,.0f} MB/s, {self.milliseconds:.1f} ms a batch "
+            f"{self.images:,.0f} images/s, {self.megabytes:,.0f} MB/s, {self.milliseconds:.1f} ms per batch "
             f"({self.processor_milliseconds:.1f} ms of processor time), {self.waiting:.1%} of the time spent waiting, "
             f"peak memory {self.peak_memory / 1e6:,.0f} MB"
         )
@@ -61,12 +61,12 @@ class InputProfile:
 def profile_input(
     batches: tf.data.Dataset, step: Callable[[tf.Tensor, tf.Tensor], Any] | None = None, count: int = 100
 ) -> InputProfile:
-    """Takes `count` batches, with a training step after each or as fast as they come.
+    """Fetches `count` batches, with a train step after each or without.
 
     Args:
-        batches: (lr, hr) as from `training_batches`.
-        step: called with each batch; it must return when its work is done.
-        count: batches to measure, after 5 that are not.
+        batches: (lr, hr) as returned by `training_batches`.
+        step: called with each batch; must return only when its work is done.
+        count: number of batches to measure, after 5 for warm-up.
     """
     iterator = iter(batches)
     for _ in range(5):
@@ -96,7 +96,7 @@ def profile_input(
 
 
 def profile_data(experiment: config.Experiment, count: int = 50) -> str:
-    """Each stage's input pipeline feeding its real train step: images/s, MB/s, waiting share, peak memory."""
+    """Profiles each stage's input pipeline with its real train step: images/s, MB/s, waiting share, peak memory."""
     networks = build_networks(experiment)
     lines = []
     for index, stage in enumerate(experiment.stages):
@@ -110,17 +110,17 @@ def profile_data(experiment: config.Experiment, count: int = 50) -> str:
 
 
 def peak_memory() -> int:
-    """Bytes of memory this process has had resident at most."""
+    """Peak resident memory of this process in bytes."""
     return _status("VmHWM") or psutil.Process().memory_info().rss
 
 
 def anonymous_memory() -> int:
-    """Bytes of this process that are backed by no file: what it cannot give back."""
+    """Bytes of this process that no file backs, so that it cannot release them."""
     return _status("RssAnon")
 
 
 def _status(name: str) -> int:
-    """A line of /proc/self/status in bytes, 0 where there is none."""
+    """A line of /proc/self/status in bytes, 0 if missing."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
@@ -129,9 +129,9 @@ def _status(name: str) -> int:
 
 
 def benchmark(experiment: config.Experiment, count: int = 100, rounds: int = 3, steps: int = 5) -> str:
-    """The pipeline against decoding a PNG for every sample, and against SRResNet's training step.
+    """Compares the pipeline with decoding a PNG for every sample, and with SRResNet's train step.
 
-    The three are measured in turns, so that other work on the machine hurts them alike; medians of the rounds.
+    The three take turns, so that other work on the machine affects them equally; medians of the rounds.
     """
     data, scale = experiment.data, experiment.scale
     with tempfile.TemporaryDirectory() as folder:
@@ -155,7 +155,7 @@ def benchmark(experiment: config.Experiment, count: int = 100, rounds: int = 3, 
         "plain tf.data, a PNG decoded for every sample": [
             (data.batch_size / one.images, one.processor_milliseconds / 1e3) for one in theirs
         ],
-        "a training step of SRResNet (mean squared error, Adam)": paces,
+        "a train step of SRResNet (mean squared error, Adam)": paces,
     }
     seconds = []
     for name, found in rows.items():
@@ -164,14 +164,15 @@ def benchmark(experiment: config.Experiment, count: int = 100, rounds: int = 3, 
         lines.append(f"{name}: {1e3 * wall:.1f} ms ({1e3 * processor:.1f} ms of processor time)")
     (own, own_processor), (plain, plain_processor), (training, training_processor) = seconds
     lines.append(
-        f"the pipeline is {training / own:.0f} times as fast as the training ({training_processor / own_processor:.0f} "
-        f"times by processor time), {plain / own:.0f} times plain tf.data ({plain_processor / own_processor:.0f} times)"
+        f"the pipeline is {training / own:.0f} times as fast as the train step "
+        f"({training_processor / own_processor:.0f} times in processor time), "
+        f"{plain / own:.0f} times as fast as plain tf.data ({plain_processor / own_processor:.0f} times)"
     )
     return "\n".join(lines)
 
 
 def plain_batches(data: config.Data, scale: int, folder: Path, pictures: int = 60) -> tf.data.Dataset:
-    """What a tutorial would write: shuffled PNG files, decoded, cropped, flipped, LR made by MATLAB's bicubic."""
+    """A typical tutorial pipeline: shuffled PNG files, decoded, cropped, flipped, LR made by MATLAB's bicubic."""
     sources = build_sources(data.train, "data.train", scale)
     examples = itertools.islice(itertools.chain.from_iterable(source.examples() for source in sources), pictures)
     for number, example in enumerate(examples):
@@ -204,13 +205,13 @@ def _srresnet_step(scale: int) -> Callable:
 
 
 def memory(folder: Path, gigabytes: float = 40.0, count: int = 2000) -> str:
-    """Anonymous memory while batches are drawn from a store of that size.
+    """Measures anonymous memory while batches are drawn from a store of the given size.
 
-    The store is synthetic and sparse: all its tiles are black and take no room on the disk.
+    The store is synthetic and sparse: all tiles are black and need no disk space.
     """
     start = anonymous_memory()
     if not start:
-        raise InputError("this system doesn't tell anonymous memory (/proc/self/status); run it on Linux")
+        raise InputError("this system does not report anonymous memory (/proc/self/status); run the command on Linux")
     store = synthetic_store(folder, gigabytes)
     data = config.Data(train=(config.SourceSpec("SamplePhotographs", {"split": "train"}),))
     sampler = Sampler(data, store.layout.scale, 1, [store])
@@ -221,14 +222,14 @@ def memory(folder: Path, gigabytes: float = 40.0, count: int = 2000) -> str:
     used = max(used, anonymous_memory())
     size = (folder / "tiles.bin").stat().st_size / 1e9
     return (
-        f"{count} batches of {data.batch_size} from a store of {size:.1f} GB ({len(store):,} pictures)\n"
-        f"anonymous memory: {start / 1e6:.0f} MB after TensorFlow's start, at most {used / 1e6:.0f} MB since, "
+        f"{count} batches of {data.batch_size} from a store of {size:.1f} GB ({len(store):,} images)\n"
+        f"anonymous memory: {start / 1e6:.0f} MB after TensorFlow's start, at most {used / 1e6:.0f} MB afterwards, "
         f"{(used - start) / 1e6:.0f} MB more"
     )
 
 
 def synthetic_store(folder: Path, gigabytes: float, scale: int = 4, side: int = 480) -> TileStore:
-    """A whole store of black pictures, as a sparse file."""
+    """A complete store of black images, as a sparse file."""
     layout = Layout(side // 2, scale, True)
     count = max(1, round(gigabytes * 1e9 / (4 * layout.record)))
     index = io.BytesIO()

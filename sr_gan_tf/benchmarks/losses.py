@@ -1,9 +1,9 @@
-"""`python -m sr_gan_tf.benchmarks.losses`: what each loss costs per step and says of a bicubic enlargement, as a table.
+"""`python -m sr_gan_tf.benchmarks.losses`: the cost of each loss, and its value for bicubic enlargement.
 
-The cost is the median time of a loss's value and gradient inside a compiled graph, the losses in turn within one run,
-beside a whole training step of SRResNet x4 with the plain mean absolute error. The weight of a content loss's row is
-the one that makes its gradient as long as that of the mean absolute error (Euclidean norm over the pixels): where to
-start, not where to end.
+The cost is the median time of the value and the gradient of a loss inside a compiled graph. The losses take turns
+within one run, with a whole train step of SRResNet x4 and the mean absolute error. The weight of a content loss makes
+its gradient norm equal to that of the mean absolute error (Euclidean norm over the pixels). Use it as an initial
+weight.
 """
 
 import statistics
@@ -29,17 +29,17 @@ SCALE = 4
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    """Runs the command with the words of `argv`, by default those of the process."""
+    """Runs the command with the arguments `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.benchmarks.losses", description=__doc__.splitlines()[0])
-    parser.add_argument("--batch-size", type=int, default=16, help="pictures per step (default: 16)")
-    parser.add_argument("--patch-size", type=int, default=96, help="HR pixels a side (default 96)")
-    parser.add_argument("--repeats", type=int, default=7, help="measurements of each loss (default 7)")
+    parser.add_argument("--batch-size", type=int, default=16, help="images per step (default: 16)")
+    parser.add_argument("--patch-size", type=int, default=96, help="side of the patches in HR pixels (default: 96)")
+    parser.add_argument("--repeats", type=int, default=7, help="measurements per loss (default: 7)")
     parser.add_argument("--network", choices=("vgg16", "vgg19"), default="vgg16", help="perceptual trunk")
     parser.add_argument("--weights", default="hed", help='"hed" (default), "imagenet" or a file; see losses/vgg.py')
     arguments = parser.parse_args(argv)
     if min(arguments.batch_size, arguments.repeats) < 1 or arguments.patch_size < 64:
         parser.error("--batch-size and --repeats must be 1 or more, --patch-size 64 or more")
-    # One graph a loss is what is wanted here; TensorFlow would warn of many.
+    # One graph per loss is intended; TensorFlow would warn about many graphs.
     tf.get_logger().setLevel("ERROR")
     lr, hr, sr = photographs(arguments.batch_size, arguments.patch_size // SCALE * SCALE)
     content = content_losses(arguments.network, arguments.weights, hr.shape[1])
@@ -51,9 +51,9 @@ def main(argv: list[str] | None = None) -> None:
 
     plain = seconds.pop("step")
     lengths = {name: float(tf.norm(steps[name]()[1])) for name in content}
-    print(f"{hr.shape[0]} pictures of {hr.shape[1]} x {hr.shape[2]}, median of {arguments.repeats}")
-    print(f"a training step of SRResNet x{SCALE} with MeanAbsoluteError: {plain:.3f} s\n")
-    print("| loss | seconds | of that step | value for bicubic | weight for MAE's gradient |")
+    print(f"{hr.shape[0]} images of {hr.shape[1]} x {hr.shape[2]}, median of {arguments.repeats}")
+    print(f"a train step of SRResNet x{SCALE} with MeanAbsoluteError: {plain:.3f} s\n")
+    print("| loss | time (s) | share of the step | value for bicubic | weight for the gradient norm of MAE |")
     print("|---|---|---|---|---|")
     for name, value in seconds.items():
         row = [name, f"{value:.4f}", f"{100 * value / plain:.1f} %"]
@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def photographs(batch: int, size: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """LR, HR and bicubic enlargements of LR: crops of scikit-image's portrait and cat, in turn."""
+    """LR, HR and bicubic enlargements of LR: alternating crops of scikit-image's portrait and cat."""
     random = np.random.default_rng(1)
     crops = []
     for index in range(batch):
@@ -76,8 +76,8 @@ def photographs(batch: int, size: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 def content_losses(network: str, weights: str, patch: int) -> dict:
-    """Every content loss as its configuration by default, where the patch and the trunk allow it."""
-    # Loaded here first: a loss whose trunk is missing speaks of the experiment file.
+    """Every content loss with its default configuration, if the patch size and the trunk allow it."""
+    # Loaded first: the error of a loss without its trunk refers to the experiment file.
     load_trunk(network, weights)
     trunk = {"network": network, "weights": weights}
     losses = {}
@@ -98,7 +98,7 @@ def content_losses(network: str, weights: str, patch: int) -> dict:
 
 
 def generator_step(lr: tf.Tensor, hr: tf.Tensor) -> Callable:
-    """A whole supervised step: SRResNet, mean absolute error, gradients, Adam."""
+    """A complete supervised step: SRResNet, mean absolute error, gradients, Adam."""
     generator = GENERATORS["SRResNet"](scale=SCALE)
     optimizer = keras.optimizers.Adam(1e-4)
     optimizer.build(generator.trainable_variables)
@@ -129,7 +129,7 @@ def gradient_step(function: Callable, variable) -> Callable:
 
 
 def discriminator_steps(hr: tf.Tensor, sr: tf.Tensor) -> dict[str, Callable]:
-    """The games on the logits and features of a PatchGAN alone; penalties with the passes through it that they need."""
+    """Adversarial and feature losses on the outputs of a PatchGAN; penalties include the passes through it."""
     critic = DISCRIMINATORS["PatchGAN"](normalization="none")
     *features, logits = critic.feature_model()(hr)
     *fake_features, fake = critic.feature_model()(sr)
@@ -151,7 +151,7 @@ def discriminator_steps(hr: tf.Tensor, sr: tf.Tensor) -> dict[str, Callable]:
 
 
 def measure(steps: dict[str, Callable], repeats: int) -> dict[str, float]:
-    """Median seconds of each step, in turn, the first calls (compilation) left out."""
+    """Median seconds per step. The steps take turns; the first calls (compilation) do not count."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for repeat in range(repeats + 1):
         for name, step in steps.items():

@@ -1,4 +1,4 @@
-"""The time of each kind of operation in one call, by TensorFlow's profiler."""
+"""Measures the time per kind of operation in one call with TensorFlow's profiler."""
 
 import re
 import tempfile
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import tensorflow as tf
 
-# Operations run in events called "name of the node:Type".
+# Operations appear as events named "NODE:TYPE".
 _OPERATION = re.compile(r"[^:]*:_?(?:Mkl)?(?:Native)?([A-Z]\w*)$")
 
 
 def profile(call: Callable[[], object], calls: int = 3) -> dict[str, float]:
-    """Milliseconds of each kind of operation in a call, largest first, summed over all threads."""
+    """Milliseconds per call of each kind of operation, largest first, summed over all threads."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     call()

@@ -1,4 +1,4 @@
-"""The largest size of a process during a call, less its size before it; on a GPU the allocator's own figures."""
+"""Peak memory of a call: the largest process size minus the size before; on a GPU, the allocator's figures."""
 
 import ctypes
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from typing import Any
 import tensorflow as tf
 
 _STATUS = Path("/proc/self/status")
-# Value 5 sets the peak ("high water mark") of the resident size back to the present size.
+# Value 5 sets the peak ("high water mark") of the resident size to the current size.
 _CLEAR = Path("/proc/self/clear_refs")
 
-# glibc gives buffers above 32 MB back to the system when they are freed and gets them back, page by page, in the next
-# step. Keeping them is what every contender gets.
+# glibc returns freed buffers above 32 MB to the system and gets them back, page by page, in the next
+# step. All contenders keep them.
 REUSE_OF_BUFFERS = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 
 
@@ -25,7 +25,7 @@ def _status(name: str) -> int | None:
 
 
 def peak_of(call: Callable[[], Any], device: str = "cpu") -> int | None:
-    """Bytes that `call` takes at most beyond what is in use before it; None where the system doesn't tell."""
+    """Peak bytes of `call` beyond the memory in use before it; None if the system does not report it."""
     if device.startswith("gpu"):
         name = device.upper()
         tf.config.experimental.reset_memory_stats(name)
@@ -44,7 +44,7 @@ def peak_of(call: Callable[[], Any], device: str = "cpu") -> int | None:
 
 
 def give_back() -> None:
-    """Returns freed memory to the system, so that processes that wait for their turn leave room for the others."""
+    """Returns freed memory to the system, so that waiting processes leave room for the others."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (AttributeError, OSError):

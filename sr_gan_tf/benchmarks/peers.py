@@ -1,4 +1,4 @@
-"""The same networks in PyTorch, in the same turns: pytorch/torch_worker.py, run by another environment's Python."""
+"""The same networks in PyTorch, in the same rounds: pytorch/torch_worker.py, run by another environment's Python."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -10,17 +10,17 @@ from sr_gan_tf.benchmarks.timing import ratio
 from sr_gan_tf.errors import InputError
 
 KINDS = ("eager", "channels_last", "compiled")
-# Names and arguments of the networks that are written there.
+# Names and arguments of the networks implemented there.
 TWINS = {"SRResNet": {}, "SPAN": {"merged": True}, "RRDBNet": {}, "SRGANDiscriminator": {}}
 _SCRIPT = Path(__file__).parent / "pytorch" / "torch_worker.py"
 _PREFIX = "PyTorch "
 
 
 def twins(job: Task, python: str) -> list[tuple[Task, list[str]]]:
-    """The job's rows in PyTorch and what starts their processes.
+    """The PyTorch rows of a job, and the commands that start their processes.
 
     Raises:
-        InputError: the network has no twin.
+        InputError: the network has no PyTorch counterpart.
     """
     spec = job.network
     if spec is None or TWINS.get(spec.class_name) != spec.config:
@@ -28,7 +28,7 @@ def twins(job: Task, python: str) -> list[tuple[Task, list[str]]]:
             ":".join([name, *(f"{key}={str(value).lower()}" for key, value in config.items())])
             for name, config in TWINS.items()
         )
-        raise InputError(f"--peers: {job.label} has no PyTorch counterpart here; expected {known}")
+        raise InputError(f"--peers: {job.label} has no PyTorch counterpart; expected {known}")
     return [
         (dataclasses.replace(job, label=_PREFIX + job.label, compiler=kind), [python, str(_SCRIPT), kind])
         for kind in KINDS
@@ -36,7 +36,7 @@ def twins(job: Task, python: str) -> list[tuple[Task, list[str]]]:
 
 
 def comparisons(measured: Sequence[Measured]) -> Iterator[str]:
-    """For each row of ours, how its time stands to that of the quickest of its twins."""
+    """For each of our rows, its time relative to that of its fastest counterpart."""
     for row in measured:
         others = [
             other
@@ -48,6 +48,6 @@ def comparisons(measured: Sequence[Measured]) -> Iterator[str]:
             best = min(others, key=lambda other: other.times.median)
             share = ratio(row.rounds, best.rounds)
             yield (
-                f"{row.job.label}, {row.job.mode}, {row.job.precision}: {share} of the time of PyTorch's quickest "
-                f"({best.job.compiler})"
+                f"{row.job.label}, {row.job.mode}, {row.job.precision}: {share} of the time of the fastest PyTorch "
+                f"variant ({best.job.compiler})"
             )

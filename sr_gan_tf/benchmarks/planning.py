@@ -1,4 +1,4 @@
-"""Which rows a benchmark measures: every combination of networks, modes, shapes, compilers and precisions."""
+"""Plans the rows of a benchmark: every combination of networks, modes, shapes, compilers and precisions."""
 
 import itertools
 from collections.abc import Sequence
@@ -34,18 +34,18 @@ def plan_jobs(
     stage: str | None = None,
     overrides: Sequence[str] = (),
 ) -> list[Task]:
-    """Every combination of what was asked for, in the order in which it was named.
+    """Every requested combination, in the given order.
 
     Args:
         networks: catalog names, labels of the published table or experiment files; default: the published table, or
             the experiment that `data` names.
         shape: `N,H,W,C` of the input; in a step, of the HR patches.
         mode: one or more of MODES, separated by commas.
-        compiler: one or more of COMPILERS; default: graph on the CPU, XLA on a GPU.
-        precision: one or more of PRECISIONS; default: float32 or the experiment's.
+        compiler: one or more of COMPILERS; default: graph on a CPU, XLA on a GPU.
+        precision: one or more of PRECISIONS; default: that of the experiment, else float32.
         device: `auto`, `cpu`, `gpu` or `gpu:NUMBER`.
         data: an experiment file whose pipeline feeds the step.
-        stage: the stage whose step is measured; default: the experiment's last one.
+        stage: the stage whose step is measured; default: the last stage of the experiment.
         overrides: `KEY=JSON` for experiment files.
 
     Raises:
@@ -88,5 +88,7 @@ def _device(name: str) -> str:
     if kind == "gpu" and (not number or number.isdigit()):
         if int(number or 0) < available:
             return f"gpu:{number or 0}"
-        raise InputError(f"--device {name}: TensorFlow sees {available} GPUs here; use cpu, or install its GPU version")
+        raise InputError(
+            f"--device {name}: TensorFlow sees {available} GPUs; use cpu, or install TensorFlow with GPU support"
+        )
     raise InputError(f"--device {name}: expected auto, cpu, gpu or gpu:NUMBER")

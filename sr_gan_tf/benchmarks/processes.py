@@ -1,4 +1,4 @@
-"""Rows in processes of their own, measured in turns: each sleeps while it is not its turn."""
+"""Measures each row in a separate process; the processes take turns and sleep in between."""
 
 import json
 import os
@@ -18,13 +18,13 @@ WORKER = (sys.executable, "-m", "sr_gan_tf.benchmarks.worker")
 
 
 class OtherWork:
-    """What other processes take of the machine from now on: figures are worth what the machine's quiet is worth."""
+    """Measures the processor time that other processes use from now on, which distorts the figures."""
 
     def __init__(self):
         self._begin = self._now()
 
     def share(self) -> float | None:
-        """Part of all cores' time since the beginning that neither this process and its rows used nor nobody."""
+        """Share of all cores' time since the start that was neither idle nor used by this process and its rows."""
         total, busy, own = (now - then for now, then in zip(self._now(), self._begin, strict=True))
         return max(busy - own, 0.0) / total if total > 0 else None
 
@@ -32,7 +32,7 @@ class OtherWork:
     def _now() -> tuple[float, float, float]:
         times = psutil.cpu_times()
         idle = times.idle + getattr(times, "iowait", 0.0)
-        # A guest's own time counts as user time already.
+        # User time already includes guest time.
         total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
         own = psutil.Process()
         seconds = [process.cpu_times() for process in (own, *own.children(recursive=True))]
@@ -40,14 +40,14 @@ class OtherWork:
 
 
 class Row:
-    """A job in its process.
+    """A job in a separate process.
 
     Args:
         job: what to measure.
-        command: what starts the process; ours, or a peer's that speaks the same lines.
+        command: starts the process: our worker, or a peer with the same protocol.
 
     Raises:
-        InputError: the job cannot be run; what the process says.
+        InputError: the job cannot run; contains the message of the process.
     """
 
     def __init__(self, job: Task, command: Sequence[str] = WORKER):
@@ -68,7 +68,7 @@ class Row:
             raise
 
     def run_round(self, seconds: float) -> None:
-        """Iterations for about so long, kept in `rounds`."""
+        """Runs iterations for about this long and stores them in `rounds`."""
         answer = self._ask(f"round {seconds}")
         self.rounds.append(answer["seconds"])
         self.processor.append(answer["processor"])
@@ -76,7 +76,7 @@ class Row:
             self.waiting.append(answer["waiting"])
 
     def profile(self) -> dict[str, float]:
-        """Milliseconds of each kind of operation in a call."""
+        """Milliseconds per call of each kind of operation."""
         return self._ask("profile")["operations"]
 
     def close(self) -> None:
@@ -104,5 +104,5 @@ class Row:
 
 def _why(code: int, said: list[str]) -> str:
     if code == -9:
-        return "killed by the system, probably for want of memory; give a smaller --shape"
+        return "killed by the system, probably because memory ran out; pass a smaller --shape"
     return said[-1] if said else f"exit code {code}"

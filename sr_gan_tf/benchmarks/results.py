@@ -1,4 +1,4 @@
-"""What a benchmark leaves: files of its rows, and the lines through rows that differ in their shape alone."""
+"""Result files of a benchmark, and the fitted lines through rows that differ only in shape."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from sr_gan_tf.files import write_text
 
 
 def write_results(measured: Sequence[table.Measured], baseline: str | None, asked: str, path: Path) -> None:
-    """JSON, Markdown or a chart, by the path's suffix."""
+    """Writes JSON, Markdown or a chart, depending on the suffix."""
     if path.suffix == ".json":
         rows = [table.plain(row) for row in measured]
         content = {"command": asked, "machine": table.machine(), "baseline": baseline, "rows": rows}
@@ -29,7 +29,7 @@ def write_results(measured: Sequence[table.Measured], baseline: str | None, aske
 
 
 def scaling(measured: Sequence[table.Measured]) -> dict[str, tuple[list[table.Measured], Line]]:
-    """Rows that differ in nothing but their shape, and the line of time over pixels through them."""
+    """Rows that differ only in shape, and the fitted line of time over pixels."""
     groups: dict[str, list[table.Measured]] = {}
     for row in measured:
         groups.setdefault(row_label(row, measured), []).append(row)
@@ -41,7 +41,7 @@ def scaling(measured: Sequence[table.Measured]) -> dict[str, tuple[list[table.Me
 
 
 def row_label(row: table.Measured, measured: Sequence[table.Measured]) -> str:
-    """The row's name with whatever else of it is not the same in all rows, but for its shape."""
+    """The row's name with every setting, except the shape, that differs among the rows."""
     different = [
         key for key in ("mode", "compiler", "precision") if len({getattr(other.job, key) for other in measured}) > 1
     ]

@@ -1,4 +1,4 @@
-"""Measures rows in turns, round by round, and prints their table."""
+"""Measures rows in turns, round by round, and prints the table."""
 
 import contextlib
 import statistics
@@ -28,16 +28,16 @@ def benchmark(
 
     Args:
         jobs: the rows.
-        rounds: how often each row has its turn.
-        round_seconds: about how long a turn lasts; at least one iteration.
-        baseline: label of the row that others of the same mode, shape, compiler and precision are compared with.
-        peak: whether matrix products are measured in the same turns, for the share of the peak.
-        operations: how many of the costliest kinds of operation to list for each row.
-        peers: the Python of an environment with PyTorch, whose rows are then measured, too.
+        rounds: number of turns per row.
+        round_seconds: approximate length of a turn in seconds; at least one iteration.
+        baseline: label of the baseline for rows of the same mode, shape, compiler and precision.
+        peak: whether to measure matrix products in the same rounds, for the share of the peak.
+        operations: number of the most expensive kinds of operations to list per row.
+        peers: the Python interpreter of an environment with PyTorch, to measure its rows as well.
         say: receives lines for the user.
 
     Raises:
-        InputError: a job that cannot be run.
+        InputError: a job cannot run.
     """
     with contextlib.ExitStack() as stack:
 
@@ -63,9 +63,9 @@ def benchmark(
         measured = _figures(rows, products, baseline)
         _say_table(measured, baseline, say)
         if busy is not None:
-            say(f"meanwhile other processes used {busy:.0%} of the machine's processor time")
+            say(f"other processes used {busy:.0%} of the machine's processor time")
         for row in rows if operations and not peers else ():
-            say(f"\n{row.job.label}, {row.job.precision}: milliseconds of an iteration, summed over threads")
+            say(f"\n{row.job.label}, {row.job.precision}: milliseconds per iteration, summed over threads")
             say(_operations(row.profile(), operations))
     return measured
 

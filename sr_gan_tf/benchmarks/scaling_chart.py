@@ -1,4 +1,4 @@
-"""The chart of a benchmark: bars of time and memory, or times over sizes where a network was given several shapes."""
+"""The chart of a benchmark: bars of time and memory, or times over sizes if a network has several shapes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from sr_gan_tf.files import replacing
 
 
 def draw_bars(rows: Sequence[Measured], labels: Sequence[str], path: Path) -> None:
-    """A bar a row: median iteration time (whiskers: all iterations), and peak memory."""
+    """One bar per row: median iteration time (whiskers: all iterations), and peak memory."""
     figure = Figure(figsize=(10, 1.2 + 0.42 * len(rows)), layout="constrained")
     times, memory = figure.subplots(1, 2, sharey=True)
     places = range(len(rows))
@@ -23,9 +23,9 @@ def draw_bars(rows: Sequence[Measured], labels: Sequence[str], path: Path) -> No
     times.barh(places, medians, xerr=spread, color="#4878a8", ecolor="#222222", capsize=2)
     times.set_yticks(places, labels)
     times.invert_yaxis()
-    times.set_xlabel("ms an iteration, median and extremes")
+    times.set_xlabel("ms per iteration, median and range")
     memory.barh(places, [(row.start["peak_memory"] or 0) / 1e6 for row in rows], color="#a87848")
-    memory.set_xlabel("peak memory, MB")
+    memory.set_xlabel("peak memory (MB)")
     _save(figure, path)
 
 
@@ -48,7 +48,7 @@ def draw_scaling(groups: dict[str, list[Measured]], lines: dict[str, Line], path
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("pixels of the batch (N * H * W)")
-    axis.set_ylabel("ms an iteration, median; line: fit")
+    axis.set_ylabel("ms per iteration, median; line: fit")
     axis.legend()
     _save(figure, path)
 

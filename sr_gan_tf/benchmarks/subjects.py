@@ -1,4 +1,4 @@
-"""Subjects: the call that a job stands for, built and traced, with what its graph tells about it."""
+"""Subjects: the built and traced call of a job, with properties from its graph."""
 
 import dataclasses
 import json
@@ -24,16 +24,16 @@ from sr_gan_tf.training.graph_memory import peak_bytes, step_function
 
 @dataclasses.dataclass
 class Subject:
-    """Something to be called again and again.
+    """A call to measure repeatedly.
 
     Args:
         call: runs it once and returns when its work is done.
-        parameters: trainable ones.
-        multiply_adds: of one call.
-        product_bytes: read and written by convolutions and matrix products in one call.
-        predicted_memory: bytes of the tensors alive at one time, by the graph.
-        tracing_seconds: what making its graph took.
-        waits: seconds that each call waited for its data, where it is fed by a pipeline.
+        parameters: number of trainable parameters.
+        multiply_adds: multiply-adds per call.
+        product_bytes: bytes read and written by convolutions and matrix products per call.
+        predicted_memory: peak bytes of live tensors, from the graph.
+        tracing_seconds: time to trace the graph.
+        waits: seconds that each call waited for data, if a pipeline feeds it.
     """
 
     call: Callable[[], object]
@@ -46,21 +46,21 @@ class Subject:
 
 
 def build_subject(job: Task) -> Subject:
-    """Whatever the job asks for, under the precision policy of the moment."""
+    """Builds the subject of a job under the current precision policy."""
     keras.utils.set_random_seed(1)
     return _step(job) if job.mode == "step" else _network(job)
 
 
 def build_network(job: Task) -> Network:
-    """The job's network, for the size of its pictures.
+    """Builds the job's network for its image size.
 
     Raises:
-        InputError: for arguments or a size that don't fit it.
+        InputError: invalid arguments, or an unsuitable size.
     """
     network = build(cast(Spec, job.network), CATALOGUE, "--networks", image_size=job.shape[1])
     channels = network.inputs[0].shape[-1]
     if job.shape[3] != channels:
-        raise InputError(f"--shape {_text(job.shape)}: {job.label} takes {channels} channels, found {job.shape[3]}")
+        raise InputError(f"--shape {_text(job.shape)}: {job.label} expects {channels} channels, found {job.shape[3]}")
     network.check_size(*job.shape[1:3])
     return network
 
@@ -87,12 +87,12 @@ def _network(job: Task) -> Subject:
 
 
 def forward(network: Network) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Pictures to the network's output."""
+    """The forward pass: images to the network's output."""
     return lambda pictures: network(pictures, training=False)
 
 
 def forward_and_backward(network: Network) -> Callable[[tf.Tensor], list[tf.Tensor]]:
-    """Pictures to the gradients of all weights, of a loss that costs next to nothing."""
+    """The forward and backward pass: images to the gradients of all weights, for a loss of negligible cost."""
     variables = [variable.value for variable in network.trainable_variables]
 
     def gradients(pictures):
@@ -111,7 +111,7 @@ def _step(job: Task) -> Subject:
     lr, hr = shapes = batch_shapes(experiment)
     graph = step_function(trainer, shapes)
     batches = iter(_real(experiment, job.device) if job.real_data else _constant(lr, hr))
-    # What `fit` calls, with the batch fetched and the wait for it clocked.
+    # Same call as in `fit`, including the fetch of the batch, with the waiting time measured.
     trainer.make_train_function()
     step = trainer.train_function
     waits: list[float] = []
@@ -131,7 +131,7 @@ def _step(job: Task) -> Subject:
         multiply_adds=graph_multiply_adds(graph),
         product_bytes=graph_bytes(graph),
         predicted_memory=peak_bytes(graph),
-        tracing_seconds=0.0,  # `make_train_function` traces in its first call
+        tracing_seconds=0.0,  # `make_train_function` traces in the first call
         waits=waits,
     )
 
@@ -147,7 +147,7 @@ def _real(experiment: Experiment, device: str) -> tf.data.Dataset:
     batches = training_batches(experiment.data, experiment.scale, experiment.seed)
     if device == "cpu":
         return batches
-    # As in `fit`: the coming batches are copied while the present one is worked on.
+    # As in `fit`: the next batches are copied while the current one is processed.
     return batches.apply(tf.data.experimental.prefetch_to_device(f"/{device.upper()}", buffer_size=2))
 
 
@@ -159,7 +159,7 @@ def _constant(lr: tuple[int, ...], hr: tuple[int, ...]) -> Iterator:
 
 
 def finished(result):
-    """The result once its device has done all its work."""
+    """Waits until the device has finished, and returns the result."""
     if tf.config.list_logical_devices("GPU"):
         tf.test.experimental.sync_devices()
     return result

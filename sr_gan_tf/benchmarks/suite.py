@@ -1,4 +1,4 @@
-"""A whole benchmark: checks what was asked for, measures, prints, and writes the results."""
+"""Runs a benchmark: checks the options, measures, prints, and writes the results."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -47,11 +47,11 @@ def run(
         overrides: see `planning.plan_jobs`.
         rounds: number of turns per row, 1 or more.
         round_seconds: approximate length of a turn, in seconds.
-        baseline: label of the row that the others are compared with; default: DUnet if it is measured.
-        peak: whether matrix products are measured in the same turns.
-        profile: number of operations to list per row, the costliest first.
+        baseline: label of the row to compare with; default: DUnet if it is measured.
+        peak: whether to measure matrix products in the same rounds.
+        profile: number of operations to list per row, the most expensive first.
         floor: `TFLOPS,TBYTES` of another machine, for which lower bounds on the times are printed.
-        peers: the Python of an environment with PyTorch, whose rows are then measured in the same turns.
+        peers: the Python interpreter of an environment with PyTorch, to measure its rows in the same rounds.
         output: files for the results.
         overwrite: whether existing files may be replaced.
         asked: the command line, recorded in the results.
@@ -70,7 +70,7 @@ def run(
     if rounds < 1 or not round_seconds > 0:
         raise InputError("--rounds, --round-seconds: expected positive numbers")
     if profile < 0:
-        raise InputError(f"--profile {profile}: expected 0 or more kinds of operation")
+        raise InputError(f"--profile {profile}: expected 0 or a positive number")
     jobs = plan_jobs(networks, shape, mode, compiler, precision, device, data, stage, overrides)
     labels = list(dict.fromkeys(job.label for job in jobs))
     baseline = baseline or ("DUnet" if "DUnet" in labels and len(labels) > 1 else None)

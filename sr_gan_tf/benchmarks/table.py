@@ -1,4 +1,4 @@
-"""The table of a benchmark: as text for the terminal, as Markdown, as plain data for JSON."""
+"""The table of a benchmark: as text, Markdown or JSON data."""
 
 import dataclasses
 import os
@@ -18,13 +18,13 @@ class Measured:
     """A row of the table.
 
     Args:
-        job: what was measured.
-        times: seconds of an iteration.
-        start: what the first call showed (worker.Start as a dict).
-        rounds: all seconds, by round.
-        processor: seconds of all cores' time in an iteration, median of the rounds: it stays the same, or nearly,
-            where other processes take a part of the machine.
-        peak_processor: 10^9 operations of the matrix product for each second of processor time.
+        job: the measured job.
+        times: seconds per iteration.
+        start: properties from the first call (worker.Start as a dict).
+        rounds: all times, by round.
+        processor: processor seconds per iteration over all cores, median of the rounds; other processes on the machine
+            hardly affect it.
+        peak_processor: 10^9 operations of the matrix product per second of processor time.
         peak: GFLOP/s of the matrix product in this row's precision, None if not measured.
         waiting: share of a step spent waiting for data, None without real data.
         time_ratio: to the baseline's time, None for the baseline itself or without one.
@@ -48,7 +48,7 @@ class Measured:
 
     @property
     def gigaflops(self) -> float | None:
-        """10^9 operations a second: a multiply-add is two. By the median, as the peak."""
+        """10^9 operations per second from the median time, like the peak; a multiply-add counts as two."""
         count = self.start["multiply_adds"]
         return None if count is None else 2 * count / self.times.median / 1e9
 
@@ -58,7 +58,7 @@ class Measured:
 
     @property
     def processor_share_of_peak(self) -> float | None:
-        """Share of the peak by processor time instead of the clock's."""
+        """Share of the peak in processor time instead of wall-clock time."""
         count = self.start["multiply_adds"]
         if self.peak_processor is None or count is None or not self.processor:
             return None
@@ -72,7 +72,7 @@ HEADINGS = (
 
 
 def cells(rows: Sequence[Measured], baseline: str | None) -> list[list[str]]:
-    """The table's text, headings first; columns in which every row is the same are left out (see `common`)."""
+    """Cells of the table, headings first; columns in which all rows agree are omitted (see `common`)."""
     headings = list(HEADINGS)
     with_ratio = any(row.time_ratio for row in rows)
     with_waiting = any(row.waiting is not None for row in rows)
@@ -105,14 +105,14 @@ def cells(rows: Sequence[Measured], baseline: str | None) -> list[list[str]]:
 
 
 def common(table: list[list[str]]) -> tuple[str, list[list[str]]]:
-    """What all rows share in their first columns, said once, and the table without those columns."""
+    """The values that all rows share in their first columns, and the table without those columns."""
     shared = [index for index in range(1, 5) if len(table) > 1 and len({line[index] for line in table[1:]}) == 1]
     said = ", ".join(table[1][index] for index in shared)
     return said, [[cell for index, cell in enumerate(line) if index not in shared] for line in table]
 
 
 def as_text(table: list[list[str]]) -> str:
-    """Columns of equal width: names to the left, figures to the right."""
+    """Aligned columns: names to the left, numbers to the right."""
     widths = [max(len(line[index]) for line in table) for index in range(len(table[0]))]
     lines = []
     for line in table:
@@ -136,7 +136,7 @@ def shape_text(shape: Sequence[int]) -> str:
 
 
 def machine() -> dict[str, str | int]:
-    """What the figures depend on."""
+    """The hardware and software that the figures depend on."""
     return {
         "processor": processor_name(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -169,15 +169,15 @@ def plain(row: Measured) -> dict:
 
 
 def line_text(label: str, unit: str, line: Line) -> str:
-    """`SRResNet: 3.1 ms + 0.52 us a pixel; R^2 0.999`."""
+    """`SRResNet: 3.10 ms + 520.00 ns per pixel; explains 99.90% of the variance`."""
     return (
-        f"{label}: {1e3 * line.start:.2f} ms + {1e9 * line.slope:.2f} ns for each {unit}; "
-        f"explains {line.explained:.2%} of the scatter"
+        f"{label}: {1e3 * line.start:.2f} ms + {1e9 * line.slope:.2f} ns per {unit}; "
+        f"explains {line.explained:.2%} of the variance"
     )
 
 
 def floor_text(row: Measured, teraflops: float, terabytes: float) -> str:
-    """The least time of a row on another machine: by its arithmetic, and by its memory where pixelwise work is free."""
+    """The minimum time of a row on another machine, from the arithmetic and memory traffic of its products."""
     arithmetic = 2 * row.start["multiply_adds"] / (teraflops * 1e12)
     memory = row.start["product_bytes"] / (terabytes * 1e12)
     least = max(arithmetic, memory)

@@ -1,8 +1,8 @@
-"""Jobs: what a row of the benchmark's table measures, from what the command line names.
+"""Jobs: the rows of a benchmark, from the names on the command line.
 
 A network is named by its catalog name, with arguments after a colon (`MetaGAN:mixer=conv,excitation=cse`), by the
-label of a row of the published table, or by an experiment file, which stands for its networks, or in the mode `step`
-for the step of one of its stages. The published table is that of github umzi2/MetaGan: input [2, 3, 512, 512].
+label of a row of the published table, or by an experiment file, which selects its networks, or in the mode `step` the
+train step of one of its stages. The published table is that of github umzi2/MetaGan: input [2, 3, 512, 512].
 """
 
 import dataclasses
@@ -33,17 +33,17 @@ STEP_SHAPE = (16, 96, 96, 3)
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """One row to measure; plain data, since it is handed to a process of its own.
+    """One row to measure, as plain data that can be passed to another process.
 
     Args:
         label: name of the row.
         mode: `"inference"`, `"training"` (forward and backward pass) or `"step"` (the whole train step).
         shape: (N, H, W, C) of the network's input; in a step, of the batch of HR patches.
         compiler: `"xla"`, `"graph"` or `"eager"`.
-        precision: Keras's policy.
+        precision: the Keras policy.
         device: `"cpu"` or `"gpu:0"` ...
-        network: what to build; None for an experiment's step.
-        experiment: in a step, the experiment's JSON, reduced to its one stage; else "".
+        network: the network to build; None for the step of an experiment.
+        experiment: in a step, the JSON of the experiment, reduced to one stage; otherwise "".
         real_data: whether the experiment's own pipeline feeds the step.
     """
 
@@ -76,7 +76,7 @@ def parse_network(text: str) -> tuple[str, Spec]:
         return text, PUBLISHED[text]
     name, _, arguments = text.partition(":")
     if name not in CATALOGUE:
-        raise InputError(f"--networks: no {name!r}{suggest(name, [*CATALOGUE, *PUBLISHED])}")
+        raise InputError(f"--networks: unknown name {name!r}{suggest(name, [*CATALOGUE, *PUBLISHED])}")
     config = {}
     for item in _split(arguments):
         key, separator, value = item.partition("=")
@@ -90,7 +90,7 @@ def parse_network(text: str) -> tuple[str, Spec]:
 
 
 def _split(arguments: str) -> list[str]:
-    """Parts between commas that stand outside brackets."""
+    """Splits at commas outside brackets."""
     parts, depth = [""], 0
     for character in arguments:
         depth += (character in "[{") - (character in "]}")
@@ -110,11 +110,11 @@ def parse_shape(text: str) -> tuple[int, ...]:
 
 
 def choices(option: str, text: str, known: Sequence[str]) -> list[str]:
-    """The names of a comma-separated list, each one known."""
+    """Splits a comma-separated list and checks each name."""
     names = [name for name in text.split(",") if name]
     for name in names:
         if name not in known:
-            raise InputError(f"{option}: no {name!r}{suggest(name, known)}")
+            raise InputError(f"{option}: unknown name {name!r}{suggest(name, known)}")
     if not names:
         raise InputError(f"{option}: empty; expected one or more of {', '.join(known)}")
     return names
@@ -126,7 +126,7 @@ def is_experiment(text: str) -> bool:
 
 
 def experiment_networks(path: str, overrides: Sequence[str]) -> list[tuple[str, Spec]]:
-    """The networks of an experiment, with its scale and patch size in them, for the modes without a step."""
+    """The networks of an experiment with its scale and patch size, for the modes without a step."""
     experiment = load_experiment(path, list(overrides))
     found = []
     for role, catalogue in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
@@ -134,7 +134,9 @@ def experiment_networks(path: str, overrides: Sequence[str]) -> list[tuple[str, 
         if spec is None:
             continue
         if spec.class_name not in catalogue:
-            raise InputError(f"{role}.class_name: no {spec.class_name!r}{suggest(spec.class_name, catalogue)}")
+            raise InputError(
+                f"{role}.class_name: unknown name {spec.class_name!r}{suggest(spec.class_name, catalogue)}"
+            )
         own = {"scale": experiment.scale} if role == "generator" else {}
         found.append((f"{experiment.name} {role}", Spec(spec.class_name, {**own, **spec.config})))
     return found
@@ -151,11 +153,11 @@ def step_experiment(
     """Label and one-stage experiment whose train step is to be measured.
 
     Args:
-        text: an experiment file; or a network's name: a generator is trained by its mean absolute error, a
+        text: an experiment file or the name of a network: a generator is trained on the mean absolute error, a
             discriminator against SRResNet x4.
-        shape: (N, H, W, 3) of the HR patches; None: the experiment's own, or 16 of 96 x 96.
-        precision: None: the experiment's own, or float32.
-        stage: name of the experiment's stage; default its last one.
+        shape: (N, H, W, 3) of the HR patches; None: that of the experiment, or 16 of 96 x 96.
+        precision: None: that of the experiment, or float32.
+        stage: name of the stage; default: the last one.
         overrides: `KEY=JSON` for experiment files.
         data: an experiment file whose `data` feeds the step.
     """
@@ -169,10 +171,10 @@ def step_experiment(
         experiment = _plain_experiment(spec, 4 if source is None else source.scale)
         chosen, sizes = experiment.stages[0], {}
     if source is not None and source.scale != experiment.scale:
-        raise InputError(f"--data {data}: its scale is {source.scale}, that of {text} is {experiment.scale}")
+        raise InputError(f"--data {data}: its scale is {source.scale}, but the scale of {text} is {experiment.scale}")
     if shape is not None:
         if shape[1] != shape[2] or shape[3] != 3:
-            raise InputError(f"--shape {shape}: a step takes square RGB patches, e.g. {','.join(map(str, STEP_SHAPE))}")
+            raise InputError(f"--shape {shape}: a step needs square RGB patches, e.g. {','.join(map(str, STEP_SHAPE))}")
         sizes = {"batch_size": shape[0], "patch_size": shape[1]}
     own = (source or experiment).data
     return label, dataclasses.replace(
@@ -183,7 +185,7 @@ def step_experiment(
             patch_size=sizes.get("patch_size", own.patch_size),
         ),
         stages=(dataclasses.replace(chosen, patch_size=None, batch_size=None),),
-        # What other stages need has no effect on this one.
+        # Settings of other stages have no effect on this one.
         discriminator=None if chosen.adversarial is None else experiment.discriminator,
         patience=None,
         precision=cast(Any, precision) or experiment.precision,
@@ -232,7 +234,7 @@ def _plain_experiment(spec: Spec, scale: int) -> Experiment:
 def step_job(
     text: str, shape, compiler: str, precision: str | None, device: str, stage, overrides, data: str | None
 ) -> Task:
-    """The job of one train step; its shape and precision are said in it even where the experiment chose them."""
+    """The job of one train step, with explicit shape and precision even if the experiment sets them."""
     label, experiment = step_experiment(text, shape, precision, stage, overrides, data)
     experiment = dataclasses.replace(experiment, jit_compile=compiler == "xla")
     side = experiment.data.patch_size
@@ -250,7 +252,7 @@ def step_job(
 
 
 def exists(path: str) -> str:
-    """The path of a file that is there."""
+    """Returns the path if the file exists."""
     if not Path(path).is_file():
-        raise InputError(f"no file {path}; give an experiment, e.g. experiments/srgan_x4.json")
+        raise InputError(f"no such file: {path}; pass an experiment, e.g. experiments/srgan_x4.json")
     return path

@@ -1,4 +1,4 @@
-"""Figures from seconds: mean, median, 95th percentile, ratios with their spread, and the line through times."""
+"""Statistics of times: mean, median, 95th percentile, ratios with their range, and fitted lines."""
 
 import dataclasses
 import statistics
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Times:
-    """Seconds of a row's iterations."""
+    """Statistics of a row's iterations in seconds."""
 
     mean: float
     median: float
@@ -17,14 +17,14 @@ class Times:
 
 
 def summarize(rounds: Sequence[Sequence[float]]) -> Times:
-    """Over all iterations of all rounds."""
+    """Statistics over all iterations of all rounds."""
     seconds = [value for one in rounds for value in one]
     return Times(statistics.fmean(seconds), statistics.median(seconds), float(np.percentile(seconds, 95)))
 
 
 @dataclasses.dataclass(frozen=True)
 class Ratio:
-    """The median over the rounds of (row's median / baseline's median in the same round), and its extremes."""
+    """The median over the rounds of (row's median / baseline's median in the same round), and its range."""
 
     median: float
     low: float
@@ -35,7 +35,7 @@ class Ratio:
 
 
 def ratio(rounds: Sequence[Sequence[float]], baseline: Sequence[Sequence[float]]) -> Ratio:
-    """Rounds of two rows that were measured in turns."""
+    """The ratio of two rows that were measured in turns."""
     pairs = zip(rounds, baseline, strict=True)
     values = [statistics.median(own) / statistics.median(other) for own, other in pairs]
     return Ratio(statistics.median(values), min(values), max(values))
@@ -43,7 +43,7 @@ def ratio(rounds: Sequence[Sequence[float]], baseline: Sequence[Sequence[float]]
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """seconds = start + slope * size, and how much of the scatter it explains (R^2; 1 is all)."""
+    """seconds = start + slope * size, and the explained share of the variance (R^2)."""
 
     start: float
     slope: float
@@ -51,13 +51,13 @@ class Line:
 
 
 def fit_line(sizes: Sequence[float], seconds: Sequence[float]) -> Line:
-    """Least squares of the relative error, so that the small sizes count as much as the large ones.
+    """Fits by least squares of the relative error, so that small sizes count as much as large ones.
 
     Raises:
         ValueError: for fewer than three different sizes.
     """
     if len(set(sizes)) < 3:
-        raise ValueError("a line through fewer than three sizes says nothing")
+        raise ValueError("a line needs three or more different sizes")
     x, y = np.asarray(sizes, float), np.asarray(seconds, float)
     start, slope = np.linalg.lstsq(np.stack([1 / y, x / y], axis=1), np.ones_like(y), rcond=None)[0]
     residual = np.square(y - start - slope * x).sum()

@@ -1,7 +1,7 @@
 """`python -m sr_gan_tf.benchmarks.upscale_command`: the upscale command, its bare network and PyTorch compared.
 
-Everything is measured in turns, round by round, since a shared machine is faster in one minute than in the next;
-what counts are the medians and the ratios of one run.
+All variants take turns, round by round, because the speed of a shared machine varies. Compare only the medians and
+ratios of one run.
 """
 
 import contextlib
@@ -39,14 +39,14 @@ _TORCH_KINDS = ("eager", "channels_last", "compiled")
 
 
 def photograph(width: int, height: int) -> np.ndarray:
-    """(height, width, 3) uint8 of a real photograph, repeated as often as needed."""
+    """(height, width, 3) uint8 of a real photograph, tiled to the size."""
     picture = data.chelsea()
     times = (-(-height // picture.shape[0]), -(-width // picture.shape[1]), 1)
     return np.ascontiguousarray(np.tile(picture, times)[:height, :width])
 
 
 def bare(network: keras.Model, picture: np.ndarray) -> Callable[[], float]:
-    """Seconds of one forward pass of the whole picture, from a tensor to a tensor."""
+    """Seconds of one forward pass of the whole image, from tensor to tensor."""
     image = tf.constant(picture[None].astype(np.float32) / 255)
     signature = [tf.TensorSpec(image.shape, tf.float32)]
     function = tf.function(lambda x: network(x, training=False), input_signature=signature)
@@ -60,7 +60,7 @@ def bare(network: keras.Model, picture: np.ndarray) -> Callable[[], float]:
 
 
 def whole_command(chain: Chain, folder: Path, format: str) -> Callable[[], float]:
-    """Seconds for each picture of a folder through decoding, tiles and encoding, as the command does it."""
+    """Seconds per image of a folder, including decoding, tiles and encoding, as in the command."""
     treatment = Treatment(chain, Settings(), 500.0)
     sources = find_sources([str(folder)])
 
@@ -79,8 +79,8 @@ def whole_command(chain: Chain, folder: Path, format: str) -> Callable[[], float
 
 @contextlib.contextmanager
 def peers(python: str, width: int, height: int) -> Iterator[dict[str, Callable[[], float]]]:
-    """SPAN in PyTorch, each way in a process of its own, which waits while it is not its turn."""
-    # Without these PyTorch gives its large buffers back to the system at every step and pays for it dearly.
+    """SPAN in PyTorch, each variant in a separate process that waits for its turn."""
+    # Without these, PyTorch returns its large buffers to the system at every step, at a high cost.
     reuse = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
     script = Path(__file__).parent / "pytorch" / "torch_span.py"
     started = {}
@@ -95,7 +95,7 @@ def peers(python: str, width: int, height: int) -> Iterator[dict[str, Callable[[
             )
         for kind, process in started.items():
             if cast(IO[str], process.stdout).readline().strip() != "ready":
-                raise InputError(f"{python} cannot run {script} ({kind}); give the Python of an environment with torch")
+                raise InputError(f"{python} cannot run {script} ({kind}); pass the Python of an environment with torch")
         yield {f"PyTorch {kind}": functools.partial(_ask, process) for kind, process in started.items()}
     finally:
         for process in started.values():
@@ -111,7 +111,7 @@ def _ask(process: subprocess.Popen) -> float:
 
 
 def in_turns(measures: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """Medians over the rounds; a first round warms up and does not count."""
+    """Medians over the rounds; the first round is a warm-up and does not count."""
     times: dict[str, list[float]] = {name: [] for name in measures}
     for index in range(rounds + 1):
         for name, measure in measures.items():
@@ -136,13 +136,13 @@ def _ratios(seconds: dict[str, float]) -> Iterator[tuple[str, str, float]]:
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command with the words of `argv`, by default those of the process."""
-    parser = Parser(prog="python -m sr_gan_tf.benchmarks.upscale_command", description=__doc__.split(":", 1)[1])
+    """Runs the command with the arguments `argv`, by default those of the process."""
+    parser = Parser(prog="python -m sr_gan_tf.benchmarks.upscaling", description=__doc__.split(":", 1)[1])
     add_import(parser)
     parser.add_argument("--model", default="span_x4", help="name, run folder or .keras file")
-    parser.add_argument("--size", default="640x360", help="WIDTHxHEIGHT of the original")
+    parser.add_argument("--size", default="640x360", help="size of the original as WIDTHxHEIGHT")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--torch", help="the Python of an environment with torch, to measure SPAN in PyTorch, too")
+    parser.add_argument("--torch", help="Python of an environment with torch, to measure SPAN in PyTorch as well")
     options = parser.parse_args(argv)
     try:
         width, height = map(int, options.size.split("x"))
@@ -153,7 +153,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.rounds < 1:
         raise InputError(f"--rounds {options.rounds}: expected 1 or more")
     if options.torch and shutil.which(options.torch) is None:
-        raise InputError(f"--torch {options.torch}: no such program; give the Python of an environment with torch")
+        raise InputError(f"--torch {options.torch}: no such program; pass the Python of an environment with torch")
     network = named_network(options.model)[1]
     picture = photograph(width, height)
     measures = {}

@@ -1,8 +1,8 @@
 """A process that measures one row: `python -m sr_gan_tf.benchmarks.worker`, started by processes.py.
 
-It reads a job (a line of JSON), answers with what the first call showed (a line of JSON), and then, whenever a line
-`round SECONDS` arrives, runs the job for about so long and answers with the seconds of each iteration. Between its
-turns it sleeps, so that rows can be measured in turns without sharing the machine.
+It reads a job (a line of JSON) and answers with properties of the first call (a line of JSON). For each line
+`round SECONDS`, it runs the job for about this long and answers with the seconds of each iteration. It sleeps between
+its turns, so that rows can take turns without sharing the machine.
 """
 
 import dataclasses
@@ -22,21 +22,21 @@ from sr_gan_tf.benchmarks.tasks import Task
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.inference.memory import free_memory
 
-# A round ends after so many iterations, however quick they are.
+# Maximum number of iterations per round.
 _MOST_ITERATIONS = 200
 
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """What is known of a row after its first call.
+    """Properties of a row after its first call.
 
     Args:
-        parameters: trainable ones.
-        multiply_adds: of one call, by its graph; None where that hides a shape.
-        product_bytes: that its convolutions and matrix products read and write.
-        predicted_memory: bytes that the graph's tensors take at most at one time.
-        peak_memory: bytes taken at most during the first call, beyond those before it.
-        compile_seconds: tracing, compiling and the first call together, less one iteration.
+        parameters: number of trainable parameters.
+        multiply_adds: per call, from the graph; None if the graph has unknown shapes.
+        product_bytes: bytes that convolutions and matrix products read and write.
+        predicted_memory: peak bytes of the graph's tensors.
+        peak_memory: peak bytes during the first call beyond those before it.
+        compile_seconds: tracing, compiling and the first call, minus one iteration.
     """
 
     parameters: int
@@ -48,17 +48,17 @@ class Start:
 
 
 def start(subject: Subject, job: Task) -> Start:
-    """Compiles and calls it once.
+    """Compiles the subject and calls it once.
 
     Raises:
-        InputError: where the tensors alone would not fit into the memory that is free.
+        InputError: the tensors alone do not fit into the free memory.
     """
     needed, free = subject.predicted_memory, free_memory()
-    # XLA joins operations, so that fewer tensors exist than the graph shows.
+    # XLA fuses operations, so fewer tensors exist than in the graph.
     if job.device == "cpu" and job.compiler != "xla" and needed is not None and needed > free:
         raise InputError(
             f"needs at least {needed / 1e9:.1f} GB for its tensors, {free / 1e9:.1f} GB are free; "
-            "give a smaller --shape"
+            "pass a smaller --shape"
         )
     warm_up_runtime()
     give_back()
@@ -77,7 +77,7 @@ def start(subject: Subject, job: Task) -> Start:
 
 
 def warm_up_runtime() -> None:
-    """A convolution and its gradients: the library's own pages and threads are not a row's memory."""
+    """Runs a convolution and its gradients, so that the library's own pages and threads do not count as memory."""
     x, kernel = tf.ones((1, 8, 8, 4)), tf.ones((3, 3, 4, 4))
     with tf.GradientTape() as tape:
         tape.watch((x, kernel))
@@ -86,16 +86,16 @@ def warm_up_runtime() -> None:
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Seconds until its work is done."""
+    """Seconds until the call has finished."""
     begin = time.perf_counter()
     call()
     return time.perf_counter() - begin
 
 
 def run_round(call: Callable[[], object], seconds: float) -> tuple[list[float], float]:
-    """Seconds of each iteration, and of all threads' processor time in one.
+    """Seconds of each iteration, and processor seconds of all threads per iteration.
 
-    One iteration before them, which brings memory and caches back, does not count.
+    One iteration before them restores memory and caches; it does not count.
     """
     call()
     taken: list[float] = []
@@ -106,7 +106,7 @@ def run_round(call: Callable[[], object], seconds: float) -> tuple[list[float], 
 
 
 def serve(job: Task, lines, answer: Callable[[dict], None]) -> None:
-    """Builds the job and answers the lines that come until there are no more."""
+    """Builds the job and answers input lines until the end of the input."""
     if job.device == "cpu":
         tf.config.set_visible_devices([], "GPU")
     keras.config.set_dtype_policy(job.precision)
@@ -128,7 +128,7 @@ def serve(job: Task, lines, answer: Callable[[dict], None]) -> None:
 
 def main() -> None:
     """Reads a job from standard input, then answers one line per request."""
-    # The answers' own stream: whatever TensorFlow prints goes to standard error.
+    # Answers have this stream to themselves; TensorFlow's output goes to standard error.
     out, sys.stdout = sys.stdout, sys.stderr
 
     def answer(message: dict) -> None:
@@ -139,7 +139,7 @@ def main() -> None:
     except InputError as error:
         answer({"error": one_line(error)})
     except tf.errors.ResourceExhaustedError as error:
-        answer({"error": f"ran out of memory ({one_line(error)[:120]}); give a smaller --shape"})
+        answer({"error": f"ran out of memory ({one_line(error)[:120]}); pass a smaller --shape"})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Pictures from any source to batches of (lr, hr)."""
+"""Builds batches of (lr, hr) from pictures of any source."""
 
 import importlib
 from typing import TYPE_CHECKING, Any

@@ -1,6 +1,6 @@
-"""Training data: `check` every picture, `benchmark` the pipeline, measure its `memory`.
+"""Checks the pictures of an experiment, and measures the speed and memory of the data pipeline.
 
-`check` ends with exit code 1 if it found problems.
+`check` exits with code 1 if it found problems.
 """
 
 import math
@@ -15,22 +15,24 @@ from sr_gan_tf.registry.imports import add_import
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command with the words of `argv`, by default those of the process."""
+    """Runs the command with the arguments `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.data", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="list unreadable, mismatched, small and shared pictures")
     benchmark = commands.add_parser(
-        "benchmark", help="batches per second, compared with plain decoding and SRResNet's training"
+        "benchmark", help="batches per second, compared with plain decoding and SRResNet's train step"
     )
     for one in (check, benchmark):
         one.add_argument("experiment", help="experiment file")
         add_import(one, experiment=True)
         one.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="e.g. data.patch_size=64")
-    benchmark.add_argument("--batches", type=int, default=100, help="batches per round (default 100)")
-    benchmark.add_argument("--rounds", type=int, default=3, help="number of rounds; the median counts (default 3)")
+    benchmark.add_argument("--batches", type=int, default=100, help="batches per round (default: 100)")
+    benchmark.add_argument(
+        "--rounds", type=int, default=3, help="number of rounds, of which the median is printed (default: 3)"
+    )
     memory = commands.add_parser("memory", help="anonymous memory while reading a large synthetic store")
-    memory.add_argument("--gigabytes", type=float, default=40.0, help="size of the sparse store (default 40)")
-    memory.add_argument("--batches", type=int, default=2000, help="batches drawn from it (default 2000)")
+    memory.add_argument("--gigabytes", type=float, default=40.0, help="size of the sparse store (default: 40)")
+    memory.add_argument("--batches", type=int, default=2000, help="batches to draw from it (default: 2000)")
     arguments = parser.parse_args(argv)
     for name in ("batches", "rounds"):
         if getattr(arguments, name, 1) < 1:
@@ -61,7 +63,7 @@ def _memory(gigabytes: float, batches: int) -> int:
 
     from sr_gan_tf.benchmarks import input_pipeline
 
-    # TensorFlow has started only after it has run something.
+    # TensorFlow starts completely only when it runs something.
     tf.reduce_sum(tf.ones((64, 64)) @ tf.ones((64, 64))).numpy()
     with tempfile.TemporaryDirectory() as folder:
         print(input_pipeline.memory(Path(folder), gigabytes, batches))

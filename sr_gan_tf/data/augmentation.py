@@ -1,8 +1,9 @@
-"""Changes of a training pair (lr, hr) that keep it a pair.
+"""Augmentations of a training pair (lr, hr).
 
 Mixup: arXiv:1710.09412. CutMix: arXiv:1905.04899. CutBlur: arXiv:2004.00448, which pastes HR into an LR picture
-enlarged to HR's size; the networks here take LR as it is, so HR reduced by bicubic is pasted instead (at scale 1 that
-is the paper's). It teaches a network where not to sharpen, and needs an LR picture that differs from the bicubic one.
+enlarged to the size of HR. The networks here use LR at its size, so bicubically reduced HR is pasted instead (at scale
+1 this is the method of the paper). It teaches a network where not to sharpen, and needs an LR picture that differs from
+bicubic.
 """
 
 import inspect
@@ -22,7 +23,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 class Augmentation:
     """Maps a uint8 pair (lr, hr), (h, w, 3) and (H, W, 3), to a pair of the same shapes.
 
-    `draws` gives the sample's random numbers, `partner()` a second pair to mix with.
+    `draws` provides the random numbers of the sample, `partner()` a second pair to mix with.
     """
 
     def __call__(self, lr: np.ndarray, hr: np.ndarray, draws: Draws, partner: Callable[[], Pair]) -> Pair:
@@ -34,14 +35,14 @@ class Augmentation:
 
 
 class Flip(Augmentation):
-    """Mirrors left and right in half of the samples."""
+    """Flips half of the samples horizontally."""
 
     def __call__(self, lr, hr, draws, partner):
         return (lr[:, ::-1], hr[:, ::-1]) if draws.chance(0.5) else (lr, hr)
 
 
 class Turn(Augmentation):
-    """Turns by 0, 1, 2 or 3 quarters, each as likely as the others."""
+    """Rotates by 0, 90, 180 or 270 degrees with equal probability."""
 
     def __call__(self, lr, hr, draws, partner):
         quarters = draws.integer(4)
@@ -49,10 +50,10 @@ class Turn(Augmentation):
 
 
 class ChannelShuffle(Augmentation):
-    """Red, green and blue in another order.
+    """Shuffles the color channels.
 
     Args:
-        probability: of a random order, which is the old one in a sixth of the cases.
+        probability: probability of a random order, which is the original one in a sixth of the cases.
     """
 
     def __init__(self, probability: float = 0.5):
@@ -72,7 +73,7 @@ class Mixup(Augmentation):
     """A blend with another sample, rounded to 8 bits.
 
     Args:
-        probability: of blending.
+        probability: probability of blending.
         alpha: the first picture's share is drawn from Beta(alpha, alpha).
     """
 
@@ -92,10 +93,10 @@ class Mixup(Augmentation):
 
 
 class CutMix(Augmentation):
-    """A rectangle of another sample, at the same place.
+    """Pastes a rectangle of another sample at the same position.
 
     Args:
-        probability: of pasting.
+        probability: probability of pasting.
         alpha: the rectangle's share of the area is drawn from Beta(alpha, alpha).
     """
 
@@ -116,11 +117,11 @@ class CutMix(Augmentation):
 
 
 class CutBlur(Augmentation):
-    """A rectangle of LR, or all but the rectangle, replaced by HR reduced by bicubic; HR stays.
+    """Replaces a rectangle of LR, or everything outside it, with bicubically reduced HR; HR is unchanged.
 
     Args:
-        probability: of pasting.
-        alpha: the rectangle's sides are this share of LR's, give or take a tenth.
+        probability: probability of pasting.
+        alpha: sides of the rectangle as a fraction of those of LR, within a tenth.
     """
 
     def __init__(self, probability: float = 0.5, alpha: float = 0.7):
@@ -147,7 +148,7 @@ AUGMENTATIONS = Catalogue("augmentation", {
 
 
 def build_augmentations(data: config.Data, scale: int) -> list[Augmentation]:
-    """The experiment's augmentations in their order; a bare name stands for one with its defaults."""
+    """The experiment's augmentations in order; a plain name uses the defaults."""
     specs = [config.Spec(item) if isinstance(item, str) else item for item in data.augmentations]
     return [
         build(spec, AUGMENTATIONS, f"data.augmentations.{number}", scale=scale) for number, spec in enumerate(specs)
@@ -161,7 +162,7 @@ def _probability(value: float) -> float:
 
 
 def _rectangle(shape: tuple[int, ...], share: float, draws: Draws) -> Callable[[int], tuple[slice, slice]]:
-    """A random rectangle whose sides are `share` of the picture's, as slices at a multiple of the picture's size."""
+    """A random rectangle with sides of `share` times those of the picture, as slices at a multiple of its size."""
     height, width = (max(1, round(side * share)) for side in shape[:2])
     top, left = draws.integer(shape[0] - height + 1), draws.integer(shape[1] - width + 1)
     return lambda scale: (

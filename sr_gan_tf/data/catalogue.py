@@ -1,4 +1,4 @@
-"""The names of sources and degradations in experiments, and the objects made from them."""
+"""Catalogs of sources and degradations, and the objects that experiments name."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -24,7 +24,7 @@ def build_degradation(data: config.Data, scale: int) -> Degradation:
 
 
 def build_sources(specs: Sequence[config.SourceSpec], where: str, scale: int, first: int = 0) -> list[Source]:
-    """The sources of `data.train` or `data.validation`, which `where` names; `first` is the number of the first one."""
+    """The sources of `data.train` or `data.validation` (`where`); `first` is the number of the first one."""
     sources = []
     for number, spec in enumerate(specs, first):
         sources.append(build(spec, SOURCES, f"{where}.{number}", scale=scale))
@@ -37,20 +37,20 @@ def check_degradation(
 ) -> None:
     """Raises InputError if LR pictures of a source would silently replace the degradation.
 
-    A degradation that is the default counts as not given. Validation pictures may have LR of their own if their
-    source says so (`lr_path`, `use_lr`).
+    A degradation that equals the default counts as not given. Validation pictures may have their own LR if their source
+    says so (`lr_path`, `use_lr`).
 
     Args:
-        degradation: the experiment's.
-        spec: what the experiment says of the source.
-        source: what was built of it.
-        part: what it is for.
+        degradation: the degradation of the experiment.
+        spec: the source in the experiment.
+        source: the built source.
+        part: "train" or "validation".
     """
     is_said = part == "validation" and {"use_lr", "lr_path"} & spec.config.keys()
     if degradation == config.Spec("Bicubic") or is_said or not source.has_lr:
         return
     remedy = '"use_lr": false in its config' if hasattr(source, "use_lr") else "no lr_path"
     raise InputError(
-        f"data.degradation: {degradation.class_name} has no effect on {source.where}, since {source} has its own LR "
+        f"data.degradation: {degradation.class_name} has no effect on {source.where}, because {source} has its own LR "
         f"pictures; set {remedy} to degrade its HR pictures, or remove data.degradation"
     )

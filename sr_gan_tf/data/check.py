@@ -1,8 +1,8 @@
 """Checks every picture of an experiment: unreadable, mismatched, too small, or in both train and validation.
 
-Two pictures count as the same when the fine structure of their 24x24 gray miniatures correlates, as they are or
-mirrored. That survives another format, size, brightness or compression, or a border of 1 % cut off (correlation from
-0.89 on 80 photographs; two different ones of 216 reach 0.57). A part cut out of a picture is not found.
+Two pictures count as equal if the fine structure of their 24x24 gray thumbnails correlates, directly or mirrored. This
+holds for another format, size, brightness or compression, or a border of 1 % cropped (correlation 0.89 or more on 80
+photographs; different pictures among 216 reach at most 0.57). Crops of a picture are not detected.
 """
 
 import dataclasses
@@ -24,12 +24,12 @@ from sr_gan_tf.resampling import imresize
 _SIDE = 24
 _SAME = 0.8  # correlation of the fine structure
 _CHUNK = 4096
-_ALIKE = 0.7  # correlation of LR's miniature with HR's
+_ALIKE = 0.7  # correlation between the thumbnails of LR and HR
 
 
 @dataclasses.dataclass
 class CheckReport:
-    """What was found: `problems` by kind, one line per picture; `totals`, one line per source."""
+    """Result of a check: `problems` by kind, one line per picture; `totals`, one line per source."""
 
     problems: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     totals: list[str] = dataclasses.field(default_factory=list)
@@ -46,7 +46,7 @@ class CheckReport:
 
 @dataclasses.dataclass(frozen=True)
 class _Seen:
-    """What is kept of a picture: its size, its miniature's fine structure, or why it cannot be read."""
+    """Properties of a picture: its size, the fine structure of its thumbnail, or why it cannot be read."""
 
     name: str
     size: tuple[int, int] = (0, 0)
@@ -59,8 +59,8 @@ def check(data: config.Data, scale: int, patch_size: int | None = None) -> Check
 
     Args:
         data: the experiment's `data`.
-        scale: HR pixels an LR pixel.
-        patch_size: the largest of the stages; default: the data's own.
+        scale: HR pixels per LR pixel.
+        patch_size: the largest of the stages; default: that of `data`.
 
     Raises:
         InputError: a source cannot be listed.
@@ -101,7 +101,7 @@ def _see(example: Example, scale: int) -> _Seen:
     if lr is not None:
         likeness = _correlation(small - small.mean(), (other := _miniature(lr)) - other.mean())
         if likeness < _ALIKE:
-            message = f"{example.name}: LR shows something other than HR (correlation {likeness:.2f})"
+            message = f"{example.name}: LR shows a different image than HR (correlation {likeness:.2f})"
             problem = ("mismatched pairs", message)
     return _Seen(example.name, hr.shape[:2], _structure(small), problem)
 
@@ -112,10 +112,10 @@ def _miniature(picture: np.ndarray) -> np.ndarray:
 
 
 def _structure(miniature: np.ndarray) -> np.ndarray:
-    """The miniature without its low frequencies, of unit length; (576,) float16."""
+    """The thumbnail without low frequencies, of unit length; (576,) float16."""
     fine = miniature - kernels.blurred(miniature[..., None], kernels.gaussian(9, (2.0, 2.0)))[..., 0]
     length = np.linalg.norm(fine)
-    # A flat picture has no structure: it resembles nothing.
+    # A flat picture has no structure, so it matches nothing.
     return (fine / length if length > _SIDE / 2 else np.zeros_like(fine)).ravel().astype(np.float16)
 
 
@@ -128,7 +128,7 @@ def _too_small(report: CheckReport, pictures: list[_Seen], patch: int) -> None:
     for picture in pictures:
         height, width = picture.size
         if picture.structure is not None and min(height, width) < patch:
-            report.add("too small", f"{picture.name}: {width}x{height} pixels, the patch is {patch}")
+            report.add("too small", f"{picture.name}: {width}x{height} pixels, smaller than the patch of {patch}")
 
 
 def _stack(pictures: list[_Seen]) -> np.ndarray:
@@ -155,18 +155,18 @@ def _total(source: Source, pictures: list[_Seen]) -> str:
     megapixels = sum(height * width for height, width in good) / 1e6
     pairs = ", with LR pictures" if source.has_lr else ""
     return (
-        f"{source.where} ({source}): {len(good)} of {len(pictures)} pictures good, {megapixels:.1f} megapixels{pairs}"
+        f"{source.where} ({source}): {len(good)} of {len(pictures)} pictures usable, {megapixels:.1f} megapixels{pairs}"
     )
 
 
 def _stored(report: CheckReport, source: Source, degradation, data: config.Data) -> None:
-    """The state of the source's tiles: complete (then their checksums are verified), or what they will need."""
+    """The state of the source's tiles: complete (verifies their checksums), or the required disk space."""
     folder = store_folder(source, degradation, data.cache_dir)
     if not folder.is_dir():
         needed = estimate(source, degradation)
-        report.totals.append(f"  tiles: not made yet, about {needed.gigabytes:.2f} GB in {folder.parent}")
+        report.totals.append(f"  tiles: not created yet, about {needed.gigabytes:.2f} GB in {folder.parent}")
         return
     store = TileStore(folder)
     for name in store.verify():
-        report.add("damaged tiles", f"{name} in {folder}; delete the folder, and it is made again")
+        report.add("damaged tiles", f"{name} in {folder}; delete the folder to rebuild it")
     report.totals.append(f"  tiles: {len(store)} pictures in {folder}")

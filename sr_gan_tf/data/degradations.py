@@ -1,8 +1,8 @@
-"""Makes an LR picture from its HR picture (the realistic chain has its own file).
+"""Degradations, which make an LR picture from its HR picture (realistic.py contains the realistic one).
 
-Each degradation works on one uint8 picture (H, W, 3) and returns the uint8 LR picture, as a file would hold it. It is
-called with NumPy arrays or TensorFlow tensors, eagerly or inside tf.data, and gives the same bits every way, since
-the arithmetic is the same NumPy code.
+Each degradation maps one uint8 picture (H, W, 3) to a uint8 LR picture, as in a file. It accepts NumPy arrays or
+TensorFlow tensors, eagerly or inside tf.data, and always returns the same bits, because the arithmetic is the same
+NumPy code.
 """
 
 import dataclasses
@@ -19,10 +19,10 @@ from sr_gan_tf.resampling import imresize
 
 
 class Degradation:
-    """HR picture to LR picture: (H, W, 3) or (N, H, W, 3) uint8 to (.., H/scale, W/scale, 3) uint8.
+    """Maps HR to LR: (H, W, 3) or (N, H, W, 3) uint8 to (.., H/scale, W/scale, 3) uint8.
 
-    `is_random`: LR differs from time to time, so it is made from each crop; otherwise it is made once from the whole
-    picture and stored. `margin`: HR pixels around a crop that its LR depends on (a multiple of the scale).
+    `is_random`: LR varies, so it is made from each crop; otherwise it is made once from the whole picture and stored.
+    `margin`: HR pixels around a crop that its LR depends on (a multiple of the scale).
     """
 
     scale: int
@@ -30,11 +30,11 @@ class Degradation:
     margin = 0
 
     def degrade(self, hr: np.ndarray, draws: Draws) -> np.ndarray:
-        """The LR picture of one HR picture; `draws` gives the random numbers."""
+        """The LR picture of one HR picture; `draws` provides the random numbers."""
         raise NotImplementedError
 
     def __call__(self, hr, seed=0):
-        """LR of one picture, or of a batch whose picture i uses (seed, i); `seed` may be a tensor."""
+        """LR of one picture, or of a batch, in which picture i uses (seed, i); `seed` may be a tensor."""
         if not tf.is_tensor(hr) or tf.executing_eagerly():
             return self._batch(np.asarray(hr), int(seed))
         lr = tf.numpy_function(self._batch, [hr, tf.cast(seed, tf.int64)], tf.uint8, stateful=False)
@@ -61,8 +61,8 @@ class Bicubic(Degradation):
     """MATLAB's antialiased bicubic reduction, bit for bit.
 
     Args:
-        scale: HR pixels an LR pixel.
-        border: `replicate` as the published LR files, `symmetric` as newer MATLABs.
+        scale: HR pixels per LR pixel.
+        border: `replicate` as in published LR files, `symmetric` as in newer versions of MATLAB.
     """
 
     def __init__(self, scale: int, border: Literal["replicate", "symmetric"] = "replicate"):
@@ -73,12 +73,12 @@ class Bicubic(Degradation):
 
 
 class Resize(Degradation):
-    """Reduction by any kernel of `imresize`.
+    """Reduction with any kernel of `imresize`.
 
     Args:
-        scale: HR pixels an LR pixel.
-        kernel: the interpolation; `area` averages what an LR pixel covers.
-        antialias: widen the kernel by the scale (`nearest` and `area` are as they are).
+        scale: HR pixels per LR pixel.
+        kernel: the interpolation; `area` averages the pixels that an LR pixel covers.
+        antialias: whether to widen the kernel by the scale (`nearest` and `area` do not change).
         border: `replicate` or `symmetric`.
     """
 
@@ -98,16 +98,16 @@ class Resize(Degradation):
 
 
 class BlurResize(Degradation):
-    """Gaussian blur of random width and reduction, in either order; the picture is mirrored at its edges.
+    """Gaussian blur of random width and reduction, in either order; mirrors the picture at its edges.
 
     The recipe of the CelebA SRGAN reduces first (256 to 64 pixels, bilinear) and blurs the LR picture with 25 taps.
 
     Args:
-        scale: HR pixels an LR pixel.
-        sigma: range of the Gaussian's standard deviation, pixels of the picture that is blurred.
-        taps: odd number of the kernel's pixels a side.
+        scale: HR pixels per LR pixel.
+        sigma: range of the Gaussian's standard deviation, in pixels of the blurred picture.
+        taps: side of the kernel in pixels, odd.
         order: `resize_blur` blurs the LR picture, `blur_resize` the HR picture.
-        kernel: of the reduction, antialiased.
+        kernel: kernel of the reduction, antialiased.
     """
 
     is_random = True
@@ -125,7 +125,7 @@ class BlurResize(Degradation):
         if taps < 1 or taps % 2 == 0:
             raise ValueError(f"taps: expected an odd number, found {taps}")
         self.scale, self.sigma, self.taps, self.order, self.kernel = scale, sigma, taps, order, kernel
-        # Pixels beyond three standard deviations and the reduction's kernel have no influence.
+        # Pixels beyond three standard deviations plus the kernel of the reduction have no effect.
         reach = min(taps // 2, int(np.ceil(3 * sigma[1]))) * (scale if order == "resize_blur" else 1) + 3 * scale
         self.margin = -(-reach // scale) * scale
 
@@ -139,14 +139,14 @@ class BlurResize(Degradation):
 
 
 class NoiseJPEG(Degradation):
-    """MATLAB's bicubic reduction (none at scale 1), then Gaussian noise and JPEG: for restoring at the same size.
+    """MATLAB's bicubic reduction (none at scale 1), then Gaussian noise and JPEG, e.g. to restore at the same size.
 
     Args:
-        scale: HR pixels an LR pixel.
+        scale: HR pixels per LR pixel.
         sigma: range of the noise's standard deviation, gray levels of 255; (0, 0) for none.
         grey: probability that the noise is the same in all channels.
         jpeg: range of qualities, 1 to 100; None for no JPEG.
-        margin: HR pixels around a crop that are degraded with it, so that JPEG's grid lies anywhere; rounded up to a
+        margin: HR pixels around a crop that are degraded with it, so that the JPEG grid has any offset; rounded up to a
             multiple of the scale.
     """
 
@@ -161,11 +161,11 @@ class NoiseJPEG(Degradation):
         margin: int = 16,
     ):
         if not 0 <= sigma[0] <= sigma[1]:
-            raise ValueError(f"sigma: expected a range [low, high] from 0 on, found {list(sigma)}")
+            raise ValueError(f"sigma: expected a range [low, high] of 0 or more, found {list(sigma)}")
         if jpeg and not 1 <= jpeg[0] <= jpeg[1] <= 100:
             raise ValueError(f"jpeg: expected a range of qualities within 1 and 100, found {list(jpeg)}")
         if not 0 <= grey <= 1 or margin < 0:
-            raise ValueError(f"expected grey in [0, 1] and margin from 0 on, found {grey}, {margin}")
+            raise ValueError(f"expected grey in [0, 1] and margin of 0 or more, found {grey}, {margin}")
         self.scale, self.sigma, self.grey, self.jpeg = scale, sigma, grey, jpeg
         self.margin = -(-margin // scale) * scale
 

@@ -1,11 +1,12 @@
-"""The journal of an unfinished store: which pictures are safely on disk.
+"""The journal of an unfinished store, which records the pictures that are safely on disk.
 
-Tiles are appended to `tiles.bin` and synced, then their pictures' lines are appended to `pictures.jsonl` and synced.
-A process that is killed leaves a journal whose lines are all true; the next one checks them against the tiles, cuts
-off what was written beyond them and continues.
+Tiles are appended to `tiles.bin` and synced, then the lines of their pictures are appended to `pictures.jsonl` and
+synced. A killed process leaves a journal in which all lines are valid. The next process checks them against the tiles,
+truncates anything written after them, and continues.
 
-Lines come in the source's order. `unread` in a line tells a picture at which the disk or the memory failed ("fault") or
-that had disappeared ("gone"); if a later attempt succeeds, it gets another line, after those of the whole source.
+Lines are in the order of the source. `unread` in a line marks a picture for which the disk or the memory failed
+("fault") or that had disappeared ("gone"). If a later attempt succeeds, the picture gets another line after those of
+the whole source.
 """
 
 import contextlib
@@ -30,7 +31,7 @@ _SYNC_SECONDS = 2.0
 
 
 class Journal:
-    """The pictures of a partial store that are safely on disk, and the files they are in."""
+    """The pictures of a partial store that are safely on disk, and its files."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -44,7 +45,7 @@ class Journal:
         return self
 
     def __exit__(self, kind, value, trace) -> None:
-        # Finished pictures are kept after Ctrl-C or a bad file; after a full disk they cannot be.
+        # Finished pictures are kept after Ctrl-C or a bad file, but not if the disk is full.
         with contextlib.suppress(OSError):
             if kind is not None:
                 self.sync()
@@ -56,9 +57,9 @@ class Journal:
         return os.path.getsize(self.folder / "tiles.bin")
 
     def layout(self, wanted: Layout) -> Layout:
-        """Reads what an earlier process left, drops incomplete pictures, and returns the layout."""
+        """Reads the journal of an earlier process, drops incomplete pictures, and returns the layout."""
         self._lines.seek(0)
-        lines = self._lines.read().split(b"\n")[:-1]  # a line without its end was cut short
+        lines = self._lines.read().split(b"\n")[:-1]  # a line without a newline is truncated
         end, good, whole = 0, 0, True
         self._tiles.seek(0)
         for number, line in enumerate(lines):
@@ -85,7 +86,7 @@ class Journal:
 
     @property
     def unread(self) -> dict[str, int]:
-        """Pictures that the disk or the memory failed to read so far: name to number in the source."""
+        """Pictures for which the disk or the memory has failed so far: name to number in the source."""
         result: dict[str, int] = {}
         for number, entry in enumerate(self.entries):
             result.pop(entry["name"], None)
@@ -103,7 +104,7 @@ class Journal:
             self.sync()
 
     def sync(self) -> None:
-        """Tiles first, so that every line of the journal describes bytes that are on the disk."""
+        """Writes tiles first, so that every line of the journal describes bytes on the disk."""
         self._tiles.flush()
         os.fsync(self._tiles.fileno())
         self._lines.write(b"".join(json.dumps(entry).encode() + b"\n" for entry in self._waiting))
@@ -126,7 +127,7 @@ class Journal:
         _write_synced(self.folder / "index.npz", index.getvalue())
         skipped = {entry["name"]: entry["skipped"] for entry in self.entries if "skipped" in entry}
         for entry in kept:
-            skipped.pop(entry["name"], None)  # read at a later attempt
+            skipped.pop(entry["name"], None)  # read in a later attempt
         about = {
             "format": FORMAT,
             **dataclasses.asdict(layout),
@@ -148,7 +149,7 @@ def _write_synced(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def locked_store(root: Path, name: str) -> Iterator[None]:
-    """One writer per store; the lock is released when its process ends, however it ends."""
+    """Locks a store for one writer; the lock is always released when its process ends."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         (root / f"{name}.lock").touch()
@@ -159,7 +160,7 @@ def locked_store(root: Path, name: str) -> Iterator[None]:
             stack.enter_context(
                 locked(
                     root / f"{name}.lock",
-                    lambda: print(f"waiting for another process that makes {name}", file=sys.stderr),
+                    lambda: print(f"waiting for another process that creates {name}", file=sys.stderr),
                 )
             )
         except OSError as error:

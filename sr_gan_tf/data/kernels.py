@@ -1,8 +1,8 @@
-"""Blur kernels of real cameras and resizers, after Real-ESRGAN (arXiv:2107.10833), and blurring by them.
+"""Blur kernels of cameras and resizers, as in Real-ESRGAN (arXiv:2107.10833), and convolution with them.
 
 Gaussian, generalized Gaussian (exp(-q^b / 2)) and plateau (1 / (1 + q^b)) shapes of the quadratic form
-q = (x, y) C^-1 (x, y)^T, round or stretched along an angle; and the circular low-pass filter ("2D sinc") that leaves
-ringing, w J1(w r) / (2 pi r). All are (size, size) float32 with sum 1.
+q = (x, y) C^-1 (x, y)^T, isotropic or anisotropic along an angle; and the circular low-pass filter ("2D sinc") that
+causes ringing, w J1(w r) / (2 pi r). All are (size, size) float32 with sum 1.
 """
 
 import math
@@ -30,7 +30,7 @@ def gaussian(size: int, sigma: tuple[float, float], angle: float = 0.0, beta: fl
 
 
 def plateau(size: int, sigma: tuple[float, float], angle: float = 0.0, beta: float = 1.0) -> np.ndarray:
-    """Flat top and long tails."""
+    """A kernel with a flat top and long tails."""
     return _normalized(1.0 / (1.0 + _form(size, sigma, angle) ** beta))
 
 
@@ -50,10 +50,10 @@ def _normalized(kernel: np.ndarray) -> np.ndarray:
 
 
 def blurred(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """float32 (H, W, C) convolved with a kernel of odd size, the picture mirrored at its edges; by FFT."""
+    """Convolves float32 (H, W, C) with a kernel of odd size by FFT; mirrors the picture at its edges."""
     edge = kernel.shape[0] // 2
     padded = np.pad(image, ((edge, edge), (edge, edge), (0, 0)), "reflect")
-    # The padding is as wide as the kernel, so what wraps around falls into it: no second padding is needed.
+    # The padding is as wide as the kernel and absorbs the wrap-around, so no second padding is needed.
     size = [scipy.fft.next_fast_len(length, real=True) for length in padded.shape[:2]]
     spectrum = scipy.fft.rfft2(padded, size, axes=(0, 1))
     spectrum *= scipy.fft.rfft2(kernel, size)[..., None]

@@ -15,7 +15,7 @@ def with_gaussian_noise(image: np.ndarray, sigma: float, is_gray: bool, random: 
 
 
 def with_poisson_noise(image: np.ndarray, scale: float, is_gray: bool, random: np.random.Generator) -> np.ndarray:
-    """Shot noise of a sensor that counts as many photons at white as the picture has levels, times `scale`.
+    """Shot noise of a sensor with as many photons at white as the picture has levels, times `scale`.
 
     The number of levels is rounded up to a power of two, as in Real-ESRGAN.
     """
@@ -32,7 +32,7 @@ def with_poisson_noise(image: np.ndarray, scale: float, is_gray: bool, random: n
 
 
 def through_jpeg(image: np.ndarray, quality: int, phase: tuple[int, int] = (0, 0)) -> np.ndarray:
-    """Saved as JPEG (4:2:0) and read again; `phase` is where in its 8x8 block the top left pixel lies."""
+    """Encodes as JPEG (4:2:0) and decodes; `phase` is the position of the top left pixel in its 8x8 block."""
     pixels = to_bytes(image)
     padded = np.pad(pixels, ((phase[0], 0), (phase[1], 0), (0, 0)), "edge") if any(phase) else pixels
     file = io.BytesIO()
@@ -43,5 +43,5 @@ def through_jpeg(image: np.ndarray, quality: int, phase: tuple[int, int] = (0, 0
 
 
 def to_bytes(image: np.ndarray) -> np.ndarray:
-    """[0, 1] to 0..255, rounded and clipped, as a file holds it."""
+    """Converts [0, 1] to 0..255, rounded and clipped, as in a file."""
     return np.rint(np.clip(image, 0, 1) * np.float32(255)).astype(np.uint8)

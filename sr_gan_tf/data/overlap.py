@@ -1,4 +1,4 @@
-"""Refuses a validation picture that is also a training picture: its figures would say nothing about other pictures."""
+"""Rejects validation pictures that are also training pictures, because their metrics would not generalize."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from sr_gan_tf.files import sha256
 
 
 def refuse_shared_pictures(data: config.Data, scale: int) -> None:
-    """Compares the files of the training sources with those of the validation, byte by byte where sizes are equal.
+    """Compares the files of the training and validation sources, byte by byte if sizes are equal.
 
-    A picture that was saved again, cropped or resized is not found: `python -m sr_gan_tf.data check` looks at the
-    pictures themselves. Data sets of TFDS are compared by name and split; two parts of one split may overlap.
+    Pictures that were saved again, cropped or resized are not detected; `python -m sr_gan_tf.data check` compares the
+    contents. Data sets of TFDS are compared by name and split; two parts of one split may overlap.
 
     Raises:
         InputError: a picture is in both; the message names the first.
@@ -55,7 +55,7 @@ def _files(sources: list[Source]) -> list[Path]:
     files: list[Path] = []
     for source in sources:
         if isinstance(source, TFDS) or not len(source) or not isinstance(source[0].hr, Path):
-            continue  # pictures inside another file; listing them would read all of it
+            continue  # pictures inside an archive; listing them would read all of it
         pictures = (source[index].hr for index in range(len(source)))
         files += [path for path in pictures if isinstance(path, Path) and path.is_file()]
     return files

@@ -1,4 +1,4 @@
-"""Batches of (lr, hr) for training, fed from the stores on disk, and whole pictures for validation."""
+"""Batches of (lr, hr) for training, from the stores on disk, and whole pictures for validation."""
 
 import atexit
 import dataclasses
@@ -24,24 +24,24 @@ from sr_gan_tf.errors import InputError
 def training_batches(
     data: config.Data, scale: int, seed: int, first_sample: int = 0, shard: tuple[int, int] = (0, 1)
 ) -> tf.data.Dataset:
-    """Endless batches (lr, hr), float32 in [0, 1]; makes missing stores.
+    """Endless batches (lr, hr), float32 in [0, 1]; creates missing stores.
 
     Args:
-        data: the experiment's `data`; `batch_size` is the size of the batches that come out.
-        scale: HR pixels an LR pixel.
+        data: the experiment's `data`; `batch_size` is the size of the returned batches.
+        scale: HR pixels per LR pixel.
         seed: equal seeds give equal samples.
         first_sample: number of the first sample, over all workers: `step * batch_size * workers` when resuming.
-        shard: (worker, workers). Each step's `batch_size * workers` consecutive samples are dealt out to the
-            workers, so no two see the same one.
+        shard: (worker, workers). Each step's `batch_size * workers` consecutive samples are distributed among the
+            workers, so that no two receive the same one.
 
     Raises:
-        InputError: for sources or settings that cannot be used.
+        InputError: a source or setting cannot be used.
     """
     return batches_of(Sampler(data, scale, seed), data.batch_size, first_sample, shard)
 
 
 def picture_keys(data: config.Data, scale: int, part: Literal["train", "validation"]) -> list[str]:
-    """One key per source of a part, which changes when its pictures do: deleted, replaced or new ones."""
+    """One key per source, which changes when pictures are deleted, replaced or added."""
     degradation = build_degradation(data, scale)
     return [store_key(source, degradation) for source in build_sources(getattr(data, part), f"data.{part}", scale)]
 
@@ -63,19 +63,20 @@ def batches_of(sampler: Sampler, batch: int, first_sample: int = 0, shard: tuple
 
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    # There is nothing to tune, and the thread that would do it may miss that its iterator ends: TensorFlow tells it
-    # before it marks the cancellation as done. It then sleeps on, for up to a minute, and the iterator waits for it.
+    # Nothing needs tuning, and the tuning thread may miss the end of its iterator: TensorFlow notifies it before it
+    # marks the cancellation as done. The thread then continues to sleep for up to a minute, and the iterator waits for
+    # it.
     options.autotune.enabled = False
     numbers = tf.data.Dataset.range(np.iinfo(np.int64).max)
     return numbers.map(read, num_parallel_calls=2, deterministic=True).prefetch(4).with_options(options)
 
 
 class _Calls:
-    """Lets the interpreter end while an iterator still reads ahead.
+    """Lets the interpreter exit while an iterator still reads ahead.
 
-    A TensorFlow thread that calls Python while the interpreter shuts down aborts the process. So at exit batches are
-    no longer made, and the interpreter goes on when the buffers that were being filled are full: when no call has come
-    for a while.
+    A TensorFlow thread that calls Python while the interpreter shuts down aborts the process. At exit, batches are
+    therefore no longer created, and the interpreter continues when the buffers are full, that is, when there were no
+    calls for some time.
     """
 
     _QUIET = 0.25
@@ -115,12 +116,12 @@ class ValidationPicture:
     degradation: Degradation
 
     def pair(self) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 (lr, hr), hr (H, W) where its file has one channel; LR of the source, or made from the whole of HR."""
+        """uint8 (lr, hr), with hr (H, W) if its file has one channel; LR from the source, or made from all of HR."""
         example = self.source[self.index]
         hr, lr = example.read(self.degradation.scale)
-        # A random degradation treats the same picture alike at every validation.
+        # A random degradation treats a picture the same way in every validation.
         lr = self.degradation.degrade(hr, Draws(self.index)) if lr is None else lr
-        # Decoded once more only where it may be gray.
+        # Decoded an additional time only if it may be gray.
         gray = (hr[..., 0] == hr[..., 1]).all() and (hr[..., 0] == hr[..., 2]).all() and example.is_gray()
         return lr, hr[..., 0] if gray else hr
 
@@ -138,7 +139,7 @@ class ValidationPicture:
 def validation_pictures(data: config.Data, scale: int) -> Sequence[ValidationPicture]:
     """The validation pictures of all sources in order, at most `validation_limit`.
 
-    With `on_bad_file` "skip" each is read once to see that it can be; those that can't are listed and left out.
+    With `on_bad_file` "skip", each is read once as a check; unreadable ones are listed and skipped.
     """
     degradation = build_degradation(data, scale)
     pictures: list = []

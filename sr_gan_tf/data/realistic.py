@@ -1,9 +1,9 @@
-"""The second-order degradation of Real-ESRGAN (arXiv:2107.10833): what happens to a picture on its way to the web.
+"""The second-order degradation of Real-ESRGAN (arXiv:2107.10833): simulates pictures from the web.
 
-Twice blur, resize, noise and JPEG, with random strengths; a last resize to the LR size with a sinc filter, before or
-after the second JPEG. The defaults are the published x4 configuration's. Differences: the JPEG encoder is a real one
-(the published chain uses a differentiable imitation), with its 8x8 grid at any place of the picture, and a picture is
-never resized below 4 pixels.
+Two rounds of blur, resize, noise and JPEG with random strengths, then a last resize to the LR size with a sinc filter,
+before or after the second JPEG. The defaults are those of the published x4 configuration. Differences: a real JPEG
+encoder (the published code uses a differentiable approximation) with any offset of its 8x8 grid, and no picture is
+resized below 4 pixels.
 """
 
 import dataclasses
@@ -34,20 +34,21 @@ class Round:
     """One round of blur, resize, noise and JPEG. Ranges are uniform, probabilities in [0, 1].
 
     Args:
-        blur: probability that the picture is blurred at all.
-        shapes: weights of the kernels' shapes.
+        blur: probability of blurring.
+        shapes: weights of the kernel shapes.
         sinc: probability of a sinc filter instead of them.
-        kernel_size: odd numbers of pixels a side.
-        sigma: pixels; stretched kernels draw twice.
-        generalized_beta, plateau_beta: exponents; where the range holds 1, half of the draws lie from its low end to
-            1 and half from 1 to its high end. So half of the published plateaus, of 1 to 2, have exactly 1.
-        up, down, keep: weights of what the resize does.
-        resize: factors; below 1 for `down`, above for `up`.
-        gaussian: probability of Gaussian noise; otherwise it is Poisson noise.
-        gaussian_sigma: gray levels of 255.
-        poisson_scale: times the noise of a sensor with as many levels as the picture.
+        kernel_size: range of the side of the kernel in pixels, odd.
+        sigma: range of the standard deviation in pixels; anisotropic kernels draw twice.
+        generalized_beta, plateau_beta: ranges of exponents; if a range contains 1, half of the draws are below 1 and
+        half
+            above. Half of the published plateaus, with the range 1 to 2, therefore have exactly 1.
+        up, down, keep: weights of the resize directions.
+        resize: range of factors; below 1 for `down`, above 1 for `up`.
+        gaussian: probability of Gaussian noise; otherwise Poisson noise.
+        gaussian_sigma: range of the standard deviation in gray levels of 255.
+        poisson_scale: range of factors of the noise of a sensor with as many levels as the picture.
         grey: probability that the noise is the same in all channels.
-        jpeg: range of qualities, 1 to 100; None leaves JPEG out.
+        jpeg: range of qualities, 1 to 100; None for no JPEG.
     """
 
     blur: float = 1.0
@@ -75,16 +76,16 @@ class Round:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: expected a probability in [0, 1], found {getattr(self, name)}")
         if min(self.up, self.down, self.keep) < 0 or self.up + self.down + self.keep <= 0:
-            raise ValueError("up, down, keep: expected weights of which one is above 0")
+            raise ValueError("up, down, keep: expected at least one weight above 0")
         lows = {"sigma": 0.05, "generalized_beta": 0.05, "plateau_beta": 0.05, "resize": 0.01, "gaussian_sigma": 0.0}
         for name, low in {**lows, "poisson_scale": 0.0, "kernel_size": 3, "jpeg": 1}.items():
             limits = getattr(self, name)
             if limits is not None and not low <= limits[0] <= limits[1]:
-                raise ValueError(f"{name}: expected a range [low, high] from {low} on, found {list(limits)}")
+                raise ValueError(f"{name}: expected a range [low, high] of {low} or more, found {list(limits)}")
         if self.jpeg and self.jpeg[1] > 100:
-            raise ValueError(f"jpeg: qualities end at 100, found {list(self.jpeg)}")
+            raise ValueError(f"jpeg: expected qualities of 100 or less, found {list(self.jpeg)}")
         if not any(size % 2 for size in range(self.kernel_size[0], self.kernel_size[1] + 1)):
-            raise ValueError(f"kernel_size: no odd number in {list(self.kernel_size)}")
+            raise ValueError(f"kernel_size: expected a range with an odd number, found {list(self.kernel_size)}")
 
     def kernel(self, draws: Draws) -> np.ndarray:
         """A random blur kernel."""
@@ -141,18 +142,18 @@ class SecondRound(Round):
 
 
 class Realistic(Degradation):
-    """Random blur, resizes, noise and JPEG, twice over, made anew for each crop.
+    """Random blur, resizing, noise and JPEG in two rounds, drawn anew for each crop.
 
     Args:
-        scale: HR pixels an LR pixel.
-        first, second: the two rounds' ranges; None for the published ones.
+        scale: HR pixels per LR pixel.
+        first, second: the ranges of the two rounds; None for the published ones.
         final_sinc: probability of the last sinc filter.
-        final_kernel_size: its size, odd numbers of pixels a side.
-        resizers: how resizes are done, each as likely as the others; like the published chain without antialiasing.
-        margin: HR pixels around a crop that are degraded with it and then cut off, so that the mirrored border of
-            blurs shows less; rounded up to a multiple of the scale. More costs time.
-        clean: probability that a crop is spared all this and only reduced (bicubic, antialiased), so that a network
-            learns to leave good pictures alone; the published chain has none.
+        final_kernel_size: range of the side of its kernel in pixels, odd.
+        resizers: interpolations with equal probability, without antialiasing as in the published code.
+        margin: HR pixels around a crop that are degraded with it and then cropped, to reduce the effect of mirrored
+            borders; rounded up to a multiple of the scale. A larger margin costs time.
+        clean: probability that a crop is only reduced (bicubic, antialiased), so that a network learns to preserve
+            clean pictures; 0 in the published code.
     """
 
     is_random = True
@@ -171,7 +172,7 @@ class Realistic(Degradation):
         if not resizers or set(resizers) - set(_RESIZERS):
             raise ValueError(f"resizers: expected some of {', '.join(_RESIZERS)}, found {resizers}")
         if not 0 <= final_sinc <= 1 or margin < 0:
-            raise ValueError(f"expected final_sinc in [0, 1] and margin from 0 on, found {final_sinc}, {margin}")
+            raise ValueError(f"expected final_sinc in [0, 1] and margin of 0 or more, found {final_sinc}, {margin}")
         if not 0 <= clean <= 1:
             raise ValueError(f"clean: expected a probability in [0, 1], found {clean}")
         self.clean = clean
@@ -194,7 +195,7 @@ class Realistic(Degradation):
             image = kernels.blurred(image, self.second.kernel(draws))
         image = self._resized(image, size, self.second.factor(draws), draws)
         image = self.second.noisy(image, draws)
-        # The last picture of the chain comes from a JPEG file, or from a resize of one.
+        # The last picture comes from a JPEG file, or from a resize of one.
         if draws.chance(0.5):
             image = self.second.compressed(self._final(image, size, draws), draws)
         else:
@@ -219,7 +220,7 @@ class Realistic(Degradation):
 
 
 def odd_size(limits: tuple[int, int], draws: Draws) -> int:
-    """An odd number within the limits, both included."""
+    """An odd number within the limits, inclusive."""
     first = limits[0] | 1
     return first + 2 * draws.integer((limits[1] - first) // 2 + 1)
 

@@ -1,8 +1,8 @@
 """Training samples by number: sample i is a function of (seed, i) alone.
 
-Which source and picture, where the crop lies, how it is degraded and turned: all of it is counted out from hashes, so
-a resumed run starts at its first sample and sees what the undisturbed run would have seen. In an epoch of a source
-each picture is drawn as often as disjoint patches fit in it, in an order shuffled over the whole source.
+Hashes determine the source, the picture, the position of the crop, its degradation and augmentation. A resumed run
+therefore starts at its first sample and receives the same samples as an undisturbed run. In an epoch of a source, each
+picture is drawn as often as disjoint patches fit in it, in an order shuffled over the whole source.
 """
 
 from typing import NamedTuple, cast
@@ -19,14 +19,14 @@ from sr_gan_tf.data.store import TileStore
 from sr_gan_tf.data.store_writer import open_store, say_skipped
 from sr_gan_tf.errors import InputError
 
-# What a hash is for; Mixture uses 1.
+# Purposes of a hash; Mixture uses 1.
 _ORDER, _TOP, _LEFT, _TILE, _DEGRADE, _AUGMENT = 2, 3, 4, 5, 6, 7
-_PIXEL = np.dtype("V3")  # turned pictures are copied twice as fast by whole pixels
-_PARTNERS = 2**40  # samples to mix with are numbered from here
+_PIXEL = np.dtype("V3")  # copying rotated pictures by whole pixels is twice as fast
+_PARTNERS = 2**40  # first number of samples to mix with
 
 
 class Places(NamedTuple):
-    """Where samples lie: number of the store and the picture; top and left corner in LR pixels."""
+    """Positions of samples: numbers of store and picture; top and left corner in LR pixels."""
 
     store: np.ndarray
     picture: np.ndarray
@@ -39,12 +39,12 @@ class Sampler:
 
     Args:
         data: the experiment's `data`.
-        scale: HR pixels an LR pixel.
+        scale: HR pixels per LR pixel.
         seed: equal seeds give equal samples.
-        stores: the training sources' stores; default: opened, or made.
+        stores: the stores of the training sources; default: opened or created.
 
     Raises:
-        InputError: for sources or settings that cannot be used, or pictures smaller than the patch.
+        InputError: a source or setting cannot be used, or a picture is smaller than the patch.
     """
 
     def __init__(self, data: config.Data, scale: int, seed: int, stores: list[TileStore] | None = None):
@@ -78,12 +78,12 @@ class Sampler:
         return lr, hr
 
     def nothing(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Black pictures of a batch's shapes."""
+        """Black pictures with the shapes of a batch."""
         lr, hr = (np.zeros((count, side, side, 3), np.uint8) for side in (self.patch // self.scale, self.patch))
         return lr, hr
 
     def places(self, index: np.ndarray) -> Places:
-        """Where the crops of these samples lie."""
+        """Positions of the crops of these samples."""
         store, number = self.mixture.places(index)
         picture, y, x = (np.empty_like(number) for _ in range(3))
         for name in np.unique(store):
@@ -105,7 +105,7 @@ class Sampler:
         return lr, hr
 
     def _crop(self, index: int, store: int, picture: int, y: int, x: int) -> tuple[np.ndarray, np.ndarray]:
-        """(lr, hr) before augmentation; LR is made here where the store has none."""
+        """(lr, hr) before augmentation; makes LR if the store contains none."""
         low, tiles = self.patch // self.scale, self.stores[store]
         if tiles.layout.has_lr:
             hr, lr = tiles.crop(picture, y, x, low, low)
@@ -119,7 +119,7 @@ class Sampler:
         return lr[margin : margin + low, margin : margin + low], around[inner, inner]
 
     def _around(self, tiles: TileStore, picture: int, y: int, x: int, side: int) -> np.ndarray:
-        """HR of a square that may extend beyond the picture, whose edge pixels are then repeated."""
+        """HR of a square that may extend beyond the picture, with edge pixels repeated."""
         height, width = int(tiles.heights[picture]) // self.scale, int(tiles.widths[picture]) // self.scale
         top, left = max(0, y), max(0, x)
         bottom, right = min(height, y + side), min(width, x + side)
@@ -131,9 +131,9 @@ class Sampler:
 
 
 class _Frames:
-    """The crops that one store offers.
+    """Draws crops from one store.
 
-    With `minimum_detail` a tile with enough detail is drawn first, then a crop whose center lies in it.
+    With `minimum_detail`, draws a tile with enough detail first, then a crop whose center is in it.
     """
 
     def __init__(self, store: TileStore, source: Source, data: config.Data):
@@ -157,11 +157,12 @@ class _Frames:
         if not self.ends[-1]:
             flat = f", or set data.minimum_detail below {store.details.max():.1f}" if data.minimum_detail else ""
             raise InputError(
-                f"{source} has no picture of {data.patch_size} x {data.patch_size} pixels to cut; add larger ones{flat}"
+                f"{source} has no picture of at least {data.patch_size} x {data.patch_size} pixels; "
+                f"add larger ones{flat}"
             )
 
     def places(self, seed: int, name: int, index: np.ndarray, number: np.ndarray) -> tuple[np.ndarray, ...]:
-        """(picture, y, x) of samples: `number` counts those of this source, `index` those of the run."""
+        """(picture, y, x) of samples: `number` counts within this source, `index` within the run."""
         epoch, place = np.divmod(number, self.ends[-1])
         place = permuted(place, int(self.ends[-1]), seed, _ORDER, name, epoch)
         picture = np.searchsorted(self.ends, place, side="right")

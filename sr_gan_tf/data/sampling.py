@@ -1,8 +1,8 @@
-"""Random numbers by counting: everything about sample i is a hash of (seed, i), so no state needs saving.
+"""Counter-based random numbers: everything about sample i is a hash of (seed, i), so there is no state to save.
 
-The hash is splitmix64's finalizer (Steele, Lea, Flood 2014), chained over its arguments. A shuffle without a buffer
-is a permutation that can be asked for any single place: a Feistel network over the next power of four, walked along
-its cycle until the result is in range (Black, Rogaway 2002, "Ciphers with arbitrary finite domains").
+The hash is splitmix64's finalizer (Steele, Lea, Flood 2014), chained over its arguments. A shuffle without a
+buffer is a permutation that can be evaluated at any position: a Feistel network over the next power of four, iterated
+until the result is in range (Black, Rogaway 2002, "Ciphers with arbitrary finite domains").
 """
 
 import numpy as np
@@ -11,8 +11,8 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _FIRST = 0xBF58476D1CE4E5B9
 _SECOND = 0x94D049BB133111EB
 _MASK = 2**64 - 1
-_ROUNDS = 6  # four leave a trend that a correlation shows
-_BLOCK = 1024  # samples over which the sources' shares are exact
+_ROUNDS = 6  # four rounds leave a measurable correlation
+_BLOCK = 1024  # samples over which the shares of the sources are exact
 
 
 def hashed(*words) -> np.ndarray:
@@ -32,7 +32,7 @@ def _finalize(state):
 
 
 def _finalize_one(state: int) -> int:
-    """`_finalize` of one plain integer, many times as fast as NumPy."""
+    """`_finalize` for one Python integer, much faster than NumPy."""
     state = (state + _GOLDEN) & _MASK
     state = ((state ^ (state >> 30)) * _FIRST) & _MASK
     state = ((state ^ (state >> 27)) * _SECOND) & _MASK
@@ -46,7 +46,7 @@ def below(hashes: np.ndarray, limits) -> np.ndarray:
 
 
 def permuted(index: np.ndarray, size: int, *key) -> np.ndarray:
-    """Where a permutation of range(size), chosen by the key, sends each index; the key may differ by index."""
+    """Maps each index by a permutation of range(size) selected by the key; the key may differ per index."""
     index = np.asarray(index).astype(np.uint64)
     keys = np.broadcast_to(hashed(size, *key), index.shape)
     half = max(1, ((size - 1).bit_length() + 1) // 2)
@@ -69,10 +69,10 @@ def _feistel(value: np.ndarray, half: int, key: np.ndarray) -> np.ndarray:
 
 
 class Mixture:
-    """Which source sample i comes from, and its number among that source's samples.
+    """Determines the source of sample i, and its number among the samples of that source.
 
-    In every block of 1024 samples each source has the same number of places, nearest to its share of the weights
-    but at least one, in an order shuffled block by block.
+    In every block of 1024 samples, each source has the same number of samples: its share of the weights, rounded, but
+    at least one. The order is shuffled per block.
     """
 
     def __init__(self, weights: list[float], seed: int):
@@ -95,7 +95,7 @@ class Mixture:
 
 
 class Draws:
-    """The random numbers of one sample: a stream that depends on its words (seed, sample, purpose) only."""
+    """The random numbers of one sample: a stream that depends only on its words (seed, sample, purpose)."""
 
     def __init__(self, *words: int):
         self._state = 0
@@ -112,7 +112,7 @@ class Draws:
         return low + (high - low) * (self.bits() >> 11) * 2.0**-53
 
     def integer(self, limit: int) -> int:
-        """In [0, limit)."""
+        """An integer in [0, limit)."""
         return self.bits() * limit >> 64
 
     def chance(self, probability: float) -> bool:

@@ -1,7 +1,7 @@
-"""Where pictures come from: folders, and the photographs that scikit-image ships (TFDS has its own file).
+"""Sources of pictures: folders, and the photographs in scikit-image (tfds_source.py contains TFDS).
 
-A source lists its pictures without decoding them; an `Example` decodes when asked. What a source holds is summed up
-in its fingerprint, from which the name of the store on disk is made.
+A source lists its pictures without decoding them; an `Example` decodes on request. The fingerprint of a source
+identifies its contents and determines the name of the store on disk.
 """
 
 import contextlib
@@ -26,10 +26,10 @@ from sr_gan_tf.resampling import imresize
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """One picture of a source, decoded when it is read.
+    """One picture of a source, decoded on reading.
 
     `hr` and `lr` are files, their bytes, or pixels: uint8 (H, W), (H, W, 1) or (H, W, 3). `squash` resizes HR to
-    (height, width) whatever its proportions, `resize` by a factor.
+    (height, width) regardless of its aspect ratio, `resize` by a factor.
     """
 
     name: str
@@ -39,17 +39,19 @@ class Example:
     resize: float | None = None
 
     def is_gray(self) -> bool:
-        """Whether the file of HR has one channel: by the published protocol its values are its luma then."""
+        """Whether the HR file has one channel, whose values are then its luma in the published protocol."""
         if isinstance(self.hr, np.ndarray):
             return self.hr.ndim == 2 or self.hr.shape[2] == 1
         return read_image(self.hr, name=self.name if isinstance(self.hr, bytes) else "").pixels.shape[2] == 1
 
     def read(self, scale: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """(HR, LR or None), uint8 (H, W, 3); HR is cropped to a multiple of the scale, LR that was rounded up with it.
+        """(HR, LR or None), uint8 (H, W, 3).
+
+        HR is cropped to a multiple of the scale, and LR with it if its size was rounded up.
 
         Raises:
-            Unreadable: where the disk or the memory fails.
-            InputError: for a file that is not a picture, or a pair whose sizes do not fit the scale.
+            Unreadable: the disk or the memory failed.
+            InputError: the file is not a picture, or the sizes of a pair do not fit the scale.
         """
         with naming_faults(self.name):
             return self._read(scale)
@@ -69,13 +71,14 @@ class Example:
             hr = imresize(hr, self.resize)
         height, width = hr.shape[0] // scale * scale, hr.shape[1] // scale * scale
         if not height or not width:
-            raise InputError(f"{self.name} is {hr.shape[1]}x{hr.shape[0]} pixels, less than the scale {scale}")
+            raise InputError(f"{self.name} is {hr.shape[1]}x{hr.shape[0]} pixels, smaller than the scale {scale}")
+
         whole, hr = hr, hr[:height, :width]
         if self.lr is None:
             return hr, None
         lr = _rgb(self.lr, f"LR of {self.name}")
         if (lr.shape[0], lr.shape[1]) == (-(-whole.shape[0] // scale), -(-whole.shape[1] // scale)):
-            lr = lr[: height // scale, : width // scale]  # a size that was rounded up, as MATLAB rounds it
+            lr = lr[: height // scale, : width // scale]  # sizes are rounded up, as in MATLAB
         if lr.shape[0] * scale != height or lr.shape[1] * scale != width:
             raise InputError(f"{self.name}: {_mismatch(whole, lr, scale)}")
         return hr, lr
@@ -97,7 +100,7 @@ def _rgb(source: Path | bytes | np.ndarray, name: str) -> np.ndarray:
 def _mismatch(hr: np.ndarray, lr: np.ndarray, scale: int) -> str:
     sizes = f"HR is {hr.shape[1]}x{hr.shape[0]}, LR is {lr.shape[1]}x{lr.shape[0]} pixels"
     if lr.shape[0] >= hr.shape[0] * max(scale, 2):
-        return f"{sizes}: HR and LR seem swapped; exchange path and lr_path"
+        return f"{sizes}: HR and LR appear to be swapped; exchange path and lr_path"
     ratio = hr.shape[0] / lr.shape[0]
     if abs(ratio - round(ratio)) < 0.02 and round(ratio) != scale:
         return f"{sizes}: a pair of scale {round(ratio)}, but the experiment's scale is {scale}"
@@ -107,8 +110,8 @@ def _mismatch(hr: np.ndarray, lr: np.ndarray, scale: int) -> str:
 class Source:
     """A list of pictures: `len`, `source[i]` and `examples(first)` give `Example`s; `str` names it in messages.
 
-    `has_lr`: it brings LR pictures of its own, which are used instead of the degradation.
-    `is_here`: nothing needs to be downloaded first. `where`: its place in the experiment.
+    `has_lr`: the source has its own LR pictures, which replace the degradation. `is_here`: nothing needs to be
+    downloaded. `where`: its location in the experiment.
     """
 
     has_lr = False
@@ -133,7 +136,7 @@ class Source:
             yield self[index]
 
     def fingerprint(self) -> list:
-        """Plain JSON data that changes whenever the source's pictures do."""
+        """JSON data that changes whenever the pictures of the source change."""
         raise NotImplementedError
 
     def sizes(self, limit: int) -> list[tuple[int, int]]:
@@ -142,7 +145,7 @@ class Source:
             return [self.squash]
         result = []
         for index in sorted({round(place) for place in np.linspace(0, len(self) - 1, min(limit, len(self)))}):
-            with contextlib.suppress(InputError):  # unreadable ones are reported when they are read
+            with contextlib.suppress(InputError):  # unreadable files are reported on reading
                 height, width = self[index].size()
                 factor = self.resize or 1
                 result.append((math.ceil(height * factor), math.ceil(width * factor)))
@@ -150,20 +153,20 @@ class Source:
 
 
 class Folder(Source):
-    """Pictures of a folder and the folders below it, alone or with LR pictures next to them.
+    """Pictures of a folder and its subfolders, with or without LR pictures.
 
     Args:
         path: folder of the HR pictures (or one picture file).
-        lr_path: folder of the LR pictures; each has its HR picture's relative path and name, whatever the suffix,
-            with an optional ending like `x4` (`0001x4.png` belongs to `0001.png`). Without it LR is made.
-        pattern: glob relative to `path`, e.g. `"*/photo_*.png"`; default: every file whose suffix can be read, nested;
-            pictures that cannot be read are counted in a note on standard error.
-        squash: (height, width) to which each HR picture is resized, whatever its proportions.
-        resize: factor by which each HR picture is resized (bicubic) before LR is made of it: below 1 sharper pictures,
-            above 1 softer ones than those of the folder.
+        lr_path: folder of the LR pictures; each has the relative path and name of its HR picture, with any file suffix
+            and an optional ending such as `x4` (`0001x4.png` belongs to `0001.png`). Default: LR is made.
+        pattern: glob relative to `path`, e.g. `"*/photo_*.png"`; default: every file with a readable suffix,
+            recursively; a note on standard error counts pictures that cannot be read.
+        squash: (height, width) to which each HR picture is resized, regardless of its aspect ratio.
+        resize: factor by which each HR picture is resized (bicubic) before LR is made from it: below 1 for sharper
+            pictures, above 1 for softer ones than in the folder.
 
     Raises:
-        InputError: no such folder, or no picture in it.
+        InputError: the folder does not exist, or contains no pictures.
     """
 
     def __init__(
@@ -176,7 +179,7 @@ class Folder(Source):
     ):
         self.path, self.lr_path, self.pattern, self.squash, self.resize = path, lr_path, pattern, squash, resize
         if lr_path and (squash or resize):
-            raise InputError(f"{path}: squash and resize change HR alone; remove them, or lr_path")
+            raise InputError(f"{path}: squash and resize change only HR; remove them, or lr_path")
         if squash and resize:
             raise InputError(f"{path}: squash and resize exclude each other; remove one")
         if resize is not None and not 0.1 <= resize <= 10:
@@ -204,11 +207,11 @@ class Folder(Source):
 
 
 def _pictures(root: Path, pattern: str | None) -> list[Path]:
-    """Picture files below the folder in the order of their paths; hidden files are left out."""
+    """Picture files in the folder, ordered by path; ignores hidden files."""
     if root.is_file():
         return [root]
     if not root.is_dir():
-        raise Unavailable(f"no folder {root}; give the path of a folder of pictures")
+        raise Unavailable(f"no folder {root}; expected the path of a folder of pictures")
     try:
         found = list(root.glob(pattern or "**/*"))
     except (NotImplementedError, ValueError, IndexError) as error:
@@ -234,7 +237,7 @@ def _pictures(root: Path, pattern: str | None) -> list[Path]:
 
 @functools.cache
 def _note_once(text: str) -> None:
-    """A folder is listed for several purposes in one run; its note appears once."""
+    """Prints a note once, because a folder is listed several times in a run."""
     print(text, file=sys.stderr)
 
 
@@ -257,7 +260,7 @@ class _Partners:
                 self._by_key.setdefault(key, []).append(file)
 
     def find(self, hr: Path, root: Path) -> Path:
-        """The LR file of an HR file; if there is none, a path that does not exist, so that reading it fails."""
+        """The LR file of an HR file; if there is none, a nonexistent path, so that reading it fails."""
         key = _key(hr, root) if root.is_dir() else hr.stem
         for candidate in (key, _bare(key)):
             matches = self._by_key.get(candidate, [])
@@ -279,7 +282,7 @@ def _bare(key: str) -> str:
 
 
 class SamplePhotographs(Source):
-    """The nine color photographs inside scikit-image's wheel, split by photograph; nothing is downloaded.
+    """The nine color photographs in scikit-image's wheel, split by photograph; needs no download.
 
     Args:
         split: `train` (a portrait, a rocket, both views of a motorcycle, a galaxy field, a retina and stained
@@ -298,7 +301,7 @@ class SamplePhotographs(Source):
         if split not in self._FILES:
             raise InputError(f"SamplePhotographs has no split {split!r}; expected train or validation")
         self.split = split
-        # Found without importing it: scikit-image takes a second to import.
+        # Found without importing scikit-image, which takes a second.
         folder = Path(str(importlib.util.find_spec("skimage").origin)).parent / "data"  # type: ignore[union-attr]
         self._files = [folder / name for name in self._FILES[split]]
 

@@ -1,10 +1,10 @@
-"""The store on disk: a source's pictures decoded once, cut into fixed-size uint8 tiles and mapped into memory.
+"""The store on disk: pictures of a source, decoded once, cut into fixed-size uint8 tiles and memory-mapped.
 
-A store is a folder of four files. `tiles.bin` holds one record a tile: the HR tile (T, T, 3), then, where LR is
-stored, the LR tile (T/scale, T/scale, 3). `index.npz` says where each picture's tiles are. `pictures.jsonl` names the
-pictures. `store.json`, written last,
-says what it all is. Tiles do not overlap; a crop is put together from the tiles it touches, so every crop of any
-size is possible, and LR comes from the whole picture, so no tile's border shows in it.
+A store is a folder of four files. `tiles.bin` contains one record per tile: the HR tile (T, T, 3), then, if LR is
+stored, the LR tile (T/scale, T/scale, 3). `index.npz` contains the position of each picture's tiles, `pictures.jsonl`
+the names of the pictures, and `store.json`, written last, the description. Tiles do not overlap. A crop is assembled
+from the tiles it touches, so a crop may have any size. LR comes from the whole picture, so tile borders leave no trace
+in it.
 """
 
 import dataclasses
@@ -44,7 +44,7 @@ class Layout:
 
 
 def cut(hr: np.ndarray, lr: np.ndarray | None, layout: Layout) -> np.ndarray:
-    """(tiles, record bytes) of one picture, row by row; what lies beyond the picture is zero."""
+    """(tiles, record bytes) of one picture, row by row; zero outside the picture."""
     rows, columns = layout.grid(*hr.shape[:2])
     records = np.zeros((rows * columns, layout.record), np.uint8)
     big, small = views(records, layout)
@@ -58,7 +58,7 @@ def cut(hr: np.ndarray, lr: np.ndarray | None, layout: Layout) -> np.ndarray:
 
 
 def views(records: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray | None]:
-    """(n, T, T, 3) and (n, T/scale, T/scale, 3) into the same memory as the records."""
+    """Views (n, T, T, 3) and (n, T/scale, T/scale, 3) of the records."""
     sides = (layout.tile, layout.small)
     middle = 3 * layout.tile**2
     parts = (records[:, :middle], records[:, middle:])
@@ -71,7 +71,7 @@ def views(records: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray |
 
 
 def details(hr: np.ndarray, layout: Layout) -> np.ndarray:
-    """float32 detail of each tile: the mean absolute step between neighboring pixels, in gray levels."""
+    """float32 detail of each tile: the mean absolute difference between neighboring pixels, in gray levels."""
     gray = hr.mean(axis=2, dtype=np.float32)
     steps = np.zeros_like(gray)
     steps[:, 1:] += np.abs(np.diff(gray, axis=1)) / 2
@@ -94,12 +94,12 @@ class TileStore:
     Attributes:
         heights, widths: HR pixels of each picture.
         details: detail of each tile; picture n's tiles start at `firsts[n]`, row by row.
-        names: of the pictures, read when asked for.
-        skipped: names of the pictures that were left out, and why.
-        unread: those among them at which the disk or the memory failed, and their numbers in the source.
+        names: names of the pictures, read on request.
+        skipped: names of skipped pictures, and the reasons.
+        unread: those for which the disk or the memory failed, and their numbers in the source.
 
     Raises:
-        InputError: the folder holds no complete store.
+        InputError: the folder contains no complete store.
     """
 
     def __init__(self, folder: Path):
@@ -159,7 +159,7 @@ class TileStore:
         return hr, lr
 
     def verify(self) -> list[str]:
-        """Names of the pictures whose tiles no longer match their checksum."""
+        """Names of pictures whose tiles do not match their checksum."""
         names = self.names
         return [
             names[number]

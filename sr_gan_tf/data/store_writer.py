@@ -1,11 +1,11 @@
-"""Makes a store: decodes, degrades and cuts in parallel, writes in order, and leaves a complete store or none.
+"""Creates a store: decodes, degrades and cuts in parallel, writes in order, and leaves a complete store or none.
 
-Everything goes into `KEY.partial`, where a journal (journal.py) says what is done. Only a complete folder is renamed
-to `KEY`, which is one step for the file system, so a folder of that name is whole. The key is a hash of the source's
-pictures (paths, sizes, times) and of every setting that the tiles depend on.
+Everything goes into `KEY.partial`, where a journal (journal.py) records finished work. Only a complete folder is
+renamed to `KEY`, which is atomic, so a folder of that name is complete. The key is a hash of the source's pictures
+(paths, sizes, times) and of every setting that affects the tiles.
 
-What is wrong with a picture is as lasting as the key. A failing disk or memory is not: pictures that fell victim to it
-are tried once more at the end and whenever the store is opened, and join the others as soon as they can be read.
+Errors in a picture are permanent for this key. Failures of disk or memory are not: the affected pictures are tried
+again at the end and whenever the store is opened, and are added as soon as they can be read.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ _SIDES = range(96, 257)  # tile sides to choose from
 
 
 def cache_folder(cache_dir: str | None) -> Path:
-    """Where stores live: the experiment's `cache_dir`, else the user's cache folder."""
+    """Location of stores: the experiment's `cache_dir`, or the user's cache folder."""
     return Path(cache_dir).expanduser() if cache_dir else user_cache()
 
 
@@ -54,33 +54,33 @@ def open_store(
     cache_dir: str | None = None,
     on_bad_file: Literal["error", "skip"] = "error",
 ) -> TileStore:
-    """Opens the source's store; a missing store is made, an unfinished one completed.
+    """Opens the source's store; creates a missing store, and completes an unfinished one.
 
     Raises:
-        InputError: unreadable pictures (unless they are skipped), a full disk, no usable picture.
+        InputError: unreadable pictures (unless they are skipped), a full disk, or no usable picture.
     """
     folder = store_folder(source, degradation, cache_dir)
     store = _made(folder, source, degradation, on_bad_file)
-    # A store in a read-only folder belongs to others, who complete it.
+    # A store in a read-only folder belongs to other users, who complete it.
     if store.unread and os.access(folder.parent, os.W_OK) and _can_be_read(store, source, degradation):
         _complete(folder, source, degradation, on_bad_file)
         store = _made(folder, source, degradation, on_bad_file)
     if store.skipped and on_bad_file == "error":
         reason = next(iter(store.skipped.values()))
         raise InputError(
-            f"{len(store.skipped)} of {source}'s pictures cannot be used, the first: {reason}; "
-            'mend or remove them, or set data.on_bad_file="skip"'
+            f"{len(store.skipped)} pictures of {source} cannot be used, the first: {reason}; "
+            'repair or remove them, or set data.on_bad_file="skip"'
         )
     say_skipped(source, list(store.skipped.values()))
     return store
 
 
 def _made(folder: Path, source: Source, degradation: Degradation, on_bad_file: str) -> TileStore:
-    """The store of that name; a missing store is made, an unfinished one completed."""
+    """The store of that name; creates a missing store, and completes an unfinished one."""
     while True:
         if not folder.is_dir():
             with locked_store(folder.parent, folder.name):
-                # Another process may have made it while this one waited for the lock.
+                # Another process may have created it while this one waited for the lock.
                 if not folder.is_dir():
                     _write(folder, source, degradation, on_bad_file)
         try:
@@ -88,55 +88,55 @@ def _made(folder: Path, source: Source, degradation: Degradation, on_bad_file: s
         except InputError:
             if folder.is_dir():
                 raise
-            # Another process has just begun to complete it.
+            # Another process has just started to complete it.
 
 
 def _can_be_read(store: TileStore, source: Source, degradation: Degradation) -> bool:
-    """Whether a picture can be read now that could not be read before, because the disk or the memory failed."""
+    """Whether a picture can be read now for which the disk or the memory failed before."""
     examples = (source[number] for number in store.unread.values())
     entries = in_order(lambda example: _prepare(example, degradation, store.layout)[0], examples, os.cpu_count() or 1)
     return any("unread" not in entry for entry in entries)
 
 
 def _complete(folder: Path, source: Source, degradation: Degradation, on_bad_file: str) -> None:
-    """Adds the pictures that can be read now; processes that read the store keep what they have mapped."""
+    """Adds the pictures that can be read now; other processes keep their memory maps of the store."""
     with locked_store(folder.parent, folder.name):
-        # Another process may have done it while this one waited; and tiles that others read must not change.
+        # Another process may have done it in the meantime, and tiles that others read must not change.
         if not folder.is_dir() or not (store := TileStore(folder)).unread or store.verify():
             return
         print(
-            f"warning: pictures of {source} that could not be read before ({len(store.unread)}) are tried again and "
-            "join its tiles; a run that goes on sees other samples from here on",
+            f"warning: pictures of {source} that could not be read before ({len(store.unread)}) are now being added; "
+            "a resumed run sees different samples from here on",
             file=sys.stderr,
         )
         _write(folder, source, degradation, on_bad_file)
 
 
 def say_skipped(source: Source, reasons: list[str]) -> None:
-    """Lists on standard error the pictures that are left out; each reason names its file."""
+    """Lists skipped pictures on standard error; each reason names its file."""
     if reasons:
         listed = [f"  {reason}" for reason in reasons[:_LISTED]]
         more = [f"  and {len(reasons) - _LISTED} more"] if len(reasons) > _LISTED else []
-        print("\n".join([f"left out {len(reasons)} pictures of {source}:", *listed, *more]), file=sys.stderr)
+        print("\n".join([f"skipped {len(reasons)} pictures of {source}:", *listed, *more]), file=sys.stderr)
 
 
 def store_folder(source: Source, degradation: Degradation, cache_dir: str | None) -> Path:
-    """Where the source's store is, or will be."""
+    """Current or future location of the source's store."""
     return cache_folder(cache_dir) / f"{_slug(str(source))}-{store_key(source, degradation)}"
 
 
 def store_key(source: Source, degradation: Degradation) -> str:
-    """20 hexadecimal digits that change with the pictures and with every setting that the tiles depend on."""
+    """20 hexadecimal digits that depend on the pictures and on every setting that affects the tiles."""
     about: list[Any] = [FORMAT, degradation.scale, source.fingerprint()]
     if _stores_lr(source, degradation) and not source.has_lr:
         about += [type(degradation).__name__, degradation.get_config()]
-    # Parts of the user's own change with their code.
+    # Custom parts change with their code.
     about += [digest.hex() for digest in map(source_digest, (source, degradation)) if digest]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:20]
 
 
 def _stores_lr(source: Source, degradation: Degradation) -> bool:
-    """Random degradations are applied anew to each crop, unless the source has its own LR pictures."""
+    """Whether LR is stored: random degradations are applied to each crop, unless the source has its own LR."""
     return source.has_lr or not degradation.is_random
 
 
@@ -146,7 +146,7 @@ def _slug(text: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """What a store will need, estimated from the headers of up to 64 pictures."""
+    """The estimated requirements of a store, from the headers of up to 64 pictures."""
 
     pictures: int
     megapixels: float
@@ -155,7 +155,7 @@ class Estimate:
 
 
 def estimate(source: Source, degradation: Degradation) -> Estimate:
-    """Disk space of a source's store, and the tile side that wastes the least."""
+    """Disk space of a source's store, and the tile side with the least waste."""
     count, scale = len(source), degradation.scale
     sizes = source.sizes(64)
     layouts = [Layout(side, scale, _stores_lr(source, degradation)) for side in _SIDES if side % scale == 0]
@@ -163,7 +163,7 @@ def estimate(source: Source, degradation: Degradation) -> Estimate:
     def size(layout: Layout) -> int:
         return sum(layout.record * math.prod(layout.grid(height, width)) for height, width in sizes)
 
-    # Of nearly equal ones the largest: fewer tiles per crop, longer reads.
+    # The largest of nearly equal sides: fewer tiles per crop, longer reads.
     least = min(size(layout) for layout in layouts)
     best = max((layout for layout in layouts if size(layout) <= 1.02 * least), key=lambda layout: layout.tile)
     share = count / max(1, len(sizes))
@@ -188,7 +188,7 @@ def _write(folder: Path, source: Source, degradation: Degradation, on_bad_file: 
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InputError(
-                f"no space left in {folder.parent}; free some and start again (finished pictures are kept), "
+                f"no space left in {folder.parent}; free space and run the command again (finished pictures are kept), "
                 "or set data.cache_dir to another folder"
             ) from error
         raise InputError(f"cannot write {error.filename or partial}: {error.strerror}") from error
@@ -199,15 +199,15 @@ def _check_room(partial: Path, needed: Estimate, done: int) -> None:
     missing = needed.gigabytes - done / 1e9
     if missing > free:
         raise InputError(
-            f"the tiles need {missing:.1f} GB, {partial.parent} has {free:.1f} GB free; "
-            "set data.cache_dir to a folder with more room"
+            f"the tiles need {missing:.1f} GB, but {partial.parent} has {free:.1f} GB free; "
+            "set data.cache_dir to a folder with more space"
         )
 
 
 def _fill(
     journal: Journal, source: Source, degradation: Degradation, layout: Layout, needed: Estimate, on_bad_file: str
 ) -> None:
-    """Every picture that is not in the journal yet, in order; then again those that could not be read."""
+    """Yields every picture that is not in the journal yet, in order; then again those that could not be read."""
     done = min(len(journal.entries), needed.pictures)
     workers = os.cpu_count() or 1
 
@@ -215,7 +215,7 @@ def _fill(
         return _prepare(example, degradation, layout)
 
     start = time.perf_counter()
-    # Always closed, so that an error does not appear on the bar's line.
+    # Always closed, so that an error does not appear on the line of the bar.
     with contextlib.ExitStack() as stack:
         bar = None
         for entry, records in in_order(prepare, source.examples(done), workers):
@@ -225,7 +225,7 @@ def _fill(
                     tqdm(total=needed.pictures, initial=done, unit="picture", disable=None, leave=False)
                 )
             if records is None and on_bad_file == "error":
-                kept = " (the same command goes on, what is done is kept)" if entry.get("unread") == "fault" else ""
+                kept = " (run the same command again; finished work is kept)" if entry.get("unread") == "fault" else ""
                 raise InputError(f'{entry["skipped"]}{kept}; or set data.on_bad_file="skip"')
             journal.add(entry, records)
             bar.update()
@@ -235,23 +235,23 @@ def _fill(
         if "unread" not in entry:
             journal.add(entry, records)
     if all("skipped" in entry for entry in journal.entries):
-        raise InputError(f"{source} has no usable picture: {journal.entries[0]['skipped'] if journal.entries else ''}")
+        raise InputError(f"{source} has no usable pictures: {journal.entries[0]['skipped'] if journal.entries else ''}")
 
 
 def _announce(folder: Path, source: Source, first: dict, needed: Estimate, done: int, seconds: float) -> None:
-    """Prints what will be written and, from the first picture's time, how long it will take."""
+    """Prints what will be written and the estimated time, from that of the first picture."""
     megapixels = first.get("height", 0) * first.get("width", 0) / 1e6
     left = needed.pictures - done
     duration = seconds * needed.megapixels * left / max(1, needed.pictures) / megapixels if megapixels else 0
     print(
-        f"making tiles of {source}: {left} of {needed.pictures} pictures, {needed.gigabytes:.2f} GB in {folder}, "
+        f"creating tiles of {source}: {left} of {needed.pictures} pictures, {needed.gigabytes:.2f} GB in {folder}, "
         f"about {duration:.0f} s",
         file=sys.stderr,
     )
 
 
 def _prepare(example: Example, degradation: Degradation, layout: Layout) -> tuple[dict, np.ndarray | None]:
-    """The journal's entry and the records of one picture; no records if it cannot be read."""
+    """The journal entry and the records of one picture; no records if it cannot be read."""
     try:
         with naming_faults(example.name):
             hr, lr = example.read(layout.scale)
@@ -271,12 +271,12 @@ def _prepare(example: Example, degradation: Degradation, layout: Layout) -> tupl
         if isinstance(error, Unreadable):
             entry["unread"] = "fault"
         elif isinstance(example.hr, Path) and not example.hr.exists():
-            entry["unread"] = "gone"  # it was there when it was listed; so it may be again, with its disk
+            entry["unread"] = "gone"  # it existed when it was listed, so it may reappear together with its disk
         return entry, None
 
 
 def in_order(function: Callable, items: Iterator, workers: int) -> Iterator:
-    """`map` in threads, a few items ahead, results in order. Decoding and resizing release the interpreter's lock."""
+    """`map` in threads, a few items ahead, with results in order. Decoding and resizing release the GIL."""
     with ThreadPoolExecutor(workers) as pool:
         waiting: list[Future] = [pool.submit(function, item) for item in itertools.islice(items, workers + 2)]
         try:

@@ -1,7 +1,7 @@
 """Pictures from TensorFlow Datasets: any data set with an image feature, by name and split.
 
-Nothing happens until the first picture is asked for: then the data set is downloaded and prepared where it isn't yet.
-Records are read in their order and handed on still encoded, so that decoding runs in parallel elsewhere.
+Nothing happens until the first picture is requested; then the data set is downloaded and prepared if necessary.
+Records are read in order and passed on encoded, so that decoding runs in parallel elsewhere.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ class TFDS(Source):
     Args:
         name: e.g. `div2k/bicubic_x4`, `celeb_a`, `tf_flowers`.
         split: `train`, `validation`, `test`, or a part such as `train[:90%]`.
-        data_dir: where data sets are kept; default: TFDS's own choice.
-        feature: the image feature that holds HR; default: `hr`, or the only image feature.
-        use_lr: take LR from the data set where it has a feature `lr` (its scale must be the experiment's).
-        squash: (height, width) to which each picture is resized, whatever its proportions (LR is then made).
+        data_dir: location of data sets; default: that of TFDS.
+        feature: the image feature for HR; default: `hr`, or the only image feature.
+        use_lr: whether to use LR from the data set if it has a feature `lr` (with the experiment's scale).
+        squash: (height, width) to which each picture is resized, regardless of its aspect ratio (LR is then made).
 
     Raises:
-        Unavailable: the data set cannot be downloaded or prepared; the message says how to use a folder instead.
-        InputError: no such data set, split or image feature.
+        Unavailable: the data set cannot be downloaded or prepared; the message states how to use a folder instead.
+        InputError: the data set, split or image feature does not exist.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class TFDS(Source):
     def __getitem__(self, index: int) -> Example:
         if not 0 <= index < len(self):
             raise IndexError(index)
-        # Pictures are mostly read in order: then the records are read once.
+        # Pictures are usually read in order, so that the records are read once.
         if self._iterator is None or index != self._position:
             self._iterator = self._records(index)
         self._position = index + 1
@@ -80,12 +80,12 @@ class TFDS(Source):
         return ["TFDS", builder.info.full_name, self.split, str(builder.data_dir), state, features, self.squash]
 
     def sizes(self, limit: int) -> list[tuple[int, int]]:
-        # Records are sequential: the first ones stand for all.
+        # Records are sequential, so the first ones represent all.
         if self.squash:
             return [self.squash]
         result = []
         for example in itertools.islice(self.examples(), min(limit, 16)):
-            with contextlib.suppress(InputError):  # unreadable ones are reported when they are read
+            with contextlib.suppress(InputError):  # unreadable files are reported on reading
                 result.append(example.size())
         return result
 
@@ -103,7 +103,7 @@ class TFDS(Source):
         try:
             with _features_of_tfds_only():
                 return _tfds().builder(self.name, data_dir=self.data_dir)
-        except Exception as error:  # TFDS raises of every kind, also for a data set whose server doesn't answer
+        except Exception as error:  # TFDS raises any kind of error, also if a server does not respond
             raise InputError(f"{self.where}: TFDS has no data set {self.name!r}: {_first_line(error)}") from error
 
     @functools.cached_property
@@ -114,14 +114,15 @@ class TFDS(Source):
         except Exception as error:
             folder = json.dumps({"class_name": "Folder", "config": {"path": "FOLDER"}})
             raise Unavailable(
-                f"{self.where}: TFDS cannot prepare {self.name} here ({_first_line(error)}); to use a folder of "
+                f"{self.where}: TFDS cannot prepare {self.name} on this machine "
+                f"({_first_line(error)}); to use a folder of "
                 f"pictures instead: --set '{self.where}={folder}'"
             ) from error
         return self._found
 
     @functools.cached_property
     def _features(self) -> tuple[str, str | None]:
-        """Names of the HR and the LR feature."""
+        """Names of the HR and LR features."""
         tfds, features = _tfds(), self._builder.info.features
         images = [key for key, feature in features.items() if isinstance(feature, tfds.features.Image)]
         hr = self.feature or ("hr" if "hr" in images else images[0] if len(images) == 1 else None)
@@ -155,10 +156,10 @@ class TFDS(Source):
 
 @contextlib.contextmanager
 def _few_retries() -> Iterator[None]:
-    """TFDS would wait for minutes, with a page of warnings, for a server that cannot be reached."""
+    """Prevents TFDS from waiting for minutes, with many warnings, for an unreachable server."""
     from tensorflow_datasets.core.download import downloader
 
-    # Its download threads outlive the error and would keep warning: the level stays.
+    # Its download threads outlive the error and would continue to warn, so the level is not restored.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     retries, downloader.MAX_RETRIES = downloader.MAX_RETRIES, 3
     try:
@@ -186,7 +187,7 @@ def _features_of_tfds_only() -> Iterator[None]:
 
 
 def _tfds() -> Any:
-    import tensorflow_datasets  # takes seconds, and most experiments do without
+    import tensorflow_datasets  # takes seconds, and most experiments do not need it
 
     return tensorflow_datasets
 

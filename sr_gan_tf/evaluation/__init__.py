@@ -1,4 +1,4 @@
-"""Measuring methods on test sets."""
+"""Measures methods on test sets and compares trainings."""
 
 STANDARD = ("psnr_y", "ssim_y", "ms_ssim_y", "psnr_rgb", "mean_color")
 # Every name that --metrics takes; a test compares it with the catalogue, whose import takes seconds.

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, and multiply-adds counted from its graph, e.g. for one 1280 x 720 picture."""
+"""The cost of a network: parameters, and multiply-adds counted from its graph, e.g. for one 1280 x 720 picture."""
 
 import math
 
@@ -13,7 +13,7 @@ WIDTH, HEIGHT = 1280, 720
 
 
 def parameters(model: keras.Model) -> int | None:
-    """Trainable parameters, as the published tables count them; None for a SavedModel that hides its variables."""
+    """Trainable parameters, as in published tables; None for a SavedModel without accessible variables."""
     weights = model.trainable_weights or model.weights
     return sum(math.prod(weight.shape) for weight in weights) or None
 
@@ -21,24 +21,24 @@ def parameters(model: keras.Model) -> int | None:
 def multiply_adds(model: keras.Model, scale: int, width: int = WIDTH, height: int = HEIGHT) -> int | None:
     """Multiplications (each with its addition) of convolutions and matrix products for a picture of that size.
 
-    The size is the output's, as in the published tables. None where the graph hides a shape.
+    The size is that of the output, as in published tables. None if the graph has unknown shapes.
     """
     size = (1, math.ceil(height / scale), math.ceil(width / scale), 3)
     function = tf.function(lambda lr: model(lr, training=False), autograph=False)
     graph = function.get_concrete_function(tf.TensorSpec(size, tf.float32))
     if any("Call" in operation.type for operation in graph.graph.get_operations()):
-        # A SavedModel is a call of a function: inlined, its shapes become known.
+        # A SavedModel is a function call: inlining it makes its shapes known.
         graph = convert_variables_to_constants_v2(graph)
     total = graph_multiply_adds(graph)
-    # A width that the scale doesn't divide was rounded up.
+    # A width that is not divisible by the scale was rounded up.
     return None if total is None else round(total * (width * height) / (size[1] * size[2] * scale**2))
 
 
 def graph_multiply_adds(function) -> int | None:
     """Multiplications (each with its addition) of the convolutions and matrix products of a concrete function.
 
-    Gradients count as the products that they are: those of a convolution's input and of its kernel cost as much as
-    the convolution. What nothing depends on is not run and does not count. None where the graph hides a shape.
+    Gradients count as products: those with respect to the input and the kernel of a convolution cost as much as the
+    convolution. Unused operations do not run and do not count. None if the graph has unknown shapes.
     """
     counts = [_count(operation) for operation in _products(function.graph)]
     known = [count for count in counts if count is not None]
@@ -46,7 +46,7 @@ def graph_multiply_adds(function) -> int | None:
 
 
 def graph_bytes(function) -> int | None:
-    """Bytes that these products read and write: what remains where all pixelwise work is joined to them."""
+    """Bytes that these products read and write: the traffic if all pixelwise work is fused into them."""
     tensors = [tensor for operation in _products(function.graph) for tensor in (*operation.inputs, *operation.outputs)]
     try:
         return sum(_elements(tensor) * tensor.dtype.size for tensor in tensors)
@@ -90,12 +90,12 @@ def _depthwise(operation: tf.Operation) -> int:
 
 
 def _transposed(operation: tf.Operation) -> int:
-    # Each of its inputs is multiplied with a kernel's height, width and output channels.
+    # Each input is multiplied with the kernel's height, width and output channels.
     return _elements(operation.inputs[2]) * math.prod(operation.inputs[1].shape.as_list()[:3])
 
 
 def _kernel_gradient(operation: tf.Operation) -> int:
-    # Each element of the upstream gradient is multiplied with the window that it came from.
+    # Each element of the upstream gradient is multiplied with its input window.
     return _elements(operation.inputs[2]) * math.prod(operation.outputs[0].shape.as_list()[:3])
 
 

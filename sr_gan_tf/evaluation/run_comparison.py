@@ -1,4 +1,4 @@
-"""What `compare` does: runs by name to tables, the keys in which they differ, and a chart."""
+"""Implements `compare`: prints tables of runs and the keys in which they differ, and draws a chart."""
 
 import sys
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ def compare_runs(
     title: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Prints tables of several runs, and draws them where a chart is asked for.
+    """Prints tables of several runs, and draws a chart if requested.
 
     Args:
         runs: run folders or history.csv files, LABEL=FOLDER, or seeds LABEL=FOLDER,FOLDER.
         output: chart to write, .png, .svg or .pdf.
-        columns: of history.csv, separated by commas; default: validation metrics and both losses.
-        at: steps separated by commas whose values are printed instead of the best and last ones.
-        title: above the chart.
-        overwrite: an existing chart may be replaced.
+        columns: columns of history.csv, separated by commas; default: validation metrics and both losses.
+        at: steps, separated by commas, at which to print values instead of the best and last ones.
+        title: title of the chart.
+        overwrite: whether to replace an existing chart.
 
     Raises:
-        InputError: anything that the user can fix.
+        InputError: a user error.
     """
     steps = _steps(at)
     if output is not None:
@@ -39,13 +39,13 @@ def compare_runs(
     chosen = choose_columns(read, columns.split(",") if columns else None)
     last = max(run.history.steps[-1] for run in read)
     if steps and min(steps) > last:
-        raise InputError(f"--at {at}: no run got that far; the last step is {last}")
+        raise InputError(f"--at {at}: no run reached these steps; the last step is {last}")
     if output is not None:
         try_folder(output)
     if any(name.startswith("validation/") for name in chosen) and differently_validated(read):
         print(
-            "warning: these runs were validated on different pictures, so that their validation figures cannot be "
-            "compared; `evaluate` measures their models on the same ones",
+            "warning: these runs were validated on different pictures, so their validation metrics are not "
+            "comparable; use `evaluate` to measure their models on the same pictures",
             file=sys.stderr,
         )
     print(table_at(read, chosen, steps) if steps else table(read, chosen))

@@ -1,4 +1,4 @@
-"""Which runs are compared: run folders, kept histories, and the mean of several seeds."""
+"""Reads the runs to compare: run folders, saved histories, and the mean of several seeds."""
 
 import dataclasses
 import statistics
@@ -12,9 +12,9 @@ from sr_gan_tf.runs.history import History, combined
 
 @dataclasses.dataclass
 class Run:
-    """A run's label, its history and its experiment as plain data; None where only the history was kept.
+    """A run's label, history and experiment as plain data; the experiment is None for a history alone.
 
-    Of several seeds: the mean history, the first one's experiment, and as band their least and greatest values.
+    For several seeds: the mean history, the experiment of the first, and their minimum and maximum as a band.
     """
 
     label: str
@@ -27,10 +27,10 @@ class Run:
 
 
 def read_runs(arguments: Sequence[str]) -> list[Run]:
-    """Runs from `FOLDER`, `LABEL=FOLDER` or `LABEL=FOLDER,FOLDER`; a history.csv stands for its folder.
+    """Reads runs from `FOLDER`, `LABEL=FOLDER` or `LABEL=FOLDER,FOLDER`; a history.csv may replace a folder.
 
     Raises:
-        InputError: a folder is no run folder, or nothing was logged in it yet.
+        InputError: a folder is not a run folder, or contains no logged rows yet.
     """
     runs: list[Run] = []
     for argument in arguments:
@@ -47,13 +47,13 @@ def read_runs(arguments: Sequence[str]) -> list[Run]:
         else:
             history, experiment = _read_run(place)
         if not len(history):
-            nothing = "the runs have no step in common" if band else "nothing is logged in history.csv yet"
-            raise InputError(f"{place}: {nothing}; wait for the first row, or leave it out")
+            nothing = "the runs have no step in common" if band else "history.csv has no rows yet"
+            raise InputError(f"{place}: {nothing}; wait for the first row, or remove the run")
         labels = [run.label for run in runs]
         if label in labels:
             label = f"{Path(place).resolve().parent.name}/{label}"
         if label in labels:
-            raise InputError(f"two runs are called {label!r}; give one of them a label, e.g. second={place}")
+            raise InputError(f"two runs are called {label!r}; label one of them, e.g. second={place}")
         runs.append(Run(label, history, experiment, band))
     return runs
 
@@ -63,5 +63,5 @@ def _read_run(place: str) -> tuple[History, dict[str, object] | None]:
         return History(Path(place)), None
     folder = RunFolder(place)
     if not folder.experiment_file.is_file():
-        raise InputError(f"{place} is no run folder: no experiment.json in it; give folders that fit wrote")
+        raise InputError(f"{place} is not a run folder: it has no experiment.json; pass folders that fit wrote")
     return History(folder.history), dataclasses.asdict(folder.experiment())

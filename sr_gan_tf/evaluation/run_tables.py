@@ -17,7 +17,7 @@ LOSSES = ("generator_loss", "discriminator_loss")
 
 
 def choose_columns(runs: Sequence[Run], wanted: Sequence[str] | None = None) -> list[str]:
-    """Columns to draw: the validation metrics and the two losses, or those that were asked for."""
+    """Columns to draw: the validation metrics and the two losses, or the requested ones."""
     known = dict.fromkeys(name for run in runs for name in run.history.columns() if name not in FIRST_COLUMNS)
     if wanted is not None:
         for name in wanted:
@@ -27,7 +27,7 @@ def choose_columns(runs: Sequence[Run], wanted: Sequence[str] | None = None) -> 
     validation = [name for name in known if name.startswith("validation/") and not _is_bicubic(name)]
     chosen = validation + [name for name in LOSSES if name in known]
     if not chosen:
-        raise InputError(f"no validation metric and no loss in any run; choose with --columns of {', '.join(known)}")
+        raise InputError(f"no run has a validation metric or a loss; select from {', '.join(known)} with --columns")
     return chosen
 
 
@@ -36,7 +36,7 @@ def _is_bicubic(column: str) -> bool:
 
 
 def _score(column: str, value: float) -> float:
-    """The value so that higher is better: by the metric's own entry; losses are better lower."""
+    """The value with its sign changed, if necessary, so that higher is better; losses are better when lower."""
     metric = metric_of(column)
     if metric is None or math.isnan(value):
         return -value
@@ -44,7 +44,7 @@ def _score(column: str, value: float) -> float:
 
 
 def metric_of(column: str) -> Metric | None:
-    """The metric whose figures a column holds; None for a loss. One of the user's own has to be imported."""
+    """The metric in a column; None for a loss. A custom metric must be imported."""
     name = column.removeprefix("validation/").partition("_crop")[0]
     if ":" in name and not _is_bicubic(column):
         return metric_named(name)
@@ -52,30 +52,30 @@ def metric_of(column: str) -> Metric | None:
 
 
 def differently_validated(runs: Sequence[Run]) -> bool:
-    """Whether the runs' experiments, where they are known, were validated on different pictures."""
+    """Whether the runs' experiments, if known, were validated on different pictures."""
     known = [run.experiment for run in runs if run.experiment is not None]
     return any(_validation(one) != _validation(known[0]) for one in known)
 
 
 def _validation(experiment: dict[str, object]) -> str:
-    """All that a validation figure depends on besides the network."""
+    """Everything except the network that validation metrics depend on."""
     flat = flatten(experiment)
     keys = [key for key in flat if key.startswith(("data.validation", "data.degradation")) or key == "scale"]
     return json.dumps({key: flat[key] for key in sorted(keys) if not key.endswith(".weight")}, default=str)
 
 
 def best(run: Run, column: str) -> tuple[float, int] | None:
-    """The best finite value of a column and its step."""
+    """The best finite value of a column, and its step."""
     steps, values = run.history.series(column)
     finite = [(value, step) for step, value in zip(steps, values, strict=True) if math.isfinite(value)]
     if not finite:
         return None
-    # Of equal values the first counts.
+    # The first of equal values counts.
     return max(finite, key=lambda item: _score(column, item[0]))
 
 
 def table(runs: Sequence[Run], columns: Sequence[str]) -> str:
-    """Last value of each column and run; of validation metrics the best one too, with its step."""
+    """The last value of each column and run; for validation metrics also the best one, with its step."""
     rows = [["", *(run.label for run in runs)]]
     for column in columns:
         bests = [best(run, column) for run in runs]
@@ -88,11 +88,9 @@ def table(runs: Sequence[Run], columns: Sequence[str]) -> str:
 
 
 def table_at(runs: Sequence[Run], columns: Sequence[str], steps: Sequence[int]) -> str:
-    """The values of each run at these steps, a row each: the last ones logged at or before a step.
+    """The values of each run at these steps, one row each: the last values logged at or before a step.
 
-    The step at which they were logged is named where it is another.
-
-    Steps beyond a run's last one have no row.
+    If they were logged at another step, the row names it. Steps after the end of a run have no row.
     """
     rows = [["", "step", *columns]]
     for run in runs:
@@ -110,15 +108,15 @@ def _value_at(steps: Sequence[int], values: Sequence[float], wanted: int) -> str
 
 
 def short(value: float) -> str:
-    """A figure for a table or title: four decimals, or four digits where it is very large or small."""
+    """A number for a table or title: four decimals, or four digits if it is very large or small."""
     return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
 
 
 def differing_keys(runs: Sequence[Run]) -> dict[str, list[object]]:
-    """Key to the runs' values where these differ, the experiments' names and notes left out.
+    """Maps keys to the runs' values where these differ, except for names and notes.
 
-    Runs of which only the history is known are left out. A part that only some runs have (a second stage, a
-    discriminator) is one entry; `ABSENT` stands for the others.
+    Excludes runs without an experiment. A part that only some runs have (a second stage, a discriminator) is one entry,
+    with `ABSENT` for the others.
     """
     experiments = [run.experiment for run in runs if run.experiment is not None]
     trees = [{key: value for key, value in one.items() if key not in ("name", "note")} for one in experiments]
@@ -146,7 +144,7 @@ def _differing(values: Sequence[Any], path: str) -> dict[str, list[object]]:
 
 
 def _said(value: object) -> str:
-    """A value in a cell: a part by its name, plain values as JSON."""
+    """A value for a cell: the name of a part, or JSON for plain values."""
     if value is ABSENT:
         return "-"
     if isinstance(value, dict) and ("name" in value or "class_name" in value):
@@ -159,7 +157,7 @@ def difference_table(runs: Sequence[Run]) -> str:
     """The differing keys as text."""
     known = [run.label for run in runs if run.experiment is not None]
     if not known:
-        return "the histories alone say nothing about their experiments"
+        return "histories alone do not contain the experiments"
     rows = [["", *known]]
     rows += [[key, *map(_said, values)] for key, values in differing_keys(runs).items()]
     unknown = [run.label for run in runs if run.experiment is None]
@@ -167,5 +165,5 @@ def difference_table(runs: Sequence[Run]) -> str:
     if not lines and (len(known) > 1 or not unknown):
         lines = ["the experiments do not differ" if not unknown else f"those of {', '.join(known)} do not differ"]
     if unknown:
-        lines.append(f"no experiment is known for {', '.join(unknown)}: a history alone says nothing about it")
+        lines.append(f"no experiment is known for {', '.join(unknown)}: a history alone does not contain it")
     return "\n".join(lines)

@@ -1,6 +1,6 @@
-"""Test sets for measuring: `NAME=FOLDER`, HR pictures with given LR ones or LR made by a degradation.
+"""Test sets `NAME=FOLDER`: HR pictures with LR from files or made by a degradation.
 
-Unlike the training data, a gray picture stays gray here, since its values count as luma by the published protocol.
+Unlike in the training data, a gray picture stays gray, because its values count as luma in the published protocol.
 """
 
 import dataclasses
@@ -33,13 +33,13 @@ class Pair:
 
 
 class PictureSet:
-    """Pairs of one test set, read one by one; HR is cropped to a multiple of the scale.
+    """Pairs of one test set, read one at a time; HR is cropped to a multiple of the scale.
 
     Args:
-        name: heading of its figures.
-        source: where the files are.
+        name: label of its metrics.
+        source: location of the files.
         scale: HR size over LR size.
-        border: of the bicubic reduction, where LR is made.
+        border: padding of the bicubic reduction, if LR is made.
         degradation: makes LR instead; a random one treats a picture the same way each time.
     """
 
@@ -63,22 +63,22 @@ class PictureSet:
 
     @property
     def origin(self) -> str:
-        """Where LR comes from, for the table."""
+        """The origin of LR, for the table."""
         if self.lr == "folder":
-            return "LR given"
+            return "LR from files"
         return f"LR made by {'bicubic' if self.degradation is None else type(self.degradation).__name__}"
 
     def __getitem__(self, index: int) -> Pair:
         """Reads one pair.
 
         Raises:
-            InputError: for a file that cannot be read, or sizes that don't fit the scale.
+            InputError: a file cannot be read, or sizes do not fit the scale.
         """
         hr_file, lr_file = self._files[index]
         name, hr = self.names[index], _read(hr_file)
         height, width = (length // self.scale * self.scale for length in hr.shape[:2])
         if not height or not width:
-            raise InputError(f"{name}: {hr.shape[1]}x{hr.shape[0]} pixels are less than the scale {self.scale}")
+            raise InputError(f"{name}: {hr.shape[1]}x{hr.shape[0]} pixels are fewer than the scale {self.scale}")
         hr = hr[:height, :width]
         if lr_file is None and self.degradation is not None:
             colors = np.repeat(hr[..., None], 3, axis=2) if hr.ndim == 2 else hr
@@ -90,7 +90,7 @@ class PictureSet:
         if lr.shape[:2] != wanted:
             raise InputError(
                 f"{lr_file!s} has {lr.shape[1]}x{lr.shape[0]} pixels; at scale {self.scale} the HR picture {hr_file!s} "
-                f"needs {wanted[1]}x{wanted[0]}; give the right --scale or folder, or --lr made"
+                f"needs {wanted[1]}x{wanted[0]}; pass the right --scale or folder, or --lr made"
             )
         if hr.ndim == 3 and lr.ndim == 2:
             lr = np.repeat(lr[..., None], 3, axis=2)
@@ -106,18 +106,18 @@ def find_set(
     border: Border = "replicate",
     degradation: Degradation | None = None,
 ) -> PictureSet:
-    """The test set that a command line names.
+    """Finds the test set that a command line names.
 
     Args:
-        argument: `NAME=FOLDER`, or `NAME=HR_FOLDER:LR_FOLDER`. A folder may hold the HR pictures themselves, or
-            `HR`, or `x4/HR` for scale 4; given LR pictures lie next to them as `LR`.
+        argument: `NAME=FOLDER`, or `NAME=HR_FOLDER:LR_FOLDER`. A folder contains the HR pictures directly, in `HR`, or,
+            for scale 4, in `x4/HR`; LR pictures are in `LR` next to them.
         scale: HR size over LR size.
-        lr: `made` by bicubic reduction, or those of a `folder`.
-        border: of that reduction.
+        lr: `made` by bicubic reduction, or from the `folder`.
+        border: padding of that reduction.
         degradation: makes LR instead.
 
     Raises:
-        InputError: no such folder, no pictures in it, or no LR folder where one is wanted.
+        InputError: the folder does not exist, contains no pictures, or lacks a required LR folder.
     """
     name, separator, place = argument.partition("=")
     if not separator or not name or not place or "/" in name:
@@ -133,7 +133,7 @@ def find_set(
         found = next((folder for folder in beside if folder.is_dir()), None) if hr != root else None
         if found is None:
             raise InputError(
-                f"--data {argument}: no folder LR next to HR in {root}; give --data {name}={hr}:LR_FOLDER, or --lr made"
+                f"--data {argument}: no folder LR next to HR in {root}; pass --data {name}={hr}:LR_FOLDER, or --lr made"
             )
         given = str(found)
     source = Folder(str(hr), str(Path(given).expanduser()) if given else None)
@@ -146,10 +146,10 @@ def sample_set(scale: int, border: Border = "replicate", degradation: Degradatio
 
 
 def parse_degradation(text: str, scale: int) -> Degradation:
-    """A degradation from its name, or from the JSON object that an experiment would hold.
+    """Creates a degradation from its name, or from a JSON object as in an experiment.
 
     Raises:
-        InputError: it is neither.
+        InputError: the text is neither.
     """
     where = f"--degradation {text}"
     spec: dict[str, Any] = {"class_name": text}
@@ -169,7 +169,7 @@ def _read(file: Path | bytes | np.ndarray) -> np.ndarray:
 
 
 def _short_names(names: list[str]) -> list[str]:
-    """Names without what they have in common and without suffix, as long as they stay different."""
+    """Removes common parts and suffixes from names, as long as the names stay different."""
     paths = [Path(name) for name in names]
     short = [path.stem for path in paths]
     if len(set(short)) == len(short):

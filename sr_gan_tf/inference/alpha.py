@@ -1,15 +1,15 @@
 """Extends the colors of visible pixels under transparent ones, so that no dark fringe appears.
 
-The color of a fully transparent pixel is arbitrary, mostly black, and a network would draw it into the visible edge.
-Colors are averaged over squares of visible pixels of doubling size, and each hidden pixel takes the average of the
-smallest square that contains any: pull and push by Gortler et al. 1996 (The Lumigraph, section 3.4).
+The color of a fully transparent pixel is arbitrary, usually black, and a network would draw it into the visible edge.
+Colors of visible pixels are averaged over squares of doubling size. Each hidden pixel receives the average of the
+smallest square that contains a visible pixel: pull and push by Gortler et al. 1996 (The Lumigraph, section 3.4).
 """
 
 import numpy as np
 
 
 def extended_colors(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Replaces the colors of fully transparent pixels by those of their visible neighbors.
+    """Replaces the colors of fully transparent pixels with those of their visible neighbors.
 
     Args:
         pixels: (H, W, C) uint8, uint16 or float32.
@@ -26,7 +26,7 @@ def extended_colors(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         sums, counts = levels[-1]
         sums, counts = _halved(sums), _halved(counts[..., None])[..., 0]
         any_seen = counts > 0
-        # Averages, not sums: a square with one visible pixel weighs as much as a full one.
+        # Averages, not sums: a square with one visible pixel counts as much as a full one.
         means = np.where(any_seen[..., None], sums / np.maximum(counts, 1)[..., None], 0)
         levels.append((means, any_seen.astype(np.float32)))
     filled = levels.pop()[0]
@@ -36,7 +36,7 @@ def extended_colors(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         filled = np.where(seen[..., None] > 0, colors, wider)
     result = pixels.copy()
     hidden = ~visible
-    # Whole levels, unless the pixels are fractions of 1.
+    # Integer levels, unless the pixels are floats.
     result[hidden] = filled[hidden] if pixels.dtype.kind == "f" else np.rint(filled[hidden])
     return result
 

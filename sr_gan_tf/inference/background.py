@@ -1,4 +1,4 @@
-"""Decoding and encoding in threads: the next picture is read and the last one written while one is enlarged."""
+"""Decodes and encodes in threads: reads the next picture and writes the previous one while one is enlarged."""
 
 import threading
 from collections import deque
@@ -11,22 +11,22 @@ import numpy as np
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Blocks that wait for their writer together hold no more than this, or are one.
+# Limit on the total bytes of blocks that wait for their writer; a single block may exceed it.
 _BYTES_WAITING = 1 << 26
 _END = object()
 
 
 class Abandoned(Exception):
-    """The blocks of a picture ended early; its writer leaves no file."""
+    """The blocks of a picture ended early; the writer must leave no file."""
 
 
 def read_ahead(items: Iterable[Item], read: Callable[[Item], Result]) -> Iterator[tuple[Item, "Future[Result]"]]:
-    """Each item with the future of `read(item)`; the next one is read while the caller works on this one."""
+    """Yields each item with the future of `read(item)`; reads the next one while the caller works on this one."""
     items = iter(items)
     with ThreadPoolExecutor(1, thread_name_prefix="reader") as executor:
         waiting: deque[tuple[Item, Future[Result]]] = deque()
         for item in items:
-            # Two pictures are held at most: the one at work and the next.
+            # At most two pictures are in memory: the current one and the next.
             waiting.append((item, executor.submit(read, item)))
             if len(waiting) == 2:
                 yield waiting.popleft()
@@ -37,7 +37,7 @@ class Writers:
     """Threads that write pictures whose blocks come from the caller's thread, a few at a time.
 
     Args:
-        workers: pictures that are written at once.
+        workers: maximum number of pictures written at the same time.
     """
 
     def __init__(self, workers: int):
@@ -52,10 +52,10 @@ class Writers:
         self.executor.shutdown(wait=True)
 
     def feed(self, blocks: Iterable[Item], write: Callable[[Iterator[Item]], Result]) -> "Future[Result]":
-        """Runs `write(blocks)` in a thread while the blocks are computed here; returns when all are handed over.
+        """Runs `write(blocks)` in a thread while this thread computes the blocks; returns when all are handed over.
 
-        An error among the blocks ends the writing too and is raised here; one in the writing stops the blocks and
-        stands in the future.
+        An error in the blocks also ends the writing and is raised here. An error in the writing stops the blocks and is
+        set on the future.
         """
         self._wait()
         pipe = _Pipe()
@@ -73,14 +73,14 @@ class Writers:
         return future
 
     def _wait(self) -> None:
-        """Until one of the threads is free, so that no more pictures wait in memory."""
+        """Waits until one of the threads is free, so that no further pictures wait in memory."""
         self.pending = [future for future in self.pending if not future.done()]
         while len(self.pending) >= self.workers:
             self.pending.pop(0).exception()
 
 
 class _Pipe:
-    """Blocks on their way from one thread to another. A block counts until the next one is asked for."""
+    """A queue of blocks between two threads. A block counts until the next one is requested."""
 
     def __init__(self):
         self.changed = threading.Condition()
@@ -89,7 +89,7 @@ class _Pipe:
         self.closed = False
 
     def put(self, block) -> bool:
-        """Hands a block over as soon as there is room; False where nobody takes it any more."""
+        """Adds a block as soon as there is room; returns False if the reader has stopped."""
         size = _size(block)
         with self.changed:
             self.changed.wait_for(lambda: self.closed or not self.bytes or self.bytes + size <= _BYTES_WAITING)
@@ -99,20 +99,20 @@ class _Pipe:
             return not self.closed
 
     def end(self, complete: bool) -> None:
-        """No more blocks: because that was all, or because something went wrong."""
+        """Ends the blocks, after the last one or after an error."""
         with self.changed:
             self.waiting.append(_END if complete else Abandoned())
             self.changed.notify_all()
 
     def close(self) -> None:
-        """Nobody takes blocks any more."""
+        """Stops reading."""
         with self.changed:
             self.closed = True
             self.waiting.clear()
             self.changed.notify_all()
 
     def drained(self) -> Iterator:
-        """The blocks, for the other thread."""
+        """Yields the blocks to the other thread."""
         while True:
             with self.changed:
                 self.changed.wait_for(lambda: self.waiting)
@@ -130,6 +130,6 @@ class _Pipe:
 
 
 def _size(block) -> int:
-    """Bytes of a block, or of the frame of an animation, which comes with its duration and metadata."""
+    """Bytes of a block, or of an animation frame with its duration and metadata."""
     block = block[0] if isinstance(block, tuple) else block
     return max(1, block.nbytes) if isinstance(block, np.ndarray) else 1

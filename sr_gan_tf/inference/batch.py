@@ -1,4 +1,4 @@
-"""A batch of pictures: what is asked for, which files that makes, and the work with its progress and summary."""
+"""Processes a batch of pictures: plans the result files, enlarges, and reports progress and a summary."""
 
 import dataclasses
 import functools
@@ -27,16 +27,16 @@ _DEFAULT_NAMING = Naming()
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """How files are written and which are left alone.
+    """How files are written, and which are skipped.
 
     Args:
-        naming: where results go and what they are called.
+        naming: locations and names of the results.
         quality: 1 to 100 for JPEG, WebP (100 is lossless) and AVIF.
         compression: of PNG and TIFF, "fast" or "small".
-        skip_existing: leave pictures out whose result exists.
-        strip: leave metadata out.
+        skip_existing: skip pictures whose result exists.
+        strip: omit metadata.
         compare: write a comparison picture next to each result.
-        max_megapixels: larger originals are refused.
+        max_megapixels: larger originals are rejected.
         workers: maximum number of pictures written at once while the network runs.
     """
 
@@ -60,9 +60,9 @@ class Files:
 
 @dataclasses.dataclass
 class Summary:
-    """What became of the pictures: names of written files, of skipped originals, and errors by original.
+    """Outcome of a batch: names of written files, names of skipped originals, and errors by original.
 
-    `left_out` counts the results of earlier runs that a search has found and that are no originals.
+    `left_out` counts results of earlier runs that a search has found; they are not originals.
     """
 
     written: list[str] = dataclasses.field(default_factory=list)
@@ -75,7 +75,7 @@ class Summary:
     def __str__(self) -> str:
         rate = self.megapixels / max(self.seconds, 1e-9)
         text = f"{len(self.written)} written, {self.megapixels:.1f} megapixels in {self.seconds:.1f} s"
-        text += f" ({rate:.2f} a second)" if self.written else ""
+        text += f" ({rate:.2f} per second)" if self.written else ""
         if self.skipped:
             text += f", {len(self.skipped)} skipped"
         if self.failed:
@@ -87,7 +87,7 @@ class Summary:
 
 @dataclasses.dataclass(frozen=True)
 class _Original:
-    """A picture whose header is read, the fields of its result's name, and what happens to it."""
+    """A picture with its header, the fields of its result's name, and its treatment."""
 
     name: str
     source: PictureFile
@@ -113,7 +113,7 @@ def _read_original(source: PictureFile, name: str, treatment: Treatment, files: 
 
 
 def plan_jobs(sources: Iterable[PictureFile], treatment: Treatment, files: Files, summary: Summary) -> Iterator[Job]:
-    """Reads the headers and decides on names, formats and sizes; what cannot be done is noted and left out."""
+    """Reads the headers and determines names, formats and sizes; records impossible jobs as failed."""
     naming = files.naming
     taken: dict[str, str] = {}
     originals: list[_Original] = []
@@ -129,12 +129,12 @@ def plan_jobs(sources: Iterable[PictureFile], treatment: Treatment, files: Files
             summary.failed[name] = one_line(error)
     left_out = earlier_results(sources, names, treatment.chain.name)
     summary.left_out = len(left_out)
-    for source in left_out:  # damaged ones, too
+    for source in left_out:  # including damaged ones
         summary.failed.pop(source.path, None)
     count = len(sources) - len(left_out)
     one_file = naming.is_one_file(count)
     if naming.output == STANDARD and count > 1:
-        raise InputError(f"-o -: standard output takes one picture, not {count}; give a folder")
+        raise InputError(f"-o -: standard output accepts one picture, not {count}; pass a folder")
     for original in originals:
         name, source, header = original.name, original.source, original.header
         if source in left_out or name in summary.failed:
@@ -148,7 +148,7 @@ def plan_jobs(sources: Iterable[PictureFile], treatment: Treatment, files: Files
                 key = str(Path(target).resolve())
                 if key in taken:
                     raise InputError(
-                        f"{name}: its result would replace that of {taken[key]}; give --name '{{stem}}_{{suffix}}'"
+                        f"{name}: its result would replace that of {taken[key]}; pass --name '{{stem}}_{{suffix}}'"
                     )
                 taken[key] = name
                 if Path(target).exists() and files.skip_existing:
@@ -163,13 +163,13 @@ def plan_jobs(sources: Iterable[PictureFile], treatment: Treatment, files: Files
 
 
 def run_jobs(jobs: list[Job], treatment: Treatment, files: Files, summary: Summary, bar: Progress) -> None:
-    """Works through the jobs; an error in one is recorded and the others continue."""
+    """Runs the jobs; records the error of a failed job and continues with the others."""
     start = time.perf_counter()
     bar.reset(total=sum(job.work for job in jobs) / 1e6)
     writing: deque[tuple[Job, Future]] = deque()
 
     def take_note(everything: bool = False) -> None:
-        """Notes what became of the pictures, in order, and lets go of their futures, which would fill memory."""
+        """Records the outcome of the pictures in order and releases their futures, which would fill the memory."""
         while writing and (everything or writing[0][1].done()):
             job, future = writing.popleft()
             try:
@@ -198,7 +198,7 @@ def run_jobs(jobs: list[Job], treatment: Treatment, files: Files, summary: Summa
 
 
 def _failure(job: Job, error: Exception) -> str:
-    """One line; what nobody foresaw is named as such, since it must not stop the other pictures either."""
+    """One line per error. Unexpected errors are marked as such; they must not stop the other pictures either."""
     if isinstance(error, InputError):
         return one_line(error)
     if isinstance(error, OSError):
@@ -207,6 +207,6 @@ def _failure(job: Job, error: Exception) -> str:
 
 
 def job_tilings(job: Job, treatment: Treatment) -> tuple:
-    """How the networks would cut a job's picture."""
+    """How the networks would tile a job's picture."""
     stand_in = np.broadcast_to(np.uint8(0), (job.header.height, job.header.width, 3))
     return enlarge(stand_in, job.chain, treatment.settings).tilings

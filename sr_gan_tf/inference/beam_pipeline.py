@@ -1,10 +1,10 @@
 """An Apache Beam pipeline that enlarges millions of pictures; `python -m sr_gan_tf.beam` runs it.
 
-Every result has the name that its original's path gives, and is written under a temporary name first: however often an
-engine repeats its work, there is one whole result of each name, and a second run makes only what is missing. Pictures
-that cannot be enlarged, and those whose result would take another's name, are listed in `dead_letters.jsonl`, one JSON
-object per line. A worker that is killed leaves `NAME.HEX.tmp`, since another one may be writing the same result; such
-files may be deleted when no pipeline runs.
+The name of each result derives from the path of its original. Results are written under a temporary name first: however
+often an engine repeats its work, there is one complete result per name, and a second run creates only missing results.
+`dead_letters.jsonl` lists pictures that cannot be enlarged, or whose result would have the name of another, one JSON
+object per line. A killed worker leaves `NAME.HEX.tmp`, because another worker may be writing the same result; delete
+such files when no pipeline is running.
 """
 
 import json
@@ -36,11 +36,11 @@ _SETTINGS = Settings()
 
 
 class EnlargerHandler(ModelHandler[Work, PredictionResult, Chain]):
-    """Reads, enlarges and encodes pictures; an error in one becomes its own result, the others go on.
+    """Reads, enlarges and encodes pictures; an error in one becomes its result, and the others continue.
 
     Args:
-        model: what `--model` of the upscale command takes.
-        max_megapixels: larger originals are refused.
+        model: as `--model` of the upscale command.
+        max_megapixels: larger originals are rejected.
     """
 
     def __init__(self, model: str = DEFAULT_MODEL, max_megapixels: float = MAX_MEGAPIXELS):
@@ -95,13 +95,13 @@ class Write(beam.DoFn):
 
 
 def write_once(path: str, content: bytes) -> None:
-    """A file that appears whole under its name; one that a repeated piece of work has written already is replaced."""
+    """Writes a file atomically; replaces one that repeated work has already written."""
     folder, _ = FileSystems.split(path)
     if not FileSystems.exists(folder):
         try:
             FileSystems.mkdirs(folder)
         except OSError:
-            if not FileSystems.exists(folder):  # another worker may have made it in between
+            if not FileSystems.exists(folder):  # another worker may have created it in the meantime
                 raise
     temporary = f"{path}.{uuid.uuid4().hex}.tmp"
     with FileSystems.create(temporary, compression_type="uncompressed") as file:
@@ -110,7 +110,7 @@ def write_once(path: str, content: bytes) -> None:
 
 
 def name_of(path: str, prefix: str, format: str | None) -> str:
-    """What a result is called below the folder of results: the original's path below the pattern's fixed part."""
+    """Name of a result in the output folder: the original's path below the fixed part of the pattern."""
     below = PurePosixPath(path.removeprefix(prefix).lstrip("/\\").replace("\\", "/"))
     if format is not None:
         return str(below.with_suffix(f".{format}"))
@@ -118,13 +118,13 @@ def name_of(path: str, prefix: str, format: str | None) -> str:
 
 
 def fixed_part(pattern: str) -> str:
-    """The folder that all files of a pattern lie in: what stands before the first folder with a wildcard."""
+    """The folder that contains all files of a pattern: the part before the first folder with a wildcard."""
     first = min((pattern.index(sign) for sign in "*?[{" if sign in pattern), default=len(pattern))
     return pattern[: max(pattern.rfind("/", 0, first), pattern.rfind("\\", 0, first)) + 1]
 
 
 def one_of_a_name(group: tuple[str, Iterable[str]]) -> Iterator:
-    """(name, path) of the first original of this name; the others are dead letters."""
+    """Yields (name, path) of the first original with this name; the others are dead letters."""
     name, paths = group
     first, *others = sorted(paths)
     yield name, first
@@ -136,7 +136,7 @@ def one_of_a_name(group: tuple[str, Iterable[str]]) -> Iterator:
 def enlarge_all(
     pipeline: beam.Pipeline, pattern: str, output: str, handler: EnlargerHandler, format: str | None, overwrite: bool
 ) -> tuple[beam.PCollection, beam.PCollection]:
-    """Adds the whole work to a pipeline; gives the names of written results and the dead letters."""
+    """Adds all steps to a pipeline; returns the names of written results and the dead letters."""
     prefix = fixed_part(pattern)
 
     def is_missing(work: Work) -> bool:
@@ -166,7 +166,7 @@ def enlarge_all(
 def run(
     pattern: str, output: str, handler: EnlargerHandler, format: str | None, overwrite: bool, options: list[str]
 ) -> tuple[int, int, str]:
-    """Runs the pipeline to its end; returns the numbers of written and dead pictures, and the list of the dead."""
+    """Runs the pipeline; returns the numbers of written and failed pictures, and the list of dead letters."""
     handler.load_model()  # a model that cannot be loaded fails here, not on a worker
     pipeline = beam.Pipeline(options=PipelineOptions(options))
     written, dead = enlarge_all(pipeline, pattern, output, handler, format, overwrite)

@@ -1,4 +1,4 @@
-"""Which networks enlarge a picture: one, several in a row, or the mean of two networks' weights."""
+"""Chains of networks: one network, several in sequence, or the mean of two networks' weights."""
 
 import dataclasses
 import json
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     import keras
 
 Precision = Literal["auto", "float32", "bfloat16"]
-# What bfloat16 may cost before the automatic choice keeps to float32, in dB.
+# Loss in bfloat16 (dB) above which the automatic choice uses float32.
 _BFLOAT16_LOSS = 0.02
 _MOST_PASSES, _LARGEST_SCALE = 100, 1024
 
 
 @dataclasses.dataclass(frozen=True)
 class Chain:
-    """Enlargers that a picture goes through one after another.
+    """Enlargers that process a picture in sequence.
 
     Attributes:
-        name: what files and messages call it.
+        name: the name in files and messages.
         enlargers: at least one.
-        precision: in which the networks compute.
+        precision: of the networks' computations.
     """
 
     name: str
@@ -48,28 +48,28 @@ class Chain:
 def load_chain(
     models: "Sequence[str | Path | keras.Model]", passes: int = 1, precision: Precision = "auto", ensemble: bool = False
 ) -> Chain:
-    """The networks named by `models`, ready to run.
+    """Loads the networks named by `models`.
 
     Args:
         models: each a shipped name, a run folder, a file, a loaded model, or `A:0.7,B:0.3` for weights interpolated
             between networks of one kind.
-        passes: how often the picture goes through the whole chain.
-        precision: `"bfloat16"` computes in it where the network keeps to its rules; `"auto"` only where the
-            processor is fast at it and the model's card shows that it costs under 0.02 dB.
-        ensemble: mean over the eight flips and turns.
+        passes: number of passes through the whole chain.
+        precision: `"bfloat16"` computes in bfloat16 where the network allows it; `"auto"` does so only if the processor
+            supports it and the card of the model lists a loss below 0.02 dB.
+        ensemble: whether to average over the eight flips and rotations.
 
     Raises:
-        InputError: for a model that cannot be loaded or interpolated.
+        InputError: a model cannot be loaded or interpolated.
     """
     if not 1 <= passes <= _MOST_PASSES:
-        raise InputError(f"--passes {passes}: expected 1 or more, {_MOST_PASSES} at most")
+        raise InputError(f"--passes {passes}: expected 1 to {_MOST_PASSES}")
     if precision not in get_args(Precision):
-        raise InputError(f"--precision {precision}: not known{suggest(str(precision), get_args(Precision))}")
+        raise InputError(f"--precision {precision}: unknown{suggest(str(precision), get_args(Precision))}")
     parts = [_part(model, precision, ensemble) for model in models]
     scale = math.prod(part.enlarger.scale for part in parts)
     if scale**passes > _LARGEST_SCALE:
         raise InputError(
-            f"networks of x{scale} and --passes {passes} make more than x{_LARGEST_SCALE}, the limit; give fewer"
+            f"networks of x{scale} and --passes {passes} enlarge by more than x{_LARGEST_SCALE}, the limit; use fewer"
         )
     return Chain(
         "+".join(part.name for part in parts),
@@ -85,7 +85,7 @@ class _Part:
     precision: str
 
 
-# The networks used last: loading and compiling one takes longer than many a picture.
+# The most recently used networks: loading and compiling one takes longer than many pictures.
 _recent: dict[tuple, _Part] = {}
 _KEPT = 4
 
@@ -95,7 +95,7 @@ def _part(model: "str | Path | keras.Model", precision: Precision, ensemble: boo
         return _made(model, precision, ensemble)
     key = (str(model), _stamp(model), precision, ensemble)
     part = _recent.pop(key, None) or _ready(str(model), precision, ensemble) or _made(model, precision, ensemble)
-    _recent[key] = part  # last, as the one used last
+    _recent[key] = part  # most recently used
     while len(_recent) > _KEPT:
         _recent.pop(next(iter(_recent)))
     return part
@@ -127,7 +127,7 @@ def _made(model: "str | Path | keras.Model", precision: Precision, ensemble: boo
 
 
 def _stamp(model: str | Path) -> tuple[int, ...]:
-    """When the files of a model were last written: a run that resumes makes a new model under the same name."""
+    """Modification time of a model's files: a resumed run writes a new model under the same name."""
     names = [part.rpartition(":")[0] if "," in str(model) else part for part in str(model).split(",")]
     inside = ("", "best.keras", "last.keras", "saved_model.pb")
     files = [Path(name) / file for name in names for file in inside]
@@ -141,7 +141,7 @@ def _precision(model: str | Path, wanted: Precision) -> str:
 
 
 def _bfloat16_is_harmless(model: str | Path) -> bool:
-    """Whether the card of a shipped model says so."""
+    """Whether the card of a shipped model allows bfloat16."""
     try:
         card = json.loads((WEIGHTS / f"{model}.json").read_text(encoding="utf-8"))
         return float(card["bfloat16_loss_db"]) < _BFLOAT16_LOSS

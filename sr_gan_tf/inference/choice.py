@@ -1,9 +1,9 @@
-"""Which shipped network a picture wants where no --model names one: JPEG quality and noise decide.
+"""Chooses the shipped network for a picture without --model, by JPEG quality and noise.
 
-A network trained on clean pictures takes the blocks and the ringing of a JPEG for detail and enlarges them, and it
-keeps noise; one trained on degraded pictures removes both, at the price of clean detail. The quality of a JPEG is read
-from its quantization tables, noise is estimated where the picture is flattest. Where the two networks are equally good
-was measured by LPIPS: `python tools/network_choice.py` prints it for three photographs.
+A network trained on clean pictures treats the blocks and ringing of a JPEG as detail, enlarges them, and keeps noise.
+One trained on degraded pictures removes both, at the cost of clean detail. The quality of a JPEG is read from its
+quantization tables; noise is estimated in the flattest parts of the picture. The thresholds are where both networks are
+equally good by LPIPS: `python tools/network_choice.py` prints the values for three photographs.
 """
 
 import dataclasses
@@ -17,11 +17,11 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.pictures.reading import Header, read_image, to_uint8
 from sr_gan_tf.shipped import DEFAULT_MODEL, shipped_models
 
-# The better ones first; the first that is shipped is used.
+# Best first; the first one that is shipped is used.
 FOR_DAMAGED = ("span_x4_photo", "span_x4_real")
 LOWEST_CLEAN_QUALITY = 80
 MOST_NOISE = 4.0  # gray levels
-# Larger pictures are not decoded once more for a look at their noise.
+# Larger pictures are not decoded an additional time to estimate their noise.
 _MOST_MEGAPIXELS = 25.0
 # Luminance table of the JPEG standard (ITU-T T.81, annex K), the quality 50 of the Independent JPEG Group.
 _STANDARD_SUM = 3676
@@ -30,11 +30,11 @@ _BLOCK, _ROWS, _FLATTEST = 16, 64, 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """The network for a picture, and why.
+    """The chosen network and the reason.
 
     Attributes:
         model: a shipped name.
-        reason: to be read after "span_x4, ".
+        reason: text that follows "span_x4, ".
     """
 
     model: str
@@ -42,18 +42,18 @@ class Choice:
 
 
 def choose_network(file: str | Path | bytes, header: Header) -> Choice:
-    """Looks at a picture file; what can't be looked at counts as clean, and reading it later says what is wrong.
+    """Chooses by a picture file. An unreadable file counts as clean; reading it later reports the error.
 
     Args:
         file: path, or the file's bytes.
-        header: what `read_header` said about it.
+        header: its header, from `read_header`.
     """
     quality = jpeg_quality(file) if header.format == "JPEG" else None
     if quality is not None and quality < LOWEST_CLEAN_QUALITY:
         return Choice(_for_damaged(), f"for a JPEG of quality {quality}, under {LOWEST_CLEAN_QUALITY}")
     look = f"a JPEG of quality {quality}" if quality is not None else f"a picture in {header.format}"
     if header.width * header.height > _MOST_MEGAPIXELS * 1e6:
-        return Choice(DEFAULT_MODEL, f"for {look}, too large for a look at its noise")
+        return Choice(DEFAULT_MODEL, f"for {look}, too large to estimate its noise")
     try:
         pixels = read_image(file).pixels
     except InputError:
@@ -62,11 +62,11 @@ def choose_network(file: str | Path | bytes, header: Header) -> Choice:
 
 
 def choose_for_pixels(pixels: np.ndarray, look: str) -> Choice:
-    """Chooses by the noise alone.
+    """Chooses by noise alone.
 
     Args:
         pixels: uint8 or uint16 (H, W, C).
-        look: what the reason calls it, e.g. "a picture in PNG".
+        look: description for the reason, e.g. "a picture in PNG".
     """
     noise = flat_deviation(to_uint8(pixels))
     if noise <= MOST_NOISE:
@@ -81,7 +81,7 @@ def _for_damaged() -> str:
 
 
 def jpeg_quality(file: str | Path | bytes) -> int | None:
-    """The quality, 1 to 100, of the Independent JPEG Group whose luminance table is as coarse; None without a table."""
+    """The quality (1 to 100, Independent JPEG Group) with an equally coarse luminance table; None without a table."""
     try:
         with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
             tables = getattr(image, "quantization", None)
@@ -97,8 +97,8 @@ def jpeg_quality(file: str | Path | bytes) -> int | None:
 def flat_deviation(image: np.ndarray) -> float:
     """Standard deviation of the noise in the flattest tenth of a uint8 picture's 16 x 16 blocks, in gray levels.
 
-    Immerkaer 1996: a difference of two Laplacians removes what is linear. Blocks that touch black or white, where noise
-    is clipped, are left out; 0 where fewer than eight are left.
+    Immerkaer 1996: a difference of two Laplacians removes linear parts. Excludes blocks that touch black or white,
+    where noise is clipped; returns 0 if fewer than eight blocks remain.
     """
     image = image.reshape(*image.shape[:2], -1)
     image = image[..., : 3 if image.shape[2] > 2 else 1]
@@ -106,7 +106,7 @@ def flat_deviation(image: np.ndarray) -> float:
     if rows * columns == 0:
         return 0.0
     blocks = image[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, columns, _BLOCK, -1)
-    # Of a large picture, some rows and columns of blocks that lie evenly all over it.
+    # For a large picture, evenly spaced rows and columns of blocks.
     blocks = blocks[:: -(-rows // _ROWS), :, :: -(-columns // _ROWS)]
     blocks = blocks.mean(axis=-1, dtype=np.float32).transpose(0, 2, 1, 3).reshape(-1, _BLOCK, _BLOCK)
     blocks = blocks[(blocks.min(axis=(1, 2)) > 2) & (blocks.max(axis=(1, 2)) < 253)]
@@ -115,6 +115,6 @@ def flat_deviation(image: np.ndarray) -> float:
     across = blocks[:, :, :-2] - 2 * blocks[:, :, 1:-1] + blocks[:, :, 2:]
     both = (
         across[:, :-2] - 2 * across[:, 1:-1] + across[:, 2:]
-    )  # (blocks, 14, 14), its deviation is 6 times the noise's
+    )  # (blocks, 14, 14); its deviation is 6 times that of the noise
     deviations = np.sqrt(np.mean(both**2, axis=(1, 2))) / 6
     return float(np.mean(np.sort(deviations)[: max(1, round(_FLATTEST * len(deviations)))]))

@@ -1,6 +1,6 @@
-"""A comparison picture: nearest neighbor, bicubic and ours, with insets of the places with most detail.
+"""Draws a comparison of nearest neighbor, bicubic and the network, with insets of the areas with the most detail.
 
-Nothing of the enlarged picture but the insets and a small overview is kept, so that a comparison costs no memory.
+Only the insets and a small overview of the enlarged picture are kept, so a comparison needs little memory.
 """
 
 import io
@@ -21,7 +21,7 @@ _COLORS = ("#ffb000", "#40c4ff")
 
 
 class Comparison:
-    """Watches the rows of an enlarged picture go by and then draws the comparison.
+    """Collects parts of an enlarged picture as its rows pass, then draws the comparison.
 
     Args:
         pixels: the original, (H, W, 1 or 3).
@@ -40,7 +40,7 @@ class Comparison:
         self.insets = [np.zeros((*self._extent(place)[1], pixels.shape[2]), np.uint8) for place in self.places]
 
     def see(self, row: int, block: np.ndarray) -> None:
-        """Takes note of rows row ... row + len(block) - 1 of the enlarged picture."""
+        """Receives rows row ... row + len(block) - 1 of the enlarged picture."""
         first = -row % self.step
         part = to_uint8(block[first :: self.step, :: self.step])
         start = (row + first) // self.step
@@ -53,7 +53,7 @@ class Comparison:
                 inset[above - top : below - top] = to_uint8(part)
 
     def write(self, path: Path, name: str) -> None:
-        """Draws it: the three pictures above, the insets below, as PNG."""
+        """Draws the comparison as PNG: the three pictures above, the insets below."""
         columns = {"nearest neighbor": "nearest", "bicubic": "bicubic", name: None}
         shape = self.overview.shape[:2]
         rows = 1 + len(self.places)
@@ -103,7 +103,7 @@ def _detailed(pixels: np.ndarray, side: int, count: int) -> list[tuple[int, int]
         row, column = np.unravel_index(int(strength.argmax()), strength.shape)
         limit = [length - side for length in pixels.shape[:2]]
         places.append((min(int(row) * step, limit[0]), min(int(column) * step, limit[1])))
-        near = 2 * window  # so that they show different places
+        near = 2 * window  # so that they show different areas
         strength[max(0, row - near) : row + near, max(0, column - near) : column + near] = -1
     return places
 

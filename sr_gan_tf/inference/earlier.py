@@ -1,4 +1,4 @@
-"""Results of earlier runs among the pictures that a search finds: they must not be enlarged again."""
+"""Finds results of earlier runs among the pictures of a search; they must not be enlarged again."""
 
 import re
 from collections import defaultdict
@@ -11,19 +11,19 @@ from sr_gan_tf.inference.jobs import PictureFile
 from sr_gan_tf.pictures.decoding import quiet
 from sr_gan_tf.shipped import shipped_models
 
-# What the name of a result has after its original's: `_x{scale}`, once `_{model}_x{scale}`.
+# Suffix of a result's name: `_x{scale}`, formerly `_{model}_x{scale}`.
 _ENDING = re.compile(r"_(?:(?P<model>.+)_)?x\d[\d.e+-]*")
 _SOFTWARE = 0x0131
 
 
 def earlier_results(sources: Sequence[PictureFile], names: Mapping[PictureFile, str], model: str) -> set[PictureFile]:
-    """The searched-out pictures that are named as a run names its results of another picture beside them.
+    """Pictures from a search whose names are those of results for another picture in the same folder.
 
     Args:
         sources: all pictures of a run.
-        names: what this run calls their results, without suffix, where that follows from the originals' names.
-        model: what this run calls its network. A name with it or with a shipped model is enough; for other models,
-            and for names without any, the picture's own metadata must say so.
+        names: names of their results in this run, without suffix, if these contain the originals' names.
+        model: name of this run's network. A file name that contains it or a shipped model is sufficient; otherwise the
+            metadata of the picture must name this package.
     """
     folders = {source: Path(source.path).parent.resolve() for source in sources}
     beside: dict[Path, set[str]] = defaultdict(set)
@@ -47,21 +47,21 @@ def earlier_results(sources: Sequence[PictureFile], names: Mapping[PictureFile, 
 
 
 def _says(path: Path, model: str | None) -> bool:
-    """Whether the picture's own metadata name this package, and the model where its name has one."""
+    """Whether the picture's metadata name this package, and the model if its file name contains one."""
     software = _software(path)
     return software.startswith("sr_gan_tf ") and (model is None or f": {model} x" in software)
 
 
 def _software(path: Path) -> str:
-    """What wrote the picture, as its EXIF says."""
+    """The software that wrote the picture, from its EXIF."""
     try:
         with quiet(), Image.open(path) as image:
-            # Of a PNG without EXIF Pillow would decode all pixels in search of it.
+            # For a PNG without EXIF, Pillow would decode all pixels to search for it.
             if image.format == "PNG" and "exif" not in image.info:
                 return ""
             if image.format == "GIF":
                 comment = image.info.get("comment", b"")
                 return comment.decode("latin-1") if isinstance(comment, bytes) else str(comment)
             return str(image.getexif().get(_SOFTWARE, ""))
-    except Exception:  # Pillow raises whatever its readers raise; what cannot be read is refused later, with its name
+    except Exception:  # Pillow raises any error of its readers; unreadable files are rejected later, by name
         return ""

@@ -6,10 +6,10 @@ import dataclasses
 import numpy as np
 from numpy.typing import DTypeLike
 
-# A picture is continued beyond its edges by this many mirrored pixels, which are cut off again after the network. The
-# zeros that convolutions pad with would show as a frame, off by up to 35 levels on flat saturated colors; after 8
-# mirrored pixels the shipped networks have 0.1 level left of that. The edge pixel itself is repeated ("symmetric"):
-# shrinking a picture mirrored in this way gives the mirrored small picture, which is what networks are trained on.
+# Pictures are extended by this many mirrored pixels at each edge, which are cropped after the network. The zero padding
+# of convolutions would show as a frame, with errors of up to 35 levels on flat saturated colors; with 8 mirrored
+# pixels, 0.1 level remains for the shipped networks. The edge pixel itself is repeated ("symmetric"): reducing a
+# picture that is mirrored in this way gives the mirrored small picture, which matches the training data.
 BORDER = 8
 
 
@@ -40,7 +40,7 @@ class Enlarger(abc.ABC):
         field: how far it looks.
         border: pixels by which pictures are continued beyond their edges.
         bytes_per_pixel: memory that it needs for a pixel of its input.
-        ensemble: mean over the eight flips and turns of the picture.
+        ensemble: whether to average over the eight flips and rotations of the picture.
         measured: a halo and its error, once halo.py has measured them.
     """
 
@@ -56,8 +56,8 @@ class Enlarger(abc.ABC):
         """(H, W, C) to (scale*H, scale*W, C).
 
         uint8 and uint16 are rounded and clipped to the same type, or left as float32 on [0, 1] unless `rounded`;
-        floats are neither rounded nor clipped. One channel is given to the network three times and the mean of its
-        answer taken.
+        floats are neither rounded nor clipped. A single channel is repeated three times for the network, and its output
+        is averaged.
         """
         window = np.ascontiguousarray(window)
         if self.ensemble:
@@ -66,7 +66,7 @@ class Enlarger(abc.ABC):
         return self._run(window, rounded)
 
     def _mean_of_symmetries(self, window: np.ndarray) -> np.ndarray:
-        """Mean over the eight symmetries of the square, each undone after the network."""
+        """Mean over the eight symmetries of the square, each inverted after the network."""
         height, width, channels = window.shape
         total = np.zeros((height * self.scale, width * self.scale, channels), np.float32)
         for turned in (False, True):
@@ -87,7 +87,7 @@ class Enlarger(abc.ABC):
 
 
 def as_samples(values: np.ndarray, dtype: DTypeLike) -> np.ndarray:
-    """float32 on [0, 1] rounded and clipped to uint8 or uint16; floats as they are."""
+    """Rounds and clips float32 in [0, 1] to uint8 or uint16; returns floats unchanged."""
     dtype = np.dtype(dtype)
     if dtype.kind == "f":
         return values

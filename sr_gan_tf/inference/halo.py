@@ -1,7 +1,7 @@
-"""How far a network looks in effect: a halo measured on photographs, where the exact one costs too much.
+"""Measures the effective halo of a network on photographs, for networks whose exact halo is too expensive.
 
-A deep network's receptive field is wide, but what lies at its rim hardly counts. The probe enlarges a few small pieces
-of photographs with ever wider surroundings until twice the halo changes no value by half a gray level.
+The receptive field of a deep network is wide, but its outer part has little effect. The probe enlarges small pieces of
+photographs with increasingly wide surroundings until doubling the halo changes no value by half a gray level.
 """
 
 import importlib
@@ -18,9 +18,9 @@ _LARGEST_ERROR = 0.5  # gray levels of 255
 
 
 def measured_halo(enlarger: Enlarger, exact: int) -> tuple[int, float]:
-    """LR pixels that suffice, and the largest error in gray levels that was left; `exact` and 0 where none does.
+    """Sufficient halo in LR pixels and its largest error in gray levels; `exact` and 0 if none is sufficient.
 
-    The answer depends on the network alone, and is kept with it.
+    The result depends only on the network and is cached with it.
     """
     if enlarger.measured is None:
         enlarger.measured = _measure(enlarger, exact)
@@ -41,13 +41,13 @@ def _measure(enlarger: Enlarger, exact: int) -> tuple[int, float]:
 
 
 def _cores(enlarger: Enlarger, core: int, halo: int) -> list[np.ndarray]:
-    """The enlarged middles of photographs, computed with `halo` pixels around them."""
+    """Enlarged centers of photographs, computed with `halo` pixels around them."""
     inner = slice(halo * enlarger.scale, (halo + core) * enlarger.scale)
     return [enlarger(piece)[inner, inner] for piece in _pieces(core, halo)]
 
 
 def _pieces(core: int, halo: int) -> Iterator[np.ndarray]:
-    """Middles of photographs, `core` and `halo` on each side, float32; mirrored where a photograph is too small."""
+    """Centers of photographs, `core` pixels plus `halo` per side, float32; mirrored if a photograph is too small."""
     data = importlib.import_module("skimage.data")  # rarely wanted, and slow to import
     for picture in (data.coffee(), data.chelsea()):
         picture = imresize(picture, 0.5)  # as sharp as low-resolution pictures are

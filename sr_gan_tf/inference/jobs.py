@@ -1,4 +1,4 @@
-"""Which files are enlarged and what the results are called: files, folders, globs, standard input and output."""
+"""Finds the files to enlarge and names the results: files, folders, globs, standard input and output."""
 
 import dataclasses
 import glob
@@ -27,7 +27,7 @@ _SUFFIX_OF = {
     "HEIF": ".heic",
     "JXL": ".jxl",
 }
-# What a search takes note of.
+# Patterns of a search.
 _WANTED = frozenset((*SUFFIXES, *UNREAD))
 _LONGEST_NAME = 255  # bytes, on every usual file system
 
@@ -38,8 +38,8 @@ class PictureFile:
 
     Attributes:
         path: `-` is standard input.
-        below: its folder below the one that was named.
-        searched: whether a folder or a pattern gave it, and not its own name.
+        below: its folder relative to the named folder.
+        searched: whether a folder or pattern contained it; False if it was named itself.
     """
 
     path: str
@@ -49,14 +49,14 @@ class PictureFile:
 
 @dataclasses.dataclass(frozen=True)
 class Naming:
-    """Where results go.
+    """Locations and names of results.
 
     Args:
         output: a file, a folder, `-` for standard output, or None for the folders of the originals.
         template: file name without suffix, from {stem}, {model}, {scale}, {width}, {height} and {suffix} (the
             original's); None for `{stem}` in a folder of results and `{stem}_x{scale}` next to the originals.
-        format: of all results (`png`, `jpg` ...), else the output's suffix, else the original's.
-        overwrite: existing files may be replaced.
+        format: of all results (`png`, `jpg` ...); None: the suffix of the output, or that of the original.
+        overwrite: whether to replace existing files.
     """
 
     output: str | None = None
@@ -67,30 +67,30 @@ class Naming:
     def __post_init__(self):
         for option, value in (("-o", self.output), ("--name", self.template)):
             if value == "":
-                raise InputError(f"{option} '': an empty name; give one, or remove {option}")
+                raise InputError(f"{option} '': an empty name; pass a name, or remove {option}")
         if self.format is not None and f".{self.format.lower().lstrip('.')}" not in FORMATS:
             names = [suffix[1:] for suffix in FORMATS]
-            raise InputError(f"--format {self.format}: not known{suggest(self.format, names)}")
+            raise InputError(f"--format {self.format}: unknown{suggest(self.format, names)}")
         try:
             fields = [part[1:3] for part in string.Formatter().parse(self.template or "") if part[1] is not None]
             used = {field for field, _ in fields}
             if any(int(number) > _LONGEST_NAME for _, form in fields for number in re.findall(r"\d+", form)):
-                raise ValueError(f"a name has no more than {_LONGEST_NAME} letters")
+                raise ValueError(f"a name has at most {_LONGEST_NAME} characters")
             (self.template or "").format(**{field: "1" for field in _FIELDS})
         except (ValueError, KeyError, IndexError) as error:
             used = {part for part in [str(error).strip("'")] if isinstance(error, KeyError)}
             if not used:
                 raise InputError(f"--name {self.template}: {error}; expected e.g. '{{stem}}_x{{scale}}'") from error
         for field in used - set(_FIELDS):
-            raise InputError(f"--name {self.template}: no field {field!r}{suggest(field, _FIELDS)}")
+            raise InputError(f"--name {self.template}: unknown field {field!r}{suggest(field, _FIELDS)}")
         if self.template is not None and ("/" in self.template or "\\" in self.template):
-            raise InputError(f"--name {self.template}: a name, not a path; folders are given by -o")
+            raise InputError(f"--name {self.template}: expected a name, not a path; pass a folder with -o")
 
     def is_one_file(self, sources: int) -> bool:
-        """Whether `output` names the result itself and not a folder of results.
+        """Whether `output` names the result itself, not a folder of results.
 
         Raises:
-            InputError: for a picture's name that is no folder's and cannot be the result's either.
+            InputError: `output` is a file name that cannot be the result's name.
         """
         if self.output in (None, STANDARD):
             return self.output == STANDARD
@@ -100,30 +100,30 @@ class Naming:
             return False
         if suffix not in FORMATS and suffix in (*SUFFIXES, *UNREAD):
             raise InputError(
-                f"-o {self.output}: {suffix} is not written{_remedy(suffix)}; expected one of {', '.join(FORMATS)}, or "
-                "a folder's name with / at its end"
+                f"-o {self.output}: cannot write {suffix}{_remedy(suffix)}; expected one of {', '.join(FORMATS)}, or "
+                "a folder name that ends with /"
             )
         if suffix not in FORMATS:
             return False
         if sources > 1:
-            raise InputError(f"-o {self.output}: one name for {sources} pictures; give a folder, as in -o results/")
+            raise InputError(f"-o {self.output}: one name for {sources} pictures; pass a folder, as in -o results/")
         if self.format is not None and self.format_for(self.output, "") != FORMATS[suffix]:
             raise InputError(f"-o {self.output} and --format {self.format} contradict each other; remove one")
         return True
 
     def name(self, source: PictureFile, values: dict[str, str | int]) -> str:
-        """What the result of one picture is called, without suffix; `values` as in `target`."""
+        """Name of the result of one picture, without suffix; `values` as in `target`."""
         path = _path(source)
         name = self._pattern.format(stem=path.stem, suffix=path.suffix.lstrip("."), **values)
-        # Only the result of a hidden file is hidden.
+        # Only the result of a hidden file may be hidden.
         hidden = name.startswith(".") and not path.name.startswith(".")
         if not name or hidden or "/" in name or "\0" in name:
-            raise InputError(f"--name {self._pattern}: makes {name!r} of {path}, which is no file name")
+            raise InputError(f"--name {self._pattern}: gives {name!r} for {path}, which is not a valid file name")
         return name
 
     @property
     def keeps_stem(self) -> bool:
-        """Whether the originals' names are in those of the results."""
+        """Whether the names of the results contain those of the originals."""
         return any(field == "stem" for _, field, _, _ in string.Formatter().parse(self._pattern))
 
     @property
@@ -135,9 +135,9 @@ class Naming:
 
         Args:
             source: the original.
-            one_file: what `is_one_file` says.
-            values: the template's fields but `stem` and `suffix`.
-            original_format: the original's, e.g. "JPEG"; one that cannot be written becomes PNG.
+            one_file: the value of `is_one_file`.
+            values: the fields of the template except `stem` and `suffix`.
+            original_format: e.g. "JPEG"; replaced with PNG if it cannot be written.
         """
         if one_file and self.output is not None:
             return self.output
@@ -153,9 +153,9 @@ class Naming:
         folder = root if self.output is None else root / source.below
         target = folder / f"{name}{suffix}"
         if self.output is not None and not target.parent.resolve().is_relative_to(root.resolve()):
-            raise InputError(f"{target} would lie outside {root}; remove the link in {folder}")
+            raise InputError(f"{target} would be outside {root}; remove the link in {folder}")
         if target.resolve() == path.resolve():
-            raise InputError(f"{path} would be replaced by its own enlargement; give -o or --name")
+            raise InputError(f"{path} would be replaced by its own enlargement; pass -o or --name")
         return str(target)
 
     def format_for(self, target: str, original_format: str) -> str:
@@ -176,10 +176,12 @@ def _path(source: PictureFile) -> Path:
 
 
 def _check_length(name: str, where: str) -> None:
-    """Refuses names that are too long, also for the temporary file, which adds 15 bytes to 100 letters."""
+    """Rejects names that are too long, also for the temporary file, which adds 15 bytes to 100 characters."""
     size = max(len(os.fsencode(name)), len(os.fsencode(name[:100])) + 15)
     if size > _LONGEST_NAME:
-        raise InputError(f"{where}: the name {name[:20]}... is too long for a file; give a shorter one by -o or --name")
+        raise InputError(
+            f"{where}: the name {name[:20]}... is too long for a file; pass a shorter one with -o or --name"
+        )
 
 
 def _remedy(suffix: str) -> str:
@@ -190,18 +192,18 @@ def _remedy(suffix: str) -> str:
 def find_sources(
     inputs: Iterable[str], exclude: str | None = None, left_out: Counter | None = None
 ) -> list[PictureFile]:
-    """The pictures that the command line names, in order, each once.
+    """Finds the pictures that the command line names, in order and without duplicates.
 
     Args:
-        inputs: files, folders (searched through), patterns, or `-`.
-        exclude: a folder of results, which is not searched.
-        left_out: receives the number of searched-out pictures that cannot be read, by their suffix.
+        inputs: files, folders (searched recursively), patterns, or `-`.
+        exclude: the folder of results, which is not searched.
+        left_out: receives the number of found but unreadable pictures, by suffix.
 
     Returns:
         One source per picture.
 
     Raises:
-        InputError: for what does not exist, and for folders and patterns without any picture.
+        InputError: an input does not exist, or a folder or pattern contains no pictures.
     """
     left_out = Counter() if left_out is None else left_out
     found: dict[str, PictureFile] = {}
@@ -220,7 +222,7 @@ def find_sources(
             raise InputError(f"{item}: {reason}")
         for source in sources:
             key = source.path if source.path == STANDARD else str(Path(source.path).resolve())
-            if key in found and not source.searched:  # named as well as found
+            if key in found and not source.searched:  # both named and found
                 source = dataclasses.replace(found[key], searched=False)
             elif key in found:
                 continue
@@ -254,7 +256,7 @@ def matching(pattern: str) -> list[str]:
 
 
 def _below(folder: Path, root: Path, exclude: str | None) -> Iterator[PictureFile]:
-    """Pictures in a folder and its folders, without hidden ones and without the folder of results."""
+    """Pictures in a folder and its subfolders, without hidden files and without the folder of results."""
     left_out = Path(exclude).resolve() if exclude not in (None, STANDARD) else None
     for path in sorted(folder.iterdir(), key=lambda item: _in_order(str(item))):
         if path.name.startswith(".") or (left_out is not None and path.resolve() == left_out):
@@ -266,7 +268,7 @@ def _below(folder: Path, root: Path, exclude: str | None) -> Iterator[PictureFil
 
 
 def _in_order(name: str) -> list:
-    """Frames 2 and 10 in that order, whether or not their numbers are padded."""
+    """Natural sort key: frame 2 before frame 10, with or without padding."""
     parts: list = []
     for character in name:
         if character.isdecimal() and parts and isinstance(parts[-1], int):
@@ -277,9 +279,9 @@ def _in_order(name: str) -> list:
 
 
 def _fixed_part(path: Path) -> tuple[Path, str]:
-    """The folder before the first wildcard, and the pattern with that folder's name taken literally.
+    """The folder before the first wildcard, and the pattern with the name of that folder escaped.
 
-    A part with brackets is no wildcard where a folder of just that name exists, as in `photos [2024]/*.png`.
+    A part with brackets is not a wildcard if a folder of that name exists, as in `photos [2024]/*.png`.
     """
     fixed = Path()
     for number, part in enumerate(path.parts[:-1]):

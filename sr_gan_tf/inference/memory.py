@@ -8,7 +8,7 @@ _CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 def free_memory() -> float:
-    """Bytes that this process may still take: of the machine, or of the container where that is less."""
+    """Bytes that this process may still allocate: the minimum of machine and container."""
     free = float(psutil.virtual_memory().available)
     for limit, used in (
         ("memory.max", "memory.current"),

@@ -1,7 +1,7 @@
-"""From a picture to rows of the enlarged picture: networks in a row, wrapped edges, matched colors, any final size.
+"""Enlarges a picture row by row: chains of networks, wrapped edges, matched colors, any final size.
 
-Whatever needs a whole picture in between (a second network, a final resize, color matching) goes through a scratch
-file on disk, so that memory holds a row of tiles and no more.
+Steps that need a whole intermediate picture (a second network, a final resize, color matching) use a scratch file on
+disk, so that memory holds only one row of tiles.
 """
 
 import dataclasses
@@ -20,27 +20,27 @@ from sr_gan_tf.pictures.encoding import scratch_array, to_uint8
 from sr_gan_tf.resampling import imresize_rows
 from sr_gan_tf.resampling.taps import Border
 
-# Colors are matched below this frequency: the standard deviation of a Gaussian, in pixels of the original.
+# Standard deviation (pixels of the original) of the Gaussian below whose frequencies colors are matched.
 _COLOR_BLUR = 8.0
 _BLOCK_BYTES = 1 << 25
 _ROWS_AT_ONCE = 64
-_LARGEST_NUMBER = 2**31 - 1  # no format holds a longer side
+_LARGEST_NUMBER = 2**31 - 1  # no format supports a longer side
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What becomes of a picture's pixels.
+    """How the pixels of a picture are processed.
 
     Args:
-        scale: final enlargement; None for the networks' own.
-        width, height: final size in pixels; one of them keeps the proportions.
+        scale: final enlargement; None: that of the networks.
+        width, height: final size in pixels; if only one is given, the aspect ratio is kept.
         max_side: final length of the longer side.
         short_side: final length of the shorter side.
-        seamless: the picture's edges continue at the opposite ones, as a texture's do.
-        match_color: the enlarged picture keeps the original's colors at low frequencies.
-        tile: side of a tile in pixels of the original; None chooses by the free memory.
-        halo: pixels around a tile, `"exact"` for the network's whole receptive field, None for that or what was
-            measured to be enough where that would double the work.
+        seamless: whether opposite edges of the picture join, as in a tiled texture.
+        match_color: whether to keep the low-frequency colors of the original.
+        tile: side of a tile in pixels of the original; None: chosen by the free memory.
+        halo: pixels around a tile; `"exact"`: the whole receptive field; None: the same, or a measured halo if that
+            would more than double the work.
     """
 
     scale: float | None = None
@@ -60,12 +60,14 @@ class Settings:
         for name in ("scale", "width", "height", "max_side", "short_side", "tile"):
             value = getattr(self, name)
             if value is not None and not 0 < value <= _LARGEST_NUMBER:
-                raise InputError(f"--{name.replace('_', '-')} {value}: expected more than 0, {_LARGEST_NUMBER} at most")
+                raise InputError(
+                    f"--{name.replace('_', '-')} {value}: expected more than 0 and at most {_LARGEST_NUMBER}"
+                )
         if isinstance(self.halo, int) and self.halo < 0:
             raise InputError(f"--halo {self.halo}: expected exact, or 0 or more pixels")
 
     def final_size(self, width: int, height: int, network_scale: int) -> tuple[int, int]:
-        """(width, height) of the enlarged picture."""
+        """Returns (width, height) of the enlarged picture."""
         if self.max_side is not None:
             factor = self.max_side / max(width, height)
         elif self.short_side is not None:
@@ -83,12 +85,12 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Enlargement:
-    """An enlarged picture whose rows are computed when they are asked for.
+    """An enlarged picture whose rows are computed on request.
 
     Attributes:
         shape: (H, W, 1 or 3).
-        blocks: (rows, W, 1 or 3) of the original's type, from top to bottom, once.
-        tilings: how each network cuts its picture.
+        blocks: (rows, W, 1 or 3) of the original's type, from top to bottom; can be iterated once.
+        tilings: how each network tiles its picture.
     """
 
     shape: tuple[int, int, int]
@@ -108,14 +110,14 @@ def enlarge(
     Args:
         pixels: the picture.
         chain: the networks.
-        settings: what else becomes of it.
-        folder: where scratch files go.
-        report: told after each tile which part of the whole work, adding up to 1, is done.
+        settings: further processing.
+        folder: location of scratch files.
+        report: called after each tile with its share of the total work; the shares add up to 1.
     """
     height, width, channels = pixels.shape
     gray = channels == 3 and _is_gray(pixels)
     if gray:
-        # As one channel it stays gray, whatever colors a network would draw into it.
+        # As one channel it stays gray, whatever colors a network would add.
         pixels, channels = pixels[..., 1:2], 1
     sides = np.cumprod([1, *(enlarger.scale for enlarger in chain.enlargers[:-1])])
     shares = sides**2 / (sides**2).sum()
@@ -133,7 +135,7 @@ def enlarge(
     def blocks() -> Iterator[np.ndarray]:
         image, first = pixels, chain.enlargers[:-1]
         for stage, enlarger in enumerate(first):
-            # 16 bits in between: a second network sees what the first one drew, not its rounding.
+            # 16 bits in between, so that a second network does not see rounding errors of the first.
             image = image if image.dtype != np.uint8 else image.astype(np.uint16) * 257
             image = _kept(rows(enlarger, image, stage), image, enlarger.scale, folder)
         result: Iterator[np.ndarray]
@@ -156,7 +158,7 @@ def enlarge(
 
 
 def _is_gray(pixels: np.ndarray) -> bool:
-    """Whether a color picture holds nothing but gray; lossy formats round its channels up to one level apart."""
+    """Whether a color picture contains only gray; lossy formats round its channels up to one level apart."""
     tolerance = {np.dtype(np.uint8): 1, np.dtype(np.uint16): 257}.get(pixels.dtype, 0)
     for start in range(0, len(pixels), _ROWS_AT_ONCE):
         band = pixels[start : start + _ROWS_AT_ONCE]
@@ -166,24 +168,24 @@ def _is_gray(pixels: np.ndarray) -> bool:
 
 
 def enlarge_alpha(alpha: np.ndarray, size: tuple[int, int], seamless: bool, folder: str | Path | None) -> np.ndarray:
-    """(H, W) transparency at another (width, height), by bicubic interpolation: a network would draw into it."""
+    """Resizes (H, W) transparency to (width, height) by bicubic interpolation, because a network would alter it."""
     result = scratch_array((size[1], size[0], 1), alpha.dtype, folder)
     row = 0
     border: Border = "wrap" if seamless else "replicate"
     for block in imresize_rows(alpha[..., None], size[::-1], _bands(size, 1, alpha.dtype), border=border):
-        # Bicubic interpolation overshoots at edges; whole numbers are clipped to their type already.
+        # Bicubic interpolation overshoots at edges; integers are already clipped to their type.
         result[row : row + len(block)] = np.clip(block, 0, 1) if alpha.dtype.kind == "f" else block
         row += len(block)
     return result[..., 0]
 
 
 def visible_colors(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
-    """What the network is to see of a picture with transparency."""
+    """The pixels that the network sees for a picture with transparency."""
     return pixels if alpha is None else extended_colors(pixels, alpha)
 
 
 def _kept(blocks: Iterator[np.ndarray], image: np.ndarray, scale: int, folder: str | Path | None) -> np.ndarray:
-    """The whole picture that the blocks make up, in a scratch file."""
+    """Collects the blocks of a picture in a scratch file."""
     height, width, channels = image.shape
     result: np.ndarray = np.empty(0)
     row = 0
@@ -196,14 +198,14 @@ def _kept(blocks: Iterator[np.ndarray], image: np.ndarray, scale: int, folder: s
 
 
 def _bands(size: tuple[int, int], channels: int, dtype: np.dtype) -> list[tuple[int, int]]:
-    """Rows [first, last) that cover the height of (width, height) in blocks of some megabytes."""
+    """Ranges of rows [first, last) that cover the height in blocks of a few megabytes."""
     width, height = size
     step = max(1, _BLOCK_BYTES // (width * channels * np.dtype(dtype).itemsize))
     return [(first, min(height, first + step)) for first in range(0, height, step)]
 
 
 def _seamless_rows(enlarger: Enlarger, image: np.ndarray, tiling: Tiling, report) -> Iterator[np.ndarray]:
-    """As `enlarged_rows`, of a picture that repeats: as much of it is put around it as the network sees."""
+    """As `enlarged_rows`, for a picture that repeats: extends it by as many pixels as the network sees."""
     unit = tiling.alignment
     margin = -(-max(tiling.halo, 1) // unit) * unit
     height, width = (length * enlarger.scale for length in image.shape[:2])
@@ -221,12 +223,12 @@ def _seamless_rows(enlarger: Enlarger, image: np.ndarray, tiling: Tiling, report
 def _matched(
     blocks: Iterator[np.ndarray], image: np.ndarray, scale: int, folder: str | Path | None, seamless: bool
 ) -> Iterator[np.ndarray]:
-    """The enlarged picture with the low frequencies of its colors taken from the original."""
+    """Replaces the low frequencies of the enlarged picture's colors with those of the original."""
     height, width, channels = image.shape
     shrunk = np.empty(image.shape, np.float32)
 
     def watched() -> Iterator[np.ndarray]:
-        # A block of the last network is a multiple of its own scale, not of the chain's: rows are left over.
+        # A block of the last network is a multiple of its scale, not of the chain's scale, so rows remain.
         row, rest = 0, np.empty((0, width * scale, channels), image.dtype)
         for block in blocks:
             rest = np.concatenate([rest, block]) if len(rest) else block

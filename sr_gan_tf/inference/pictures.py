@@ -31,19 +31,19 @@ _ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One picture: where it comes from, where it goes and how large it becomes.
+    """The enlargement of one picture: its source, target and size.
 
     Attributes:
         source: path, or `-`.
-        data: the file's bytes, where it came from standard input.
+        data: the bytes of the file if it came from standard input.
         target: path, or `-`.
         header: of the original.
         size: (width, height) of the result.
-        encoding: how the result is written.
+        encoding: how to write the result.
         chain: the networks that enlarge it.
-        note: what a user should know about the result, or nothing.
-        remarks: notes that arise only while the picture is processed.
-        choice: why these networks, where the user named none.
+        note: information for the user about the result, or "".
+        remarks: notes that arise during processing.
+        choice: why these networks were chosen, if the user named none.
     """
 
     source: str
@@ -63,7 +63,7 @@ class Job:
 
     @property
     def work(self) -> float:
-        """Pixels of the original, over all frames: what the progress bar counts."""
+        """Pixels of the original over all frames, for the progress bar."""
         return float(self.header.width * self.header.height * self.frames)
 
     @property
@@ -73,15 +73,15 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Treatment:
-    """What happens to every picture of a run.
+    """How a run treats every picture.
 
     Attributes:
         chain: the networks.
-        settings: what else becomes of the pixels.
-        max_megapixels: larger originals are refused.
-        strip: leave metadata out.
+        settings: further processing of the pixels.
+        max_megapixels: larger originals are rejected.
+        strip: omit metadata.
         compare: write a comparison picture next to each result.
-        choose: from a picture's file and header to the networks for it and the reason; None: `chain` for all.
+        choose: maps a picture's file and header to its networks and the reason; None: `chain` for all.
     """
 
     chain: Chain
@@ -92,7 +92,7 @@ class Treatment:
     choose: Callable[[str | bytes, Header], tuple[Chain, str]] | None = None
 
     def of(self, file: str | bytes, header: Header) -> tuple["Treatment", str]:
-        """The treatment of one picture, and why its networks were chosen where the user named none."""
+        """The treatment of one picture, and the reason for its networks if the user named none."""
         if self.choose is None:
             return self, ""
         chain, reason = self.choose(file, header)
@@ -102,26 +102,28 @@ class Treatment:
 def make_job(
     source: str, data: bytes | None, header: Header, target: str, encoding: Encoding, treatment: Treatment
 ) -> Job:
-    """A job whose sizes are known to fit: what cannot be written is refused before any work.
+    """Plans a job and checks its sizes: rejects results that cannot be written before any work.
 
     Raises:
-        InputError: for results that their format or the limit on sizes cannot hold.
+        InputError: the result exceeds its format or the size limit.
     """
     name = "standard input" if source == STANDARD else source
     scale = treatment.chain.scale
     width, height = treatment.settings.final_size(header.width, header.height, scale)
     encoding.check_size(width, height, name)
-    # The networks' own size counts too, since a picture passes through it.
+    # The output size of the networks counts as well, because the picture passes through it.
     megapixels = max(width * height, header.width * header.height * scale**2) / 1e6
     limit = treatment.max_megapixels * max(16, scale**2)
     if megapixels > limit:
         raise InputError(
-            f"{name}: the result would have {megapixels:,.0f} megapixels, the limit is {limit:,.0f}; ask for a smaller "
-            "one, or raise the limit with --max-megapixels"
+            f"{name}: the result would have {megapixels:,.0f} megapixels, the limit is {limit:,.0f}; request a "
+            "smaller one, or raise the limit with --max-megapixels"
         )
     note = ""
     if header.frames > 1 and encoding.format not in _ANIMATED:
-        note = f"only the first of {header.frames} frames, since {encoding.format} holds one; use --format webp or gif"
+        note = (
+            f"only the first of {header.frames} frames: {encoding.format} supports only one; use --format webp or gif"
+        )
     if header.pages > 1:
         note = f"only the first of {header.pages} pages"
     if max(width / header.width, height / header.height) > scale:
@@ -130,7 +132,7 @@ def make_job(
 
 
 def read_job(job: Job, treatment: Treatment) -> Iterator[Picture]:
-    """The frames of a job's picture, the first one decoded at once."""
+    """The frames of a job's picture; the first one is decoded immediately."""
     source = job.source if job.data is None else job.data
     frames = read_frames(source, treatment.max_megapixels, job.name)
     first = next(frames)
@@ -148,13 +150,13 @@ def read_job(job: Job, treatment: Treatment) -> Iterator[Picture]:
 def run_job(
     job: Job, frames: Iterator[Picture], treatment: Treatment, writers: Writers, report: Callable[[float], None]
 ) -> "Future[str]":
-    """Computes a job's picture here and writes it in a thread; the future gives the written file's name."""
+    """Computes a job's picture and writes it in a thread; the future returns the name of the written file."""
     folder = None if job.target == STANDARD else Path(job.target).parent
     if folder is not None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"cannot make the folder {folder}: {error.strerror}; choose another one") from error
+            raise InputError(f"cannot create the folder {folder}: {error.strerror}; choose another one") from error
     if job.frames > 1:
         channels = _channels_of_all(job, treatment)
         return writers.feed(
@@ -185,7 +187,7 @@ def run_job(
 
 
 def _samples(pixels, alpha, job: Job, treatment: Treatment, folder, report, comparison=None) -> Iterator[np.ndarray]:
-    """Yields blocks of rows as they are written: color and alpha joined, in the format's depth."""
+    """Yields blocks of rows in the form that is written: color with alpha, in the bit depth of the format."""
     enlargement = enlarge(pixels, job.chain, treatment.settings, folder, report)
     transparency = None
     if alpha is not None:
@@ -200,13 +202,13 @@ def _samples(pixels, alpha, job: Job, treatment: Treatment, folder, report, comp
 
 
 def _animation(job: Job, frames: Iterator[Picture], treatment: Treatment, folder, report) -> Iterator:
-    """(pixels, duration, metadata) of each enlarged frame."""
+    """Yields (pixels, duration, metadata) of each enlarged frame."""
     for frame in frames:
         pixels = visible_colors(frame.pixels, frame.alpha)
         told = lambda part: report(part / job.frames)  # noqa: E731
         blocks = list(_samples(pixels, frame.alpha, job, treatment, folder, told))
         shape, dtype = (job.size[1], job.size[0], blocks[0].shape[2]), blocks[0].dtype
-        # A scratch file is one of few that may be open: small frames, of which many wait, stay in memory.
+        # The number of open scratch files is limited, so small frames, many of which may wait, stay in memory.
         small = math.prod(shape) * dtype.itemsize <= _SMALL_FRAME
         whole = np.empty(shape, dtype) if small else scratch_array(shape, dtype, folder)
         np.concatenate(blocks, out=whole)
@@ -220,9 +222,10 @@ def _write_animation(job: Job, frames: Iterator, channels: int) -> str:
 
 
 def _channels_of_all(job: Job, treatment: Treatment) -> int:
-    """Channels that hold every frame: a file's head says them before the frames are written.
+    """Number of channels that can hold every frame; the file header needs it before the frames.
 
-    The animation is decoded once more for it: that costs little compared with the network, and shows damage early.
+    This decodes the animation an additional time, which costs little compared with the network and detects damage
+    early.
     """
     source = job.source if job.data is None else job.data
     colors, alpha = 1, False
@@ -235,13 +238,13 @@ def _channels_of_all(job: Job, treatment: Treatment) -> int:
 
 
 def _metadata(picture: Picture, job: Job, treatment: Treatment, channels: int) -> Metadata:
-    """The metadata of the result; what cannot be kept is added to the job's remarks."""
+    """The metadata of the result; adds lost metadata to the job's remarks."""
     if treatment.strip:
         return NOTHING
     ratio = job.size[0] / job.header.width
     before = (picture.pixels.shape[1], picture.pixels.shape[0])
     metadata = picture.metadata.resized(before, job.size, f"sr_gan_tf {__version__}: {job.chain.name} x{ratio:g}")
-    # By the original's metadata: every result gets an EXIF block that names the software.
+    # From the original's metadata, because every result gets an EXIF block that names the software.
     pixels = job.encoding.unkept(picture.pixels, picture.alpha)
     lost = dict.fromkeys((*metadata.lost, *pixels, *picture.metadata.unkept(job.encoding.format, channels)))
     remarks = [*metadata.remarks, *([f"{NOT_KEPT}: {', '.join(lost)}"] if lost else [])]
@@ -250,7 +253,7 @@ def _metadata(picture: Picture, job: Job, treatment: Treatment, channels: int) -
 
 
 class _opened:
-    """The target as a seekable binary file that appears under its name, or on standard output, only when whole."""
+    """The target as a seekable binary file that appears under its name, or on standard output, only when complete."""
 
     def __init__(self, target: str):
         self.target = target

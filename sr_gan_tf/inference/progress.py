@@ -1,4 +1,4 @@
-"""How far a batch of pictures has come: a bar in a terminal, else a line every ten seconds."""
+"""Shows the progress of a batch of pictures: a bar in a terminal, otherwise a line every ten seconds."""
 
 import contextlib
 import sys
@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 
 class Progress(Protocol):
-    """What is told of the work: its total, in megapixels of the originals, and each part that is done."""
+    """Receives the progress: the total, in megapixels of the originals, and each finished part."""
 
     def reset(self, total: float) -> None: ...
     def update(self, part: float) -> object: ...
@@ -18,7 +18,7 @@ class Progress(Protocol):
 
 
 class _Lines:
-    """A line on standard error every ten seconds, where no terminal could show a bar."""
+    """A line on standard error every ten seconds, without a terminal."""
 
     def __init__(self, seconds: float = 10.0):
         self.seconds = seconds
@@ -52,8 +52,8 @@ def progress(lines: bool = False, quiet: bool = False) -> Iterator[Progress]:
     """A bar on standard error that counts the originals' megapixels.
 
     Args:
-        lines: what to do where standard error is no terminal: a line every ten seconds, or nothing.
-        quiet: no bar even in a terminal.
+        lines: whether to print a line every ten seconds if standard error is not a terminal.
+        quiet: whether to suppress the bar in a terminal.
     """
     if lines and not quiet and not sys.stderr.isatty():
         yield _Lines()

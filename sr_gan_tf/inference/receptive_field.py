@@ -1,11 +1,11 @@
-"""How far a network looks, found by walking its Keras graph: the basis of exact tiling.
+"""Finds the receptive field of a network from its Keras graph, for exact tiling.
 
 Every tensor of the graph carries a `Field`: its pixel number i depends on the input pixels from `i * stride + first`
-to `i * stride + last`, in exact fractions of an input pixel. A layer is a footprint of the same kind, on its own
-input; composing them along the graph gives the network's. Layers of ours declare theirs in an attribute `footprint`,
-the triple (first, last, stride) in pixels of their input: (0, 0, 1) for what works pixel by pixel, (-1, 1, 1) for a
-3x3 convolution, (-3/4, 0, 1/4) for a pixel shuffle by 4, infinite for what looks at the whole map. Inputs of which a
-layer takes the size and not the values stand in `size_only_inputs`.
+to `i * stride + last`, in exact fractions of an input pixel. A layer has a footprint of the same
+kind on its input; composing footprints along the graph gives the field of the network. Layers of this package declare
+an attribute `footprint`, the triple (first, last, stride) in pixels of their input: (0, 0, 1) for a pixelwise layer,
+(-1, 1, 1) for a 3x3 convolution, (-3/4, 0, 1/4) for a pixel shuffle by 4, infinite for a layer that sees the whole map.
+`size_only_inputs` lists inputs of which a layer uses only the size.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ _PIXELWISE = (
     layers.BatchNormalization, layers.Dropout, layers.SpatialDropout2D, layers.GaussianNoise, layers.GaussianDropout,
     layers.Dense, layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum, layers.Minimum,
 )  # fmt: skip
-# What keras.ops leaves in a functional graph; all of these work pixel by pixel.
+# Operations of keras.ops in a functional graph; all of these are pixelwise.
 _PIXELWISE_OPERATIONS = {
     "Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum", "Negative", "Absolute", "Square",
     "Sqrt", "Exp", "Tanh", "Sigmoid", "Relu", "LeakyRelu", "Silu", "Gelu", "Softplus", "Clip", "Cast", "Mish",
@@ -32,7 +32,7 @@ _PIXELWISE_OPERATIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """Pixel i depends on input pixels i * stride + first ... i * stride + last; `why` names what looks everywhere."""
+    """Pixel i depends on input pixels i * stride + first ... i * stride + last; `why` names what sees the whole map."""
 
     first: Fraction = Fraction(0)
     last: Fraction = Fraction(0)
@@ -58,7 +58,7 @@ class Field:
     def joined(self, other: "Field") -> "Field":
         """The field of a pixel that depends on both."""
         if self.stride != other.stride:
-            # Broadcast against a map of another resolution: it cannot be told where it came from.
+            # Broadcast against a map of another resolution: its origin is unknown.
             return self.everywhere("maps of different resolutions that meet")
         return Field(min(self.first, other.first), max(self.last, other.last), self.stride, self.why or other.why)
 
@@ -66,10 +66,10 @@ class Field:
 def receptive_field(network: keras.Model) -> ReceptiveField:
     """The receptive field of a functional network with one picture as input, from its graph.
 
-    Height and width are treated alike: of a footprint that differs between them, the larger one counts.
+    Height and width are treated equally: if a footprint differs between them, the larger one counts.
     """
     if not getattr(network, "inputs", None):
-        return ReceptiveField(False, None, None, 1, f"{type(network).__name__}, which has no graph to walk")
+        return ReceptiveField(False, None, None, 1, f"{type(network).__name__}, which has no graph")
     strides = {Fraction(1)}
     field = _walk(network.outputs[:1], {id(tensor): Field() for tensor in network.inputs}, strides)[0]
     alignment = math.lcm(*(stride.numerator for stride in strides if stride.denominator == 1))
@@ -83,7 +83,7 @@ def receptive_field(network: keras.Model) -> ReceptiveField:
 
 
 def tensor_strides(network: keras.Model) -> dict[int, Fraction]:
-    """Id of each tensor on the way through a functional network -> its stride in input pixels; {} without a graph."""
+    """Maps the id of each tensor in a functional network to its stride in input pixels; {} without a graph."""
     if not getattr(network, "inputs", None):
         return {}
     known = {id(tensor): Field() for tensor in network.inputs}
@@ -92,7 +92,7 @@ def tensor_strides(network: keras.Model) -> dict[int, Fraction]:
 
 
 def _walk(outputs: Iterable, known: dict[int, Field], strides: set[Fraction]) -> list[Field]:
-    """Fields of `outputs`, following the graph back to the tensors that are `known`."""
+    """Fields of `outputs`, following the graph back to the `known` tensors."""
     outputs = list(outputs)
     stack = list(outputs)
     while stack:  # Not recursion: deep networks have more layers than Python allows calls.
@@ -114,7 +114,7 @@ def _walk(outputs: Iterable, known: dict[int, Field], strides: set[Fraction]) ->
 
 
 def _through(operation, node, fields: list[Field], strides: set[Fraction]) -> list[Field]:
-    """Fields of an operation's outputs from those of its inputs."""
+    """Fields of an operation's outputs, from those of its inputs."""
     if isinstance(operation, keras.Model) and getattr(operation, "inputs", None):
         known = {id(tensor): field for tensor, field in zip(operation.inputs, fields, strict=True)}
         return _walk(operation.outputs, known, strides)
@@ -128,7 +128,7 @@ def _through(operation, node, fields: list[Field], strides: set[Fraction]) -> li
     if isinstance(footprint, str):
         field = field.everywhere(footprint)
     elif not all(map(math.isfinite, footprint)):
-        # Its stride is still known, and with it the alignment of tiles.
+        # The stride is still known, and so is the alignment of tiles.
         field = field.through(Fraction(0), Fraction(0), _fraction(footprint[2]))
         field = field.everywhere(f"{type(operation).__name__} {operation.name!r}")
     else:
@@ -137,17 +137,17 @@ def _through(operation, node, fields: list[Field], strides: set[Fraction]) -> li
 
 
 def _fraction(value: float | Fraction) -> Fraction:
-    """1/3 and the like, as a layer may give them in floating point."""
+    """An exact fraction such as 1/3, which a layer may state as a float."""
     return Fraction(value).limit_denominator(4096)
 
 
 def _footprint(layer, node) -> tuple[float | Fraction, float | Fraction, float | Fraction] | str:
-    """(first, last, stride) of a layer on its input, or the name of what makes it look everywhere."""
+    """(first, last, stride) of a layer on its input, or the name of what makes it see the whole map."""
     own = getattr(layer, "footprint", None)
     if own is not None:
         return tuple(own)
     if type(layer).__module__.partition(".")[0] not in ("keras", "sr_gan_tf"):
-        # Whatever it derives from, what it computes is not known.
+        # The computation of a subclass is unknown, whatever its base class.
         return f"{type(layer).__name__} {layer.name!r}, which declares no footprint"
     if isinstance(layer, layers.UpSampling2D):
         return enlarging_footprint(max(layer.size), layer.interpolation)
@@ -160,7 +160,7 @@ def _footprint(layer, node) -> tuple[float | Fraction, float | Fraction, float |
     if isinstance(layer, (layers.MaxPooling2D, layers.AveragePooling2D)):
         return _window(layer.pool_size, layer.strides, (1, 1), layer.padding)
     if isinstance(layer, layers.PReLU):
-        return (0, 0, 1) if set(layer.shared_axes or ()) >= {1, 2} else f"PReLU {layer.name!r} with a slope a pixel"
+        return (0, 0, 1) if set(layer.shared_axes or ()) >= {1, 2} else f"PReLU {layer.name!r} with a slope per pixel"
     if isinstance(layer, layers.Concatenate):
         return (0, 0, 1) if layer.axis in (-1, 3) else f"Concatenate {layer.name!r} over positions"
     if isinstance(layer, (layers.LayerNormalization, layers.RMSNormalization)):
@@ -180,7 +180,7 @@ def enlarging_footprint(scale: int, interpolation: str = "nearest") -> tuple[Fra
     """Footprint of an enlargement: pixel shuffle and nearest neighbor, bilinear or bicubic interpolation."""
     if interpolation == "nearest":
         return Fraction(1 - scale, scale), Fraction(0), Fraction(1, scale)
-    # The center of output pixel i lies at (i + 1/2) / scale - 1/2; neighbors within the kernel's reach count.
+    # The center of output pixel i is at (i + 1/2) / scale - 1/2; neighbors within the reach of the kernel count.
     center = Fraction(1, 2 * scale) - Fraction(1, 2)
     reach = {"bilinear": 1, "bicubic": 2, "lanczos3": 3, "lanczos5": 5}[interpolation]
     return center - reach, center + reach, Fraction(1, scale)
@@ -198,7 +198,7 @@ def _window(kernel, strides, dilation, padding) -> tuple[float, float, float] | 
         elif padding == "valid":
             starts = [0]
         else:
-            # TensorFlow's "same" puts what it needs in all, which depends on the size's remainder, half before.
+            # TensorFlow's "same" puts half of the total padding before; the total depends on the remainder of the size.
             needs = range(max(0, reach + 1 - step), reach + 1) if step > 1 else (reach,)
             starts = [need // 2 for need in needs]
         first = min(first, *(-start for start in starts))

@@ -1,4 +1,4 @@
-"""How a picture is cut into tiles: as few as memory allows, each with the surroundings that make it exact."""
+"""Plans the tiles of a picture: as few as memory allows, each with the surroundings that make it exact."""
 
 import dataclasses
 import math
@@ -11,24 +11,24 @@ from sr_gan_tf.inference.memory import free_memory
 
 OVERLAP = 32
 SMALLEST_TILE = 16
-# A tile whose halo makes more than this much of the work worth having is worth more memory.
+# If halos add more than this share of work, tiles may use more memory.
 _COMFORTABLE_WORK = 1.5
 _COMFORTABLE_MEMORY = 2**30
-# Where even all free memory leaves more than this, a measured halo takes the place of the exact one.
+# If halos add more than this even with all free memory, a measured halo replaces the exact one.
 _LARGEST_WORK = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Tiling:
-    """How pictures are cut.
+    """How a picture is cut into tiles.
 
     Args:
-        halo: LR pixels around a tile that its window holds beyond it.
-        exact: whether that halo makes tiles equal to the whole; else they overlap by it and are blended.
+        halo: LR pixels that the window of a tile adds on each side.
+        exact: whether that halo makes tiles equal to the whole picture; otherwise tiles overlap by it and are blended.
         alignment: windows start at multiples of this.
         tile: height and width of the largest tile, in LR pixels, without its halo.
-        note: what a user should know about it, or nothing.
-        border: LR pixels by which the picture is continued beyond its edges by mirroring.
+        note: information for the user, or "".
+        border: LR pixels by which the picture is extended at its edges by mirroring.
     """
 
     halo: int
@@ -41,7 +41,7 @@ class Tiling:
 
 @dataclasses.dataclass(frozen=True)
 class Span:
-    """One tile along one axis: the window [start, stop) that is computed and the core [first, last) that is kept."""
+    """One tile along one axis: the window [start, stop) to compute and the core [first, last) to keep."""
 
     start: int
     stop: int
@@ -50,14 +50,14 @@ class Span:
 
 
 def spans(length: int, tile: int, halo: int, alignment: int = 1) -> list[Span]:
-    """Cuts an axis into cores that cover it once, in windows of one size (up to `alignment`).
+    """Cuts an axis into cores that cover it once, with windows of one size (up to `alignment`).
 
     Args:
         length: pixels of the axis.
         tile: largest core.
-        halo: pixels that a window reaches beyond its core, where the picture doesn't end before.
-        alignment: every window starts at a multiple of it and ends at the picture's end or as far from it as a
-            multiple, so that a network which pads to multiples does so alike in each.
+        halo: pixels that a window extends beyond its core, limited by the picture.
+        alignment: every window starts at a multiple of it and ends at the end of the picture or a multiple away from
+            it, so that a network that pads to multiples pads each window equally.
     """
     margin = -(-halo // alignment) * alignment
     tile = max(alignment, tile // alignment * alignment)
@@ -86,20 +86,20 @@ def plan(
     memory: float | None = None,
     itemsize: int = 1,
 ) -> Tiling:
-    """How to cut a picture for a generator: exactly, by its receptive field, wherever that is affordable.
+    """Plans the tiles of a picture for a generator: exactly, by its receptive field, if that is affordable.
 
     Args:
-        enlarger: what will run the tiles.
+        enlarger: runs the tiles.
         shape: (H, W, ...) of the picture.
         tile: side of a tile in LR pixels; default: as few tiles as memory allows.
-        halo: LR pixels instead of the receptive field's, or `"exact"` for just that; default: the receptive field's,
-            or a measured one where it would more than double the work.
-        memory: bytes that a row of tiles may take; default: half of what is free, a gigabyte where that does well.
+        halo: LR pixels, or `"exact"` for the receptive field; default: that of the receptive field, or a measured one
+            if that would more than double the work.
+        memory: bytes that a row of tiles may use; default: half of the free memory, or one gigabyte if that suffices.
         itemsize: bytes of a sample of the result.
     """
     field = enlarger.field
     largest = free_memory() / 2 if memory is None else memory
-    # A row of tiles in the making, one on its way to the encoder, and what the encoder makes of it.
+    # A row of tiles in progress, one on its way to the encoder, and the output of the encoder.
     bytes_a_row = 3 * shape[1] * enlarger.scale**2 * 3 * itemsize
 
     def best(reach: int) -> tuple[tuple[int, int], float]:
@@ -115,22 +115,22 @@ def plan(
         reach = halo
         chosen, work = best(reach)
         if field.halo is not None and reach < field.halo:
-            note = f"a halo of {reach} pixels is less than the {field.halo} that the network looks: tiles may show"
+            note = f"a halo of {reach} pixels is smaller than the network's {field.halo}: tiles may show"
     elif field.halo is not None and halo is None and work > _LARGEST_WORK:
         reach, error = measured_halo(enlarger, field.halo)
         chosen, work = best(reach)
         if reach < field.halo:
             note = (
-                f"tiles reach {reach} pixels beyond their edges instead of {field.halo}, which changed photographs by "
-                f"{error:.2f} gray levels at most; --halo exact changes nothing"
+                f"tiles have a halo of {reach} pixels instead of {field.halo}, which changed photographs by at most "
+                f"{error:.2f} gray levels; pass --halo exact to avoid this"
             )
     if tile is not None:
         chosen = (tile, tile)
     if not field.finite:
-        # A pixel is blended from two neighbors at most, so tiles are no narrower than two blending zones.
+        # A pixel is blended from at most two neighbors, so tiles are at least as wide as two blending zones.
         chosen = (max(chosen[0], 2 * reach), max(chosen[1], 2 * reach))
     if not field.finite and not _is_whole(shape, chosen, reach, field.alignment):
-        note = f"tiles overlap by {2 * reach} pixels and are blended, since {field.why} looks at the whole picture"
+        note = f"tiles overlap by {2 * reach} pixels and are blended, because {field.why} sees the whole picture"
     return Tiling(reach, field.finite, field.alignment, chosen, note, enlarger.border)
 
 
@@ -141,7 +141,7 @@ def _is_whole(shape: tuple[int, ...], tile: tuple[int, int], halo: int, alignmen
 def _best_tile(
     shape: tuple[int, ...], halo: int, alignment: int, memory: float, bytes_a_pixel: float, bytes_a_row: float
 ) -> tuple[tuple[int, int], float]:
-    """Height and width of the tiles that fit in `memory` with the least work, and that work per pixel."""
+    """Height and width of the tiles that fit in `memory` with the least work, and the work per pixel."""
     height, width = shape[:2]
     margin = -(-halo // alignment) * alignment
     best, least = (SMALLEST_TILE, SMALLEST_TILE), math.inf
@@ -160,7 +160,7 @@ def _best_tile(
 
 
 def _cuts(length: int, margin: int, alignment: int) -> Iterator[int]:
-    """The sides of tiles that cut an axis into 1, 2, 3 ... parts, down to the smallest."""
+    """Tile sides that cut an axis into 1, 2, 3 ... parts, down to the smallest."""
     yield length
     for count in range(2, 1000):
         side = -(-max(1, length - 2 * margin) // (count * alignment)) * alignment

@@ -1,10 +1,10 @@
-"""A picture through a network in tiles, row of tiles by row of tiles, exactly as if it went through in one piece.
+"""Runs a network on a picture in tiles, one row of tiles at a time, with the same result as for the whole picture.
 
-Each tile is computed from a window that reaches a halo beyond it: as far as the network looks, which its graph says
-(receptive_field.py). At the picture's edges the window ends too, and the picture is continued by a few mirrored
-pixels, because the zeros that convolutions pad with would draw a frame (`enlarger.BORDER`). Windows of a picture
-have one size where possible, and start at multiples of the network's largest stride. A network that looks at the whole
-picture has no such halo: its tiles overlap and are blended, which is an approximation and is reported as one.
+Each tile is computed from a window that extends beyond it by a halo, the reach of the network according to its graph
+(receptive_field.py). Windows end at the edges of the picture, which is extended by a few mirrored pixels, because zero
+padding would draw a frame (`enlarger.BORDER`). Windows of a picture have one size if possible, and start at multiples
+of the network's largest stride. A network that sees the whole picture has no such halo: its tiles overlap and are
+blended, which is an approximation and is reported.
 """
 
 import dataclasses
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 def enlarged_rows(
     enlarger: Enlarger, image: np.ndarray, tiling: Tiling, report: Callable[[float], None] | None = None
 ) -> Iterator[np.ndarray]:
-    """Blocks of rows (rows, scale*W, C) of the enlarged picture, from top to bottom.
+    """Yields blocks of rows (rows, scale*W, C) of the enlarged picture, from top to bottom.
 
     Args:
         enlarger: the generator.
-        image: (H, W, 1 or 3) uint8, uint16 or float32, in memory or mapped from a file.
-        tiling: how to cut it.
-        report: told after each tile which part of the picture, 0 to 1, it was.
+        image: (H, W, 1 or 3) uint8, uint16 or float32, in memory or memory-mapped.
+        tiling: how to cut the picture.
+        report: called after each tile with its share of the picture, 0 to 1.
     """
     height, width = image.shape[:2]
     columns = spans(width, tiling.tile[1], tiling.halo, tiling.alignment)
@@ -54,7 +54,7 @@ def enlarged_rows(
 def _window(
     enlarger: Enlarger, image: np.ndarray, tiling: Tiling, row: Span, column: Span, rounded: bool = True
 ) -> np.ndarray:
-    """The enlarged window of a tile, computed with the picture's continuation where the window meets an edge."""
+    """The enlarged window of a tile, computed with mirrored pixels where the window meets an edge."""
     window = image[row.start : row.stop, column.start : column.stop]
     beyond = [
         (tiling.border * (span.start == 0), tiling.border * (span.stop == length))
@@ -69,7 +69,7 @@ def _window(
 
 
 def _core(enlarger: Enlarger, image: np.ndarray, tiling: Tiling, row: Span, column: Span) -> np.ndarray:
-    """One tile; one that memory cannot hold is computed in two halves."""
+    """Computes one tile; if memory runs out, in two halves."""
     scale = enlarger.scale
     try:
         result = _window(enlarger, image, tiling, row, column)
@@ -79,7 +79,7 @@ def _core(enlarger: Enlarger, image: np.ndarray, tiling: Tiling, row: Span, colu
         if halves is None:
             raise InputError(
                 f"not enough memory for a tile of {row.stop - row.start} x {column.stop - column.start} pixels; free "
-                "some, or give a smaller --tile"
+                "memory, or pass a smaller --tile"
             ) from error
         axis, parts = halves
         return np.concatenate([_core(enlarger, image, tiling, *part) for part in parts], axis=axis)
@@ -90,7 +90,7 @@ def _core(enlarger: Enlarger, image: np.ndarray, tiling: Tiling, row: Span, colu
 
 
 def _halved(row: Span, column: Span, shape: tuple, tiling: Tiling) -> tuple[int, list[tuple[Span, Span]]] | None:
-    """The tile as two along its longer side, None where it is too small for that."""
+    """Splits the tile along its longer side; None if it is too small."""
     axis = 0 if row.last - row.first >= column.last - column.first else 1
     span, length, unit = (row, column)[axis], shape[axis], tiling.alignment
     middle = (span.first + span.last) // 2 // unit * unit
@@ -105,11 +105,11 @@ def _halved(row: Span, column: Span, shape: tuple, tiling: Tiling) -> tuple[int,
 def _blended_rows(
     enlarger: Enlarger, image: np.ndarray, tiling: Tiling, rows: list[Span], columns: list[Span], report
 ) -> Iterator[np.ndarray]:
-    """Tiles blended across their borders by weights that fall linearly, half a halo to either side of each."""
+    """Blends tiles across their borders with weights that fall linearly over half a halo on either side."""
     height, width, channels = image.shape
     scale, reach = enlarger.scale, tiling.halo // 2
     carried = np.zeros((0, width * scale, channels), np.float32)
-    done = 0  # LR rows that have been given out
+    done = 0  # LR rows that have been returned
     for row in rows:
         top, bottom = max(0, row.first - reach), min(height, row.last + reach)
         band = np.zeros(((bottom - top) * scale, width * scale, channels), np.float32)
@@ -140,17 +140,17 @@ def _weights(span: Span, first: int, last: int, length: int, reach: int, scale: 
 def upscale_array(
     generator: "keras.Model", image: np.ndarray, tile: int | None = None, border: bool = True
 ) -> np.ndarray:
-    """Enlarges a whole picture, in tiles so that it fits in memory.
+    """Enlarges a picture, in tiles that fit in memory.
 
     Args:
         generator: (N, H, W, 3) to (N, scale*H, scale*W, 3).
         image: (H, W), (H, W, 1) or (H, W, 3), uint8, uint16 or float32 in [0, 1].
-        tile: side of a tile in LR pixels; default: by the free memory.
-        border: whether the picture is continued beyond its edges, as the upscale command does. False leaves the edges
-            to the network's own padding, as published figures do.
+        tile: side of a tile in LR pixels; default: chosen by the free memory.
+        border: whether to extend the picture at its edges, as the upscale command does. False leaves the edges to the
+            network's padding, as in published figures.
 
     Returns:
-        The picture, `scale` times as large, of the same type; floats are not clipped.
+        The enlarged picture, of the same type; floats are not clipped.
     """
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3)) or not image.size:
         raise InputError(

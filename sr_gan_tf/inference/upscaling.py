@@ -1,4 +1,4 @@
-"""Pictures, in memory or in files, enlarged by trained networks."""
+"""Enlarges pictures, in memory or in files, with trained networks."""
 
 import contextlib
 import dataclasses
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_SETTINGS = Settings()
 _MOST_CHOICES = 5
-_OTHERWISE = "--model NAME decides otherwise"
+_OTHERWISE = "pass --model NAME to choose another"
 
 
 def upscale(
@@ -49,22 +49,22 @@ def upscale(
 
     Args:
         source: uint8, uint16 or float32 in [0, 1], (H, W) or (H, W, 1 to 4; the second or fourth channel is alpha);
-            a PIL image (its present frame, not turned as its EXIF says); or files, folders and patterns.
-        output: a file or folder, only for sources that are files.
+            a PIL image (its current frame, without EXIF rotation); or files, folders and patterns.
+        output: a file or folder; only for files as sources.
         model: a shipped name, run folder, `.keras` file, SavedModel, or a loaded model; several make a chain.
         settings: final size, colors, edges, tiles.
-        files: names, formats, metadata, only for sources that are files; `output` goes before its naming's.
-        passes: how often the picture goes through the network, or chain.
+        files: names, formats, metadata; only for files as sources. `output` takes precedence over its naming.
+        passes: number of passes through the network or chain.
         precision: "auto", "float32" or "bfloat16".
-        ensemble: mean over the eight flips and turns of the picture; eight times the work.
+        ensemble: whether to average over the eight flips and rotations of the picture; eight times the work.
 
     Returns:
-        The enlarged array of the same type, or the names of the written files. float32 is neither rounded nor
-        clipped: where the network overshoots, values lie a little outside [0, 1].
+        The enlarged array of the same type, or the names of the written files. float32 is neither rounded nor clipped,
+        so values may lie slightly outside [0, 1].
 
     Raises:
-        InputError: for anything that cannot be used; of several files, after all others are done.
-        TypeError: for a source of another kind.
+        InputError: an argument or a file cannot be used; with several files, raised after all others are done.
+        TypeError: the source has another type.
 
     Example:
         >>> import numpy as np
@@ -75,8 +75,8 @@ def upscale(
     source = _as_array(source) if isinstance(source, Image.Image) else source
     if isinstance(source, np.ndarray) and (output is not None or files is not None):
         raise InputError(
-            "output and files are for pictures in files; an array's enlargement is returned, "
-            "sr_gan_tf.pictures.reading.write_image writes it"
+            "output and files apply only to pictures in files; the enlargement of an array is returned, "
+            "and sr_gan_tf.pictures.reading.write_image writes it"
         )
     inputs = source if isinstance(source, np.ndarray) else _names(source)
     models = list(model) if isinstance(model, (list, tuple)) else [model]
@@ -98,7 +98,7 @@ def upscale(
 
 
 def _as_array(image: Image.Image) -> np.ndarray:
-    """The present frame of a PIL image of any mode, by the same rules as a file's, but not turned."""
+    """The current frame of a PIL image of any mode, interpreted like a file, but without EXIF rotation."""
     if image.mode == "F":
         return np.asarray(image)
     with quiet():
@@ -117,17 +117,17 @@ def _names(source: str | Path | Iterable[str | Path]) -> list[str]:
     for item in names if isinstance(names, list) else [source]:
         if not isinstance(item, (str, Path)):
             raise TypeError(
-                f"source: a {type(item).__name__} names no file; expected an array, a PIL image, or names of files; "
-                "arrays are enlarged one by one"
+                f"source: a {type(item).__name__} is not a file name; expected an array, a PIL image, or file names; "
+                "pass arrays one at a time"
             )
     return [str(name) for name in names]
 
 
 def _upscale_array(image: np.ndarray, chain: Chain, settings: Settings) -> np.ndarray:
     if image.ndim not in (2, 3) or (image.ndim == 3 and not 1 <= image.shape[2] <= 4) or not image.size:
-        raise InputError(f"an array of shape {image.shape} is no picture; expected (H, W) or (H, W, 1 to 4)")
+        raise InputError(f"an array of shape {image.shape} is not a picture; expected (H, W) or (H, W, 1 to 4)")
     if image.dtype not in (np.uint8, np.uint16, np.float32):
-        raise InputError(f"an array of {image.dtype} is no picture; expected uint8, uint16, or float32 in [0, 1]")
+        raise InputError(f"an array of {image.dtype} is not a picture; expected uint8, uint16, or float32 in [0, 1]")
     samples = image[..., None] if image.ndim == 2 else image
     alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None
     pixels = samples if alpha is None else samples[..., :-1]
@@ -153,7 +153,7 @@ def upscale_files(
 
     Args:
         inputs: files, folders, patterns, or `-` for standard input.
-        models: as in `load_chain`; None: a shipped network is chosen for each picture, see choice.py.
+        models: as in `load_chain`; None: chooses a shipped network for each picture (choice.py).
         settings: final size, colors, edges, tiles.
         files: names, formats, metadata.
         passes: as in `load_chain`.
@@ -165,7 +165,7 @@ def upscale_files(
         0 if every picture was written or skipped, 1 if some failed.
 
     Raises:
-        InputError: for options that cannot be used, and if the only picture fails.
+        InputError: an option cannot be used, or the only picture fails.
     """
     unread: Counter = Counter()
     sources = find_sources(inputs, files.naming.output, unread)
@@ -195,7 +195,7 @@ def upscale_files(
 def chooser(
     passes: int = 1, precision: Literal["auto", "float32", "bfloat16"] = "auto", ensemble: bool = False
 ) -> Callable[[str | bytes, Header], tuple[Chain, str]]:
-    """Returns what chooses a network by the picture, as `Treatment` takes it; arguments as in `load_chain`."""
+    """Returns a function that chooses a network for a picture, for `Treatment`; arguments as in `load_chain`."""
 
     def choose(file: str | bytes, header: Header) -> tuple[Chain, str]:
         choice = choose_network(file, header)
@@ -208,7 +208,7 @@ def _notes(jobs: Sequence[Job], treatment: Treatment, left_out: int, unread: Cou
     if unread:
         yield unread_note(unread)
     if left_out:
-        yield f"{left_out} left out, by their names results of an earlier run; name them one by one to enlarge them"
+        yield f"{left_out} skipped: their names are those of earlier results; to enlarge them, name them individually"
     yield from _choices([job for job in jobs if job.choice])
     for job in jobs:
         if job.note:
@@ -221,11 +221,11 @@ def _notes(jobs: Sequence[Job], treatment: Treatment, left_out: int, unread: Cou
 
     incomplete = sum(any(remark.startswith(NOT_KEPT) for remark in job.remarks) for job in jobs)
     if incomplete and len(jobs) > 1:
-        yield f"{incomplete} of {len(jobs)} pictures lost some of what they held besides their pixels, as noted above"
+        yield f"{incomplete} of {len(jobs)} pictures lost some of their metadata, as noted above"
 
 
 def _choices(jobs: Sequence[Job]) -> Iterator[str]:
-    """Which networks were chosen and why; of many pictures only how many each network enlarges."""
+    """Describes which networks were chosen and why; for many pictures, only the number per network."""
     if len(jobs) > _MOST_CHOICES:
         counts = Counter(job.chain.name for job in jobs)
         yield f"{', '.join(f'{name} for {count} pictures' for name, count in counts.items())}; {_OTHERWISE}"
@@ -250,7 +250,7 @@ def _describe(jobs: Sequence[Job], treatment: Treatment, left_out: int, unread: 
 
 @contextlib.contextmanager
 def terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends like Ctrl-C, so that no temporary file is left."""
+    """Handles SIGTERM like Ctrl-C, so that no temporary file remains."""
 
     def interrupt(*_):
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Losses and their catalogues: the names that an experiment file may use."""
+"""Losses and their catalogs: the names that an experiment file may use."""
 
 import keras
 

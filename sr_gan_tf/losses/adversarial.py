@@ -5,8 +5,8 @@ label smoothing of Salimans et al. 2016, arXiv:1606.03498. Least squares: Mao et
 Lim and Ye 2017, arXiv:1705.02894. Wasserstein: Arjovsky et al. 2017, arXiv:1701.07875. Relativistic average:
 Jolicoeur-Martineau 2018, arXiv:1807.00734, as in ESRGAN, arXiv:1809.00219.
 
-The discriminator minimizes the mean of its two terms where most papers write the sum: the same minimum and half the
-gradient, which Adam does not see; halve the weights of penalties on the discriminator as well.
+The discriminator minimizes the mean of its two terms, while most papers use the sum. The minimum is the same and the
+gradient half, to which Adam is invariant. Halve the weights of penalties on the discriminator as well.
 """
 
 import keras
@@ -32,8 +32,8 @@ class BinaryCrossentropy(AdversarialLoss):
     """The original GAN loss; each term is 0.693 while the discriminator guesses.
 
     Args:
-        label_smoothing: real pictures get the label `1 - label_smoothing` in the discriminator's loss, in [0, 0.5).
-            Generated ones keep 0 (one-sided), and the generator's loss keeps 1.
+        label_smoothing: label `1 - label_smoothing` for real pictures in the discriminator loss, in [0, 0.5). Generated
+            pictures keep 0 (one-sided), and the generator loss keeps 1.
 
     Example:
         >>> import tensorflow as tf
@@ -47,7 +47,7 @@ class BinaryCrossentropy(AdversarialLoss):
 
     def __init__(self, label_smoothing: float = 0.0):
         if not 0 <= label_smoothing < 0.5:
-            raise ValueError(f"label_smoothing must lie in [0, 0.5), found {label_smoothing!r}")
+            raise ValueError(f"label_smoothing must be in [0, 0.5), found {label_smoothing!r}")
         self.label_smoothing = label_smoothing
 
     def generator_loss(self, fake_logits, real_logits=None):
@@ -108,7 +108,7 @@ class Hinge(AdversarialLoss):
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class Wasserstein(AdversarialLoss):
-    """Difference of the mean outputs; use it with the penalty `GradientPenalty`, or it has no bound.
+    """Difference of the mean outputs; needs the penalty `GradientPenalty`, otherwise it is unbounded.
 
     Example:
         >>> import tensorflow as tf
@@ -131,10 +131,10 @@ class Wasserstein(AdversarialLoss):
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class RelativisticAverage(AdversarialLoss):
-    """Is a real picture more real than the average generated one, and the reverse; each term is 0.693 while D guesses.
+    """Compares each picture with the average of the other class; each term is 0.693 while D guesses.
 
-    The averages go over the whole batch (and over all patches of a grid or map). The generator's loss is the mean of
-    its two terms, as in ESRGAN's published code (its paper writes the sum).
+    The averages are over the whole batch (and over all patches of a grid or map). The generator loss is the mean of its
+    two terms, as in ESRGAN's published code (the paper uses the sum).
 
     Example:
         >>> import tensorflow as tf

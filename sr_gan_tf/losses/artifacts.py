@@ -1,12 +1,13 @@
-"""LDL, locally discriminative learning: an L1 loss weighted by a map of where the generator paints artifacts.
+"""LDL, locally discriminative learning: an L1 loss weighted by a map of the generator's artifacts.
 
 Liang, Zeng, Zhang 2022, arXiv:2203.09195. Artifacts show as a large local variance of the residual |hr - sr|. The
 weight of a pixel is the variance of the residual in a 7 x 7 window times the fifth root of its variance in the whole
-picture. `refined` sets it to 0 where the averaged generator's picture is the worse one: there the generator improves.
+picture. `refined` sets it to 0 where the output of the averaged generator is worse, because the generator improves
+there.
 
-The published code lets the gradient pass through the weights, where that of the fifth root is infinite at SR = HR; here
-the weights are constants for the gradient. `refined` costs one more pass of the generator per step and is off by
-default; the published training has it on.
+In the published code, the gradient passes through the weights, although that of the fifth root is infinite at SR = HR;
+here the weights are constants for the gradient. `refined` costs an additional pass of the generator per step and is off
+by default; the published training uses it.
 """
 
 import keras
@@ -24,7 +25,7 @@ def artifact_map(hr: tf.Tensor, sr: tf.Tensor, average: tf.Tensor | None = None)
     Args:
         hr: real pictures, (N, H, W, 3) in [0, 1].
         sr: generated pictures of the same shape.
-        average: pictures of the averaged generator; where they are the worse ones, the weight is 0.
+        average: outputs of the averaged generator; where they are worse, the weight is 0.
     """
     residual = _residual(hr, sr)
     height, width = tf.shape(residual)[1], tf.shape(residual)[2]
@@ -58,11 +59,11 @@ class LDL(ImageLoss):
     """Mean |w (hr - sr)|, w the map of artifacts; pictures (N, H, W, 3) in [0, 1].
 
     Args:
-        refined: set w to 0 where the averaged generator's picture is further from HR, as published; one more pass of
-            the generator per step.
+        refined: set w to 0 where the output of the averaged generator is further from HR, as published; needs an
+            additional pass of the generator per step.
 
     Raises:
-        InputError: `refined`, and no pictures of the averaged generator were given.
+        InputError: `refined` is set, but there are no outputs of the averaged generator.
 
     Example:
         >>> import tensorflow as tf

@@ -1,9 +1,10 @@
-"""What every loss is: a thin class over pure functions, its configuration read from the constructor's signature.
+"""Base classes of losses: thin classes over pure functions, configured by the constructor's signature.
 
-The pure functions keep the dtype that they get, so that float64 finite differences can check their gradients; the
-classes cast to float32 first, whatever the precision policy: bfloat16's 8 bits of mantissa cannot hold a mean over a
-picture. None of the classes is a `keras.Loss`, since Keras would write the trunk of a perceptual loss into every
-checkpoint. They are registered under a package name of their own: the metric SSIM has the same class name.
+The pure functions keep the dtype of their inputs, so that float64 finite differences can check their gradients. The
+classes cast to float32 first, regardless of the precision policy, because the 8 bits of mantissa of bfloat16 cannot
+represent a mean over a picture. The classes are not `keras.Loss`, because Keras would write the trunk of a perceptual
+loss into every checkpoint. They are registered under a separate package name, because the metric SSIM has the same
+class name.
 """
 
 import inspect
@@ -34,7 +35,7 @@ class Configured:
 class ImageLoss(Configured):
     """Distance of two batches of pictures, (N, H, W, 3) in [0, 1], as a float32 scalar: the mean over the batch.
 
-    `sr` may leave [0, 1]; `lr` (N, H/scale, W/scale, 3) is passed to every loss and used by few. Subclasses define
+    `sr` may leave [0, 1]; `lr` (N, H/scale, W/scale, 3) is passed to every loss; few use it. Subclasses define
     `compute`.
 
     Raises:
@@ -42,11 +43,11 @@ class ImageLoss(Configured):
         InputError: the pictures are smaller than `smallest_size`.
     """
 
-    # Fewest HR pixels per side that the loss can be computed on; training checks the patch before step 0.
+    # Minimum HR pixels per side; training checks the patch size before step 0.
     smallest_size = 1
-    # What else than a larger patch helps where pictures are too small.
+    # Alternatives to a larger patch if pictures are too small.
     smallest_size_remedy = ""
-    # Whether `compute` also takes the averaged generator's pictures, one more pass of the generator per step.
+    # Whether `compute` also needs outputs of the averaged generator, an additional pass per step.
     needs_average = False
 
     def __call__(
@@ -61,7 +62,7 @@ class ImageLoss(Configured):
         return self.compute(hr, sr, lr, None if average is None else tf.cast(average, tf.float32))
 
     def remedy(self, side: int) -> str:
-        """What else than larger pictures helps where those of `side` pixels are too small, e.g. `, or ...`."""
+        """Alternatives to larger pictures if those of `side` pixels are too small, e.g. `, or ...`."""
         return self.smallest_size_remedy
 
     # Its signature depends on `needs_average`.
@@ -71,14 +72,14 @@ class ImageLoss(Configured):
 class AdversarialLoss(Configured):
     """Losses of generator and discriminator from logits of any shape: one per picture, a grid, a map.
 
-    What the discriminator minimizes, and reports as its loss, is the mean of the two terms of `discriminator_loss`.
+    The discriminator minimizes and reports the mean of the two terms of `discriminator_loss`.
     """
 
-    # True where the generator's loss compares with the logits of real pictures.
+    # Whether the generator loss needs the logits of real pictures.
     needs_real = False
-    # The logit between what the loss asks of real and of generated pictures: an answer beyond it counts as correct.
-    # None where the loss leaves the logits' offset free: there the discriminator's accuracy is the share of pairs in
-    # which the real picture gets the higher logit.
+    # The logit between the targets for real and generated pictures; an output beyond it counts as correct. None if the
+    # loss leaves the offset of the logits free; the discriminator's accuracy is then the share of pairs in which the
+    # real picture has the higher logit.
     guess: float | None = 0.0
 
     def generator_loss(self, fake_logits: tf.Tensor, real_logits: tf.Tensor | None = None) -> tf.Tensor:
@@ -100,7 +101,7 @@ class FeatureLoss(Configured):
         if not real_features or len(real_features) != len(fake_features):
             raise ValueError(
                 f"{name}: expected two equally long lists of features, found {len(real_features)} of real and "
-                f"{len(fake_features)} of generated pictures; name layers in the discriminator's feature_layers"
+                f"{len(fake_features)} of generated pictures; set layers in the discriminator's feature_layers"
             )
         pairs = [
             (tf.cast(real, tf.float32), tf.cast(fake, tf.float32))
@@ -125,19 +126,19 @@ class Penalty(Configured):
 
 
 def as_float(tensor) -> tf.Tensor:
-    """float32, whatever the precision policy; float64 stays, for finite differences."""
+    """Converts to float32 regardless of the precision policy; keeps float64 for finite differences."""
     tensor = tf.convert_to_tensor(tensor)
     return tensor if tensor.dtype == tf.float64 else tf.cast(tensor, tf.float32)
 
 
 def check_same_shape(hr: tf.Tensor, sr: tf.Tensor, name: str) -> None:
-    """Refuses what TensorFlow would broadcast, e.g. (N, H, W, 1) against (N, H, W, 3)."""
+    """Rejects shapes that TensorFlow would broadcast, e.g. (N, H, W, 1) against (N, H, W, 3)."""
     if not hr.shape.is_compatible_with(sr.shape):
-        raise ValueError(f"{name}: the pictures' shapes differ: HR {tuple(hr.shape)}, SR {tuple(sr.shape)}")
+        raise ValueError(f"{name}: the shapes of the pictures differ: HR {tuple(hr.shape)}, SR {tuple(sr.shape)}")
 
 
 def check_size(image: tf.Tensor, smallest: int, name: str, remedy: str = "") -> None:
-    """Refuses pictures (N, H, W, C) of fewer than `smallest` pixels per side, where their size is known."""
+    """Rejects pictures (N, H, W, C) of fewer than `smallest` pixels per side, if their size is known."""
     sides = [side for side in image.shape[1:3] if side is not None]
     if sides and min(sides) < smallest:
         raise InputError(

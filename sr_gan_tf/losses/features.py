@@ -1,8 +1,8 @@
-"""Feature losses: the generator imitates what the discriminator sees in real pictures.
+"""Feature losses: the generator matches the discriminator's features of real pictures.
 
 Feature matching of batch means: Salimans et al. 2016, arXiv:1606.03498, section 3.1. Pairwise: Wang et al. 2018
-(pix2pixHD), arXiv:1711.11585, where each SR picture has its own HR picture. Both are means over a layer's features and
-over the layers where the papers sum, so that a weight does not depend on the discriminator's size.
+(pix2pixHD), arXiv:1711.11585, where each SR picture has its own HR picture. Both are means over the features of a layer
+and over the layers, while the papers use sums, so that a weight does not depend on the size of the discriminator.
 """
 
 import keras

@@ -1,11 +1,11 @@
-"""Frequency losses: the distance of Fourier amplitudes, with the focus on what is hardest to reproduce; the grid.
+"""Frequency losses: the distance of Fourier amplitudes, focused on the largest errors, and the upsampling grid.
 
-Focal frequency loss: Jiang et al. 2021, arXiv:2012.12821, which weighs each frequency by its own error. There the
-complex spectra are compared, which is a weighted mean squared error; here the amplitudes are unless `phase` is set, so
-that a texture may stand a little aside, and the rest of the losses say where it belongs.
+Focal frequency loss: Jiang et al. 2021, arXiv:2012.12821, which weights each frequency by its error. It compares
+complex spectra, which is a weighted mean squared error. This loss compares amplitudes unless `phase` is set, so that a
+texture may shift slightly; the other losses determine its position.
 
 Checkerboard: the pattern that upsampling leaves (Odena et al. 2016, doi:10.23915/distill.00003; Aitken et al. 2017,
-arXiv:1707.02937) repeats with the scale, so it is what is left when places of equal phase are averaged.
+arXiv:1707.02937) repeats with the scale, so averaging positions of equal phase isolates it.
 """
 
 import keras
@@ -25,7 +25,7 @@ def fourier_amplitude(hr: tf.Tensor, sr: tf.Tensor, focus: float = 1.0, phase: b
     distance = tf.abs(real - fake) if phase else tf.abs(tf.abs(real) - tf.abs(fake))
     fixed = tf.stop_gradient(distance)
     weight = tf.math.divide_no_nan(fixed, tf.reduce_max(fixed, axis=(2, 3), keepdims=True)) ** focus
-    # Half of the spectrum is computed: all columns but the first, and the middle one of an even width, stand for two.
+    # Half of the spectrum is computed: all columns except the first, and the middle one of an even width, count twice.
     width, half = tf.shape(hr)[2], tf.shape(real)[3]
     column = tf.range(half)
     twice = (column > 0) & ((column < half - 1) | (width % 2 == 1))
@@ -34,10 +34,10 @@ def fourier_amplitude(hr: tf.Tensor, sr: tf.Tensor, focus: float = 1.0, phase: b
 
 
 def checkerboard(hr: tf.Tensor, sr: tf.Tensor, scale: int, window: int) -> tf.Tensor:
-    """Mean |p|: p is the mean of d = sr - hr over the places of one phase in a window, less that over all phases.
+    """Mean |p|: p is the mean of d = sr - hr over the positions of one phase in a window, minus that over all phases.
 
-    A phase is (y mod scale, x mod scale); windows lie side by side, (window // scale) * scale pixels wide, the last
-    ones along a side hold fewer pixels.
+    A phase is (y mod scale, x mod scale). Windows are adjacent and (window // scale) * scale pixels wide; the last ones
+    along a side contain fewer pixels.
     """
     phases = tf.nn.space_to_depth(sr - hr, scale)  # (N, H/scale, W/scale, scale^2 * 3), phases first
     means = tf.nn.avg_pool2d(phases, max(1, window // scale), max(1, window // scale), "SAME")
@@ -57,7 +57,7 @@ class FourierAmplitude(ImageLoss):
     """Distance of Fourier amplitudes of pictures in [0, 1], from 0; at most the mean squared error of the pictures.
 
     Args:
-        focus: power of the weight of a frequency's own error, from 0 (all alike).
+        focus: exponent of the weight of a frequency's error, 0 or more (0: equal weights).
         phase: compare the complex spectra, as the focal frequency loss does, instead of amplitudes.
 
     Example:
@@ -80,16 +80,16 @@ class FourierAmplitude(ImageLoss):
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class Checkerboard(ImageLoss):
-    """Grid pattern of the scale's period that SR has and HR lacks; 0 to 2 for pictures in [0, 1].
+    """Grid pattern with the period of the scale that is in SR but not in HR; 0 to 2 for pictures in [0, 1].
 
-    sr (N, H, W, 3) whose sides are multiples of the scale, lr (N, H/scale, W/scale, 3), which tells the scale.
+    sr (N, H, W, 3) whose sides are multiples of the scale, lr (N, H/scale, W/scale, 3), which determines the scale.
 
     Args:
-        window: side of the windows over which the pattern is averaged, in HR pixels; smaller ones see local grids,
-            and more of the picture's own texture.
+        window: side of the windows over which the pattern is averaged, in HR pixels; smaller ones detect local
+            grids, but also more of the picture's texture.
 
     Raises:
-        InputError: no LR pictures were given.
+        InputError: there are no LR pictures.
 
     Example:
         >>> import tensorflow as tf

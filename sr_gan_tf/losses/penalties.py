@@ -1,14 +1,14 @@
 """Penalties on the discriminator's gradient with respect to its pictures: R1, and the Wasserstein gradient penalty.
 
 R1: Mescheder et al. 2018, arXiv:1801.04406. Gradient penalty: Gulrajani et al. 2017, arXiv:1704.00028. A grid or map of
-logits counts as its mean, so that one logit is the paper's case.
+    logits counts as its mean; with one logit this is the paper's formula.
 
-Both leave their weights (gamma = 10, lambda = 10) to the experiment; since the discriminator's loss here is the mean of
-its two terms where the papers sum, the same balance needs half of them. Batch normalization mixes the pictures of a
-batch, and with them their gradients: use discriminators without it.
+The experiment sets their weights (gamma = 10, lambda = 10 in the papers). The discriminator loss here is the mean of
+its two terms, while the papers use the sum, so the same balance needs half of these weights. Batch normalization mixes
+the pictures of a batch and their gradients, so use discriminators without it.
 
-A conditional discriminator's LR channels are not part of the gradient: they say which picture is asked about, and it is
-the discriminator's answer as a function of the picture that the penalties keep smooth.
+The LR channels of a conditional discriminator are not part of the gradient: they are the condition, and the penalties
+smooth the discriminator's output as a function of the picture.
 """
 
 import keras
@@ -25,7 +25,7 @@ def squared_gradient_norm(discriminator, images: tf.Tensor) -> tf.Tensor:
     with tf.GradientTape() as tape:
         tape.watch(pictures)
         logits = discriminator(tf.concat([pictures, tf.stop_gradient(condition)], axis=-1))
-        # A sum over pictures: each picture's gradient depends on its own logits only.
+        # A sum over pictures: the gradient of each picture depends only on its logits.
         logits = tf.reshape(tf.cast(logits, images.dtype), (tf.shape(images)[0], -1))
         score = tf.reduce_sum(tf.reduce_mean(logits, axis=1))
     return tf.reduce_sum(tf.square(tape.gradient(score, pictures)), axis=(1, 2, 3))
@@ -52,11 +52,11 @@ class R1(Penalty):
 class GradientPenalty(Penalty):
     """mean (||d D(x) / d x|| - target)^2 at random points x between the real and the generated pictures; from 0.
 
-    The places between them are drawn from a hash of the batch's own pixels: nothing random has to be stored, and a
-    resumed run draws the same.
+    The points are drawn from a hash of the pixels of the batch: no random state has to be stored, and a resumed run
+    draws the same points.
 
     Args:
-        target: length of the gradient, 1 in the paper (logits per unit of [0, 1]).
+        target: norm of the gradient, 1 in the paper (logits per unit of [0, 1]).
 
     Example:
         >>> import tensorflow as tf

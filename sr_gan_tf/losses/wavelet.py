@@ -1,9 +1,9 @@
-"""Wavelet: mean absolute error of wavelet bands, the low band and the high ones weighted apart.
+"""Wavelet: mean absolute error of wavelet bands, with separate weights for the low and the high bands.
 
 Korkmaz, Tekalp, Dogan 2024, arXiv:2402.19215, train super-resolvers on the bands of a stationary (undecimated) wavelet
-transform, so that a fidelity term and adversarial training don't pull at the same frequencies. Here: one level, the
-symlet with seven vanishing moments, mirrored borders, filters of unit gain, each color channel by itself. The low
-band is what content should hold; a weight of 0 for the high bands leaves them to the other losses.
+transform, so that a fidelity term and adversarial training do not compete for the same frequencies. Here: one level,
+the symlet with seven vanishing moments, mirrored borders, filters of unit gain, each color channel separately. The low
+band should preserve the content; a weight of 0 for the high bands leaves them to the other losses.
 """
 
 import keras
@@ -20,7 +20,7 @@ _SYMLET_7 = (
 
 
 def wavelet_bands(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """(N, H, W, C) to the low band (N, H, W, C) and the three high bands (N, H, W, 3 C), all with filters of unit gain.
+    """Maps (N, H, W, C) to the low band (N, H, W, C) and three high bands (N, H, W, 3 C), with filters of unit gain.
 
     The high bands are low-high, high-low and high-high, vertical direction first.
     """
@@ -28,7 +28,7 @@ def wavelet_bands(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     before, after = taps // 2, taps - 1 - taps // 2
     padded = tf.pad(image, [[0, 0], [before, after], [before, after], [0, 0]], mode="REFLECT")
     low = tf.constant([tap / 2**0.5 for tap in _SYMLET_7], image.dtype)
-    # The quadrature mirror filter: reversed, every other sign changed.
+    # The quadrature mirror filter: reversed, with every other sign changed.
     high = low[::-1] * tf.constant([(-1) ** index for index in range(taps)], image.dtype)
     filters = tf.stack([tf.einsum("i,j->ij", down, right) for down in (low, high) for right in (low, high)], axis=-1)
     channels = image.shape[-1]
@@ -44,8 +44,8 @@ class Wavelet(ImageLoss):
     """low * mean |low band of (hr - sr)| + high * mean |high bands of (hr - sr)|; pictures (N, H, W, 3) in [0, 1].
 
     Args:
-        low: weight of the low band, from 0.
-        high: weight of the mean over the three high bands, from 0.
+        low: weight of the low band, 0 or more.
+        high: weight of the mean over the three high bands, 0 or more.
 
     Example:
         >>> import tensorflow as tf
@@ -59,7 +59,7 @@ class Wavelet(ImageLoss):
 
     def __init__(self, low: float = 1.0, high: float = 0.0):
         if low < 0 or high < 0 or low + high == 0:
-            raise ValueError(f"low and high must be 0 or more, one of them above 0; found {low!r} and {high!r}")
+            raise ValueError(f"low and high must be 0 or more, and one of them above 0; found {low!r} and {high!r}")
         self.low = low
         self.high = high
 

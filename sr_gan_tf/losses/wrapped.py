@@ -1,4 +1,4 @@
-"""Losses of Keras's form, `loss(y_true, y_pred)`, as content losses."""
+"""Keras losses, `loss(y_true, y_pred)`, as content losses."""
 
 import keras
 import tensorflow as tf
@@ -7,7 +7,7 @@ from sr_gan_tf.losses.base import ImageLoss
 
 
 class KerasContent(ImageLoss):
-    """A `keras.losses.Loss` between hr and sr; what it reduces to is averaged.
+    """A `keras.losses.Loss` between hr and sr; averages its result.
 
     Args:
         loss: called with (hr, sr), float32 (N, H, W, 3).
@@ -22,7 +22,7 @@ class KerasContent(ImageLoss):
 
 
 def as_image_loss(loss, **given) -> ImageLoss:
-    """A content loss from whatever a constructor of the user's returned.
+    """Converts the result of a user's constructor to a content loss.
 
     Raises:
         ValueError: it is neither an `ImageLoss` nor a `keras.losses.Loss`.

@@ -171,7 +171,7 @@ def _fit_distribution(values: np.ndarray) -> tuple[float, float, float]:
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    """Runs the command with the words of `argv`, by default those of the process."""
+    """Runs the command with the arguments `argv`, by default those of the process."""
     parser = Parser(prog="python -m sr_gan_tf.metrics.niqe", description="Fits NIQE parameters")
     parser.add_argument("folder", type=Path, help="sharp photographs, a hundred or more")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.npz")

@@ -143,8 +143,8 @@ class RunFolder:
         steps = f"stages.{trained.stage}.steps"
         if trained.has_ended and old[steps] != new[steps] and not _goes_on(experiment, trained):
             raise InputError(
-                f"{steps}: has no effect, since the stage ended early after {trained.since_best} validations without a "
-                "better one; raise patience as well"
+                f"{steps}: has no effect, because the stage ended early after {trained.since_best} validations without "
+                "improvement; raise patience as well"
             )
         return differences(old, new)
 

@@ -1,4 +1,4 @@
-"""Warnings: the run continues, but perhaps not as its user meant it to."""
+"""Warnings about runs that may not behave as the user intended; the run continues."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from sr_gan_tf.models import shipped_models
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.training.session import Session
 
-# The content losses that hold the colors of a picture; others compare features, edges or averages.
+# The content losses that preserve the colors of a picture; others compare features, edges or averages.
 _COMPARE_PIXELS = (
     "MeanAbsoluteError", "MeanSquaredError", "LogMeanSquaredError", "Charbonnier", "Huber", "MSSSIML1", "Teacher",
 )  # fmt: skip
@@ -27,17 +27,17 @@ _ADVERSARIAL = ("span_x4_gan",)
 
 
 def slow_bfloat16(experiment: Experiment) -> list[str]:
-    """A line if the machine only emulates the requested precision."""
+    """Warns if the machine only emulates the requested precision."""
     if experiment.precision != "mixed_bfloat16" or has_fast_bfloat16():
         return []
     return [
-        "warning: this machine has no bfloat16 arithmetic, so mixed_bfloat16 is slower on it than float32; "
+        "warning: this machine has no bfloat16 arithmetic, so mixed_bfloat16 is slower than float32; "
         "--set 'precision=\"float32\"' trains the same networks faster"
     ]
 
 
 def warn_of_a_cold_start(stage: Stage, index: int, say: Callable[[str], None]) -> None:
-    """An adversarial first stage without initial weights."""
+    """Warns about an adversarial first stage without initial weights."""
     if stage.adversarial is not None and index == 0 and stage.initial_weights is None:
         say(
             f"warning: stage {stage.name!r} starts adversarial training from an untrained generator, which often "
@@ -74,19 +74,19 @@ def was_adversarial(model: str) -> bool:
 
 
 def warn_of_other_pictures(part: Literal["training", "validation"], step: int) -> None:
-    """The run continues, since its weights are good, but it is no longer the same run."""
+    """Warns about changed pictures: the weights remain valid, but the run is no longer the same."""
     now = {
-        "training": "it is trained on the present ones",
-        "validation": "its figures are those of the present ones, and the best generator is chosen again",
+        "training": "it trains on the current ones",
+        "validation": "metrics refer to the current ones, and the best generator is selected anew",
     }[part]
     print(
-        f"warning: the {part} pictures are not those with which this run began; from step {step} on, {now}",
+        f"warning: the {part} pictures have changed since this run began; from step {step} on, {now}",
         file=sys.stderr,
     )
 
 
 def warn_of_lost_rows(session: Session, notes: dict) -> None:
-    """A history.csv that was emptied or cut short, for example by a power failure."""
+    """Warns about a history.csv that was emptied or truncated, for example by a power failure."""
     expected, found = notes.get("rows", 0), len(session.history)
     if found < expected:
         print(
@@ -97,13 +97,13 @@ def warn_of_lost_rows(session: Session, notes: dict) -> None:
 
 
 def warn_below_bicubic(session: Session, baseline: Mapping[str, float]) -> None:
-    """A stage that ended below bicubic, with the likeliest cause.
+    """Warns about a stage that ended below bicubic, with the most likely cause.
 
-    An adversarial stage may lose some fidelity for its texture: it has to be 1.5 dB below.
+    An adversarial stage may trade fidelity for texture, so its threshold is 1.5 dB below bicubic.
 
     Args:
         session: at the end of the stage.
-        baseline: bicubic's figures, by metric.
+        baseline: values for bicubic, by metric.
     """
     experiment, stage, history = session.experiment, session.stage, session.history
     name = "psnr_y" if "psnr_y" in baseline else experiment.best_metric or ""
@@ -114,36 +114,36 @@ def warn_below_bicubic(session: Session, baseline: Mapping[str, float]) -> None:
     if score(name, reached) >= score(name, baseline[name]) - margin:
         return
     metric = metric_named(name)
-    figures = f"{metric.title} {reached:.{metric.digits}f}, bicubic's is {baseline[name]:.{metric.digits}f}"
+    figures = f"{metric.title} {reached:.{metric.digits}f}, bicubic {baseline[name]:.{metric.digits}f}"
     print(f"warning: stage {stage.name!r} ended below bicubic ({figures}); {_cause(session)}", file=sys.stderr)
 
 
 def _cause(session: Session) -> str:
-    """The likeliest reason for a stage that ended below bicubic, and what to change."""
+    """The most likely reason for a stage that ended below bicubic, and what to change."""
     experiment, stage, where = session.experiment, session.stage, f"stages.{session.stage_index}"
     skipped = session.history.last("skipped_steps", stage.name)
     if skipped > 0.01 * session.step:
-        return f"{skipped:.0f} steps were skipped since they were not finite; lower the learning rate or clip gradients"
+        return (
+            f"{skipped:.0f} steps were skipped because they were not finite; lower the learning rate or clip gradients"
+        )
     if stage.initial_weights is None and session.stage_index > 0 and not _began_well(session):
-        return "so did the stage before it; train that one longer, or name initial_weights"
+        return "so did the previous stage; train that one longer, or set initial_weights"
     if stage.adversarial is not None:
-        return f"its adversarial loss may weigh too much; lower {where}.adversarial.weight, or train longer before it"
+        return f"its adversarial weight may be too high; lower {where}.adversarial.weight, or pretrain longer"
     if not any(term.class_name in _COMPARE_PIXELS and term.weight != 0 for term in stage.content):
         return f"none of its losses compares pixels; add MeanAbsoluteError to {where}.content"
     kind, config = GENERATORS.get(experiment.generator.class_name), experiment.generator.config
     published = getattr(kind, "PUBLISHED", {})
     chosen = [key for key, value in published.items() if key in config and config[key] == value]
     if chosen and stage.initial_weights is None and session.stage_index == 0:
-        return (
-            f"the generator's published start takes far more steps; leave {', '.join(chosen)} of generator.config out"
-        )
+        return f"the published initialization needs far more steps; remove {', '.join(chosen)} from generator.config"
     if stage.steps < 2000:
         return f"{session.stage_step} steps are few; raise {where}.steps"
     return f"its learning rate may be too high; lower that of {where}.generator_optimizer"
 
 
 def _began_well(session: Session) -> bool:
-    """Whether the stage before ended at bicubic or above, as far as is known."""
+    """Whether the previous stage ended at bicubic or above, if known."""
     before, history = session.experiment.stages[session.stage_index - 1].name, session.history
     reached, bicubic = history.last("validation/psnr_y", before), history.last("validation/bicubic_psnr_y")
     return not reached < bicubic

@@ -1,4 +1,4 @@
-"""From an experiment to objects: the networks, and each stage's losses, optimizers and trainer."""
+"""Builds the objects of an experiment: the networks, and the losses, optimizers and trainer of each stage."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from sr_gan_tf.training.validation import load_metrics
 
 @dataclasses.dataclass
 class Networks:
-    """The networks of a run; they outlive its stages."""
+    """The networks of a run, shared by its stages."""
 
     generator: Generator
     average: Generator
@@ -35,11 +35,11 @@ class Networks:
 def build_networks(experiment: Experiment) -> Networks:
     """Both networks and the generator's average, initialized from the experiment's seed.
 
-    Sets the global seed: the same experiment gives the same weights. The networks keep the experiment's precision
-    policy; the global one is left alone.
+    Sets the global seed, so that the same experiment gives the same weights. The networks keep the precision policy of
+    the experiment; the global policy does not change.
 
     Raises:
-        InputError: for anything in the experiment that doesn't fit together.
+        InputError: parts of the experiment do not fit together.
     """
     check_settings(experiment)
     load_metrics(experiment)
@@ -60,12 +60,12 @@ def build_networks(experiment: Experiment) -> Networks:
 
 
 def check_discriminator(discriminator: Discriminator, sizes: set[int]) -> None:
-    """The training patches must fit the discriminator."""
+    """Checks that the training patches fit the discriminator."""
     fixed = discriminator.input_shape[1]
     for size in sizes:
         if fixed is not None and size != fixed:
             raise InputError(
-                f"discriminator: {type(discriminator).__name__} is made for patches of {fixed}, but a stage has "
+                f"discriminator: {type(discriminator).__name__} is built for patches of {fixed}, but a stage has "
                 f"patches of {size}; use one patch size in all adversarial stages"
             )
         multiple = discriminator.size_multiple
@@ -79,7 +79,7 @@ def check_discriminator(discriminator: Discriminator, sizes: set[int]) -> None:
 
 
 def build_stage(experiment: Experiment, index: int, networks: Networks) -> Supervised:
-    """The compiled trainer of a stage: `GAN` where it is adversarial, else `Supervised`."""
+    """The compiled trainer of a stage: `GAN` if it is adversarial, otherwise `Supervised`."""
     stage, where = experiment.stages[index], f"stages.{index}"
     content = _terms(stage.content, CONTENT_LOSSES, f"{where}.content", scale=experiment.scale)
     generator_optimizer = build_optimizer(stage.generator_optimizer, f"{where}.generator_optimizer", stage.steps)
@@ -92,7 +92,7 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
                 f"{term.loss.remedy(patch_size(experiment, stage))}"
             )
     distribute = experiment.distribution is not None
-    # XLA refuses the collective operations on a CPU, and gains little between them on a GPU.
+    # XLA rejects collective operations on a CPU, and gains little between them on a GPU.
     jit_compile = False if distribute else experiment.jit_compile
     if distribute:
         distribution.prepare_optimizer(generator_optimizer)
@@ -118,13 +118,13 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
     balance["instance_noise"] = build_schedule(noise, f"{where}.balance.instance_noise") if noise else None
     if stage.balance.discriminator_warm_up >= stage.steps:
         raise InputError(
-            f"{where}.balance.discriminator_warm_up: {stage.balance.discriminator_warm_up} leaves the generator none "
-            f"of the stage's {stage.steps} steps; lower it"
+            f"{where}.balance.discriminator_warm_up: {stage.balance.discriminator_warm_up} leaves the generator no "
+            f"steps of the stage's {stage.steps}; lower it"
         )
     half = (batch_size(experiment, stage) + 1) // 2
     if 0 < stage.balance.replay_buffer < half:
         raise InputError(
-            f"{where}.balance.replay_buffer: {stage.balance.replay_buffer} pictures cannot give half of a batch, "
+            f"{where}.balance.replay_buffer: {stage.balance.replay_buffer} pictures cannot supply half of a batch, "
             f"{half}; raise it, or lower data.batch_size"
         )
     trainer.compile(
@@ -142,7 +142,7 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
 
 
 def _terms(terms: Sequence[Term], catalogue: dict, where: str, **given) -> list[WeightedLoss]:
-    """Built losses with their weights; a class that occurs twice gets a number."""
+    """Builds losses with their weights; numbers a class that occurs more than once."""
     built = []
     for index, term in enumerate(terms):
         place = f"{where}.{index}"

@@ -1,4 +1,4 @@
-"""What happens between the steps of a run: counting, progress, guards, logs and checkpoints, in this order."""
+"""Callbacks between the steps of a run: counting, progress, guards, logs and checkpoints, in this order."""
 
 import math
 import sys
@@ -40,7 +40,7 @@ class Count(RunCallback):
 
 
 class Progress(RunCallback):
-    """A progress bar with the time left and the losses; close it at the end.
+    """A progress bar with the remaining time and the losses; close it at the end.
 
     Args:
         session: the run.
@@ -65,28 +65,28 @@ class Progress(RunCallback):
 
 
 class Guard(RunCallback):
-    """Stops a run when several steps in a row are not finite."""
+    """Stops a run after several consecutive non-finite steps."""
 
     def on_train_batch_end(self, batch, logs=None):
         if logs["skipped_in_a_row"] < self.session.experiment.max_bad_steps:
             return
-        # Names what is not finite; the weights were left alone at each of these steps.
+        # Names what is not finite; none of these steps changed the weights.
         culprits = [name for name, value in logs.items() if not math.isfinite(value)]
         files = checkpoint_files(self.session.folder.checkpoints)
         stage, run = f"stages.{self.session.stage_index}", self.session.folder.path
-        good, begin = "no checkpoint was written yet", ""
+        good, begin = "no checkpoint has been written yet", ""
         if files:
             good = f"the last good checkpoint is {files[0]}"
             begin = f" --set '{stage}.initial_weights=\"{run}\"'"
         raise InputError(
-            f"step {self.session.step}: {int(logs['skipped_in_a_row'])} steps in a row were not finite "
+            f"step {self.session.step}: {int(logs['skipped_in_a_row'])} consecutive steps were not finite "
             f"({', '.join(culprits) or 'gradients'}); {good}; lower the learning rate or clip gradients in a new "
             f"--run-dir (--set '{stage}.generator_optimizer.config.global_clipnorm=1.0'{begin})"
         )
 
 
 class Log(RunCallback):
-    """Writes means of the logged values to history.csv and TensorBoard, and clock times to timing.csv."""
+    """Writes means of the logged values to history.csv and TensorBoard, and wall-clock times to timing.csv."""
 
     def on_train_begin(self, logs=None):
         self.last_time, self.last_step = time.perf_counter(), self.session.step
@@ -104,7 +104,7 @@ class Log(RunCallback):
         if not session.due(session.experiment.log_every):
             return
         means = {name: total / count for name, (total, count) in session.pending.items()}
-        # Counters are logged as they are, not as means.
+        # Counters are logged as values, not as means.
         means |= {"skipped_steps": float(logs["skipped_steps"])}
         means.pop("skipped_in_a_row", None)
         session.pending.clear()
@@ -114,7 +114,7 @@ class Log(RunCallback):
         show_scalars(session, {name if "/" in name else f"train/{name}": value for name, value in values.items()})
 
     def _write_history(self) -> None:
-        """Writes a long history less often, so that writing takes 1% of the time; each checkpoint writes it too."""
+        """Writes a long history less often, so that writing takes 1% of the time; each checkpoint also writes it."""
         start = time.perf_counter()
         if start >= self.next_writing:
             self.session.history.write()
@@ -154,7 +154,7 @@ class Profile(RunCallback):
     """Runs TensorFlow's profiler over a range of steps; TensorBoard's profile plugin shows the trace.
 
     Args:
-        first, last: steps of the run, both included.
+        first, last: steps of the run, inclusive.
     """
 
     def __init__(self, session: Session, first: int, last: int):
@@ -180,7 +180,7 @@ class Profile(RunCallback):
 
 
 class ShareFigures(RunCallback):
-    """Puts the figures of a validation into the step's logs, for the user's callbacks that follow."""
+    """Adds the validation metrics to the logs of the step, for the user's callbacks that follow."""
 
     def on_train_batch_end(self, batch, logs=None):
         logs.update(self.session.figures)
@@ -188,16 +188,16 @@ class ShareFigures(RunCallback):
 
 
 class HeedStop(RunCallback):
-    """A callback of the user's that stops the training ends the stage, in order: logged, saved, then the next one."""
+    """Lets a user's callback that stops training end the stage properly: logged and saved, then the next stage."""
 
     def on_train_batch_end(self, batch, logs=None):
         self.session.stage_ended |= bool(self.model.stop_training)
 
 
 class Agree(RunCallback):
-    """Makes one worker's decision to stop or to end the stage everyone's: all must take the same steps.
+    """Shares one worker's decision to stop or to end the stage, because all must take the same steps.
 
-    A signal may arrive while the workers agree: it stays requested, and they stop one step later.
+    If a signal arrives while the workers agree, it remains pending, and they stop one step later.
     """
 
     def __init__(self, session: Session, crew: Crew):
@@ -210,11 +210,11 @@ class Agree(RunCallback):
 
 
 class Checkpoint(RunCallback):
-    """Saves the whole state every `checkpoint_every` steps, at the stage's end, and when the run is asked to stop.
+    """Saves the complete state every `checkpoint_every` steps, at the end of a stage, and on a request to stop.
 
     Args:
         session: the run.
-        writes: whether this process writes; the other workers only stop with it.
+        writes: whether this process writes; the other workers only stop together with it.
     """
 
     def __init__(self, session: Session, writes: bool = True):
@@ -229,14 +229,14 @@ class Checkpoint(RunCallback):
             if self._is_sound():
                 save_checkpoint(session.folder.checkpoints, session.step, self.model.state(), session.notes())
             else:
-                said = "not saved, since its weights are not finite"
+                said = "not saved, because its weights are not finite"
         if session.stopping:
             raise Interrupted(f"at step {session.step}, {said}; the same command resumes from the last checkpoint")
         if session.stage_ended:
             self.model.stop_training = True
 
     def _is_sound(self) -> bool:
-        """Whether the weights are finite: others must not replace the last good checkpoint."""
+        """Whether the weights are finite; otherwise they must not replace the last good checkpoint."""
         networks = [getattr(self.model, part, None) for part in ("generator", "discriminator")]
         weights = [weight for network in networks if network is not None for weight in network.trainable_variables]
         return all(np.isfinite(keras.ops.convert_to_numpy(weight)).all() for weight in weights)

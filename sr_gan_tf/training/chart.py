@@ -1,4 +1,4 @@
-"""losses.png: generator and discriminator terms, the line of a guess, validation PSNR and SSIM over the run's steps."""
+"""losses.png: generator and discriminator terms, the value of a guess, validation PSNR and SSIM over the steps."""
 
 import gc
 import math
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from sr_gan_tf.files import replacing
 from sr_gan_tf.runs.history import History
 
-# What each term of a discriminator is that guesses: the answers 1/2 of a sigmoid, 1/2 and 0 without one.
+# Loss terms of a guessing discriminator, with output 1/2 of a sigmoid, or 1/2 and 0 without one.
 GUESSES = {
     "BinaryCrossentropy": (math.log(2), "-log(0.5) = 0.693"),
     "RelativisticAverage": (math.log(2), "-log(0.5) = 0.693"),
@@ -20,16 +20,16 @@ GUESSES = {
 
 
 def guesses(columns: Iterable[str]) -> dict[str, float]:
-    """Label to value of a guess in the adversarial losses whose columns a history has."""
+    """Maps labels to guess values for the adversarial losses in a history."""
     known = [GUESSES[name] for name in sorted(columns) if name in GUESSES]
     return {label: value for value, label in known}
 
 
 def draw_chart(history: History, path: Path, title: str) -> None:
-    """Draws what the history holds; panels without data are left out."""
+    """Draws the history; omits panels without data."""
     _draw(history, path, title)
-    # The parts of a figure name each other, so that Python would keep it, and its pixels, until a rare full
-    # collection: a training with many charts would grow.
+    # The parts of a figure reference each other, so Python would keep it and its pixels until a rare full collection.
+    # The memory of a training with many charts would grow.
     gc.collect()
 
 
@@ -50,7 +50,7 @@ def _draw(history: History, path: Path, title: str) -> None:
         for name in names:
             steps, values = history.series(name)
             if len(values) == 1 and "bicubic" in name:
-                # Bicubic doesn't train: its one figure is a level.
+                # Bicubic does not train: its single value is a horizontal line.
                 axis.axhline(values[0], color="gray", linestyle="--", linewidth=1, label="bicubic")
                 continue
             axis.plot(

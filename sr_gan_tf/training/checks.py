@@ -1,6 +1,6 @@
-"""What an experiment's settings must be together, before anything is built: a setting without effect is an error.
+"""Checks the settings of an experiment before anything is built; a setting without effect is an error.
 
-Whether a setting was given is judged by its value: one that equals its default counts as not given.
+A setting that equals its default counts as not given.
 """
 
 import dataclasses
@@ -29,28 +29,30 @@ def _check_patches(experiment: Experiment, stage: Stage) -> None:
     if size % scale:
         near = (size // scale * scale or scale, (size // scale + 1) * scale)
         raise InputError(
-            f"data.patch_size: {size} is no multiple of the scale {scale}; the nearest are {near[0]} and {near[1]}"
+            f"data.patch_size: {size} is not a multiple of the scale {scale}; the nearest are {near[0]} and {near[1]}"
         )
 
 
 def _check_game(stage: Stage, where: str) -> None:
-    """A stage is either adversarial, and whole, or supervised, without anything of a discriminator's."""
+    """Checks that a stage is either adversarial and complete, or supervised and without discriminator settings."""
     if stage.adversarial is not None:
         if stage.discriminator_optimizer is None:
-            raise InputError(f"{where}.discriminator_optimizer: missing, the stage is adversarial; add one")
+            raise InputError(f"{where}.discriminator_optimizer: missing, but the stage is adversarial; add one")
         return
     for key in ("features", "penalties", "discriminator_optimizer", "discriminator_initial_weights"):
         if getattr(stage, key):
-            raise InputError(f"{where}.{key}: has no effect without `adversarial`; remove it, or add that")
+            raise InputError(f"{where}.{key}: has no effect without `adversarial`; remove it, or add `adversarial`")
     for name, value in dataclasses.asdict(stage.balance).items():
         if value != getattr(Balance(), name):
-            raise InputError(f"{where}.balance.{name}: has no effect without `adversarial`; remove it, or add that")
+            raise InputError(
+                f"{where}.balance.{name}: has no effect without `adversarial`; remove it, or add `adversarial`"
+            )
     if not stage.content:
-        raise InputError(f"{where}.content: empty, nothing to learn from; add a content loss")
+        raise InputError(f"{where}.content: empty, so there is nothing to learn from; add a content loss")
 
 
 def _check_weights(stage: Stage, where: str) -> None:
-    """The generator learns from something, and no term is there for nothing.
+    """Checks that the generator has a loss, and that every term has an effect.
 
     An adversarial loss of weight 0 still trains the discriminator.
     """
@@ -59,15 +61,13 @@ def _check_weights(stage: Stage, where: str) -> None:
         for number, term in enumerate(getattr(stage, key)):
             largest = _largest(term, f"{where}.{key}.{number}.weight", stage.steps)
             if largest == 0:
-                raise InputError(
-                    f"{where}.{key}.{number}.weight: 0 has no effect; remove the term, or give it a weight"
-                )
+                raise InputError(f"{where}.{key}.{number}.weight: 0 has no effect; remove the term, or set its weight")
             total += largest if key != "penalties" else 0.0
     if stage.adversarial is not None:
         total += _largest(stage.adversarial, f"{where}.adversarial.weight", stage.steps)
     if total == 0:
         raise InputError(
-            f"{where}: the generator has nothing to learn from, since the adversarial weight is 0 and there is no "
+            f"{where}: the generator has nothing to learn from, because the adversarial weight is 0 and there is no "
             "other term; raise adversarial.weight or add a content loss"
         )
     noise = stage.balance.instance_noise
@@ -76,7 +76,7 @@ def _check_weights(stage: Stage, where: str) -> None:
 
 
 def _largest(term: Term, where: str, steps: int) -> float:
-    """The term's largest weight over the stage, of those at 65 of its steps."""
+    """The term's largest weight at 65 steps of the stage."""
     weight = build_schedule(term.weight, where, steps or None)
     if not isinstance(term.weight, Spec):
         return float(term.weight)
@@ -89,13 +89,13 @@ def _check_order(experiment: Experiment) -> None:
     for index in range(1, len(games) - 1):
         if not games[index] and any(games[:index]) and any(games[index:]):
             raise InputError(
-                f"stages.{index}: supervised between adversarial stages, so that a resumed run would lose the "
-                "discriminator; give it an adversarial loss of weight 0"
+                f"stages.{index}: supervised between adversarial stages, so a resumed run would lose the "
+                "discriminator; add an adversarial loss of weight 0"
             )
     names = [stage.name for stage in stages]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"stages: two are called {name!r}; give each its own name")
+            raise InputError(f"stages: two have the name {name!r}; rename one")
 
 
 def _check_discriminator(experiment: Experiment) -> None:
@@ -103,21 +103,21 @@ def _check_discriminator(experiment: Experiment) -> None:
     if adversarial and experiment.discriminator is None:
         raise InputError(f"discriminator: missing, but the stage {adversarial[0].name!r} is adversarial; add one")
     if experiment.discriminator is not None and not adversarial:
-        raise InputError("discriminator: has no effect, since no stage is adversarial; remove it, or add `adversarial`")
+        raise InputError(
+            "discriminator: has no effect, because no stage is adversarial; remove it, or add `adversarial`"
+        )
 
 
 def _check_validation(experiment: Experiment) -> None:
-    """What validation pictures are needed for, and what only counts where a best generator is chosen."""
+    """Checks settings that need validation pictures, or a stage that selects its best generator."""
     if not experiment.data.validation:
         for key in ("patience", "sample_every", "best_metric"):
             if getattr(experiment, key) is not None:
-                raise InputError(
-                    f"{key}: has no effect without data.validation; remove it, or name validation pictures"
-                )
+                raise InputError(f"{key}: has no effect without data.validation; remove it, or add validation pictures")
     if experiment.patience is not None and not any(chosen_by(experiment, stage) for stage in experiment.stages):
         raise InputError(
-            "patience: has no effect, since all stages are adversarial and keep their last generator; set best_metric "
-            "to the metric that is to choose, or remove it"
+            "patience: has no effect, because all stages are adversarial and keep their last generator; set "
+            "best_metric to the metric that selects the generator, or remove it"
         )
     names = experiment.validation_metrics
     for name in names:
@@ -131,12 +131,14 @@ def _check_data(experiment: Experiment) -> None:
     for key in ("patch_size", "batch_size"):
         is_given = getattr(data, key) != getattr(default, key)
         if is_given and all(getattr(stage, key) for stage in experiment.stages):
-            raise InputError(f"data.{key}: has no effect, since each stage has its own; remove it, or theirs")
+            raise InputError(f"data.{key}: has no effect, because each stage sets its own; remove it, or theirs")
     for part, sources in (("train", data.train), ("validation", data.validation)):
         for number, source in enumerate(sources):
             if source.weight != 1 and (part == "validation" or len(sources) == 1):
-                reason = "each validation picture counts alike" if part == "validation" else "it is the only source"
-                raise InputError(f"data.{part}.{number}.weight: has no effect, since {reason}; remove it")
+                reason = (
+                    "all validation pictures have equal weight" if part == "validation" else "it is the only source"
+                )
+                raise InputError(f"data.{part}.{number}.weight: has no effect, because {reason}; remove it")
     for number, name in enumerate(data.augmentations):
         if name in data.augmentations[:number]:
             raise InputError(f"data.augmentations.{number}: {name!r} occurs twice; remove one")

@@ -1,4 +1,4 @@
-"""What `compile` takes: Keras's optimizers, losses and metrics, by name or as objects, and ours beside them."""
+"""Converts arguments of `compile`: optimizers, losses and metrics of Keras and of this package."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ _METRICS: dict[str, Callable[[int], keras.metrics.Metric]] = {
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class KerasLoss(ImageLoss):
-    """A Keras loss, or a function `(y_true, y_pred)`, as a content loss: the mean of what it gives.
+    """A Keras loss or a function `(y_true, y_pred)` as a content loss: the mean of its values.
 
     Args:
         loss: `keras.losses.Loss`, or a function of (hr, sr), both (N, H, W, 3) in [0, 1], to a tensor of any shape.
@@ -42,7 +42,7 @@ class KerasLoss(ImageLoss):
 
     def get_config(self) -> dict:
         if inspect.isfunction(self.loss) and not _can_be_found_again(self.loss):
-            raise TypeError(f"{_name(self)} isn't registered: @keras.saving.register_keras_serializable()")
+            raise TypeError(f"{_name(self)} is not registered: @keras.saving.register_keras_serializable()")
         return {"loss": keras.saving.serialize_keras_object(self.loss)}
 
     def __repr__(self) -> str:
@@ -54,10 +54,10 @@ class KerasLoss(ImageLoss):
 
 
 def content_terms(losses: Any, argument: str) -> list[WeightedLoss]:
-    """The content terms that a value of `compile(loss=...)` stands for.
+    """Converts a value of `compile(loss=...)` to content terms.
 
     Args:
-        losses: one loss or a list of them. A loss is a name of Keras's (`"mae"`) or of ours (`"Charbonnier"`), a
+        losses: one loss or a list of them. A loss is a name from Keras (`"mae"`) or this package (`"Charbonnier"`), a
             `keras.losses.Loss`, a loss of `sr_gan_tf.losses`, a function `(y_true, y_pred)`, a pair (loss, weight)
             with a number or a Keras schedule as weight, or a `WeightedLoss`.
         argument: its name, for messages.
@@ -76,7 +76,7 @@ def content_terms(losses: Any, argument: str) -> list[WeightedLoss]:
 def adversarial_term(value: Any) -> WeightedLoss:
     """The adversarial term: a name (`"Hinge"`), an `AdversarialLoss`, a pair (loss, weight), or a `WeightedLoss`.
 
-    None is binary cross-entropy; the weight is 1e-3, SRGAN's, unless it is given.
+    None means binary cross-entropy. The default weight is 1e-3, as in SRGAN.
 
     Raises:
         ValueError: it is none of these.
@@ -87,7 +87,7 @@ def adversarial_term(value: Any) -> WeightedLoss:
     loss = "BinaryCrossentropy" if loss is None else loss
     if isinstance(loss, str):
         if loss not in ADVERSARIAL_LOSSES:
-            raise ValueError(f"adversarial: no loss {loss!r}{suggest(loss, ADVERSARIAL_LOSSES)}")
+            raise ValueError(f"adversarial: unknown loss {loss!r}{suggest(loss, ADVERSARIAL_LOSSES)}")
         loss = ADVERSARIAL_LOSSES[loss]()
     if not isinstance(loss, AdversarialLoss) and not hasattr(loss, "discriminator_loss"):
         raise ValueError(
@@ -101,32 +101,36 @@ def optimizer_of(value: Any, argument: str) -> keras.optimizers.Optimizer:
     """A Keras optimizer from a name, a configuration or an object.
 
     Raises:
-        ValueError: it is none of these, or averages weights itself, as the trainers do.
+        ValueError: it is none of these, or it averages weights, which the trainers already do.
     """
     try:
         optimizer = keras.optimizers.get(value)
     except ValueError as error:
         raise ValueError(f"{argument}: no optimizer {value!r}{suggest(str(value), _OPTIMIZER_NAMES)}") from error
     if optimizer is None:
-        raise ValueError(f'{argument}: no optimizer; give a name such as "adam", or a keras.optimizers.Optimizer')
+        raise ValueError(
+            f'{argument}: not an optimizer; expected a name such as "adam", or a keras.optimizers.Optimizer'
+        )
     if getattr(optimizer, "use_ema", False):
-        raise ValueError(f"{argument}: use_ema has no effect, the trainer keeps an average itself; set ema_decay there")
+        raise ValueError(
+            f"{argument}: use_ema has no effect, because the trainer keeps its own average; set ema_decay there"
+        )
     return optimizer
 
 
 def twin(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """A second optimizer of the same settings, for the discriminator."""
+    """A second optimizer with the same settings, for the discriminator."""
     second = type(optimizer).from_config(optimizer.get_config())
     second.name = f"discriminator_{optimizer.name}"
     return second
 
 
 def metrics_of(metrics: Sequence[Any] | None, scale: int) -> list | None:
-    """The metrics for Keras, `"psnr_y"` and its kind built: they leave out `scale` pixels at each border."""
+    """Converts metrics for Keras and builds those such as `"psnr_y"`, which crop `scale` pixels from each border."""
     if metrics is None:
         return None
     if isinstance(metrics, dict):
-        raise ValueError("metrics: expected a list, the model has one output; found a dict")
+        raise ValueError("metrics: expected a list, because the model has one output; found a dict")
     given = metrics if isinstance(metrics, (list, tuple)) else [metrics]
     for metric in given:
         if isinstance(metric, str) and metric not in _METRICS and not _is_keras_metric(metric):
@@ -142,7 +146,7 @@ def _is_keras_metric(name: str) -> bool:
 
 
 def is_optimizer(value: Any) -> bool:
-    """Whether `compile` may take a value for an optimizer."""
+    """Whether a value of `compile` may be an optimizer."""
     if isinstance(value, str):
         return isinstance(getattr(keras.optimizers, value, None), type) or value.lower() in _OPTIMIZER_NAMES
     return value is None or isinstance(value, (keras.optimizers.Optimizer, dict))
@@ -162,12 +166,12 @@ def one_of_two(first: Any, second: Any, names: tuple[str, str]) -> Any:
         ValueError: both are given.
     """
     if first is not None and second is not None:
-        raise ValueError(f"{names[0]} and {names[1]} are the same argument; give one of them")
+        raise ValueError(f"{names[0]} and {names[1]} are the same argument; pass only one")
     return second if first is None else first
 
 
 def _can_be_found_again(function: Callable) -> bool:
-    """Whether a `.keras` file may name a function: Keras's own, or a registered one."""
+    """Whether a `.keras` file may name a function: one of Keras, or a registered one."""
     name = getattr(function, "__name__", "")
     return keras.saving.get_registered_name(function) != name or getattr(keras.losses, name, None) is function
 
@@ -196,7 +200,7 @@ def _loss(item: Any, argument: str) -> Any:
             return KerasLoss(keras.losses.get(item))
         except ValueError as error:
             raise ValueError(
-                f"{argument}: no loss {item!r}{suggest(item, CONTENT_LOSSES)}; Keras's names, e.g. 'mae', serve too"
+                f"{argument}: unknown loss {item!r}{suggest(item, CONTENT_LOSSES)}; Keras names, e.g. 'mae', also work"
             ) from error
     if isinstance(item, dict) and "class_name" not in item:
         raise ValueError(f"{argument}: expected one loss or a list, the model has one output; found a dict")

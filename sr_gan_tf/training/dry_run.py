@@ -1,4 +1,4 @@
-"""What `fit --dry-run` prints: parameters, receptive fields, memory and data, before anything runs."""
+"""Text of `fit --dry-run`: parameters, receptive fields, memory and data, before anything runs."""
 
 import math
 
@@ -14,12 +14,12 @@ from sr_gan_tf.training.assembly import Networks, build_networks, build_stage
 from sr_gan_tf.training.graph_memory import peak_bytes, step_function
 from sr_gan_tf.training.initial_weights import check_initial_weights
 
-# What allocator and kernels need beyond the tensors themselves, as measured on CPU (tests/training/test_dry_run.py).
+# Memory of allocator and kernels beyond the tensors, measured on a CPU (tests/training/test_dry_run.py).
 WORKSPACE = 1.5
 
 
 def describe_run(experiment: Experiment) -> str:
-    """The text of a dry run: every stage is built and traced; nothing is trained or written."""
+    """The text of a dry run. Builds and traces every stage; trains and writes nothing."""
     networks = build_networks(experiment)
     lines = [_network_line("generator", networks.generator)]
     if networks.discriminator is not None:
@@ -32,7 +32,7 @@ def describe_run(experiment: Experiment) -> str:
         try:
             text += f"; resident memory about {estimate_memory(experiment, index, networks) / 1e9:.2f} GB"
         except Unavailable as error:
-            text += f"; cannot run here yet: {error}"
+            text += f"; cannot run on this machine yet: {error}"
         lines.append(text)
         try:
             copied = check_initial_weights(experiment, index, networks.generator, networks.discriminator)
@@ -45,8 +45,7 @@ def describe_run(experiment: Experiment) -> str:
 def estimate_memory(experiment: Experiment, index: int, networks: Networks) -> float:
     """Peak resident memory of a training process in this stage, in bytes (on CPU).
 
-    The sum of this process's own size, with networks and optimizers, and of the largest set of tensors that the step's
-    graph holds at one time.
+    The sum of the process size, with networks and optimizers, and of the peak of live tensors in the graph of the step.
     """
     stage = experiment.stages[index]
     side, batch = patch_size(experiment, stage), batch_size(experiment, stage)
@@ -69,7 +68,7 @@ def _network_line(role: str, network: Network) -> str:
 
 
 def _data_lines(experiment: Experiment) -> list[str]:
-    """Pictures and tiles of each source, or why it is not available here."""
+    """Pictures and tiles of each source, or why it is not available."""
     lines = []
     degradation = build_degradation(experiment.data, experiment.scale)
     for role, specs in (("train", experiment.data.train), ("validation", experiment.data.validation)):
@@ -81,13 +80,13 @@ def _data_lines(experiment: Experiment) -> list[str]:
                     experiment.data.degradation, spec, source, "train" if role == "train" else "validation"
                 )
                 if not source.is_here:
-                    lines.append(f"{where} ({spec.class_name}): not here yet; downloaded when training starts")
+                    lines.append(f"{where} ({spec.class_name}): not downloaded yet; downloaded when training starts")
                     continue
                 text = f"{len(source):,} pictures"
                 if role == "train":
                     needed = estimate(source, degradation)
                     text += f", {needed.megapixels:.1f} megapixels, tiles on disk {needed.gigabytes:.2f} GB"
             except Unavailable as error:
-                text = f"not here: {error}"
+                text = f"not available: {error}"
             lines.append(f"{where} ({spec.class_name}): {text}")
     return lines

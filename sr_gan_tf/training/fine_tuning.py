@@ -1,7 +1,8 @@
-"""Fine-tuning: the experiment that adapts a trained generator to one's own pictures.
+"""Fine-tuning: creates the experiment that adapts a trained generator to new pictures.
 
-The base's network and degradation stay; the rate is a tenth of a training from scratch; a quarter of the samples come
-from the old domain, so that it isn't forgotten; and best.keras is the best one on pictures that aren't trained on.
+It keeps the network and degradation of the base. The learning rate is a tenth of that for training from scratch. A
+quarter of the samples come from the original domain, so that it is not forgotten. best.keras is the best model on
+pictures that are not in the training data.
 """
 
 import inspect
@@ -18,7 +19,7 @@ from sr_gan_tf.networks import Generator
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.shipped import shipped_models
 
-# What the shipped models were trained on; all others on bicubic's reduction.
+# Degradations of the shipped models; all others were trained on bicubic reduction.
 _DEGRADATIONS: dict[str, dict] = {"span_x4_real": {"class_name": "Realistic", "config": {"clean": 0.25}}}
 OLD_SHARE = 0.25  # of the samples
 RATE = 1e-4
@@ -38,13 +39,13 @@ def fine_tuning(
         base: a shipped name, a run folder or a `.keras` file.
         train_data: folders of the new pictures.
         steps: generator updates; 500 to 5,000 for a few hundred pictures.
-        validation_data: folders of new pictures that aren't trained on; without it scikit-image's two photographs
-            choose the best generator, and over-fitting doesn't show.
-        base_data: folder of pictures like those that the base was trained on; default: scikit-image's photographs.
+        validation_data: folders of new pictures outside the training data; without it, two photographs from
+            scikit-image select the best generator, and overfitting does not show.
+        base_data: folder of pictures like the training data of the base; default: scikit-image's photographs.
         overrides: `KEY=JSON` changes of the experiment.
 
     Raises:
-        InputError: there is no such base, or it can't be trained further.
+        InputError: the base does not exist, or cannot be trained further.
     """
     if steps < 1:
         raise InputError(f"--steps {steps}: expected a positive number, e.g. --steps 2000")
@@ -103,9 +104,9 @@ def _rate(steps: int) -> dict:
 
 
 def _base(base: str) -> tuple[dict, int, dict]:
-    """Generator, scale and degradation of a trained model, as an experiment writes them.
+    """Generator, scale and degradation of a trained model, in the form of an experiment.
 
-    A run folder gives its network as it was trained, since its newest checkpoint is where the training begins.
+    For a run folder, the network as it was trained, because training starts from its newest checkpoint.
     """
     run = RunFolder(base)
     if base not in shipped_models() and run.experiment_file.is_file():
@@ -120,8 +121,8 @@ def _base(base: str) -> tuple[dict, int, dict]:
     kind = type(network)
     if not isinstance(network, Generator) or GENERATORS.get(kind.__name__) is not kind:
         raise InputError(
-            f"--from {base}: {kind.__name__} can't be trained further; give a shipped name, a run folder or a .keras "
-            f"file of {', '.join(GENERATORS)}"
+            f"--from {base}: {kind.__name__} cannot be trained further; pass a shipped name, a run folder or a "
+            f".keras file of {', '.join(GENERATORS)}"
         )
     defaults = {name: parameter.default for name, parameter in inspect.signature(kind).parameters.items()}
     given = {name: value for name, value in network.get_config().items() if value != _plain(defaults.get(name))}

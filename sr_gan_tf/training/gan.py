@@ -1,9 +1,9 @@
-"""GAN: a generator against a discriminator on batches (lr, hr); the train step is the paper's algorithm.
+"""GAN: trains a generator against a discriminator on batches (lr, hr), with the algorithm of the paper.
 
-Goodfellow et al. 2014 (arXiv:1406.2661), Ledig et al. 2017 (arXiv:1609.04802). In a step, the
-generator is updated first, then the discriminator on the same picture, detached. The picture is generated once, and the
-discriminator's logits from the generator's loss are reused for its own update, since it hasn't changed in between. The
-stabilizers are those of Salimans et al. 2016 (arXiv:1606.03498) and Shrivastava et al. 2017 (arXiv:1612.07828).
+Goodfellow et al. 2014 (arXiv:1406.2661), Ledig et al. 2017 (arXiv:1609.04802). A step first updates the
+generator, then the discriminator on the same, detached picture. The picture is generated once. The discriminator's
+logits from the generator loss are reused for its own update, because it has not changed in between. The stabilizers are
+those of Salimans et al. 2016 (arXiv:1606.03498) and Shrivastava et al. 2017 (arXiv:1612.07828).
 """
 
 from collections.abc import Sequence
@@ -63,9 +63,9 @@ class GAN(Supervised):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         layers = list(discriminator._flatten_layers())
-        # Such a discriminator learns with batch statistics, so the generator's loss must use them, too.
+        # Such a discriminator trains with batch statistics, so the generator loss must use them as well.
         self._uses_batch_statistics = any(isinstance(each, keras.layers.BatchNormalization) for each in layers)
-        # With dropout, its own update and the generator's loss see different networks.
+        # With dropout, its own update and the generator loss use different networks.
         self._is_random = any(getattr(each, "seed_generator", None) is not None for each in layers)
 
     def compile(  # type: ignore[override]
@@ -90,15 +90,16 @@ class GAN(Supervised):
 
         Args:
             generator_optimizer: a Keras optimizer or its name.
-            discriminator_optimizer: the same; default: one like the generator's. As in Keras, a loss may take this
-                second place.
+            discriminator_optimizer: the same; default: a copy of the generator's. As in Keras, the second positional
+                argument may also be a loss.
             content: losses between hr and sr, as in `Supervised`; may be empty (`[]`).
             adversarial: a name (`"Hinge"`), a loss, (loss, weight) or a `WeightedLoss`; default: binary cross-entropy.
-                The weight is the generator's: 1e-3 unless it is given, 0 where the generator learns from `features`.
+                The weight applies to the generator: by default 1e-3; 0 if the generator learns only from
+                `features`.
             features: losses between the discriminator's features of hr and sr.
             penalties: on the discriminator's gradients, e.g. R1.
-            stabilizers: what keeps the two networks in balance; default: nothing.
-            picture_shape: (batch, H, W, 3) of hr; needed by the replay buffer only.
+            stabilizers: settings that balance the two networks; default: none.
+            picture_shape: (batch, H, W, 3) of hr; needed only by the replay buffer.
             jit_compile: as in `Supervised`.
             optimizer: Keras's name of `generator_optimizer`.
             loss: Keras's name of `content`.
@@ -118,7 +119,7 @@ class GAN(Supervised):
         )
         content = one_of_two(content, loss, ("content", "loss"))
         if content is None:
-            raise ValueError('GAN.compile: no loss; give one, e.g. compile("adam", "mae"), or [] for none')
+            raise ValueError('GAN.compile: no loss; pass one, e.g. compile("adam", "mae"), or [] for none')
         self.content = content_terms(content, "loss")
         self.adversarial = adversarial_term(adversarial)
         self.features = list(features)
@@ -175,11 +176,11 @@ class GAN(Supervised):
 
     @property
     def _verdict_stands(self) -> bool:
-        """Whether the discriminator's update sees what the generator's loss saw: nothing is random or replayed."""
+        """Whether the discriminator's update has the inputs of the generator loss: nothing is random or replayed."""
         return self.replay is None and self.stabilizers.instance_noise is None and not self._is_random
 
     def generator_terms(self, lr, hr, sr, logs: Logs) -> tuple[tf.Tensor, Verdict]:
-        """The adversarial and feature terms of the generator's loss, and the discriminator's answers."""
+        """The adversarial and feature terms of the generator loss, and the discriminator's outputs."""
         total = self._historical_term("generator", logs)
         judge = self.feature_model or self.discriminator
         (*fake_features, fake), state = self._look(judge, self._view(sr, lr))
@@ -214,7 +215,7 @@ class GAN(Supervised):
         return total, (real_view, fake_view)
 
     def _update_discriminator(self, tape: tf.GradientTape, loss, views, logs: Logs) -> tf.Tensor:
-        """One update with the penalties, or neither where the update is skipped.
+        """One update with the penalties, or neither if the update is skipped.
 
         Returns:
             Whether loss and gradients were finite.
@@ -252,12 +253,12 @@ class GAN(Supervised):
         return total
 
     def _judge(self, judge, pictures):
-        """Logits without changing the discriminator's state: no dropout, no power step, no running statistics."""
+        """Logits without changing the discriminator's state: no dropout, no power iteration, no running statistics."""
         outputs, _ = self._look(judge, pictures)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def _look(self, judge, pictures, state: Sequence[tf.Tensor] = ()) -> tuple[list, Sequence[tf.Tensor]]:
-        """All outputs of `judge`, which keeps its state (or begins with `state`), and the state after an update."""
+        """All outputs of `judge`, which keeps its state (or starts from `state`), and the state after an update."""
         if not self._uses_batch_statistics:
             return as_list(judge(pictures, training=False)), ()
         outputs, state = judge.stateless_call(

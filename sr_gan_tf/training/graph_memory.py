@@ -1,13 +1,13 @@
-"""How much memory a TensorFlow graph needs, worked out from its tensors' lifetimes without running it."""
+"""Estimates the memory of a TensorFlow graph from the lifetimes of its tensors, without running it."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-# Their output is the input's own buffer.
+# Operations whose output is the buffer of the input.
 _VIEWS = {"Identity", "Reshape", "ExpandDims", "Squeeze", "StopGradient", "IdentityN", "PreventGradient"}
-# They write into a dying input of the same size where they can.
+# Operations that write into the buffer of a dying input of the same size if possible.
 _IN_PLACE = {
     "Add", "AddV2", "AddN", "BiasAdd", "Mul", "Sub", "RealDiv", "Relu", "ReluGrad", "LeakyRelu", "LeakyReluGrad",
     "Sigmoid", "SigmoidGrad", "Tanh", "TanhGrad", "Neg", "Maximum", "Minimum", "Square", "Sqrt", "Rsqrt", "Exp", "Log",
@@ -16,9 +16,9 @@ _IN_PLACE = {
 
 
 def peak_bytes(function: tf.types.experimental.ConcreteFunction) -> int:
-    """Largest sum of the sizes of all tensors alive at one time, in the order in which the graph was written.
+    """Peak total size of live tensors, in the order of the graph's operations.
 
-    Arguments and variables are not counted; dimensions that are not known count as one.
+    Arguments and variables do not count; unknown dimensions count as one.
     """
     operations = function.graph.get_operations()
     uses = Counter(id(tensor) for operation in operations for tensor in operation.inputs)
@@ -45,7 +45,7 @@ def peak_bytes(function: tf.types.experimental.ConcreteFunction) -> int:
                 if taken is None:
                     now += needed
                 else:
-                    # The dying input's place is taken over: nothing is added here and nothing freed below.
+                    # The buffer of the dying input is reused: nothing is added here and nothing freed below.
                     size[taken] = 0
             peak = max(peak, now)
         for buffer in inputs:
@@ -65,6 +65,6 @@ def _bytes(tensor) -> int:
 
 
 def step_function(trainer, shapes: Sequence[tuple[int, ...]]) -> tf.types.experimental.ConcreteFunction:
-    """The trainer's whole step as a graph, for batches (lr, hr) of the given shapes."""
+    """The trainer's complete step as a graph, for batches (lr, hr) of the given shapes."""
     signature = tuple(tf.TensorSpec(shape, tf.float32) for shape in shapes)
     return tf.function(lambda lr, hr: trainer.train_step((lr, hr))).get_concrete_function(*signature)

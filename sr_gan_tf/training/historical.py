@@ -2,7 +2,7 @@
 
 Salimans et al. 2016, arXiv:1606.03498, section 3.3: ||theta - mean over the past of theta||^2, which damps the orbits
 that adversarial training can fall into. The average counts every step equally. As in the paper, squares are summed over
-all parameters, so small weights (1e-4 and below) are the useful ones.
+all parameters, so only small weights (1e-4 and below) are useful.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import tensorflow as tf
 class HistoricalAverage:
     """The running mean of variables, in non-trainable variables, and the distance from it.
 
-    A checkpoint must hold `variables` (the means and the number of updates).
+    A checkpoint must contain `variables` (the means and the number of updates).
 
     Args:
         watched: the network's trainable variables; the mean starts at their current values.
@@ -22,10 +22,10 @@ class HistoricalAverage:
 
     def __init__(self, watched: Sequence[keras.Variable]):
         self.watched = list(watched)
-        # Replicas of a distribution strategy hold equal weights, so the first one's mean is everybody's.
+        # Replicas of a distribution strategy have equal weights, so the mean of the first one is valid for all.
         kept = {"trainable": False, "aggregation": "only_first_replica"}
         self.means = [
-            # A copy: Keras would adopt a given tf.Variable as its own, and the mean would be the weight itself.
+            # A copy: Keras would adopt a passed tf.Variable, and the mean would be the weight itself.
             keras.Variable(keras.ops.convert_to_numpy(variable), dtype="float32", name="historical_mean", **kept)
             for variable in self.watched
         ]

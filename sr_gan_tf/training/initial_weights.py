@@ -1,8 +1,8 @@
-"""Initial weights: what a stage takes over from a shipped model, a run or a file, and what keeps it from doing so.
+"""Initial weights: copies weights from a shipped model, a run or a file into the networks of a stage.
 
-Weights are copied by name and shape, which by itself says little: a merged network has other weights than the one it
-was merged from, and two networks of equal weights compute different things if, say, their input gains differ. So a
-transfer is planned first, and refused where it would copy by chance.
+Weights are copied by name and shape, which alone is not sufficient: a merged network has different weights than the one
+it was merged from, and two networks with equal weights compute different functions if, say, their input gains differ. A
+transfer is therefore planned first, and rejected if weights would match only by chance.
 """
 
 import dataclasses
@@ -23,9 +23,9 @@ from sr_gan_tf.runs.checkpoints import read_newest
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.shipped import shipped_models
 
-# The share of a network's weights that must fit, of those that could.
+# The share of the weights that could fit which must fit.
 SUFFICIENT = 0.9
-# Constructor arguments that don't affect the function. SPAN's `initial_gate` does unless it is merged: it centers the
+# Constructor arguments that do not affect the function. SPAN's `initial_gate` does unless it is merged: it centers the
 # features.
 _FREE = ("name", "scale", "image_size", "merged", "published_graph", "initial_gain", "initial_output_gain")
 _FREE_IF_MERGED = ("initial_gate",)
@@ -37,7 +37,7 @@ class Transfer:
 
     Attributes:
         pairs: (target's variable, source's) of the same name and shape.
-        report: what is copied and what is not, on one line.
+        report: what is copied and what is not, in one line.
     """
 
     pairs: list[tuple]
@@ -57,20 +57,20 @@ def transfer(source: Network, target: Network, where: str, partial: bool = False
 
 
 def plan_transfer(source: Network, target: Network, where: str, partial: bool = False) -> Transfer:
-    """The weights that one network can take over from another.
+    """Plans which weights one network can copy from another.
 
-    All arguments that define the function must be the same, and where all of the target's weights are there, both
-    networks must compute the same.
+    All arguments that define the function must be equal. If all weights of the target are available, both networks must
+    compute the same function.
 
     Args:
-        source: the network to copy from; one in its form for training also gives a merged network its weights.
+        source: the network to copy from; one in its training form can also initialize a merged network.
         target: the network to initialize.
         where: the source's name, for messages.
-        partial: take over whatever has the same name and shape, as long as anything does.
+        partial: whether to copy whatever has the same name and shape, if anything does.
 
     Raises:
-        InputError: nothing fits; or, unless `partial`, less than `SUFFICIENT` of what could fit does, or the
-            networks compute different things.
+        InputError: nothing fits; or, unless `partial`, less than `SUFFICIENT` of the weights that could fit do, or the
+            networks compute different functions.
     """
     if isinstance(source, Generator) and getattr(target, "merged", False) and not getattr(source, "merged", True):
         source = source.for_inference()
@@ -78,15 +78,15 @@ def plan_transfer(source: Network, target: Network, where: str, partial: bool = 
     taken = {variable.path for variable, _ in pairs}
     missing = [variable.path for variable in target.variables if variable.path not in taken]
     report = f"{len(pairs)} of {len(target.variables)} weights from {where}"
-    report += f"; not there: {_listed(missing)}" if missing else ""
+    report += f"; missing: {_listed(missing)}" if missing else ""
     differences = _differences(source, target)
     if partial:
         return Transfer(pairs, report + (f"; other arguments: {_text(differences)}" if differences else ""))
-    way_out = 'set "partial": true in the stage to take over what fits'
+    way_out = 'set "partial": true in the stage to copy the weights that fit'
     if getattr(source, "merged", False) and not getattr(target, "merged", True):
         raise InputError(
             f"{where} is merged for inference: only {len(pairs)} of {len(target.variables)} weights fit a "
-            f"{type(target).__name__} to be trained; name the same network in its form for training (a run folder, the "
+            f"{type(target).__name__} to be trained; name the same network in its training form (a run folder, the "
             "file that python -m sr_gan_tf.convert RUN writes, or a file of milestones/), or set "
             "generator.config.merged=true"
         )
@@ -101,8 +101,8 @@ def plan_transfer(source: Network, target: Network, where: str, partial: bool = 
     if differences or (not missing and not _equal(source, target, pairs)):
         found = f": {_text(differences)}" if differences else ""
         raise InputError(
-            f"{where} computes something else than this {type(target).__name__} would with its weights{found}; set the "
-            f"arguments of both alike, or {way_out}"
+            f"{where} computes a different function than this {type(target).__name__} with the same weights{found}; "
+            f"set equal arguments for both, or {way_out}"
         )
     return Transfer(pairs, report)
 
@@ -111,10 +111,10 @@ def matching(source: Network, target: Network, where: str) -> list[tuple]:
     """Pairs (target's variable, source's) of the same name and shape.
 
     Raises:
-        InputError: there is none.
+        InputError: there are none.
     """
     if hasattr(source, "wraps") and hasattr(target, "wraps"):
-        # Layers that the user did not name have other numbers in every process; their order is the same.
+        # Unnamed layers have different numbers in every process, but the same order.
         shapes = [[tuple(variable.shape) for variable in network.variables] for network in (source, target)]
         if shapes[0] == shapes[1]:
             return list(zip(target.variables, source.variables, strict=True))
@@ -123,22 +123,22 @@ def matching(source: Network, target: Network, where: str) -> list[tuple]:
     pairs = [(one, other) for one, other in pairs if other is not None and tuple(other.shape) == tuple(one.shape)]
     if not pairs:
         raise InputError(
-            f"{where}: none of its weights fits {type(target).__name__}; expected a file of the same network"
+            f"{where}: none of its weights fit {type(target).__name__}; expected a file of the same network"
         )
     return pairs
 
 
 def check_initial_weights(experiment: Experiment, index: int, generator: Generator, discriminator) -> list[str]:
-    """What the stage will copy, a line for each network; nothing is copied.
+    """Describes what the stage will copy, one line per network; copies nothing.
 
     Raises:
-        InputError: the weights that the stage names can't be had, or don't fit.
+        InputError: the weights are not available or do not fit.
     """
     return [f"{role}: {plan.report}" for role, plan in _plans(experiment.stages[index], generator, discriminator)]
 
 
 def load_initial_weights(experiment: Experiment, index: int, networks, say=print) -> None:
-    """Takes over the weights that the stage names, the generator's (with its average) and the discriminator's.
+    """Copies the initial weights of the stage: of the generator (with its average) and the discriminator.
 
     Raises:
         InputError: as `check_initial_weights`.
@@ -167,10 +167,10 @@ def _source(name: str, role: str) -> Network:
 
     Raises:
         Unavailable: there is no such file or folder yet.
-        InputError: it holds something else.
+        InputError: it contains something else.
     """
     if not Path(name).exists() and name not in shipped_models():
-        raise Unavailable(f"no model {name!r}; give a run folder or a .keras file{_shipped(role)}")
+        raise Unavailable(f"no model {name!r}; expected a run folder or a .keras file{_shipped(role)}")
     if Path(name).suffix == ".keras":
         network = load_network(name)
         # A trainer's file (`GAN.save`, `ModelCheckpoint`) holds both.
@@ -186,10 +186,10 @@ def _shipped(role: str) -> str:
 
 
 def averaged(run: str | Path) -> Generator:
-    """The averaged generator of a run's newest checkpoint in its form for training, not merged.
+    """The averaged generator of a run's newest checkpoint in its training form, not merged.
 
     Raises:
-        InputError: the folder holds no checkpoint.
+        InputError: the folder contains no checkpoint.
     """
     experiment, tensors = _newest(run)
     generator = build(experiment.generator, GENERATORS, "generator", scale=experiment.scale)
@@ -200,13 +200,13 @@ def discriminator_of(run: str | Path) -> Discriminator:
     """The discriminator of a run's newest checkpoint.
 
     Raises:
-        InputError: the folder holds no checkpoint, or one of a supervised stage.
+        InputError: the folder contains no checkpoint, or that of a supervised stage.
     """
     experiment, tensors = _newest(run)
     if "discriminator/00000" not in tensors:
         raise InputError(
-            f"{run}: its newest checkpoint is that of a supervised stage and holds no discriminator; give the folder "
-            "of a run whose last stage is adversarial, or a .keras file"
+            f"{run}: its newest checkpoint is that of a supervised stage and contains no discriminator; pass the "
+            "folder of a run whose last stage is adversarial, or a .keras file"
         )
     return _filled(build_discriminator(experiment), tensors, "discriminator")
 
@@ -221,7 +221,9 @@ def _newest(run: str | Path) -> tuple[Experiment, dict[str, np.ndarray]]:
     folder = RunFolder(run)
     newest = read_newest(folder.checkpoints)
     if newest is None:
-        raise Unavailable(f"{run} holds no checkpoint; give the folder of a run that has saved one, or a .keras file")
+        raise Unavailable(
+            f"{run} contains no checkpoint; pass the folder of a run that has saved one, or a .keras file"
+        )
     return folder.experiment(), newest[1]
 
 
@@ -232,7 +234,7 @@ def _filled(network: Network, tensors: dict[str, np.ndarray], part: str) -> Netw
 
 
 def _possible(source: Network, target: Network) -> set[str]:
-    """Paths of the target's weights that don't depend on its scale, or all where the scales are the same."""
+    """Paths of the target's weights that do not depend on its scale, or all if the scales are equal."""
     scale = getattr(source, "scale", None)
     if type(source) is not type(target) or scale in (None, getattr(target, "scale", None)):
         return {variable.path for variable in target.variables}
@@ -242,7 +244,7 @@ def _possible(source: Network, target: Network) -> set[str]:
 
 
 def _differences(source: Network, target: Network) -> dict[str, tuple]:
-    """Arguments that define the function and differ: name to (source's, target's)."""
+    """Differing arguments that define the function: name to (source's, target's)."""
     if type(source) is not type(target):
         return {}
     theirs, ours = source.get_config(), target.get_config()
@@ -255,9 +257,9 @@ def _differences(source: Network, target: Network) -> dict[str, tuple]:
 
 
 def _equal(source: Network, target: Network, pairs: list[tuple]) -> bool:
-    """Whether the target with these weights gives the source's outputs for a picture of noise."""
+    """Whether the target with these weights gives the outputs of the source for a noise picture."""
     if (getattr(source, "scale", None), source.input_shape) != (getattr(target, "scale", None), target.input_shape):
-        return True  # there is nothing to compare; only the share of weights and the arguments speak
+        return True  # nothing to compare; only the share of weights and the arguments count
     with computing("float32"):
         probe = type(target).from_config(target.get_config())
     places = {id(variable): place for place, variable in enumerate(target.variables)}

@@ -1,8 +1,8 @@
-"""KerasTrainer: what Keras's `fit`, `evaluate`, callbacks and file format expect of a model, around any train step.
+"""KerasTrainer: adapts a train step to Keras's `fit`, `evaluate`, callbacks and file format.
 
 A subclass defines `train_step` and `test_step`, which return the logs of one batch, and calls `prepare` from its
-`compile`. The means over an epoch, the timing of the input, saving and the refusals of what cannot work are here.
-docs/keras.md lists Keras's calls one by one.
+`compile`. This class computes means over an epoch, measures the input time, saves, and rejects what cannot work.
+docs/keras.md lists all Keras methods and callbacks.
 """
 
 import inspect
@@ -21,10 +21,10 @@ from sr_gan_tf.training.terms import Logs
 
 
 class KerasTrainer(keras.Model):
-    """A model with train and test steps of its own; abstract.
+    """A model with custom train and test steps; abstract.
 
     Attributes:
-        optimizer: the generator's, or an `OptimizerPair`: what Keras's callbacks read and change.
+        optimizer: that of the generator, or an `OptimizerPair`; Keras callbacks read and change it.
     """
 
     def prepare(
@@ -39,15 +39,15 @@ class KerasTrainer(keras.Model):
         """Keras's part of `compile`.
 
         Args:
-            optimizers: the generator's, and the discriminator's if there is one.
-            arguments: the other ones of `compile`, to be saved with the model.
-            metrics: objects, and names of Keras's and ours.
+            optimizers: that of the generator, and that of the discriminator if there is one.
+            arguments: the other arguments of `compile`, saved with the model.
+            metrics: objects, and names of Keras or of this package.
             jit_compile: XLA on or off; `"auto"` is on for a GPU and off for a CPU, where oneDNN is faster.
             steps_per_execution: steps between two calls of the callbacks.
             run_eagerly: run the steps without a graph, for a debugger.
 
         Raises:
-            ValueError: under the policy mixed_float16, whose gradients would need a scaled loss.
+            ValueError: the policy is mixed_float16, whose gradients need a scaled loss.
         """
         if keras.config.dtype_policy().name == "mixed_float16":
             raise ValueError(
@@ -60,7 +60,7 @@ class KerasTrainer(keras.Model):
         for term in arguments["content"]:
             if hasattr(term.loss, "attach"):
                 term.loss.attach(self.generator)
-        # Without optimizer=None Keras makes a hidden RMSprop.
+        # Without optimizer=None, Keras creates a hidden RMSprop.
         super().compile(
             optimizer=None,
             metrics=metrics,
@@ -68,7 +68,7 @@ class KerasTrainer(keras.Model):
             steps_per_execution=steps_per_execution,
             run_eagerly=run_eagerly,
         )
-        # Keras's tracker of a loss that it computes itself; it would report 0.
+        # Keras's tracker for its own loss; it would report 0.
         self._loss_tracker = None
         self.optimizer = optimizers[0] if len(optimizers) == 1 else OptimizerPair(*optimizers)
         self._compile_arguments = arguments | {
@@ -87,32 +87,32 @@ class KerasTrainer(keras.Model):
             means over the epoch; with `validation_data`, the content terms and metrics as `val_...`.
 
         Raises:
-            ValueError: for sample or class weights, steps that `steps_per_execution` doesn't divide, or the callback
-                `SwapEMAWeights`.
+            ValueError: sample or class weights, a number of steps that is not a multiple of `steps_per_execution`, or
+                the callback `SwapEMAWeights`.
         """
         given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
         steps, together = given.get("steps_per_epoch"), getattr(self, "steps_per_execution", 1)
         if steps is not None and steps % together:
             raise ValueError(
-                f"{type(self).__name__}.fit: steps_per_epoch={steps} is no multiple of steps_per_execution={together}; "
-                "Keras would run more steps than asked for"
+                f"{type(self).__name__}.fit: steps_per_epoch={steps} is not a multiple of "
+                f"steps_per_execution={together}; Keras would run more steps than requested"
             )
         if any(isinstance(each, keras.callbacks.SwapEMAWeights) for each in _listed(given.get("callbacks"))):
             raise ValueError(
-                f"{type(self).__name__}.fit: SwapEMAWeights has no effect, since validation and predict use the "
-                "averaged generator anyway; remove it"
+                f"{type(self).__name__}.fit: SwapEMAWeights has no effect, because validation and predict already use "
+                "the averaged generator; remove it"
             )
         if given.get("x") is not None and not hasattr(given["x"], "__array__"):
             given.setdefault("shuffle", False)  # Keras warns about its own default
         return super().fit(**given)
 
     def make_train_function(self, force: bool = False) -> None:
-        """Keras's own, with the time that the step waited for its batch among the logs (`data_wait`, seconds)."""
+        """Keras's train function; adds the time that the step waited for its batch to the logs (`data_wait`, s)."""
         if getattr(self, "train_function", None) is None or force:
             self.train_function = self._on_iterator(self.train_step, self.jit_compile)
 
     def make_test_function(self, force: bool = False) -> None:
-        """Without XLA, which would compile anew for each size of picture."""
+        """Keras's test function without XLA, which would compile again for each picture size."""
         if getattr(self, "test_function", None) is None or force:
             self.test_function = self._on_iterator(self.test_step, jit_compile=False)
 
@@ -129,7 +129,7 @@ class KerasTrainer(keras.Model):
             on_data = tf.function(on_data, jit_compile=jit_compile, reduce_retracing=True)
 
         def on_iterator(iterator: Iterator) -> Logs:
-            # The batch is fetched outside the graph: a clock inside it is refused where runs must be deterministic.
+            # The batch is fetched outside the graph, because deterministic runs reject a clock inside it.
             waited = 0.0
             for number in range(self.steps_per_execution):
                 begin = time.perf_counter()
@@ -147,7 +147,7 @@ class KerasTrainer(keras.Model):
         return on_iterator
 
     def observe(self, hr: tf.Tensor, sr: tf.Tensor, logs: Logs) -> None:
-        """Updates the compiled metrics, and writes their present values into the logs."""
+        """Updates the compiled metrics, and writes their current values into the logs."""
         if self._compile_metrics is not None:
             logs |= self.compute_metrics(None, hr, sr)
 
@@ -157,9 +157,9 @@ class KerasTrainer(keras.Model):
             self._epoch_means = EpochMeans()
 
     def _get_metrics_result_or_logs(self, logs: Logs) -> Logs:
-        """What `fit` and `evaluate` report at the end of an epoch: means, not the last batch's values."""
+        """Values that `fit` and `evaluate` report at the end of an epoch: means, not the values of the last batch."""
         if not self._epoch_means.names:
-            raise ValueError(f"{type(self).__name__}: the data hold no batch; give at least one batch (lr, hr)")
+            raise ValueError(f"{type(self).__name__}: the data contain no batch; pass at least one batch (lr, hr)")
         return logs | self._epoch_means.result() | self.get_metrics_result()
 
     def export(self, filepath, format="tf_saved_model", **arguments) -> None:
@@ -167,7 +167,7 @@ class KerasTrainer(keras.Model):
         self.average.for_inference().export(filepath, format, **arguments)
 
     def _flatten_metrics_in_order(self, logs: Logs) -> list | float:
-        """What `evaluate` and `train_on_batch` return without `return_dict`: loss, metrics, then the other values."""
+        """Values that `evaluate` and `train_on_batch` return without `return_dict`: loss, metrics, then the others."""
         metrics = self._compile_metrics.metrics if self._compile_metrics is not None else []
         first = [name for name in ("loss", *(metric.name for metric in metrics)) if name in logs]
         values = [logs[name] for name in (*first, *(name for name in logs if name not in first))]
@@ -198,18 +198,18 @@ class KerasTrainer(keras.Model):
         setattr(self, name, layer)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None) -> None:
-        """Nothing: all parts are built. Keras's own averages a batch of pictures over the replicas first."""
+        """Does nothing, because all parts are built. Keras's version would first average a batch over the replicas."""
 
     def get_compile_config(self) -> dict | None:
-        """The arguments of `compile`, for the `.keras` file; None, with a warning, where one cannot be saved."""
+        """The arguments of `compile`, for the `.keras` file; None, with a warning, if one cannot be saved."""
         if not self.compiled:
             return None
         try:
             return {name: keras.saving.serialize_keras_object(value) for name, value in self._compile_arguments.items()}
         except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
             warnings.warn(
-                f"{type(self).__name__} is saved without the arguments of compile(), since one of them cannot be "
-                f"({error}); call compile() again after loading",
+                f"{type(self).__name__} is saved without the arguments of compile(), because one of them cannot be "
+                f"saved ({error}); call compile() again after loading",
                 stacklevel=2,
             )
             return None
@@ -226,7 +226,7 @@ class KerasTrainer(keras.Model):
 
 
 class OptimizerPair:
-    """The generator's and the discriminator's optimizer, as Keras's callbacks of learning rates know several.
+    """The optimizers of generator and discriminator, in a form that Keras's learning rate callbacks accept.
 
     `LearningRateScheduler` and `ReduceLROnPlateau` change the rates of all `optimizers`.
     """

@@ -8,11 +8,11 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """The discriminator's answers in the generator's loss.
+    """The discriminator's outputs in the generator loss.
 
     Args:
         fake: its logits for sr.
-        real: its logits for hr; None if the generator's loss doesn't use them.
+        real: its logits for hr; None if the generator loss does not use them.
         state: its running statistics after an update.
     """
 

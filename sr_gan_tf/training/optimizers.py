@@ -16,9 +16,9 @@ from sr_gan_tf.training.terms import Weight
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class Adam(keras.optimizers.Adam):
-    """Keras's Adam, whose update of a variable is one operation where the variable is a plain float32 one.
+    """Keras's Adam, with one operation per update of a plain float32 variable.
 
-    Keras's own makes about fifteen passes over all weights, of which a discriminator with dense layers has many.
+    Keras's implementation makes about fifteen passes over all weights; a discriminator with dense layers has many.
     """
 
     def update_step(self, gradient, variable, learning_rate):
@@ -38,15 +38,15 @@ class Adam(keras.optimizers.Adam):
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class CosineDecay(keras.optimizers.schedules.CosineDecay):
-    """Keras's cosine, which can also begin in the middle: for a long schedule that several runs share.
+    """Keras's cosine decay that can also begin in the middle, for a long schedule over several runs.
 
     Args:
-        initial_learning_rate: the first rate.
-        decay_steps: steps from the highest rate to the lowest.
-        alpha: the lowest rate, as a share of the highest.
-        warmup_target: the highest rate, which a warmup rises to.
-        warmup_steps: steps of the warmup.
-        first_step: steps of this schedule that earlier runs have done.
+        initial_learning_rate: the first learning rate.
+        decay_steps: steps from the highest learning rate to the lowest.
+        alpha: the lowest learning rate, as a fraction of the highest.
+        warmup_target: the highest learning rate, at the end of the warmup.
+        warmup_steps: number of warmup steps.
+        first_step: steps of this schedule that earlier runs have completed.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class CosineDecay(keras.optimizers.schedules.CosineDecay):
 
 
 def _handle(variable) -> tf.Tensor | None:
-    """The handle that raw operations take; None for a variable that is spread over replicas or not float32."""
+    """The handle for raw operations; None for a variable that is distributed over replicas or not float32."""
     value = variable.value if isinstance(variable, keras.Variable) else variable
     plain = isinstance(value, tf.Variable) and not isinstance(value, tf.distribute.DistributedValues)
     return value.handle if plain and value.dtype == tf.float32 else None
@@ -109,14 +109,14 @@ SCHEDULES = Catalogue(
 )
 
 
-# Arguments of Keras's optimizers that the train steps don't honor: the average is a separate network, gradients
-# are not scaled, and nothing shows the name.
+# Arguments of Keras's optimizers that the train steps do not support: the average is a separate network, gradients
+# are not scaled, and the name is never shown.
 _NOT_HONORED = {
     "use_ema": "the run keeps its own average: set ema_decay",
     "ema_momentum": "the run keeps its own average: set ema_decay",
     "ema_overwrite_frequency": "the run keeps its own average: set ema_decay",
     "loss_scale_factor": "losses are not scaled",
-    "name": "nothing shows it",
+    "name": "it is never shown",
 }
 _ABOVE_ZERO = ("learning_rate", "epsilon", "clipnorm", "clipvalue", "global_clipnorm")
 _BELOW_ONE = ("beta_1", "beta_2", "rho", "momentum")
@@ -128,10 +128,10 @@ def build_optimizer(spec: Spec, where: str, steps: int | None = None) -> keras.o
     Args:
         spec: the optimizer's class name and arguments.
         where: its path in the experiment file, for messages.
-        steps: of the stage, near whose end the learning rate must still be above 0.
+        steps: steps of the stage, near whose end the learning rate must still be above 0.
 
     Raises:
-        InputError: for unknown names or arguments, arguments that have no effect, and values out of bounds.
+        InputError: unknown names or arguments, arguments without effect, or values out of range.
     """
     config = dict(spec.config)
     for name, value in config.items() if spec.class_name in OPTIMIZERS else ():
@@ -150,7 +150,7 @@ def build_optimizer(spec: Spec, where: str, steps: int | None = None) -> keras.o
 
 def _check_argument(name: str, value: Any, where: str) -> None:
     if name in _NOT_HONORED and value not in (None, False):
-        raise InputError(f"{where}: has no effect, since {_NOT_HONORED[name]}; remove it")
+        raise InputError(f"{where}: has no effect, because {_NOT_HONORED[name]}; remove it")
     if value is None or (name == "learning_rate" and isinstance(value, dict)):
         return
     expected = None
@@ -172,18 +172,18 @@ def _is_number(value: Any) -> bool:
 
 
 def _check_rates(schedule: Callable, spec: Spec, where: str, steps: int | None) -> None:
-    """A learning rate is never negative, and still above 0 near the stage's end, which it may fall towards."""
+    """Checks that a learning rate is never negative, and still above 0 near the end of the stage."""
     _check_values(schedule, spec, where, steps)
     late = steps - 1 - steps // 50 if steps else 0
     if steps and float(schedule(late)) <= 0:
         raise InputError(
-            f"{where}: is 0 at step {late:,} of the stage's {steps:,}, where nothing is learned any more; let the "
-            "schedule end with the stage or above 0, or train fewer steps"
+            f"{where}: is 0 at step {late:,} of the stage's {steps:,}, so nothing is learned after it; let "
+            "the schedule end with the stage or above 0, or train fewer steps"
         )
 
 
 def _check_values(schedule: Callable, spec: Spec, where: str, steps: int | None) -> None:
-    """Finite and not negative wherever it was looked at: at the schedule's own marks, the stage's, and in between."""
+    """Checks that a schedule is finite and not negative at its boundaries, those of the stage, and in between."""
     numbers = [value for key, value in spec.config.items() if "steps" in key and _is_number(value)]
     marks = {0, 1, *numbers, sum(numbers), *spec.config.get("boundaries", ()), (steps or 1) - 1}
     marks |= {mark + 1 for mark in marks} | {round(max(marks) * share / 16) for share in range(17)}
@@ -194,9 +194,9 @@ def _check_values(schedule: Callable, spec: Spec, where: str, steps: int | None)
 
 
 def _build_schedule(spec: Spec, where: str) -> keras.optimizers.schedules.LearningRateSchedule:
-    """The named schedule, with the arguments checked that Keras takes as they come."""
+    """Builds the named schedule and checks the arguments that Keras does not check."""
     if "name" in spec.config:
-        raise InputError(f"{where}.config.name: has no effect, since nothing shows it; remove it")
+        raise InputError(f"{where}.config.name: has no effect, because it is never shown; remove it")
     for key, value in spec.config.items():
         if key in ("decay_steps", "first_decay_steps") and not (_is_number(value) and value >= 1):
             raise InputError(f"{where}.config.{key}: expected a number of steps from 1, found {value!r}")
@@ -206,12 +206,12 @@ def _build_schedule(spec: Spec, where: str) -> keras.optimizers.schedules.Learni
         if not increasing or any(step < 0 for step in boundaries):
             raise InputError(f"{where}.config.boundaries: expected increasing steps from 0, found {boundaries!r}")
     if ("warmup_target" in spec.config) != bool(spec.config.get("warmup_steps")):
-        raise InputError(f"{where}.config: warmup_steps and warmup_target have no effect without each other; give both")
+        raise InputError(f"{where}.config: warmup_steps and warmup_target have no effect without each other; set both")
     return build(spec, SCHEDULES, where)
 
 
 def build_schedule(value: float | Spec, where: str, steps: int | None = None) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Step to float32 weight: constant for a number, else the named schedule.
+    """Maps the step to a float32 weight: constant for a number, otherwise the named schedule.
 
     Raises:
         InputError: a weight is negative or not finite.
@@ -227,10 +227,10 @@ def build_schedule(value: float | Spec, where: str, steps: int | None = None) ->
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class ByStageStep(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule over the stage's steps, whatever its optimizer counts.
+    """A schedule over the steps of the stage, independent of the optimizer's count.
 
-    A discriminator that is updated twice per step, every other step, or not at all for a while keeps to the rates of
-    the generator's steps.
+    A discriminator that is updated twice per step, every other step, or not at all for some time has the learning rate
+    of the stage's step.
 
     Args:
         schedule: step to learning rate.
@@ -249,7 +249,7 @@ class ByStageStep(keras.optimizers.schedules.LearningRateSchedule):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None):
-        """The plain schedule: whoever loads it has no step yet."""
+        """The wrapped schedule, because there is no step yet when it is loaded."""
         return keras.optimizers.schedules.deserialize(config["schedule"], custom_objects)
 
 
@@ -263,11 +263,11 @@ def follow(optimizer: keras.optimizers.Optimizer, step: keras.Variable) -> None:
 
 
 def start(optimizer: keras.optimizers.Optimizer, network: keras.Model, step: keras.Variable) -> None:
-    """Prepares an optimizer for a network: its slots exist before a checkpoint loads into them, its schedule follows.
+    """Prepares an optimizer for a network: creates its slots before a checkpoint is loaded, and binds its schedule.
 
     Args:
-        optimizer: built by this.
-        network: whose trainable weights it will update.
+        optimizer: the optimizer to build.
+        network: the network whose trainable weights it updates.
         step: the trainer's counter of the stage's steps.
     """
     optimizer.build(network.trainable_variables)
@@ -275,7 +275,7 @@ def start(optimizer: keras.optimizers.Optimizer, network: keras.Model, step: ker
 
 
 def current_rate(optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
-    """The learning rate of the coming update, schedule included."""
+    """The learning rate of the next update, including the schedule."""
     return tf.cast(tf.convert_to_tensor(optimizer.learning_rate), tf.float32)
 
 

@@ -1,8 +1,8 @@
 """ReplayBuffer: a history of generated pictures; half of each batch of fakes is drawn from it.
 
-Shrivastava et al. 2017, arXiv:1612.07828: a discriminator that sees only the newest generator forgets what it knew of
-older ones. Half of the batch is the newest pictures; the other half comes out of the history, where newest pictures
-take their places. Until the history is full, pictures are put in and the batch passes unchanged.
+Shrivastava et al. 2017, arXiv:1612.07828: a discriminator that sees only the newest generator forgets older ones.
+Half of the batch consists of the newest pictures. The other half comes from the history, where newest pictures replace
+them. Until the history is full, pictures are added to it and the batch passes unchanged.
 """
 
 import keras
@@ -11,17 +11,17 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class ReplayBuffer(keras.layers.Layer):
-    """(N, H, W, C) newest pictures to (N, H, W, C), half of them from the history.
+    """Maps the newest pictures (N, H, W, C) to (N, H, W, C), half of them from the history.
 
-    Half of an odd batch is rounded up and down in turn, so that a batch of one comes from the history every other time.
-    Runs inside the graph, under XLA too, and its whole state is non-trainable weights: a checkpoint holds the history,
-    and the choice of pictures depends only on the seed and the number of batches.
+    Half of an odd batch is alternately rounded up and down, so a batch of one comes from the history every other time.
+    The layer runs inside the graph, also under XLA. All of its state is in non-trainable weights: a checkpoint contains
+    the history, and the choice of pictures depends only on the seed and the number of batches.
 
     Args:
-        capacity: pictures kept, at least half a batch, rounded up.
+        capacity: number of pictures to keep, at least half a batch, rounded up.
         image_shape: (H, W, C) of a picture; memory is capacity * H * W * C * 4 bytes.
-        seed: of the random choice.
-        condition_shape: (h, w, c) of the LR picture that is kept with each picture, for a conditional discriminator.
+        seed: seed of the random choice.
+        condition_shape: (h, w, c) of the LR picture to keep with each picture, for a conditional discriminator.
         name: name of the layer.
     """
 
@@ -33,7 +33,7 @@ class ReplayBuffer(keras.layers.Layer):
         condition_shape: tuple[int, int, int] | None = None,
         name: str = "replay_buffer",
     ):
-        # The history keeps pictures as they were, whatever the precision policy.
+        # The history keeps pictures in full precision, regardless of the precision policy.
         super().__init__(trainable=False, dtype="float32", name=name)
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1 picture, found {capacity!r}")
@@ -45,8 +45,8 @@ class ReplayBuffer(keras.layers.Layer):
     def build(self, input_shape):
         batch = input_shape[0]
         if batch is not None and self.capacity < (batch + 1) // 2:
-            raise ValueError(f"a replay buffer of {self.capacity} pictures cannot give half of a batch of {batch}")
-        # Replicas of a distribution strategy share one history: the first one's.
+            raise ValueError(f"a replay buffer of {self.capacity} pictures cannot supply half of a batch of {batch}")
+        # Replicas of a distribution strategy share the history of the first one.
         self.history = self._state((self.capacity, *self.image_shape), "float32", "history")
         self.conditions = None
         if self.condition_shape is not None:
@@ -58,7 +58,7 @@ class ReplayBuffer(keras.layers.Layer):
     def call(self, images, conditions=None):
         """Returns the mixed pictures; with `condition_shape`, (pictures, conditions) that belong together."""
         count = tf.shape(images)[0]
-        most = (count + 1) // 2  # a constant for XLA; in an odd batch one place fewer is used every other time
+        most = (count + 1) // 2  # a constant for XLA; an odd batch uses one position fewer every other time
         filled, calls = tf.convert_to_tensor(self.filled), tf.convert_to_tensor(self.calls)
         half = (count + 1 - calls % 2) // 2
         is_used = tf.range(most) < half  # (N/2,)
@@ -68,7 +68,7 @@ class ReplayBuffer(keras.layers.Layer):
         order = tf.argsort(tf.random.stateless_uniform(tf.shape(images)[:1], seed))  # (N,)
         chosen = tf.argsort(tf.random.stateless_uniform((self.capacity,), seed + 1))[:most]  # (N/2,)
         places = tf.where(full, chosen, (filled + tf.range(most)) % self.capacity)  # (N/2,)
-        # A diverged step's pictures pass, so that the step is seen and skipped, but are not remembered.
+        # Pictures of a diverged step pass, so that the step is detected and skipped, but are not stored.
         finite = tf.reduce_all(tf.math.is_finite(images))
         exchanged = [(self.history, images)]
         if self.conditions is not None:
@@ -107,19 +107,19 @@ class ReplayBuffer(keras.layers.Layer):
 
 
 def _each(flags: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
-    """(N,) flags in the rank of a batch."""
+    """Reshapes (N,) flags to the rank of a batch."""
     return tf.reshape(flags, [-1] + [1] * (len(batch.shape) - 1))
 
 
 def replay_for(
     capacity: int, picture_shape: tuple[int, int, int, int] | None, discriminator: keras.Model, scale: int
 ) -> ReplayBuffer | None:
-    """A built buffer for what a discriminator sees; None for a capacity of 0.
+    """Builds a buffer for the discriminator's inputs; None for a capacity of 0.
 
     Args:
-        capacity: pictures kept.
+        capacity: number of pictures to keep.
         picture_shape: (batch, H, W, 3) of hr.
-        discriminator: a conditional one has the LR pictures remembered, too.
+        discriminator: for a conditional one, the buffer also stores LR pictures.
         scale: the generator's enlargement.
 
     Raises:

@@ -43,22 +43,22 @@ from sr_gan_tf.training.validation import Chart, Validate
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What `fit` has made.
+    """The result of `fit`.
 
     Args:
-        folder: the run's files.
+        folder: the run folder.
     """
 
     folder: RunFolder
 
     @property
     def history(self) -> History:
-        """What was logged and validated: `history["validation/psnr_y"]` gives the values, `series` their steps too."""
+        """Logged and validated values: `history["validation/psnr_y"]` returns the values, `series` also their steps."""
         return History(self.folder.history)
 
     @property
     def model(self) -> keras.Model:
-        """The best generator, as `load` gives it."""
+        """The model of the run, as `load` returns it."""
         return load(self.folder.path)
 
 
@@ -69,22 +69,22 @@ def fit(
     say: Callable[[str], None] = print,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Run:
-    """Trains until the last stage is done; started again on the same folder, it resumes where it stopped.
+    """Trains all stages; when called again on the same folder, resumes from the last checkpoint.
 
     Args:
         experiment: an `Experiment`, the path of an experiment file, or a run folder, which is resumed.
-        run_dir: the run folder; default: the one that `experiment` names, else `runs/<name>`.
+        run_dir: the run folder; default: that of `experiment`, or `runs/<name>`.
         profile: first and last step of a profiler trace.
         say: receives lines for the user.
-        callbacks: Keras callbacks of your own. A stage is one epoch; `on_train_batch_end` gets the step's logs, at a
-            validation with its figures (`validation/psnr_y` ...); `self.model` is the stage's trainer. With several
-            workers, the chief alone calls them.
+        callbacks: additional Keras callbacks. A stage is one epoch. `on_train_batch_end` receives the logs of the step,
+            at a validation including its metrics (`validation/psnr_y` ...). `self.model` is the trainer of the stage.
+            With several workers, only the chief calls them.
 
     Returns:
         The run: its `history`, `model` (the best generator) and `folder`.
 
     Raises:
-        InputError: for anything the user can fix; the run folder stays usable.
+        InputError: a user error; the run folder remains usable.
         Interrupted: stopped by a signal, after saving.
 
     Example:
@@ -105,7 +105,7 @@ def fit(
         tf.config.experimental.enable_op_determinism()
     with enough_memory("the networks of the experiment; make them smaller"), crew.talking(), crew.building():
         networks = build_networks(experiment)
-        # All stages are built once before anything is written, so that a mistake in the last one shows now.
+        # All stages are built once before anything is written, so that an error in the last one shows immediately.
         for index in range(len(experiment.stages)):
             build_stage(experiment, index, networks)
     refuse_shared_pictures(experiment.data, experiment.scale)
@@ -124,7 +124,7 @@ def fit(
 
 
 def _train(session: Session, networks: Networks, crew: Crew, profile: tuple[int, int] | None, say) -> None:
-    """What the chief does in the folder it has claimed."""
+    """The work of the chief in the folder that it has locked."""
     experiment = session.experiment
     pictures = validation_pictures(experiment.data, experiment.scale)
     if experiment.data.validation and not pictures:
@@ -153,15 +153,15 @@ def _train(session: Session, networks: Networks, crew: Crew, profile: tuple[int,
 
 
 def _say_changes(changed: list[str], say) -> None:
-    """What was changed in a run that has begun, and that its schedules are not stretched."""
+    """Reports changed settings of a run that has begun, and that its schedules are not stretched."""
     if changed:
-        say(f"changed since the last training: {', '.join(changed)}")
+        say(f"changed since the last run: {', '.join(changed)}")
     if any(re.match(r"stages\.\d+\.steps ", text) for text in changed):
-        say("schedules count the steps of their stage and are not stretched: the value at their end is kept")
+        say("schedules count the steps of their stage and are not stretched; they keep their last value")
 
 
 def _follow(experiment: Experiment, folder: RunFolder, networks: Networks, crew: Crew) -> None:
-    """What any other worker does: the same steps from the same checkpoint, without writing."""
+    """The work of any other worker: the same steps from the same checkpoint, without writing."""
     session = Session(experiment, folder, History(folder.history))
     saved = _recall(session, _silently)
     crew.check_same(experiment, session.step)
@@ -173,11 +173,11 @@ def _follow(experiment: Experiment, folder: RunFolder, networks: Networks, crew:
 
 
 def _silently(text: str) -> None:
-    """For the workers that are not the chief."""
+    """Discards output, for workers other than the chief."""
 
 
 def _recall(session: Session, say) -> dict[str, np.ndarray] | None:
-    """The newest checkpoint's tensors; the session returns to its step."""
+    """Loads the newest checkpoint and sets the session to its step."""
     newest = read_newest(session.folder.checkpoints, warn=lambda text: print(text, file=sys.stderr))
     if newest is None:
         session.history.forget_after(0)
@@ -191,7 +191,7 @@ def _recall(session: Session, say) -> dict[str, np.ndarray] | None:
 
 
 def _check_coming_stages(session: Session, networks: Networks) -> None:
-    """Looks for what later stages need now, not after the stages before them are trained."""
+    """Checks the requirements of later stages now, not after the earlier stages are trained."""
     experiment, index = session.experiment, session.stage_index
     for coming in range(index + 1, len(experiment.stages)):
         check_initial_weights(experiment, coming, networks.generator, networks.discriminator)
@@ -232,7 +232,7 @@ def _run_stage(
         warn_of_other_pictures("training", session.step)
     session.pictures = keys
     progress = run_callbacks.Progress(session, crew.is_chief)
-    # Closed in any case, so that an error line doesn't end up on the bar's.
+    # Always closed, so that an error message does not appear on the line of the bar.
     with contextlib.closing(progress), enough_memory(needs_of(session)), crew.talking():
         trainer.fit(
             on_device(crew.batches(batches, session.batch_size)),
@@ -245,14 +245,14 @@ def _run_stage(
 
 
 def stage_data(experiment: Experiment, stage: Stage) -> Data:
-    """The data settings with the stage's own patch and batch size."""
+    """The data settings with the patch and batch size of the stage."""
     return dataclasses.replace(
         experiment.data, patch_size=patch_size(experiment, stage), batch_size=batch_size(experiment, stage)
     )
 
 
 def on_device(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """On a GPU, the coming batches are copied while it works on the current one."""
+    """On a GPU, copies the next batches while it processes the current one."""
     if not tf.config.list_logical_devices("GPU") or not isinstance(batches, tf.data.Dataset):
         return batches
     return batches.apply(tf.data.experimental.prefetch_to_device("/GPU:0", buffer_size=2))
@@ -261,7 +261,7 @@ def on_device(batches: tf.data.Dataset) -> tf.data.Dataset:
 def _callbacks(session: Session, crew: Crew, progress, pictures: Sequence, profile) -> list:
     chosen = [run_callbacks.Count(session), progress, run_callbacks.Guard(session)]
     if crew.is_chief:
-        # A validation, or a callback of the user's, may end the stage, whose last steps are then to be logged.
+        # A validation or a user's callback may end the stage; its last steps must then be logged.
         chosen.append(Validate(session, pictures, functools.partial(upscale_array, border=False)))
         if session.callbacks:
             chosen += [run_callbacks.ShareFigures(session), *session.callbacks, run_callbacks.HeedStop(session)]
@@ -270,5 +270,5 @@ def _callbacks(session: Session, crew: Crew, progress, pictures: Sequence, profi
         chosen.append(run_callbacks.Histograms(session))
     if profile is not None:
         chosen.append(run_callbacks.Profile(session, *profile))
-    # The checkpoint comes last, to save what the others remember.
+    # The checkpoint comes last, to save the state of the others.
     return [*chosen, run_callbacks.Agree(session, crew), run_callbacks.Checkpoint(session, crew.is_chief)]

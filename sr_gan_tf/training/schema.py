@@ -20,9 +20,9 @@ from sr_gan_tf.registry.parts import Catalogue
 from sr_gan_tf.training.optimizers import OPTIMIZERS, SCHEDULES
 from sr_gan_tf.training.teacher import Teacher
 
-# The teacher loads a model, so it is registered by a later room than the other losses.
+# The teacher loads a model, so a later package registers it than the other losses.
 _CONTENT = Catalogue(CONTENT_LOSSES.kind, {**CONTENT_LOSSES, "Teacher": Teacher}, CONTENT_LOSSES.bases)
-# What stands at a place of the file: its catalogue, and the arguments that the experiment gives by itself.
+# For each location in the file: its catalog, and the arguments that the experiment provides.
 _PLACES: dict[tuple[str, str], tuple[Catalogue, tuple[str, ...]]] = {
     ("Experiment", "generator"): (GENERATORS, ("scale",)),
     ("Experiment", "discriminator"): (DISCRIMINATORS, ("image_size",)),
@@ -42,7 +42,7 @@ _OWN_PART = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
 
 
 def json_schema() -> dict:
-    """JSON schema (2020-12) of the experiment file: each object with its class's arguments, types and defaults."""
+    """JSON schema (2020-12) of the experiment file: each object with the arguments, types and defaults of its class."""
     schema = TypeAdapter(Experiment).json_schema()
     schema["properties"] |= {"$schema": {"type": "string"}, WRITTEN_BY: {"type": "string"}}
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -54,11 +54,11 @@ def json_schema() -> dict:
         )
     for name in ("Spec", "SourceSpec", "Term"):
         definitions.pop(name, None)
-    return json.loads(json.dumps(schema))  # tuples among the defaults are lists there
+    return json.loads(json.dumps(schema))  # converts tuples among the defaults to lists
 
 
 def _with_parts(value: Any, catalogue: Catalogue, given: Iterable[str], definitions: dict) -> Any:
-    """A field's schema, in which the general object has become one of the catalogue's."""
+    """The schema of a field, with the general object replaced by those of the catalog."""
     if isinstance(value, dict) and "$ref" in value:
         kind = value["$ref"].rpartition("/")[2]
         if kind not in ("Spec", "SourceSpec", "Term"):
@@ -77,12 +77,12 @@ def _with_parts(value: Any, catalogue: Catalogue, given: Iterable[str], definiti
 
 
 def _define(catalogue: Catalogue, given: Iterable[str], kind: str, definitions: dict) -> str:
-    """Adds what a catalogue's objects look like to the definitions, once; returns its name there."""
+    """Adds the objects of a catalog to the definitions, once; returns the name of the definition."""
     prefix = catalogue.kind.replace(" ", "_")
     name = prefix if kind == "Spec" else f"{prefix}_{kind.lower()}"
     if name in definitions:
         return name
-    definitions[name] = {}  # a schedule may stand inside an optimizer
+    definitions[name] = {}  # an optimizer may contain a schedule
     cases, needy = [], []
     for class_name, constructor in catalogue.items():
         config = _configuration(constructor, catalogue, set(given), definitions)
@@ -95,7 +95,7 @@ def _define(catalogue: Catalogue, given: Iterable[str], kind: str, definitions: 
                 "then": {"properties": {"config": {"$ref": f"#/$defs/{prefix}.{class_name}"}}},
             }
         )
-    own = {"type": "string", "pattern": _OWN_PART, "description": "a part of your own, module:Name"}
+    own = {"type": "string", "pattern": _OWN_PART, "description": "a custom part, module:Name"}
     names = {"enum": list(catalogue), "description": f"a {catalogue.kind} of the package"}
     properties: dict[str, Any] = {"class_name": {"anyOf": [names, own]}, "config": {"type": "object"}}
     if kind in ("SourceSpec", "Term"):
@@ -148,7 +148,7 @@ def _argument(
 
 
 def _type(item: inspect.Parameter, definitions: dict) -> dict[str, Any]:
-    """The schema of an argument's annotation; without one, of the kind of its default."""
+    """The schema of an argument's annotation; without one, of the type of its default."""
     annotation = item.annotation
     if annotation is item.empty or isinstance(annotation, str):
         default = item.default
@@ -158,7 +158,7 @@ def _type(item: inspect.Parameter, definitions: dict) -> dict[str, Any]:
         return {"type": "number"} if isinstance(default, (int, float)) else {}
     try:
         adapter = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
-    except PydanticUserError:  # a dataclass has a configuration of its own
+    except PydanticUserError:  # a dataclass has its own configuration
         adapter = TypeAdapter(annotation)
     found = adapter.json_schema()
     definitions.update(found.pop("$defs", {}))
@@ -169,7 +169,7 @@ def _type(item: inspect.Parameter, definitions: dict) -> dict[str, Any]:
 
 
 def _sentences(constructor: Any) -> dict[str, str]:
-    """The first sentence on each argument in a Google-style docstring."""
+    """The first sentence about each argument in a Google-style docstring."""
     lines = (inspect.getdoc(constructor) or "").splitlines()
     if "Args:" not in lines:
         return {}

@@ -1,4 +1,4 @@
-"""Session: what the callbacks of one run share, and which part of it a checkpoint must remember."""
+"""Session: the shared state of a run's callbacks, and the part of it that a checkpoint stores."""
 
 import dataclasses
 
@@ -15,23 +15,23 @@ class Session:
 
     Args:
         experiment: the resolved experiment.
-        folder: where everything is written.
+        folder: the run folder.
         history: rows of history.csv.
-        stage_index: index of the stage that is being trained.
-        stage_step: generator updates done in it.
+        stage_index: index of the current stage.
+        stage_step: generator updates in it so far.
         first_step: generator updates before it.
         first_sample: training samples drawn before it.
-        best: best score of the metric that chooses the generator, in this stage so far.
+        best: best score in this stage of the metric that selects the generator.
         since_best: number of validations since then.
         pending: sums and counts of logged values since the last row of history.csv.
         stage_ended: whether the stage stopped early.
         pictures: `picture_keys` of the training pictures.
         validation: `picture_keys` of the validation pictures.
         training: whether steps are running.
-        callbacks: the user's own Keras callbacks.
-        figures: figures of a validation at this step, for those callbacks.
-        trackers: clients that get the logged values as TensorBoard does.
-        stop_requested: whether a signal asked this process to stop.
+        callbacks: the user's Keras callbacks.
+        figures: validation metrics at this step, for those callbacks.
+        trackers: clients that receive the same values as TensorBoard.
+        stop_requested: whether a signal has asked this process to stop.
         stopping: whether the run ends with this step, in all processes.
     """
 
@@ -83,25 +83,25 @@ class Session:
         return self.stage_ended or self.stage_step >= self.stage.steps
 
     def due(self, every: int) -> bool:
-        """Whether something that happens every `every` steps, and at the stage's end, happens now."""
+        """Whether an action that runs every `every` steps, and at the end of the stage, is due."""
         return self.stage_step % every == 0 or self.at_stage_end
 
     def next_stage(self) -> None:
-        """Moves on to the following stage, whose best generator replaces this one's."""
+        """Starts the next stage, whose best generator replaces that of this one."""
         self.first_step, self.first_sample = self.step, self.sample
         self.stage_index += 1
         self.stage_step, self.stage_ended, self.best, self.since_best = 0, False, None, 0
 
     def notes(self) -> dict:
-        """What a checkpoint keeps in addition to the tensors."""
+        """State that a checkpoint stores in addition to the tensors."""
         return {name: getattr(self, name) for name in _REMEMBERED} | {"rows": len(self.history)}
 
     def recall(self, notes: dict) -> None:
-        """Restores what a checkpoint kept."""
+        """Restores the state from a checkpoint."""
         for name in _REMEMBERED:
-            if name in notes:  # older checkpoints know less
+            if name in notes:  # older checkpoints contain less
                 setattr(self, name, notes[name])
-        # A stage that ended early continues if its patience was raised since.
+        # A stage that ended early continues if its patience has been raised since.
         patience = self.experiment.patience
         self.stage_ended &= patience is not None and self.since_best >= patience
 

@@ -13,14 +13,14 @@ import tensorflow as tf
 @keras.saving.register_keras_serializable("sr_gan_tf")
 @dataclasses.dataclass(frozen=True)
 class Stabilizers:
-    """Settings that keep the two networks in balance; by default, all are off.
+    """Settings that keep the two networks in balance; all are off by default.
 
     Args:
         discriminator_steps: discriminator updates per step, all on the pictures of the step.
-        discriminator_every: update the discriminator only every this many steps.
+        discriminator_every: update the discriminator only on every n-th step.
         accuracy_bound: skip its updates while it classifies more than this share of the pictures correctly.
-        adaptive_d: skip its updates while the moving average of that share is above this one.
-        discriminator_warm_up: steps at the start of a stage on which only the discriminator learns.
+        adaptive_d: skip its updates while the moving average of that share is above this.
+        discriminator_warm_up: steps at the start of a stage in which only the discriminator trains.
         instance_noise: function from the step to the standard deviation of noise on its inputs, in units of [0, 1].
         replay_buffer: number of generated pictures to keep; half of each batch of fakes is drawn from them.
         historical_averaging: weight of the squared distance of both networks from their average weights.

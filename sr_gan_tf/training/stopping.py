@@ -1,4 +1,4 @@
-"""How a run ends early: on a signal, or for lack of memory."""
+"""Ends a run early: on a signal, or when memory runs out."""
 
 import contextlib
 import signal
@@ -14,23 +14,23 @@ from sr_gan_tf.training.session import Session
 
 @contextlib.contextmanager
 def stopping(session: Session, together: bool = False) -> Iterator[None]:
-    """The first SIGINT or SIGTERM saves at the end of the step; the second one stops at once.
+    """The first SIGINT or SIGTERM saves at the end of the step; the second one stops immediately.
 
-    While no step is running (pictures are cut into tiles, networks are built) the first one stops at once too, since
-    there is nothing to save.
+    While no step is running (pictures are cut into tiles, networks are built), the first one also stops immediately,
+    because there is nothing to save.
 
     Args:
         session: the run.
-        together: whether other processes take part, so that this one must always wait for the end of a step.
+        together: whether other processes participate, so that this one must always wait for the end of a step.
     """
 
     def handle(number, frame):
         if session.stop_requested:
-            raise KeyboardInterrupt("at once; the last checkpoint stands")
+            raise KeyboardInterrupt("immediately; the last checkpoint is intact")
         if not session.training and not together:
             raise Interrupted("between two steps, with nothing to save; the same command resumes")
         session.stop_requested = True
-        print("\nstopping after this step (again to stop at once)", file=sys.stderr)
+        print("\nstopping after this step (press again to stop immediately)", file=sys.stderr)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -42,10 +42,10 @@ def stopping(session: Session, together: bool = False) -> Iterator[None]:
 
 @contextlib.contextmanager
 def enough_memory(needs: str) -> Iterator[None]:
-    """Turns TensorFlow's errors about memory into one line.
+    """Converts TensorFlow's memory errors to one line.
 
     Args:
-        needs: what the memory is for, and how to need less.
+        needs: what the memory is needed for, and how to reduce it.
     """
     try:
         yield
@@ -54,7 +54,7 @@ def enough_memory(needs: str) -> Iterator[None]:
 
 
 def needs_of(session: Session) -> str:
-    """What a step of the current stage needs, and how to need less."""
+    """What a step of the current stage needs memory for, and how to reduce it."""
     text = (
         f"the networks of stage {session.stage.name!r} and {session.batch_size} patches of {session.patch_size} x "
         f"{session.patch_size} pixels per step; lower data.batch_size or data.patch_size (--dry-run estimates it)"

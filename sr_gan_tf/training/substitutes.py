@@ -1,4 +1,4 @@
-"""The same recipe with other pictures or another trunk, and everything that an experiment needs and isn't here."""
+"""Replaces the pictures or the trunk of an experiment, and lists what it needs but is not available."""
 
 import dataclasses
 import shlex
@@ -13,12 +13,12 @@ from sr_gan_tf.losses import CONTENT_LOSSES
 from sr_gan_tf.losses.perceptual import on_vgg16
 from sr_gan_tf.shipped import shipped_models
 
-# Content losses that look at pictures through a trunk whose weights can be chosen.
+# Content losses with a trunk whose weights can be selected.
 _TRUNK_LOSSES = ("VGGFeatures", "GramStyle")
 
 
 def with_folders(experiment: Experiment, train: Sequence[str] = (), validation: Sequence[str] = ()) -> Experiment:
-    """The experiment on folders of pictures in place of its own sources; an empty list leaves them as they are."""
+    """The experiment with folders of pictures instead of its sources; an empty list leaves them unchanged."""
     data = experiment.data
     if train:
         data = dataclasses.replace(data, train=_folders(train))
@@ -32,12 +32,12 @@ def _folders(paths: Sequence[str]) -> tuple[SourceSpec, ...]:
 
 
 def with_trunk(experiment: Experiment, weights: str) -> Experiment:
-    """The experiment with every perceptual loss on one trunk.
+    """The experiment with the same trunk for all perceptual losses.
 
     Args:
         experiment: the recipe.
-        weights: `"imagenet"` (the network that each loss names), or `"lpips"` or `"hed"`, which are VGG16: a VGG19's
-            layers become VGG16's.
+        weights: `"imagenet"` (keeps the network of each loss), or `"lpips"` or `"hed"`, which are VGG16: layers of a
+            VGG19 are replaced with those of VGG16.
 
     Raises:
         InputError: no loss of the experiment has a trunk.
@@ -68,11 +68,11 @@ def _on_trunk(term: Term, weights: str) -> Term:
 
 @dataclasses.dataclass(frozen=True)
 class Missing:
-    """Something that the experiment names and this machine doesn't have.
+    """Something that the experiment needs but this machine lacks.
 
     Args:
-        what: where the experiment names it, and what is wrong.
-        option: what mends it, as words of the command line.
+        what: its location in the experiment, and the problem.
+        option: command line arguments that fix it.
     """
 
     what: str
@@ -80,7 +80,7 @@ class Missing:
 
 
 def missing(experiment: Experiment) -> list[Missing]:
-    """Everything that the experiment needs and that isn't on this machine; nothing is downloaded."""
+    """Everything that the experiment needs but this machine lacks; downloads nothing."""
     return list(dict.fromkeys(_missing(experiment)))
 
 
@@ -106,7 +106,7 @@ def _missing(experiment: Experiment) -> Iterator[Missing]:
                 else:
                     yield Missing(one_line(error), "")
             except InputError:
-                continue  # a mistake, which shows when the networks are built
+                continue  # an error that shows when the networks are built
         for key in ("initial_weights", "discriminator_initial_weights"):
             name = getattr(stage, key)
             if name is not None and name not in shipped_models() and not Path(name).exists():
@@ -114,12 +114,12 @@ def _missing(experiment: Experiment) -> Iterator[Missing]:
 
 
 def named_together(error: Unavailable, experiment: Experiment, command: Sequence[str]) -> Unavailable:
-    """One message for all that is missing, in place of one for the first of them.
+    """One message for everything that is missing, instead of one for the first item.
 
     Args:
-        error: what the first missing thing raised.
+        error: the error of the first missing item.
         experiment: the recipe.
-        command: the words that the user typed, e.g. `["fit", "experiments/srgan_x4.json"]`.
+        command: the arguments that the user typed, e.g. `["fit", "experiments/srgan_x4.json"]`.
     """
     found = missing(experiment)
     if len(found) < 2:
@@ -127,6 +127,6 @@ def named_together(error: Unavailable, experiment: Experiment, command: Sequence
     options = " ".join(dict.fromkeys(item.option for item in found if item.option))
     texts = "; ".join(f"({number}) {item.what}" for number, item in enumerate(found, 1))
     return Unavailable(
-        f"{len(found)} things are not on this machine: {texts}; with your own files in place of FOLDER: "
+        f"{len(found)} things are missing on this machine: {texts}; to use your own files, replace FOLDER in "
         f"python -m sr_gan_tf {shlex.join(command)} {options}"
     )

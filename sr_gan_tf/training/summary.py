@@ -1,4 +1,4 @@
-"""A run's figures compared with bicubic's: the row at step 0, and the lines at the end."""
+"""Compares a run with bicubic: the row at step 0, and the lines at the end."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,10 +13,10 @@ from sr_gan_tf.training.validation import means, metrics_of
 
 
 def bicubic_row(session: Session, pictures: Sequence, keys: list[str]) -> dict[str, float]:
-    """Bicubic's own figures, at step 0 of the history.
+    """Metrics of bicubic, at step 0 of the history.
 
-    If the files have changed since the last checkpoint, they are measured again. If the figures differ, a row at the
-    current step records them, and the best generator is chosen again.
+    If the files have changed since the last checkpoint, measures them again. If the values differ, adds a row at the
+    current step, and the best generator is selected anew.
 
     Args:
         session: the run.
@@ -24,7 +24,7 @@ def bicubic_row(session: Session, pictures: Sequence, keys: list[str]) -> dict[s
         keys: their `picture_keys`.
 
     Raises:
-        InputError: the metric that chooses the best generator is defined for none of the pictures.
+        InputError: the metric that selects the best generator is undefined for all pictures.
     """
     changed = session.validation not in (None, keys)
     session.validation = keys
@@ -39,8 +39,8 @@ def bicubic_row(session: Session, pictures: Sequence, keys: list[str]) -> dict[s
     for best in [chosen_by(session.experiment, stage) for stage in session.experiment.stages]:
         if best is not None and math.isnan(values[best]):
             raise InputError(
-                f"best_metric: {best} is not defined for any of the {len(pictures)} validation pictures (too small for "
-                "it, or flat); choose another metric, or larger pictures"
+                f"best_metric: {best} is not defined for any of the {len(pictures)} validation pictures (too small "
+                "for it, or flat); choose another metric, or larger pictures"
             )
     if len(history) and all(f"{values[name]:.6g}" == f"{before[name]:.6g}" for name in names):
         return before
@@ -53,7 +53,7 @@ def bicubic_row(session: Session, pictures: Sequence, keys: list[str]) -> dict[s
 
 
 def summarize(session: Session, baseline: dict[str, float], say: Callable[[str], None]) -> None:
-    """The figures of each stage's generator below bicubic's, which one that is, and where the results lie."""
+    """Prints the metrics of bicubic and of each stage's generator, and the location of the results."""
     folder = session.folder
     if baseline:
         say(f"{'bicubic':<20} {_figures(baseline)}")
@@ -67,7 +67,7 @@ def summarize(session: Session, baseline: dict[str, float], say: Callable[[str],
 
 
 def _kept(session: Session, stage: Stage, names: list[str]) -> tuple[dict[str, float], str]:
-    """What was measured of the generator that a stage keeps, and which one it is."""
+    """The metrics of the generator that a stage keeps, and which generator it is."""
     history, metric = session.history, chosen_by(session.experiment, stage)
     if metric is None:
         steps, _ = history.series(f"validation/{names[0]}", stage.name)
@@ -85,7 +85,7 @@ def _kept(session: Session, stage: Stage, names: list[str]) -> tuple[dict[str, f
 
 
 def _figures(values: dict[str, float]) -> str:
-    """For example `PSNR-Y 28.42 dB  SSIM-Y 0.8101`; `-` where a metric isn't defined."""
+    """For example `PSNR-Y 28.42 dB  SSIM-Y 0.8101`; `-` if a metric is undefined."""
     texts = []
     for name, value in values.items():
         metric = metric_named(name)

@@ -1,4 +1,4 @@
-"""Supervised: trains a generator by content losses alone, keeping the exponential average of its weights.
+"""Supervised: trains a generator on content losses alone and keeps the exponential average of its weights.
 
 The first stage of SRGAN (Ledig et al. 2017, arXiv:1609.04802, section 3.2: SRResNet before SRGAN).
 """
@@ -25,13 +25,13 @@ from sr_gan_tf.training.terms import Logs, weigh
 class Supervised(KerasTrainer):
     """Trains a generator on batches (lr, hr), float32 in [0, 1].
 
-    `average`, the exponential moving average of the weights, is the generator to use: `predict`, `evaluate` and
-    validation use it.
+    `average`, the exponential moving average of the weights, is the generator for use: `predict`, `evaluate` and
+    validation run it.
 
     Args:
-        generator: the network to train; any Keras model (N, H, W, 3) to (N, scale*H, scale*W, 3).
-        average: the network that holds the average (statistics of normalization layers are copied); default: a copy
-            of the generator.
+        generator: the network to train.
+        average: the network for the average (statistics of normalization layers are copied); default: a copy of the
+            generator.
         ema_decay: decay of the average per step, approached from below: min(ema_decay, (1 + t) / (10 + t)).
 
     Example:
@@ -89,14 +89,14 @@ class Supervised(KerasTrainer):
         """Configures training: `compile("adam", "mae", metrics=["psnr_y"])`.
 
         Args:
-            generator_optimizer: a Keras optimizer or its name; gradient clipping and schedules live in it.
-            content: losses between hr and sr: one or a list of Keras's and ours, by name or as objects, each with a
-                weight if it is written as (loss, weight); see `content_terms`.
+            generator_optimizer: a Keras optimizer or its name, including gradient clipping and schedules.
+            content: losses between hr and sr: one or a list, from Keras or this package, by name or as objects, or with
+                a weight as (loss, weight); see `content_terms`.
             jit_compile: XLA on or off; `"auto"` is on for a GPU and off for a CPU, where oneDNN is faster.
             optimizer: Keras's name of `generator_optimizer`.
             loss: Keras's name of `content`.
-            metrics: Keras's, by name or as objects, and ours: `"psnr_y"`, `"ssim_y"`, `"psnr_rgb"` ...; on the
-                training batches they see the generator, in validation its average.
+            metrics: Keras metrics, by name or as objects, and `"psnr_y"`, `"ssim_y"`, `"psnr_rgb"` ...; on training
+                batches they measure the generator, in validation its average.
             steps_per_execution: steps between two calls of the callbacks.
             run_eagerly: run without a graph, for a debugger.
 
@@ -107,7 +107,7 @@ class Supervised(KerasTrainer):
         self.generator_optimizer = optimizer_of(optimizer, "optimizer")
         self.content = content_terms(one_of_two(content, loss, ("content", "loss")), "loss")
         if not self.content:
-            raise ValueError('Supervised.compile: no loss to learn from; give one, e.g. compile("adam", "mae")')
+            raise ValueError('Supervised.compile: no loss; pass one, e.g. compile("adam", "mae")')
         start(self.generator_optimizer, self.generator, self.stage_step)
         arguments = {"generator_optimizer": self.generator_optimizer, "content": self.content}
         self.prepare([self.generator_optimizer], arguments, metrics, jit_compile, steps_per_execution, run_eagerly)
@@ -135,19 +135,19 @@ class Supervised(KerasTrainer):
 
     @contextlib.contextmanager
     def recording(self, network) -> Iterator[tf.GradientTape]:
-        """A tape for the gradients of a network's weights."""
+        """Creates a tape for the gradients of a network's weights."""
         with tf.GradientTape() as tape:
             self._watch(tape, network)
             yield tape
 
     @staticmethod
     def _watch(tape: tf.GradientTape, network) -> None:
-        """Watches the weights: under a distribution, a replica's own copies aren't watched automatically."""
+        """Watches the weights, because a distribution strategy does not automatically watch a replica's copies."""
         for variable in network.trainable_variables:
             tape.watch(variable.value)
 
     def content_loss(self, hr, sr, lr, logs: Logs) -> tf.Tensor:
-        """Weighted sum of the content terms; those on one VGG trunk share its passes."""
+        """Weighted sum of the content terms; terms on the same VGG trunk share its forward pass."""
         losses = [term.loss for term in self.content]
         compared = any(getattr(loss, "needs_average", False) for loss in losses)
         average = tf.stop_gradient(self.average(lr, training=False)) if compared else None
@@ -160,7 +160,7 @@ class Supervised(KerasTrainer):
         """Takes one optimizer step, unless the loss or a gradient is not finite or `also` is False.
 
         Returns:
-            Whether loss and gradients were finite; a step that `also` skips does not count as a fault.
+            Whether loss and gradients were finite; a step that `also` skips does not count as non-finite.
         """
         variables = network.trainable_variables
         gradients = tape.gradient(
@@ -174,7 +174,7 @@ class Supervised(KerasTrainer):
 
         def apply():
             optimizer.apply(gradients, variables)
-            # Spectral norms follow their kernels: once per update, never in the generator's loss or in inference.
+            # Spectral norms follow their kernels: once per update, never in the generator loss or in inference.
             advance_power_iterations(network)
             return tf.constant(True)
 
@@ -204,7 +204,7 @@ class Supervised(KerasTrainer):
         return tf.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))
 
     def shown(self) -> Generator:
-        """The averaged generator for validation and files, outside the training's distribution."""
+        """The averaged generator for validation and files, outside the distribution strategy of the training."""
         if self._distribute_strategy is None:
             return self.average
         if self._shown is None:

@@ -1,8 +1,7 @@
-"""Teacher: a content term that asks for what a trained network draws, and for where it looks (distillation).
+"""Teacher: a content term toward the output of a trained network (distillation).
 
-Hinton et al. 2015, arXiv:1503.02531, for outputs; Zagoruyko and Komodakis 2017, arXiv:1612.03928, for hidden layers,
-whose maps over space Gao et al. 2018 compare in super-resolution. A small network that imitates a large one learns from
-targets that can be reached, in addition to the real pictures.
+Hinton et al. 2015, arXiv:1503.02531, for outputs; Gao et al. 2018 for super-resolution: a small network that imitates a
+large one learns from reachable targets in addition to the real pictures.
 """
 
 from collections.abc import Sequence
@@ -25,23 +24,19 @@ from sr_gan_tf.training.logits import as_list
 @register
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")
 class Teacher(ImageLoss):
-    """Distance of the generator's picture from a trained network's, which runs once per batch.
+    """Distance between the outputs of the generator and a trained network, which runs once per batch.
 
-    The teacher isn't trained, and is not written into checkpoints or `.keras` files.
+    The teacher is not trained and not written into checkpoints or `.keras` files.
 
     Args:
-        model: a shipped name (`"span_x4"`), a run folder or a `.keras` file.
-        distance: a content loss as in an experiment, `{"class_name": ..., "config": {...}}`. One of features, e.g.
-            `VGGFeatures`, compares the features of the two pictures; the mean absolute error, the default, the
-            pictures themselves.
-        scale: the experiment's enlargement, which must be the teacher's; default: the teacher's.
-        features: hidden layers to imitate, the teacher's name of each to the student's. Both must have the same height
-            and width; their channels may differ, since attention maps are compared: the mean over channels of the
-            squares, divided by its norm over the picture. The student runs a second time up to these layers.
-        feature_weight: weight of the mean of these distances, each from 0 to 2, in addition to `distance`.
+        model: a shipped name (`"span_x4"`), a run folder, a `.keras` file or a SavedModel folder.
+        distance: a content loss as in an experiment, `{"class_name": ..., "config": {...}}`. A feature loss, e.g.
+            `VGGFeatures`, compares the features of the two pictures; the default, the mean absolute error, compares
+            pixels.
+        scale: the scale of the experiment, which must equal that of the teacher; default: that of the teacher.
 
     Raises:
-        InputError: there is no such model or layer, it enlarges by another scale, or the distance cannot be built.
+        InputError: the model does not exist, its scale differs, or the distance cannot be built.
 
     Example:
         `{"class_name": "Teacher", "config": {"model": "span_x4", "features": {"block6": "activation8"}}}`
@@ -71,7 +66,7 @@ class Teacher(ImageLoss):
         self.scale = self._network.scale
         if scale not in (None, self.scale):
             raise InputError(
-                f"model: {model} enlarges by {self.scale}, expected {scale} as the experiment; choose another teacher"
+                f"model: {model} has scale {self.scale}, but the experiment has {scale}; choose another teacher"
             )
         self._distance = build(_spec(distance), CONTENT_LOSSES, "distance")
         self.smallest_size = getattr(self._distance, "smallest_size", 1)

@@ -1,7 +1,7 @@
-"""What TensorBoard shows of a run: curves, the experiment as text, hyperparameters, the graph.
+"""Writes a run to TensorBoard: curves, the experiment as text, hyperparameters, the graph.
 
-TensorFlow keeps a tensor for every Python number it was ever given, which amounts to a leak in a long run, so steps and
-values are passed as NumPy's.
+TensorFlow keeps a tensor for every Python number it receives, which is a leak in a long run, so steps and values are
+passed as NumPy values.
 """
 
 import contextlib
@@ -17,10 +17,7 @@ from sr_gan_tf.networks import Generator
 from sr_gan_tf.runs.folder import RunFolder, flatten
 from sr_gan_tf.training.session import Session
 
-# Tags are grouped by what stands before the slash, and the groups shown by the alphabet: train, validation,
-# validation_pictures, weights, work.
-
-# What most experiments are about; a table of all of them, some forty, shows none.
+# The settings that experiments usually vary; a table of all forty would be unreadable.
 _MAIN_SETTINGS = (
     "generator.class_name",
     "learning_rate",
@@ -41,12 +38,12 @@ def _writer(session: Session) -> tf.summary.SummaryWriter:
 
 
 def showing(session: Session) -> contextlib.AbstractContextManager:
-    """Sends what `tf.summary` writes inside to the run's TensorBoard, at the current step."""
+    """Context in which `tf.summary` writes to the run's TensorBoard, at the current step."""
     return _writer(session).as_default(step=np.asarray(session.step, np.int64))
 
 
 def show_scalars(session: Session, values: dict[str, float]) -> None:
-    """Writes values by name to TensorBoard and to the other trackers, where the run has any."""
+    """Writes values by name to TensorBoard and the other trackers of the run."""
     for tracker in session.trackers:
         tracker.log(session.step, values)
     if session.writer is None:
@@ -68,7 +65,7 @@ def describe(session: Session, generator: Generator) -> None:
 
 
 def finish(session: Session) -> None:
-    """Settings for the HParams page, beside the last values of the validation's curves."""
+    """Writes settings for the HParams page, with the last values of the validation curves."""
     names = [name for name in session.history.columns() if name.startswith("validation/") and "bicubic_" not in name]
     values = _settings(session)
     with showing(session):
@@ -81,13 +78,13 @@ def finish(session: Session) -> None:
 
 
 def _settings(session: Session) -> dict[str, bool | int | float | str]:
-    """What a table of runs should show: the main settings, and five that differ among the folder's neighbors."""
+    """Settings for a table of runs: the main ones, and those that differ among the runs in the folder."""
     own = flatten(dataclasses.asdict(session.experiment))
     others = []
     for folder in session.folder.path.resolve().parent.iterdir():
         neighbor = RunFolder(folder)
         if neighbor.experiment_file.is_file() and folder.name != session.folder.path.resolve().name:
-            with contextlib.suppress(InputError):  # another version's experiment
+            with contextlib.suppress(InputError):  # an experiment of another version
                 others.append(flatten(dataclasses.asdict(neighbor.experiment())))
     absent = object()
     differing = {key for key in own for other in others if other.get(key, absent) != own[key]}

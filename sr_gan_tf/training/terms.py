@@ -55,13 +55,13 @@ def constant(name: str, loss: Any, weight: float = 1.0) -> WeightedLoss:
 
 
 def distinct_names(names: Sequence[str]) -> list[str]:
-    """The same names, the second and later uses of one numbered: `mae`, `mae_2`."""
+    """Makes names unique by numbering repetitions: `mae`, `mae_2`."""
     counts = [names[:index].count(name) + 1 for index, name in enumerate(names)]
     return [name if count == 1 else f"{name}_{count}" for name, count in zip(names, counts, strict=True)]
 
 
 def weigh(term: WeightedLoss, value: tf.Tensor, step: tf.Tensor, logs: Logs) -> tf.Tensor:
-    """The weighted term; writes `name` and `name.weighted` into the logs."""
+    """Returns the weighted term; writes `name` and `name.weighted` into the logs."""
     weighted = term.weight(step) * value
     logs[term.name] = value
     logs[f"{term.name}.weighted"] = weighted

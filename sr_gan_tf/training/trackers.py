@@ -1,7 +1,7 @@
-"""Experiment trackers beside TensorBoard: Weights & Biases and MLflow, each through its own client.
+"""Experiment trackers in addition to TensorBoard: Weights & Biases and MLflow, through their clients.
 
-What TensorBoard gets as curves, they get, under the same names and steps; the experiment becomes the run's
-configuration. A resumed run continues the tracker's run, whose id lies in the run folder (`trackers.json`).
+They receive the same curves as TensorBoard, with the same names and steps. The experiment becomes the configuration of
+the run. A resumed run continues the tracker's run, whose id is in the run folder (`trackers.json`).
 """
 
 import contextlib
@@ -21,22 +21,22 @@ from sr_gan_tf.runs.folder import RunFolder, flatten
 from sr_gan_tf.training.session import Session
 
 _PACKAGES = {"wandb": "wandb", "mlflow": "mlflow"}
-# MLflow takes no more parameters at a time, and no longer values.
+# MLflow's limits on parameters per call and on the length of values.
 _MOST_PARAMETERS, _LONGEST = 100, 500
 
 
 class Tracker(Protocol):
-    """What a run tells a tracker."""
+    """The interface of a tracker."""
 
     def log(self, step: int, values: dict[str, float]) -> None:
-        """Values by name at a step."""
+        """Logs values by name at a step."""
 
     def close(self, finished: bool) -> None:
-        """The end of this process's part of the run; `finished` says whether it came to its end."""
+        """Ends this process's part of the run; `finished`: whether the run is complete."""
 
 
 class WandB:
-    """A run of Weights & Biases; `WANDB_MODE=offline` keeps it on this machine, in the run folder."""
+    """A run of Weights & Biases; `WANDB_MODE=offline` keeps it local, in the run folder."""
 
     def __init__(self, experiment: Experiment, folder: RunFolder):
         wandb = importlib.import_module("wandb")
@@ -61,7 +61,7 @@ class MLflow:
         place = os.environ.get("MLFLOW_TRACKING_URI")
         if not place:
             place = (folder.path.resolve().parent / "mlruns").as_uri()
-            # A folder of files needs no server and no data base; MLflow wants to be asked for it.
+            # A folder of files needs no server or database; MLflow requires an explicit request for it.
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         self._client = importlib.import_module("mlflow.tracking").MlflowClient(tracking_uri=place)
         self._entities = importlib.import_module("mlflow.entities")
@@ -81,7 +81,7 @@ class MLflow:
 
     def log(self, step: int, values: dict[str, float]) -> None:
         metric = self._entities.Metric
-        # Of other characters MLflow takes none in a name.
+        # MLflow accepts no other characters in a name.
         named = {re.sub(r"[^\w\-. /]", "_", name): value for name, value in values.items()}
         self._client.log_batch(self._id, metrics=[metric(name, value, 0, step) for name, value in named.items()])
 
@@ -93,17 +93,17 @@ _TRACKERS: dict[str, Callable[[Experiment, RunFolder], Tracker]] = {"wandb": Wan
 
 
 def check_trackers(experiment: Experiment) -> None:
-    """Raises InputError where a tracker's package is not installed, or a setting has no effect without one."""
+    """Raises InputError if a tracker's package is not installed, or a setting has no effect without a tracker."""
     for name in experiment.trackers:
         if name in _PACKAGES and importlib.util.find_spec(_PACKAGES[name]) is None:
-            raise InputError(f"trackers: {name} is not installed; pip install 'sr_gan_tf[{name}]', or leave it out")
+            raise InputError(f"trackers: {name} is not installed; pip install 'sr_gan_tf[{name}]', or remove it")
     if experiment.histograms and "tensorboard" not in experiment.trackers:
-        raise InputError('histograms: has no effect without the tracker "tensorboard"; remove it, or add that')
+        raise InputError('histograms: has no effect without the tracker "tensorboard"; remove it, or add the tracker')
 
 
 @contextlib.contextmanager
 def tracking(session: Session) -> Iterator[None]:
-    """Opens the experiment's trackers for the steps within, and closes them whatever happens."""
+    """Context in which the experiment's trackers are open; always closes them."""
     opened: list[Tracker] = []
     finished = False
     try:
@@ -121,9 +121,9 @@ def tracking(session: Session) -> Iterator[None]:
 def _opened(name: str, session: Session) -> Tracker:
     try:
         return _TRACKERS[name](session.experiment, session.folder)
-    except Exception as error:  # whatever its client raises: no login, no server, no right to write
+    except Exception as error:  # any error of its client: no login, no server, no write permission
         raise InputError(
-            f"trackers: {name} cannot be opened: {one_line(error)[:300]}; see its documentation, or leave it out"
+            f"trackers: {name} cannot be opened: {one_line(error)[:300]}; see its documentation, or remove it"
         ) from error
 
 
@@ -139,7 +139,7 @@ def _ids(folder: RunFolder) -> dict[str, str]:
 
 
 def _known(folder: RunFolder, name: str) -> str | None:
-    """The id under which a tracker knows this run, if it does."""
+    """The id of this run in a tracker, if it has one."""
     return _ids(folder).get(name)
 
 

@@ -1,4 +1,4 @@
-"""Validation on whole pictures, picture strips, the chart, the best generator, early stopping."""
+"""Validates on whole pictures; writes picture strips, the chart and the best generator; stops early."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -22,12 +22,12 @@ LABELS = ("LR", "bicubic", "SR", "HR")
 
 
 class Validate(RunCallback):
-    """Measures the averaged generator on whole pictures, keeps the best or the last one and shows strips.
+    """Measures the averaged generator on whole pictures, keeps the best or the last one, and writes strips.
 
     Args:
         session: the run.
-        pictures: items whose `pair()` reads (lr, hr), uint8.
-        enlarge: (generator, uint8 LR picture) to a uint8 picture; tiled, so that any size fits in memory.
+        pictures: items with `pair()`, which reads (lr, hr), uint8.
+        enlarge: maps (generator, uint8 LR picture) to a uint8 picture, in tiles, so that any size fits in memory.
     """
 
     def __init__(self, session: Session, pictures: Sequence, enlarge: Callable[[Generator, np.ndarray], np.ndarray]):
@@ -64,7 +64,7 @@ class Validate(RunCallback):
         if session.best is None or reached > session.best:
             session.best, session.since_best = reached, 0
             save_generator(self.model.shown(), session.folder.best)
-            session.folder.last.unlink(missing_ok=True)  # an earlier stage's
+            session.folder.last.unlink(missing_ok=True)  # from an earlier stage
             return
         session.since_best += 1
         patience = session.experiment.patience
@@ -87,11 +87,11 @@ class Validate(RunCallback):
 
 
 class Chart(RunCallback):
-    """The chart after each validation, without pictures at the stage's end; comes after the logs, which it shows.
+    """Draws the chart after each validation, or without pictures at the end of a stage; runs after the logs.
 
     Args:
         session: the run.
-        pictures: those of the validation.
+        pictures: the validation pictures.
     """
 
     def __init__(self, session: Session, pictures: Sequence):
@@ -105,10 +105,10 @@ class Chart(RunCallback):
 
 
 def metrics_of(experiment: Experiment) -> list[str]:
-    """The metrics of the validation; those that choose a stage's best generator are always among them.
+    """The validation metrics; always includes those that select a stage's best generator.
 
     Raises:
-        InputError: one of them doesn't exist.
+        InputError: a metric does not exist.
     """
     choosing = {chosen_by(experiment, stage): None for stage in experiment.stages}
     names = []
@@ -126,10 +126,10 @@ def metrics_of(experiment: Experiment) -> list[str]:
 
 
 def load_metrics(experiment: Experiment) -> None:
-    """Loads the networks that judge, so that a missing one shows before the first step.
+    """Loads the networks of the metrics, so that a missing one is reported before the first step.
 
     Raises:
-        InputError: a metric doesn't exist, or what it needs isn't installed.
+        InputError: a metric does not exist, or its requirements are not installed.
     """
     for name in metrics_of(experiment):
         load = metric_named(name).load
@@ -141,9 +141,9 @@ def load_metrics(experiment: Experiment) -> None:
 
 
 def means(pictures: Sequence, enlarge: Callable, scale: int, names: Sequence[str]) -> dict[str, float]:
-    """Means over the pictures (items with `pair()`) of the named metrics, with `scale` pixels cut from each border.
+    """Means of the named metrics over pictures (items with `pair()`), with `scale` pixels cropped from each border.
 
-    A metric that isn't defined for a picture (nan: too small for it) leaves that picture out.
+    A metric excludes pictures for which it is undefined (NaN, e.g. for small pictures).
     """
     rows = []
     for picture in pictures:
@@ -154,7 +154,7 @@ def means(pictures: Sequence, enlarge: Callable, scale: int, names: Sequence[str
 
 
 def center(lr: np.ndarray, hr: np.ndarray, scale: int, side: int = 160) -> tuple[np.ndarray, np.ndarray]:
-    """The middle of a pair, about `side` HR pixels per side, in color."""
+    """The center of a pair, about `side` HR pixels per side, in color."""
     hr = np.repeat(hr[..., None], 3, axis=2) if hr.ndim == 2 else hr
     side = max(side // scale, 1)
     top, left = (max(length - side, 0) // 2 for length in lr.shape[:2])
@@ -164,7 +164,7 @@ def center(lr: np.ndarray, hr: np.ndarray, scale: int, side: int = 160) -> tuple
 
 
 def strip(lr: np.ndarray, sr: np.ndarray, hr: np.ndarray, scale: int) -> np.ndarray:
-    """LR (nearest) | bicubic | SR | HR side by side with their names, uint8 (H, 4 W, 3), small pictures magnified."""
+    """LR (nearest) | bicubic | SR | HR side by side with labels, uint8 (H, 4 W, 3); magnifies small pictures."""
     nearest = lr.repeat(scale, axis=0).repeat(scale, axis=1)
     row = np.concatenate([nearest, imresize(lr, scale=scale), sr, hr], axis=1)
     zoom = max(1, math.ceil(160 / hr.shape[0]))
@@ -177,6 +177,6 @@ def strip(lr: np.ndarray, sr: np.ndarray, hr: np.ndarray, scale: int) -> np.ndar
 
 
 def save_generator(generator: Generator, path) -> None:
-    """The generator in its form for inference as a `.keras` file, whole or not at all."""
+    """Writes the generator in its inference form as a `.keras` file, atomically."""
     with replacing(path) as temporary:
         generator.for_inference().save(temporary)

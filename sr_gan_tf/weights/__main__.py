@@ -1,6 +1,6 @@
-"""Looks after the trained networks of the package: `list`, `show`, `verify`, `publish`, `measure`, `photographs`.
+"""Describes, verifies and publishes the shipped networks.
 
-`verify` ends with exit code 1 where a file or a figure is not what its card says.
+`verify` exits with code 1 if a file or a figure differs from its card.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from sr_gan_tf.weights.cards import Card, american, read_card
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command with the words of `argv`, by default those of the process."""
+    """Runs the command with the arguments `argv`, by default those of the process."""
     arguments = _parser().parse_args(argv)
     if arguments.command == "list":
         for card in cards.cards().values():
@@ -27,7 +27,9 @@ def main(argv: list[str] | None = None) -> int:
         print(read_card(arguments.name))
         return 0
     if arguments.command == "photographs":
-        return _report(cards.check_photographs(arguments.folder), f"{len(cards.manifest())} photographs as listed")
+        return _report(
+            cards.check_photographs(arguments.folder), f"{len(cards.manifest())} photographs match the manifest"
+        )
     sr_gan_tf.start()
     from sr_gan_tf.weights import card_figures
 
@@ -39,14 +41,14 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     names = arguments.names or list(cards.cards())
     if not names:
-        raise InputError("no network is shipped; nothing to verify")
+        raise InputError("no shipped networks to verify")
     problems = []
     for name in names:
         found = card_figures.verify(read_card(name), arguments.data)
-        print(f"{name}: {'as its card says' if not found else f'{len(found)} differences'}")
+        print(f"{name}: {'matches its card' if not found else f'{len(found)} differences'}")
         problems += found
     if not arguments.data:
-        print("figures were not measured again: name the test sets, e.g. --data Set5=FOLDER --data Set14=FOLDER")
+        print("figures not measured; to measure them, name the test sets, e.g. --data Set5=FOLDER --data Set14=FOLDER")
     return _report(problems, f"{len(names)} networks verified")
 
 
@@ -56,7 +58,7 @@ def _report(problems: list[str], otherwise: str) -> int:
 
 
 def _about(path: Path) -> Card:
-    """What a person says of a network: a card without the measured parts."""
+    """Reads a hand-written card, without the measured parts."""
     from sr_gan_tf.json_files import read_json
 
     measured = {"sha256": "", "scale": 0, "parameters": 0, "figures": {}, "command": "", "bfloat16_loss_db": None}
@@ -66,30 +68,38 @@ def _about(path: Path) -> Card:
             raise InputError(f"{path}: a card has no key {name!r}{suggest(name, known)}")
     missing = [name for name in known if name not in {**measured, **told}]
     if missing:
-        raise InputError(f"{path}: it lacks {', '.join(missing)}; a card needs them all")
+        raise InputError(f"{path}: missing {', '.join(missing)}; add them")
     return Card(**{**measured, **told})
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m sr_gan_tf.weights", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="the shipped networks, a line each")
-    commands.add_parser("show", help="a card").add_argument("name")
-    verify = commands.add_parser("verify", help="checksums, loading, and the card's figures measured again")
+    commands.add_parser("list", help="list the shipped networks")
+    commands.add_parser("show", help="print a card").add_argument("name")
+    verify = commands.add_parser(
+        "verify", help="check checksums and loading, and measure the figures of the card again"
+    )
     verify.add_argument("names", nargs="*", metavar="NAME", help="default: all")
-    publish = commands.add_parser("publish", help="a run's averaged, merged generator and its measured card")
-    publish.add_argument("model", help="run folder, .keras file, or A:0.3,B:0.7 for their weighted mean")
+    publish = commands.add_parser("publish", help="add a run's averaged, merged generator and its measured card")
+    publish.add_argument("model", help="run folder, .keras file, or A:0.3,B:0.7 for the weighted mean of their weights")
     publish.add_argument("about", type=Path, help="JSON: name, experiments, steps, hours, data, license, limits")
-    measure = commands.add_parser("measure", help="a shipped network's card with its figures measured now")
+    measure = commands.add_parser("measure", help="measure a shipped network and rewrite its card")
     measure.add_argument("name")
     for one in (publish, measure):
         add_import(one)
-        one.add_argument("--beside", action="append", default=[], metavar="LABEL=MODEL", help="measured for comparison")
+        one.add_argument(
+            "--beside",
+            action="append",
+            default=[],
+            metavar="LABEL=MODEL",
+            help="another model, measured for comparison",
+        )
     for one in (verify, publish, measure):
-        help = "test set with given LR: FOLDER holds x4/HR and x4/LR (or those of its scale)"
+        help = "test set with LR images: FOLDER contains x4/HR and x4/LR (or those of the network's scale)"
         one.add_argument("--data", action="append", default=[], metavar="NAME=FOLDER", help=help)
-    photographs = commands.add_parser("photographs", help="a rebuilt folder of the training photographs")
-    photographs.add_argument("folder", type=Path, help="holds train/ and valid/")
+    photographs = commands.add_parser("photographs", help="check a rebuilt folder of the training photographs")
+    photographs.add_argument("folder", type=Path, help="contains train/ and valid/")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Measures shipped networks: makes their cards, and checks what the cards say."""
+"""Measures shipped networks: writes their cards and verifies them."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -16,20 +16,20 @@ from sr_gan_tf.networks import Generator
 from sr_gan_tf.weights.cards import Card
 
 METRICS = ["psnr_y", "ssim_y", "mean_color", "detail_ratio", "checkerboard_ratio"]
-LEARNED_METRICS = ["lpips", "lpips_vgg"]  # measured where their weights are installed
+LEARNED_METRICS = ["lpips", "lpips_vgg"]  # measured if their weights are installed
 TRUNK_METRICS = ["perceptual"]
-# Different processors round convolutions differently; figures of a card have two more digits than are published.
+# Different processors round convolutions differently; a card has two more digits than published figures.
 _TOLERANCE = 0.005
 
 
 def publish(model: str, about: Card, data: Sequence[str], beside: Sequence[str] = ()) -> Card:
-    """Puts a generator and its measured card among the shipped ones.
+    """Adds a generator and its measured card to the shipped networks.
 
     Args:
-        model: run folder, `.keras` file, or `A:0.3,B:0.7` for the weighted mean of several's weights.
-        about: a card without its measured parts.
-        data: test sets, NAME=FOLDER.
-        beside: LABEL=MODEL, measured for comparison.
+        model: run folder, `.keras` file, or `A:0.3,B:0.7` for the weighted mean of the weights of several models.
+        about: a card without the measured parts.
+        data: test sets as NAME=FOLDER.
+        beside: other models as LABEL=MODEL, measured for comparison.
     """
     network = _generator(model)
     with replacing(about.weights) as temporary:
@@ -38,7 +38,7 @@ def publish(model: str, about: Card, data: Sequence[str], beside: Sequence[str] 
 
 
 def measure_again(about: Card, data: Sequence[str], beside: Sequence[str] = ()) -> Card:
-    """Writes a shipped network's card with the figures measured now, e.g. when a metric was added."""
+    """Measures a shipped network and rewrites its card, e.g. after a metric was added."""
     network = _generator(str(about.weights))
     others = [(label, _generator(place)) for label, _, place in (item.partition("=") for item in beside)]
     result = _measure(about.name, network, data, others)
@@ -71,18 +71,18 @@ def measure_again(about: Card, data: Sequence[str], beside: Sequence[str] = ()) 
 
 
 def verify(card: Card, data: Sequence[str]) -> list[str]:
-    """What is not as the card says, a line each: the file, the network, and the figures of the given sets."""
+    """Compares file, network and figures on the given sets with a card; returns the differences."""
     if not card.weights.is_file():
         return [f"{card.name}: {card.weights.name} is missing"]
     if sha256(card.weights) != card.sha256:
-        return [f"{card.name}: the SHA-256 of {card.weights.name} is not the card's"]
+        return [f"{card.name}: the SHA-256 of {card.weights.name} differs from the card"]
     network = _generator(card.name)
     problems = []
     if (network.scale, parameters(network)) != (card.scale, card.parameters):
-        problems.append(f"{card.name}: scale or parameters are not the card's")
+        problems.append(f"{card.name}: scale or parameters differ from the card")
     known = [item for item in data if item.partition("=")[0] in card.figures]
     if len(known) < len(data):
-        raise InputError(f"--data: the card of {card.name} has figures of {', '.join(card.figures) or 'no set'} alone")
+        raise InputError(f"--data: the card of {card.name} has figures only for {', '.join(card.figures) or 'no set'}")
     for name, models in _figures(_measure(card.name, network, known)).items():
         for metric, value in models[card.name].items():
             expected = card.figures[name][card.name].get(metric)
@@ -94,7 +94,7 @@ def verify(card: Card, data: Sequence[str]) -> list[str]:
 def _generator(place: str) -> Generator:
     _, network = named_network(place)
     if not isinstance(network, Generator):
-        raise InputError(f"{place} is an exported model; give the run folder or .keras file it was made from")
+        raise InputError(f"{place} is an exported model; pass the run folder or .keras file it was made from")
     return network
 
 

@@ -1,4 +1,4 @@
-"""A card says of a shipped network how it was made, what it is good for, and what `evaluate` prints of it."""
+"""Cards of the shipped networks: training, data, license, limits, and the figures that `evaluate` prints."""
 
 import csv
 import dataclasses
@@ -15,22 +15,22 @@ MANIFEST = FOLDER / "photographs" / "manifest.csv"
 
 @dataclasses.dataclass(frozen=True)
 class Card:
-    """What is known of one shipped network.
+    """Description of one shipped network.
 
     Args:
-        name: as `load` takes it.
+        name: the name that `load` accepts.
         sha256: of the `.keras` file.
         scale: enlargement.
-        parameters: of the network as it ships (merged).
-        experiments: files in the repository that made it, in order.
-        steps: generator updates in all.
+        parameters: of the shipped (merged) network.
+        experiments: experiment files in the repository, in order of training.
+        steps: total generator updates.
         hours: of training on two cores, with other work running.
-        data: what it was trained on, with the licenses.
-        license: of the weights.
-        limits: what it is not good for.
-        figures: by test set and model what `command` prints: `{"Set5": {"span_x4": {"psnr_y_crop4": ...}}}`.
-        command: prints the figures.
-        bfloat16_loss_db: PSNR-Y lost on those sets by computing in bfloat16, at most.
+        data: training data and their licenses.
+        license: license of the weights.
+        limits: unsuitable inputs and known weaknesses.
+        figures: the output of `command`, by test set and model: `{"Set5": {"span_x4": {"psnr_y_crop4": ...}}}`.
+        command: the command that prints the figures.
+        bfloat16_loss_db: largest loss of PSNR-Y (dB) in bfloat16 on those sets.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Card:
             f"limits: {self.limits}",
         ]
         if self.bfloat16_loss_db is not None:
-            lines.append(f"in bfloat16: {self.bfloat16_loss_db:.3f} dB less at most")
+            lines.append(f"in bfloat16: at most {self.bfloat16_loss_db:.3f} dB lower")
         for name, models in self.figures.items():
             for model, figures in models.items():
                 values = "  ".join(f"{metric} {value:.4g}" for metric, value in figures.items())
@@ -73,36 +73,37 @@ class Card:
 
 
 def cards() -> dict[str, Card]:
-    """Every shipped network's card by name."""
+    """The cards of all shipped networks by name."""
     return {path.stem: read_card(path.stem) for path in sorted(FOLDER.glob("*.json"))}
 
 
 def read_card(name: str) -> Card:
-    """One card.
+    """Reads the card of a shipped network.
 
     Raises:
-        InputError: no network of that name is shipped.
+        InputError: there is no shipped network of that name.
     """
     path = FOLDER / f"{name}.json"
     if not path.is_file():
         known = [item.stem for item in sorted(FOLDER.glob("*.json"))]
-        raise InputError(f"no shipped network {name!r}{suggest(name, known)}; there are: {', '.join(known) or 'none'}")
+        names = ", ".join(known) or "none"
+        raise InputError(f"no shipped network {name!r}{suggest(name, known)}; expected one of: {names}")
     return Card(**american(json.loads(path.read_text(encoding="utf-8"))))
 
 
 def american(card: dict[str, Any]) -> dict[str, Any]:
-    """A card's JSON, its key `license` as versions before 0.2.0 spelled it too."""
+    """The JSON of a card, with the key `licence` of versions before 0.2.0 renamed to `license`."""
     return {"license" if key == "licence" else key: value for key, value in card.items()}
 
 
 def check_photographs(folder: Path) -> list[str]:
-    """What differs between a rebuilt folder of the training photographs and the manifest; empty where nothing does.
+    """Compares a rebuilt folder of the training photographs with the manifest; returns the differences.
 
     Raises:
-        InputError: it is no such folder.
+        InputError: `folder` is not such a folder.
     """
     if not any((folder / part).is_dir() for part in ("train", "valid")):
-        raise InputError(f"{folder} holds neither train/ nor valid/; give the folder of the rebuilt photographs")
+        raise InputError(f"{folder} contains neither train/ nor valid/; pass the folder of the rebuilt photographs")
     problems = []
     rows = manifest()
     for row in rows:
@@ -110,7 +111,7 @@ def check_photographs(folder: Path) -> list[str]:
         if not path.is_file():
             problems.append(f"{row['file']}: missing")
         elif sha256(path) != row["sha256"]:
-            problems.append(f"{row['file']}: other content than the manifest's")
+            problems.append(f"{row['file']}: content differs from the manifest")
     known = {row["file"] for row in rows}
     for path in sorted(folder.glob("*/*.webp")):
         if str(path.relative_to(folder)) not in known:
@@ -119,6 +120,6 @@ def check_photographs(folder: Path) -> list[str]:
 
 
 def manifest() -> list[dict[str, Any]]:
-    """A row for each training photograph: file, source, author, licence, how it was cut, sha256."""
+    """The training photographs, one row each: file, source, author, license, crop, SHA-256."""
     with MANIFEST.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

@@ -30,7 +30,7 @@ def test_the_table(capsys, monkeypatch):
     monkeypatch.setattr(command, "generator_step", lambda *arguments: lambda: tf.constant(0.0))
     assert command.main(["--batch-size", "2", "--patch-size", "66", "--repeats", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "2 pictures of 64 x 64, median of 1"
+    assert lines[0] == "2 images of 64 x 64, median of 1"
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[5:]]
     assert [row[0] for row in rows] == ["MeanAbsoluteError", "Huber", "Hinge"]
     assert float(rows[0][4]) == 1

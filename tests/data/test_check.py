@@ -52,8 +52,8 @@ def test_good_data_has_no_problems_and_totals(folders):
     report = run(folders)
     assert report.problems == {}
     assert "no problems found" in str(report)
-    assert "8 of 8 pictures good, 0.1 megapixels" in report.totals[0]
-    assert "not made yet, about 0.00 GB" in report.totals[1]
+    assert "8 of 8 pictures usable, 0.1 megapixels" in report.totals[0]
+    assert "not created yet, about 0.00 GB" in report.totals[1]
 
 
 def test_unreadable_and_small_pictures(folders):
@@ -63,7 +63,7 @@ def test_unreadable_and_small_pictures(folders):
     save(scene(50, (96, 40)), folders / "valid/small_is_fine_here.png")
     problems = run(folders).problems
     assert [line.split(":")[0].rsplit("/", 1)[1] for line in problems.pop("unreadable")] == ["2.png", "101.png"]
-    assert problems.pop("too small") == [f"{folders}/train/small.png: 40x96 pixels, the patch is 48"]
+    assert problems.pop("too small") == [f"{folders}/train/small.png: 40x96 pixels, smaller than the patch of 48"]
 
 
 def jpeg(picture, path):
@@ -108,7 +108,7 @@ def test_mismatched_pairs(folders):
     (folders / "LR/5.png").unlink()
     problems = run(folders, train=pairs).problems
     other, scale = sorted(problems["mismatched pairs"])
-    assert "3.png: LR shows something other than HR" in other
+    assert "3.png: LR shows a different image than HR" in other
     assert "4.png" in scale
     assert "pair of scale 2" in scale
     assert "5.png" in problems["unreadable"][0]
@@ -162,7 +162,7 @@ def test_the_benchmark_compares_the_three(experiment, capsys):
     assert main(["benchmark", experiment, "--batches", "10", "--rounds", "1"]) == 0
     said = capsys.readouterr().out
     assert "a batch is 2 patches of 24 x 24, x4, Bicubic" in said
-    assert "times as fast as the training (" in said
+    assert "times as fast as the train step (" in said
 
 
 def test_the_plain_pipeline_is_a_fair_one(experiment, folders, tmp_path):

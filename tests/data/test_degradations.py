@@ -115,7 +115,7 @@ def test_the_celeba_recipe(hr):
         ("Realistic", {"clean": 1.5}, "clean: expected a probability"),
         ("Bicubik", {}, "did you mean 'Bicubic'"),
         ("Resize", {"kernel": "cubic"}, "kernel"),
-        ("Bicubic", {"scale": 2}, "the experiment's own is 4"),
+        ("Bicubic", {"scale": 2}, "but that of the experiment is 4"),
     ],
 )
 def test_bad_configurations(name, options, message):

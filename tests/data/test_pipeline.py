@@ -169,7 +169,7 @@ def test_patches_that_do_not_fit(data, tmp_path):
         Sampler(dataclasses.replace(data, patch_size=25), 4, 1)
     with pytest.raises(InputError, match=r"48x96 pixels, less than data.patch_size 64 \(and 5 more"):
         Sampler(dataclasses.replace(data, patch_size=64, on_bad_file="error"), 4, 1)
-    with pytest.raises(InputError, match="no picture of 100 x 100 pixels"):
+    with pytest.raises(InputError, match="no picture of at least 100 x 100 pixels"):
         Sampler(dataclasses.replace(data, patch_size=100, on_bad_file="skip"), 4, 1)
 
 
@@ -177,7 +177,7 @@ def test_small_pictures_can_be_skipped_and_are_listed(data, tmp_path, capsys):
     folder_of(tmp_path / "one" / "small", [200], (20, 20))
     data = dataclasses.replace(data, on_bad_file="skip")
     sampler = Sampler(data, 4, 1)
-    assert "left out 1 pictures of" in (said := capsys.readouterr().err)
+    assert "skipped 1 pictures of" in (said := capsys.readouterr().err)
     assert "small/0.png: smaller than data.patch_size 24\n" in said
     assert sampler.batch(0, 400)[1][..., 0].max() < 200
 
@@ -201,7 +201,7 @@ def test_validation_pictures_are_whole_and_read_when_asked(data, tmp_path, capsy
         pictures[2].pair()
     skipping = validation_pictures(dataclasses.replace(data, on_bad_file="skip"), 4)
     assert [picture.name[-5:] for picture in skipping] == ["0.png", "1.png", "3.png"]
-    assert "left out 1 pictures" in (said := capsys.readouterr().err)
+    assert "skipped 1 pictures" in (said := capsys.readouterr().err)
     assert "2.png: the file is empty" in said
     random = validation_pictures(dataclasses.replace(data, degradation=RANDOM), 4)
     np.testing.assert_array_equal(random[0].lr, random[0].lr)

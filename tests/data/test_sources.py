@@ -101,7 +101,7 @@ def test_hr_is_cropped_to_a_multiple_of_the_scale_and_squashed(tmp_path):
     squashed = Folder(str(tmp_path), squash=(64, 48))
     assert squashed[0].read(4)[0].shape == (64, 48, 3)
     assert squashed.sizes(5) == [(64, 48)]
-    with pytest.raises(InputError, match="less than the scale"):
+    with pytest.raises(InputError, match="smaller than the scale"):
         Folder(str(tmp_path))[0].read(40)
 
 

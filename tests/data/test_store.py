@@ -120,7 +120,7 @@ def test_the_cache_folder_is_the_experiments_or_the_users(monkeypatch, tmp_path)
 
 def test_a_store_is_made_once_and_reports_its_size(folder, tmp_path, capsys):
     make(folder, tmp_path / "cache")
-    assert "making tiles of" in (said := capsys.readouterr().err)
+    assert "creating tiles of" in (said := capsys.readouterr().err)
     assert "4 of 4 pictures" in said
     assert " s\n" in said
     make(folder, tmp_path / "cache")
@@ -134,13 +134,13 @@ def test_bad_files_stop_or_are_left_out_and_listed(folder, tmp_path, capsys):
         make(folder, tmp_path / "cache")
     store = make(folder, tmp_path / "cache", on_bad_file="skip")
     said = capsys.readouterr().err
-    assert "left out 2 pictures" in said
+    assert "skipped 2 pictures" in said
     assert "1.png: the file is empty" in said
     assert "2b.png: no picture" in said
     assert [os.path.basename(name) for name in store.skipped] == ["1.png", "2b.png"]
     assert [os.path.basename(name) for name in store.names] == ["0.png", "2.png", "3.png"]
     assert store.crop(1, 0, 0, 8, 8)[0].shape == (32, 32, 3)
-    with pytest.raises(InputError, match=r"2 of .* pictures cannot be used, the first: "):
+    with pytest.raises(InputError, match=r"2 pictures of .* cannot be used, the first: "):
         make(folder, tmp_path / "cache")
 
 

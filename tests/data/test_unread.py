@@ -80,7 +80,7 @@ def test_a_fault_is_the_pictures_only_until_it_can_be_read(folder, tmp_path, dis
     disk.bad["1.png"] = fault
     store = make(folder, tmp_path / "cache")
     said = capsys.readouterr().err
-    assert "left out 1 pictures" in said
+    assert "skipped 1 pictures" in said
     assert "1.png" in said
     assert "memory" in said or os.strerror(fault) in said
     assert names(store) == ["0.png", "2.png", "3.png"]
@@ -90,7 +90,7 @@ def test_a_fault_is_the_pictures_only_until_it_can_be_read(folder, tmp_path, dis
     before = (store.folder / "tiles.bin").stat().st_ino
     assert names(make(folder, tmp_path / "cache")) == ["0.png", "2.png", "3.png"]
     said = capsys.readouterr().err
-    assert "left out 1 pictures" in said
+    assert "skipped 1 pictures" in said
     assert "warning" not in said
     assert set(disk.opened) == {"1.png"}
     with pytest.raises(InputError, match=r"1 of .* cannot be used, the first: .*1\.png"):
@@ -117,7 +117,9 @@ def test_a_fault_that_is_over_at_the_end_is_not_noticed(folder, tmp_path, disk, 
 
 def test_a_fault_stops_where_no_picture_may_be_left_out(folder, tmp_path, disk, monkeypatch):
     disk.bad["2.png"] = errno.EIO
-    with pytest.raises(InputError, match=r"2\.png: Input/output error.*same command goes on, what is done is kept"):
+    with pytest.raises(
+        InputError, match=r"2\.png: Input/output error.*run the same command again; finished work is kept"
+    ):
         make(folder, tmp_path / "cache", "error")
     disk.bad.clear()
     prepared, prepare = [], store_writer._prepare
@@ -159,7 +161,7 @@ def test_a_fault_in_the_middle_of_a_file_and_of_memory_later_on(folder, tmp_path
             Folder(str(folder))[0].read(4)
     with monkeypatch.context() as patch:
         patch.setattr(store_writer, "cut", lambda *arguments: np.empty(2**55))
-        with pytest.raises(InputError, match=r"no usable picture: .*0.png: not enough memory"):
+        with pytest.raises(InputError, match=r"no usable pictures:  .*0.png: not enough memory"):
             make(folder, tmp_path / "cache")
     assert len(make(folder, tmp_path / "cache")) == 4
 

@@ -177,7 +177,7 @@ def test_a_key_that_only_one_has_is_a_difference(tmp_path):
         (lambda run: [f"={run}"], "expected LABEL=FOLDER"),
         (lambda run: [str(run), "--at", "5000,x"], "--at 5000,x: expected steps"),
         (lambda run: [str(run), "--at", "60000"], "the last step is 50000"),
-        (lambda run: [(run / "history.csv").unlink(), str(run)][1:], "nothing is logged"),
+        (lambda run: [(run / "history.csv").unlink(), str(run)][1:], "has no rows yet"),
         (lambda run: [(run / "experiment.json").write_text("{"), str(run)][1:], "not JSON"),
         (
             lambda run: [(run / "history.csv").write_text("a,b\n1,2\n"), str(run / "history.csv")][1:],
@@ -204,10 +204,10 @@ def test_a_history_without_its_run_folder(runs, tmp_path, capsys):
     rows = {" ".join(line.split()[:2]): line.split()[2:] for line in capsys.readouterr().out.splitlines()}
     assert rows["validation/ssim_y last"] == ["0.7360", "0.7480"]
     assert rows["conv DUnet"] == []
-    assert "say nothing about their experiments" in difference_table(read_runs([str(kept)]))
+    assert "do not contain the experiments" in difference_table(read_runs([str(kept)]))
     # Beside a run folder, which is alone then.
     said = difference_table(read_runs([str(kept), str(runs[1])]))
-    assert said == "no experiment is known for conv: a history alone says nothing about it"
+    assert said == "no experiment is known for conv: a history alone does not contain it"
     said = difference_table(read_runs([str(kept), f"one={runs[1]}", f"two={runs[1]}"]))
     assert said.startswith("those of one, two do not differ\nno experiment is known for conv")
 

@@ -116,7 +116,7 @@ def test_a_misspelt_name_is_told_the_right_one():
 def test_its_reader_refuses_what_is_no_array(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(pickle.dumps(Path("a")))
-    with path.open("rb") as file, pytest.raises(InputError, match="is no array"):
+    with path.open("rb") as file, pytest.raises(InputError, match="is not an array"):
         package_weights.Arrays(file).load()
 
 

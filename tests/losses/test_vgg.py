@@ -150,7 +150,7 @@ def test_a_placed_file_is_used_and_a_wrong_one_is_left_alone(home, monkeypatch):
     place = home / "models" / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
     place.parent.mkdir()
     old_file(place, "vgg16")
-    with pytest.raises(InputError, match=r"damaged or another file.*replace it"):
+    with pytest.raises(InputError, match=r"damaged or a different file.*replace it"):
         load_trunk("vgg16", "imagenet")
     assert place.is_file()
     monkeypatch.setitem(vgg._IMAGENET, "vgg16", hashlib.md5(place.read_bytes()).hexdigest())

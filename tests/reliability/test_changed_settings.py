@@ -107,7 +107,7 @@ def test_other_validation_pictures_are_said_and_choose_anew(trial, tmp_path):
     before = (run / "best.keras").read_bytes()
     code, said = trial.fit(run)
     assert code == 0
-    assert "the validation pictures are not those with which this run began; from step 4 on" in said
+    assert "the validation pictures have changed since this run began; from step 4 on" in said
     history = History(run / "history.csv")
     steps, values = history.series("validation/bicubic_psnr_y")
     assert steps == [0, 4]
@@ -163,6 +163,6 @@ def test_a_replay_buffer_smaller_than_half_a_batch(trial, tmp_path):
     trial.adversarial()
     trial.experiment["stages"][1]["balance"] = {"replay_buffer": 1}
     trial.experiment["data"]["batch_size"] = 4
-    assert "stages.1.balance.replay_buffer: 1 pictures cannot give half of a batch, 2" in trial.refused(
+    assert "stages.1.balance.replay_buffer: 1 pictures cannot supply half of a batch, 2" in trial.refused(
         tmp_path / "run"
     )

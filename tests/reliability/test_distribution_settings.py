@@ -52,7 +52,9 @@ def test_a_cluster_that_makes_no_sense(config, monkeypatch):
 
 
 def test_batches_that_cannot_be_shared():
-    with pytest.raises(InputError, match=r"data.batch_size: 3 pictures cannot be shared by 2 replicas; the nearest: 2"):
+    with pytest.raises(
+        InputError, match=r"data.batch_size: 3 pictures cannot be split evenly among 2 replicas; the nearest: 2"
+    ):
         distribution._check_batch(experiment(), experiment().stages[0], 0, 2)
 
 

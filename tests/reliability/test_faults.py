@@ -56,7 +56,7 @@ def test_told_twice_to_stop(trial, tmp_path):
     trial.at_step(5, twice)
     code, said = trial.fit(tmp_path / "run")
     assert code == 130
-    assert "stopped: at once; the last checkpoint stands" in said
+    assert "stopped: immediately; the last checkpoint is intact" in said
     trial.goes_on(tmp_path / "run")
 
 
@@ -102,7 +102,7 @@ def frozen():
 def test_run_folder_can_no_longer_be_written(trial, tmp_path, frozen, step):
     run = tmp_path / "run"
     trial.at_step(step, lambda trainer: frozen(run))
-    said = "Operation not permitted; choose a folder that can be written"
+    said = "Operation not permitted; choose a writable folder"
     assert said in trial.refused(run)
     assert said in trial.refused(run)
     frozen(run, False)
@@ -113,7 +113,7 @@ def test_run_folder_can_no_longer_be_written(trial, tmp_path, frozen, step):
 def test_read_only_file_system(trial, mount):
     disk = mount(20_000)
     disk.change("ro")
-    assert "Read-only file system; choose a folder that can be written" in trial.refused(disk.path / "run")
+    assert "Read-only file system; choose a writable folder" in trial.refused(disk.path / "run")
     disk.change("rw")
     trial.goes_on(disk.path / "run")
 
@@ -193,7 +193,7 @@ def test_training_picture_deleted_or_replaced(trial, tmp_path):
     trial.at_step(2, meddle)
     code, said = trial.fit(run)
     assert code == 0
-    assert said.count("warning: the training pictures are not those with which this run began") == 1
+    assert said.count("warning: the training pictures have changed since this run began") == 1
     history = (run / "history.csv").read_text().splitlines()
     assert history[:10] == expected[:10]
     assert len(history) == len(expected)
@@ -207,7 +207,7 @@ def test_resumed_with_other_pictures(trial, tmp_path):
     (trial.photos / "coffee.png").unlink()
     code, said = trial.fit(run)
     assert code == 0
-    assert "warning: the training pictures are not those" in said
+    assert "warning: the training pictures have changed" in said
     assert "from step 5 on" in said
 
 
@@ -261,7 +261,7 @@ def test_nan_in_the_weights(trial, tmp_path):
         np.full(trainer.generator.trainable_variables[0].shape, np.nan)))  # fmt: skip
     line = trial.refused(run)
     good = checkpoint_files(run / "checkpoints")[0]
-    assert "4 steps in a row were not finite" in line
+    assert "4 consecutive steps were not finite" in line
     assert f"the last good checkpoint is {good}" in line
     assert good.name == "step_000000002.safetensors"
     trial.goes_on(run)

@@ -194,7 +194,7 @@ def test_early_stopping_ends_a_stage_and_resumes_as_ended(tiny, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("good_steps", "said"), [(0, "no checkpoint was written yet"), (6, "step_000000008.safetensors")]
+    ("good_steps", "said"), [(0, "no checkpoint has been written yet"), (6, "step_000000008.safetensors")]
 )
 def test_steps_that_are_not_finite_stop_the_run_and_name_the_last_good_checkpoint(
     repository, tmp_path, good_steps, said
@@ -203,7 +203,7 @@ def test_steps_that_are_not_finite_stop_the_run_and_name_the_last_good_checkpoin
     weight = schedule if good_steps else 3e38
     settings = [*TINY, f"stages.0.content.0.weight={json.dumps(weight)}", "max_bad_steps=3", "histograms=false"]
     experiment = load_experiment(repository / "experiments" / "tiny.json", settings)
-    with pytest.raises(InputError, match=f"3 steps in a row were not finite .*generator_gradient_norm.*{said}"):
+    with pytest.raises(InputError, match=f"3 consecutive steps were not finite .*generator_gradient_norm.*{said}"):
         fit(experiment, tmp_path / "run", say=lambda text: None)
     files = checkpoint_files(tmp_path / "run" / "checkpoints")
     for path in files:

@@ -33,10 +33,10 @@ def test_an_experiment_is_changed_as_an_object(tiny):
     assert Experiment.from_dict(changed.to_dict()) == changed
     assert tiny.override(stages=tiny.stages[:1]).stages == tiny.stages[:1]
     for changes, said in (
-        ({"stages.5.steps": 1}, "override: stages.5.steps: '5' is no place in a list of 2"),
+        ({"stages.5.steps": 1}, "override: stages.5.steps: '5' is not an index in a list of 2"),
         ({"sede": 1}, "sede: unknown key; did you mean 'seed'"),
         ({"seed": "x"}, "seed: "),
-        ({"generator": object()}, "is no JSON value"),
+        ({"generator": object()}, "is not a JSON value"),
     ):
         with pytest.raises(InputError, match=said):
             tiny.override(changes)
@@ -98,7 +98,7 @@ def test_a_run_folder_resumes_without_repeating_its_overrides(repository, tmp_pa
     assert "step 6 of" in capsys.readouterr().out
     (tmp_path / "empty").mkdir()
     assert main([str(tmp_path / "empty")]) == 2
-    assert "is no run folder (no experiment.json in it)" in capsys.readouterr().err
+    assert "is not a run folder (it has no experiment.json)" in capsys.readouterr().err
 
 
 def test_batches_are_ordinary_data(tiny):
@@ -139,7 +139,7 @@ def test_all_that_is_missing_is_named_at_once(repository, tmp_path, capsys, monk
     assert main([str(path), "--run-dir", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "4 things are not on this machine: (1) data.train.0: no folder" in said
+    assert "4 things are missing on this machine: (1) data.train.0: no folder" in said
     assert f"python -m sr_gan_tf fit {path} --run-dir" in said
     assert (
         "--train-data FOLDER --validation-data FOLDER --set 'stages.0.initial_weights=\"FILE\"' --trunk lpips" in said

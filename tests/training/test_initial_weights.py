@@ -77,7 +77,7 @@ def test_all_weights_of_the_same_function_are_copied(theirs, ours):
             {},
             r"only \d+ of the \d+ weights that could fit this SPAN do \(\d+%.*filters is 12 there and 8",
         ),
-        ({"num_blocks": 3}, {}, "computes something else.*num_blocks is 3 there and 2 here"),
+        ({"num_blocks": 3}, {}, "computes a different function.*num_blocks is 3 there and 2 here"),
         ({}, {"num_blocks": 3}, "expected 90%.*num_blocks"),
     ],
 )
@@ -94,10 +94,10 @@ def test_what_would_be_copied_by_chance_is_refused_unless_it_is_asked_for(theirs
 def test_another_scale_takes_over_all_but_the_up_sampler():
     source, target = span(scale=4), span()
     report = transfer(source, target, "there")
-    assert report.endswith("; not there: last/kernel, last/bias")
+    assert report.endswith("; missing: last/kernel, last/bias")
     source, target = (GENERATORS["SRResNet"](filters=8, num_blocks=1, scale=scale) for scale in (2, 4))
     report = transfer(source, target, "there")
-    assert "from there; not there: " in report
+    assert "from there; missing: " in report
     assert "up2_conv/kernel" in report
     np.testing.assert_array_equal(target.get_layer("first_conv").kernel, source.get_layer("first_conv").kernel)
 
@@ -105,7 +105,7 @@ def test_another_scale_takes_over_all_but_the_up_sampler():
 def test_strangers_give_nothing_even_in_part():
     stranger = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     for partial in (False, True):
-        with pytest.raises(InputError, match="none of its weights fits"):
+        with pytest.raises(InputError, match="none of its weights fit"):
             transfer(stranger, span(), "there", partial)
 
 
@@ -156,7 +156,7 @@ def test_a_run_folder_gives_its_averaged_generator_unmerged(run, tiny, tmp_path)
     load_initial_weights(further, 0, networks, say=lambda text: None)
     for one, other in zip(networks.generator.weights, network.weights, strict=True):
         np.testing.assert_array_equal(one, other)
-    with pytest.raises(InputError, match="holds no checkpoint"):
+    with pytest.raises(InputError, match="contains no checkpoint"):
         averaged(tmp_path)
 
 

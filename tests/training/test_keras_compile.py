@@ -81,9 +81,9 @@ def test_the_second_optimizer_is_like_the_first():
 @pytest.mark.parametrize(
     ("kind", "arguments", "message"),
     [
-        ("Supervised", {"optimizer": "adam"}, "no loss to learn from"),
-        ("GAN", {"optimizer": "adam"}, "no loss; give one"),
-        ("GAN", {"loss": "mae"}, "no optimizer"),
+        ("Supervised", {"optimizer": "adam"}, "no loss; pass one"),
+        ("GAN", {"optimizer": "adam"}, "no loss; pass one"),
+        ("GAN", {"loss": "mae"}, "not an optimizer"),
         ("Supervised", {"optimizer": "adam", "loss": "Charbonier"}, "did you mean 'Charbonnier'"),
         ("GAN", {"optimizer": "adam", "loss": "mae", "adversarial": "Hinges"}, "did you mean 'Hinge'"),
         ("GAN", {"optimizer": "adam", "loss": "mae", "adversarial": 3}, "expected one of"),

@@ -115,7 +115,7 @@ def test_wrong_batches(trainer, batch, message):
 @pytest.mark.filterwarnings("ignore:.*ran out of data.*")
 def test_no_batch_at_all(trainer):
     for call in (trainer.fit, trainer.evaluate):
-        with pytest.raises(ValueError, match="the data hold no batch"):
+        with pytest.raises(ValueError, match="the data contain no batch"):
             call(dataset().take(0), verbose=0)
 
 
@@ -217,7 +217,7 @@ def test_a_subclass_may_change_the_step():
 
 
 def test_swap_ema_weights_is_refused(trainer):
-    with pytest.raises(ValueError, match="averaged generator anyway"):
+    with pytest.raises(ValueError, match="already use the averaged generator"):
         trainer.fit(dataset(), callbacks=[callbacks.SwapEMAWeights()], verbose=0)
 
 

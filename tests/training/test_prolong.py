@@ -53,7 +53,7 @@ def same_end(one, other):
 def test_more_steps_continue_networks_optimizers_and_averages(tiny, straight, tmp_path):
     fit(tiny, tmp_path / "run", say=lambda text: None)
     longer = trained(with_steps(tiny, 2, 4), tmp_path / "run")
-    assert "changed since the last training: stages.1.steps (2 -> 4)" in longer[0]
+    assert "changed since the last run: stages.1.steps (2 -> 4)" in longer[0]
     assert any("schedules count the steps of their stage" in line for line in longer[0])
     same_end(longer, straight[1])
     assert float(np.asarray(longer[2]["discriminator_optimizer/00000"])) == 4
@@ -121,7 +121,7 @@ def test_a_stage_that_ended_early_needs_more_patience(tiny, repository, tmp_path
     _, notes, _ = trained(experiment, tmp_path / "run")
     assert notes["stage_ended"]
     more = with_steps(experiment, 60)
-    with pytest.raises(InputError, match="has no effect, since the stage ended early"):
+    with pytest.raises(InputError, match="has no effect, because the stage ended early"):
         fit(more, tmp_path / "run", say=lambda text: None)
     _, again, _ = trained(dataclasses.replace(more, patience=3), tmp_path / "run")
     assert again["stage_step"] > notes["stage_step"]

@@ -68,7 +68,7 @@ def rate(name: str, **config) -> dict:
         ({"stages.1.penalties": [{"class_name": "R1", "weight": -5}]}, "stages.1.penalties.0.weight"),
         ({"stages.1.penalties": [{"class_name": "R1", "weight": 0}]}, "stages.1.penalties.0.weight: 0 has no effect"),
         ({"stages.1.features": [{"class_name": "FeatureMatching", "weight": 0}]}, "stages.1.features.0.weight: 0 has"),
-        (ADVERSARIAL, "discriminator: has no effect, since no stage is adversarial"),
+        (ADVERSARIAL, "discriminator: has no effect, because no stage is adversarial"),
         ({"stages.0.balance": {"replay_buffer": 50}}, "stages.0.balance.replay_buffer: has no effect without `adver"),
         ({"stages.0.balance": {"instance_noise": 0.1}}, "stages.0.balance.instance_noise: has no effect without"),
         ({"stages.0.balance": {"accuracy_bound": 0.8}}, "stages.0.balance.accuracy_bound: has no effect without"),
@@ -81,7 +81,7 @@ def rate(name: str, **config) -> dict:
         ({"data.validation": [], "best_metric": "gmsd"}, "best_metric: has no effect without data.validation"),
         ({"validation_metrics": ["psnr_y", "psnr_y"]}, "validation_metrics: 'psnr_y' occurs twice"),
         ({"data.patch_size": 64, "stages.0.patch_size": 32, "stages.1.patch_size": 32}, "data.patch_size: has no effe"),
-        ({"data.train.0.weight": 2}, "data.train.0.weight: has no effect, since it is the only source"),
+        ({"data.train.0.weight": 2}, "data.train.0.weight: has no effect, because it is the only source"),
         ({"data.validation.0.weight": 2}, "data.validation.0.weight: has no effect"),
         ({"data.augmentations": ["flip", "flip"]}, "data.augmentations.1: 'flip' occurs twice"),
     ],
@@ -94,7 +94,7 @@ def test_settings_out_of_bounds_or_without_effect_are_refused(tiny, changes, sai
 
 def test_patience_needs_a_stage_whose_best_generator_is_chosen(tiny):
     only = changed(tiny, {"patience": 2}) | {"stages": [tiny["stages"][1]]}
-    with pytest.raises(InputError, match="patience: has no effect, since all stages are adversarial"):
+    with pytest.raises(InputError, match="patience: has no effect, because all stages are adversarial"):
         check_settings(parse_experiment(only))
     check_settings(parse_experiment(only | {"best_metric": "gmsd"}))
     check_settings(parse_experiment(changed(tiny, {"patience": 2})))
@@ -117,9 +117,9 @@ def test_what_is_whole_or_has_an_effect_passes(tiny, changes):
 @pytest.mark.parametrize(
     ("name", "config", "said"),
     [
-        ("Adam", {"use_ema": True}, "use_ema: has no effect, since the run keeps its own average: set ema_decay"),
+        ("Adam", {"use_ema": True}, "use_ema: has no effect, because the run keeps its own average: set ema_decay"),
         ("Adam", {"ema_momentum": 0.9}, "ema_momentum: has no effect"),
-        ("SGD", {"loss_scale_factor": 1024.0}, "loss_scale_factor: has no effect, since losses are not scaled"),
+        ("SGD", {"loss_scale_factor": 1024.0}, "loss_scale_factor: has no effect, because losses are not scaled"),
         ("Adam", {"name": "mine"}, "name: has no effect"),
         ("Adam", {"beta_1": 1.5}, r"beta_1: expected a number from 0 to below 1, found 1.5"),
         ("Adam", {"beta_1": -1.0}, "beta_1: expected"),
@@ -150,7 +150,7 @@ def test_what_is_whole_or_has_an_effect_passes(tiny, changes):
         (
             "Adam",
             {"learning_rate": rate("CosineDecay", initial_learning_rate=1e-3, decay_steps=1)},
-            "learning_rate: is 0 at step 97 of the stage's 100, where nothing is learned any more",
+            "learning_rate: is 0 at step 97 of the stage's 100, so nothing is learned after it",
         ),
         (
             "Adam",

@@ -22,13 +22,13 @@ from sr_gan_tf.upscale import main, upscale
         (["--model", ""], "an empty name of a model"),
         (["--model", "z" * 300], "no model"),
         (["--model", "z" * 300 + ":0.5,z:0.5"], "no model"),
-        (["--scale", "inf"], "--scale inf: expected more than 0, 2147483647 at most"),
+        (["--scale", "inf"], "--scale inf: expected more than 0 and at most 2147483647"),
         (["--scale", "nan"], "--scale nan"),
         (["--scale", "1e308"], "at most"),
         (["--width", "9" * 400], "at most"),
-        (["--passes", "50"], "x2 and --passes 50 make more than x1024"),
+        (["--passes", "50"], "x2 and --passes 50 enlarge by more than x1024"),
         (["--passes", "1000000000"], "100 at most"),
-        (["--name", "{stem:>99999}"], "no more than 255 letters"),
+        (["--name", "{stem:>99999}"], "at most 255 characters"),
         (["--name", "{stem:>252}"], "too long for a file; .* --name"),
         (["--name", ""], "an empty name"),
         (["-o", ""], "an empty name"),
@@ -55,7 +55,7 @@ def test_exported_models_cannot_be_mixed(model, photo, tmp_path, capsys):
     assert export([model, "--to", str(tmp_path / "serving"), "--format", "saved_model"]) == 0
     exported = next((tmp_path / "serving").rglob("saved_model.pb")).parent
     assert main([photo, "--model", f"{exported}:0.5,{exported}:0.5"]) == 2
-    assert "only .keras files, run folders and shipped names can be mixed" in capsys.readouterr().err
+    assert "only .keras files, run folders and shipped names can be interpolated" in capsys.readouterr().err
 
 
 def test_names_of_originals(model, photo, tmp_path, monkeypatch, capsys):
@@ -112,7 +112,7 @@ def test_from_python(network, cat, tmp_path):
     with pytest.raises(InputError, match="--precision f16"):
         upscale(cat, model=network, precision="f16")
     for source in ([cat, cat], 7, [7], (cat for _ in range(2))):
-        with pytest.raises(TypeError, match="names no file; expected an array, a PIL image, or names of files"):
+        with pytest.raises(TypeError, match="is not a file name; expected an array, a PIL image, or file names"):
             upscale(source, model=network)
     assert not names_in(tmp_path)
 

@@ -56,7 +56,7 @@ def test_a_published_network_loads_by_its_name_and_verifies(published, folder, c
     assert card.figures["Two"]["small"]["psnr_y_crop4"] > 10
     assert abs(card.bfloat16_loss_db) < 1
     assert main(["verify", published]) == 0
-    assert "small: as its card says" in capsys.readouterr().out
+    assert "small: matches its card" in capsys.readouterr().out
     assert main(["list"]) == 0
     assert main(["show", "small"]) == 0
     said = capsys.readouterr().out
@@ -87,7 +87,7 @@ def test_verify_finds_other_figures_and_other_files(published, folder, capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["show", "smal"], "no shipped network 'smal'"), (["verify"], "nothing to verify"),
+    [(["show", "smal"], "no shipped network 'smal'"), (["verify"], "no shipped networks to verify"),
      (["publish", "nothing.keras", "about.json"], "cannot read about.json")],
 )  # fmt: skip
 def test_mistakes_end_in_one_line(folder, arguments, message, capsys, tmp_path, monkeypatch):
@@ -108,14 +108,14 @@ def test_cards_that_lack_keys_are_refused(folder, tmp_path, capsys):
     (tmp_path / "short.json").write_text('{"name": "short", "data": "none", "licence": "MIT", "limits": ""}')
     assert main(["publish", "x.keras", str(tmp_path / "short.json")]) == 2
     error = capsys.readouterr().err
-    assert "short.json: it lacks experiments, steps, hours; a card needs them all" in error
+    assert "short.json: missing experiments, steps, hours; add them" in error
     assert "init" not in error
 
 
 def test_a_folder_without_photographs(tmp_path, capsys):
     assert main(["photographs", str(tmp_path / "nosuch")]) == 2
     said = capsys.readouterr()
-    assert "nosuch holds neither train/ nor valid/" in said.err
+    assert "nosuch contains neither train/ nor valid/" in said.err
     assert not said.out
 
 
@@ -130,7 +130,7 @@ def test_rebuilt_photographs_are_checked(photos, tmp_path, capsys):
     shutil.copy(one, some / "valid" / "another.webp")
     problems = cards.check_photographs(some)
     assert len(problems) == 608
-    assert sum("other content" in line for line in problems) == 1
+    assert sum("content differs" in line for line in problems) == 1
     assert main(["photographs", str(some)]) == 1
 
 

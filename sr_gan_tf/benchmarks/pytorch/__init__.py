@@ -1,1 +1,1 @@
-"""Scripts for an environment with PyTorch, which need not have TensorFlow; run as files, never imported here."""
+"""Scripts for an environment with PyTorch and without TensorFlow; run as files, never imported here."""

@@ -1,4 +1,4 @@
-"""SRResNet, SPAN (merged), RRDBNet and SRGAN's discriminator in PyTorch, as in our catalogues."""
+"""SRResNet, SPAN (merged), RRDBNet and SRGAN's discriminator in PyTorch, as in our catalogs."""
 
 import torch
 from torch import nn

@@ -1,9 +1,9 @@
-"""SPAN (arXiv:2311.12770), merged, in PyTorch: how long one picture takes. Run by sr_gan_tf.benchmarks.upscale_command.
+"""SPAN (arXiv:2311.12770), merged, in PyTorch: time per image. Run by sr_gan_tf.benchmarks.upscaling.
 
     python sr_gan_tf/benchmarks/pytorch/torch_span.py WIDTH HEIGHT eager|channels_last|compiled
 
-Prints `ready` after warming up, then for every line on standard input the seconds of one forward pass. The weights
-are random: they do not change the time.
+Prints `ready` after the warm-up, then the seconds of one forward pass for every line on standard input. The weights are
+random, which does not affect the time.
 """
 
 import sys
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 
 class Block(nn.Module):
-    """SPAN's attention block; gives its output and its first activation."""
+    """SPAN's attention block; returns its output and its first activation."""
 
     def __init__(self, filters: int):
         super().__init__()
@@ -49,7 +49,7 @@ class Span(nn.Module):
 
 
 def main() -> None:
-    """Times WIDTH HEIGHT KIND, the words of the command line, and prints seconds per call."""
+    """Reads WIDTH HEIGHT KIND from the command line, and prints seconds per call."""
     width, height, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     network = Span().eval()
     picture = torch.rand(1, 3, height, width)

@@ -1,8 +1,8 @@
 """Measures one row of the benchmark in PyTorch.
 
-Started with `eager`, `channels_last` or `compiled`, it answers the lines that sr_gan_tf.benchmarks.worker answers.
-Networks go by their names in our catalogues. A training step is the same as ours: mean absolute error, Adam, the
-average of the weights, and for a discriminator the adversarial step against SRResNet x4.
+Started with `eager`, `channels_last` or `compiled`, it uses the protocol of sr_gan_tf.benchmarks.worker. Networks have
+their names in our catalogs. A train step is the same as ours: mean absolute error, Adam, the average of the weights,
+and for a discriminator the adversarial step against SRResNet x4.
 """
 
 import json
@@ -70,7 +70,7 @@ def build_call(job: dict, kind: str):
     parameters += sum(weight.numel() for weight in update.weights)
 
     def adversarial():
-        # Without this its weights' gradients of the generator's loss would be computed for nothing.
+        # Otherwise PyTorch would compute unused gradients of the generator loss for its weights.
         judge.learn(False)
         with cast():
             sr = generator(lr)
