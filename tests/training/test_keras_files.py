@@ -157,23 +157,29 @@ def test_model_checkpoint(trainer, tmp_path):
     assert (tmp_path / "2.weights.h5").exists()
 
 
-def test_backup_and_restore(tmp_path):
-    """A run that was cut off between two epochs ends as one that was not."""
+@pytest.mark.parametrize("step", [0, 2], ids=["between epochs", "in the middle"])
+def test_backup_and_restore(step, tmp_path):
+    """A run that was cut off in its second epoch ends as one that was not."""
 
     class Cut(callbacks.Callback):
+        epoch = 0
+
         def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 1:
+            self.epoch = epoch
+
+        def on_train_batch_begin(self, batch, logs=None):
+            if (self.epoch, batch) == (1, step):
                 raise KeyboardInterrupt
 
     whole = make("GAN")
-    whole.compile("adam", "mae")
+    whole.compile("adam", "mae", run_eagerly=True)
     whole.fit(dataset(), epochs=2, verbose=0)
     first = make("GAN")
-    first.compile("adam", "mae")
+    first.compile("adam", "mae", run_eagerly=True)
     with pytest.raises(KeyboardInterrupt):
         first.fit(dataset(), epochs=2, verbose=0, callbacks=[callbacks.BackupAndRestore(tmp_path), Cut()])
     second = make("GAN")
-    second.compile("adam", "mae")
+    second.compile("adam", "mae", run_eagerly=True)
     history = second.fit(dataset(), epochs=2, verbose=0, callbacks=[callbacks.BackupAndRestore(tmp_path)])
     assert history.epoch == [1]
     assert same(weights(second), weights(whole))
