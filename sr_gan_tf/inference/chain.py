@@ -102,7 +102,7 @@ def _part(model: "str | Path | keras.Model", precision: Precision, ensemble: boo
 
 
 def _ready(model: str, precision: Precision, ensemble: bool) -> _Part | None:
-    """A shipped network whose graphs an earlier process has kept, while nobody has imported TensorFlow."""
+    """A shipped network with graphs saved by an earlier process, if TensorFlow is not imported."""
     if model not in shipped_models():
         return None
     chosen = _precision(model, precision)
@@ -112,7 +112,7 @@ def _ready(model: str, precision: Precision, ensemble: bool) -> _Part | None:
 
 def _made(model: "str | Path | keras.Model", precision: Precision, ensemble: bool) -> _Part:
     import_tensorflow()
-    from sr_gan_tf.inference import keras_enlarger, named_networks  # they import Keras, which takes seconds
+    from sr_gan_tf.inference import keras_enlarger, named_networks  # these import Keras, which takes seconds
 
     if not isinstance(model, (str, Path)) and precision != "bfloat16" and not ensemble:
         return _Part(model.name, keras_enlarger.enlarger_of(model), "float32")

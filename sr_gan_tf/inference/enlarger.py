@@ -1,4 +1,4 @@
-"""A generator as a function of pictures, whatever runs it: integers in and out, symmetries averaged."""
+"""Runs a network on pictures, independent of the runtime: integers in and out, averaging over symmetries."""
 
 import abc
 import dataclasses
@@ -15,14 +15,14 @@ BORDER = 8
 
 @dataclasses.dataclass(frozen=True)
 class ReceptiveField:
-    """What a tile must know of its network, in pixels of the network's input.
+    """Properties of a network that tiling needs, in pixels of the network's input.
 
     Attributes:
-        finite: whether an output pixel depends on a limited neighborhood only.
-        size: side of the square that one output pixel depends on; None where it is not finite.
-        halo: pixels that a tile needs around it to be exact; None where it is not finite.
+        finite: whether an output pixel depends only on a limited neighborhood.
+        size: side of the square that one output pixel depends on; None if not finite.
+        halo: pixels that a tile needs around it to be exact; None if not finite.
         alignment: tiles start at multiples of this, the largest stride inside the network.
-        why: what looks at the whole picture, where it is not finite.
+        why: what sees the whole picture, if not finite.
     """
 
     finite: bool
@@ -33,13 +33,13 @@ class ReceptiveField:
 
 
 class Enlarger(abc.ABC):
-    """Runs a network over windows of pictures.
+    """Runs a network on windows of pictures.
 
     Attributes:
         scale: the network's enlargement.
-        field: how far it looks.
-        border: pixels by which pictures are continued beyond their edges.
-        bytes_per_pixel: memory that it needs for a pixel of its input.
+        field: its receptive field.
+        border: pixels by which pictures are extended at their edges.
+        bytes_per_pixel: memory per input pixel.
         ensemble: whether to average over the eight flips and rotations of the picture.
         measured: a halo and its error, once halo.py has measured them.
     """
@@ -83,7 +83,7 @@ class Enlarger(abc.ABC):
 
     @abc.abstractmethod
     def _run(self, window: np.ndarray, rounded: bool) -> np.ndarray:
-        """As `__call__`, of the picture as it lies; MemoryError where there is too little of it."""
+        """As `__call__`, without symmetries; raises MemoryError if memory runs out."""
 
 
 def as_samples(values: np.ndarray, dtype: DTypeLike) -> np.ndarray:

@@ -48,7 +48,7 @@ def _cores(enlarger: Enlarger, core: int, halo: int) -> list[np.ndarray]:
 
 def _pieces(core: int, halo: int) -> Iterator[np.ndarray]:
     """Centers of photographs, `core` pixels plus `halo` per side, float32; mirrored if a photograph is too small."""
-    data = importlib.import_module("skimage.data")  # rarely wanted, and slow to import
+    data = importlib.import_module("skimage.data")  # rarely needed, and slow to import
     for picture in (data.coffee(), data.chelsea()):
         picture = imresize(picture, 0.5)  # as sharp as low-resolution pictures are
         padding = [(max(0, core + 2 * halo - length),) * 2 for length in picture.shape[:2]]

@@ -1,4 +1,4 @@
-"""How much memory is free."""
+"""Reports the free memory."""
 
 from pathlib import Path
 

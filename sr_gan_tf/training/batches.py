@@ -1,4 +1,4 @@
-"""Batches for the trainers: (lr, hr) checked, and the means of what their steps log."""
+"""Batches for the trainers: checks (lr, hr), and computes the means of logged values."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from sr_gan_tf.training.terms import Logs
 
 
 class EpochMeans:
-    """Means of logged values over pictures, non-finite ones left out; counters and rates as they stand.
+    """Means of logged values over pictures, without non-finite ones; counters and learning rates as their last values.
 
-    Sums stay on the device, in one vector: a value read in Python at each step would wait for the step.
+    Sums stay on the device, in one vector, because reading a value in Python would wait for the step.
     """
 
     def __init__(self):
@@ -32,28 +32,28 @@ class EpochMeans:
         self.counts = counts if self.counts is None else self.counts + counts
 
     def result(self) -> dict[str, float]:
-        """Values by name; nan where no finite one was added."""
+        """Values by name; NaN if no finite value was added."""
         means = [] if self.sums is None else (self.sums / self.counts).numpy()
         latest = {name: float(value) for name, value in self.latest.items()}
         return dict(zip(self.names, map(float, means), strict=True)) | latest
 
 
 def pair_of(data: Any, owner: str, scale: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """(lr, hr) of a batch, checked as far as shapes and types are known.
+    """Checks a batch, as far as shapes and types are known, and returns (lr, hr).
 
     Args:
         data: the batch.
         owner: the trainer's name, for messages.
-        scale: the generator's enlargement.
+        scale: the scale of the generator.
 
     Raises:
-        ValueError: it is no pair of float pictures (N, H, W, 3) whose sizes fit, or comes with weights.
+        ValueError: the batch is not a pair of float pictures (N, H, W, 3) of matching sizes, or has weights.
     """
     lr, hr, weights = keras.utils.unpack_x_y_sample_weight(data)
     if weights is not None:
         raise ValueError(
-            f"{owner}: sample and class weights have no effect on its losses, which are means over all pixels; give "
-            "batches (lr, hr), and repeat a picture that is to count more"
+            f"{owner}: sample and class weights have no effect on its losses, which are means over all pixels; pass "
+            "batches (lr, hr), and repeat a picture to increase its weight"
         )
     if hr is None:
         raise ValueError(f"{owner}: expected batches (lr, hr), found {type(data).__name__} without hr")
