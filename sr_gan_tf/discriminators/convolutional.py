@@ -2,7 +2,7 @@
 
 The published code (github ty-on-h12/srgan-pytorch) uses one batch normalization for all layers of one width. Its
 running statistics then fit none of them, so here the layers of one width share scale and offset (the parameter
-count stays), but each keeps statistics of its own.
+count stays), but each keeps separate statistics.
 """
 
 import keras

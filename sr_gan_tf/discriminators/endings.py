@@ -1,4 +1,4 @@
-"""What a discriminator may look at across its batch just before its last layer: the `ending` argument.
+"""The `ending` argument: batch statistics before the last layer of a discriminator.
 
 Written as every object of an experiment: `"ending": {"class_name": "MinibatchDiscrimination", "config": {...}}`.
 """

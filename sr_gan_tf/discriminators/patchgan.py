@@ -52,7 +52,7 @@ class PatchGAN(Discriminator):
         def convolution(x, width, strides, name, normed=True, **kwargs):
             if normalization == "spectral":
                 return SpectralConv2D(width, 4, strides, padding=1, name=name, **kwargs)(x)
-            # Batch normalization has a bias of its own.
+            # Batch normalization has its own bias.
             use_bias = not (normed and normalization == "batch")
             x = layers.ZeroPadding2D(1)(x)
             return layers.Conv2D(width, 4, strides, use_bias=use_bias, name=name, **kwargs)(x)

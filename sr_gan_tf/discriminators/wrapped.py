@@ -51,10 +51,10 @@ def as_discriminator(model: keras.Model, image_size: int | None = None, **given)
     Args:
         model: pictures (N, H, W, 3) in [0, 1] to logits (N, ...).
         image_size: side of the pictures; default: what the model is made for, or 64.
-        **given: what else an experiment hands to constructors; not used.
+        **given: other values that an experiment passes to constructors; not used.
 
     Raises:
-        UnfitModel: it isn't a model from pictures to logits, or it cannot be copied.
+        UnfitModel: it is not a model from pictures to logits, or it cannot be copied.
     """
     discriminator = wrapped(model, Discriminator, WrappedDiscriminator)
     if isinstance(model, Generator):

@@ -53,7 +53,7 @@ class Compact(Generator):
         for index in range(num_convs + 1):
             x = layers.Conv2D(filters, 3, padding="same", kernel_initializer="he_normal", name=f"conv{index}")(x)
             x = _activation(activation, f"activation{index}")(x)  # (N, H, W, filters)
-        # Small at first: a start far from the skip makes the body shrink until it has nothing left to learn with.
+        # Small at first: an initialization far from the skip makes the body shrink until it cannot learn any more.
         start = keras.initializers.VarianceScaling(0.005)
         x = layers.Conv2D(3 * scale**2, 3, padding="same", kernel_initializer=ICNR(scale, start), name="last_conv")(x)
         if scale > 1:

@@ -46,5 +46,5 @@ def has_bicubic_skip(wanted: bool | None, **other_outputs: bool) -> bool:
     """
     others = [name for name, value in other_outputs.items() if value]
     if wanted and others:
-        raise ValueError(f"bicubic_skip: {others[0]} gives the picture otherwise; set one of them to false")
+        raise ValueError(f"bicubic_skip: {others[0]} already adds the picture; set one of them to false")
     return not others if wanted is None else wanted

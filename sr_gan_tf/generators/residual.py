@@ -30,7 +30,7 @@ class SmallResidual(Generator):
         normalization: `"batch"` or `"none"`.
         upsampling: `"nearest"` or `"bilinear"`.
         bounded: whether a tanh keeps the output within [0, 1].
-        value_range: range in which the network sees and gives pictures, e.g. [-1, 1].
+        value_range: range of the network's input and output, e.g. [-1, 1].
         bicubic_skip: add the LR picture enlarged by bicubic interpolation; the last convolution starts at zero, so
             that a fresh network is bicubic. Default: unless `bounded`. Without it: `SmallResidual.published()`.
         name: name of the model.

@@ -5,7 +5,7 @@ sizes are mirrored up to a multiple and the result is cropped. Enlargement by 4 
 convolution. As published, the dense blocks' kernels start at a tenth of He's normal distribution.
 
 Older models enlarge once per factor of 2 instead (`unshuffle=False`); ESRGAN+ (Rakotonirina and Rasoanaivo 2020,
-arXiv:2001.08073) adds skips inside the dense blocks (`inner_skips`). Its noise in training is left out.
+arXiv:2001.08073) adds skips inside the dense blocks (`inner_skips`). Its training noise is omitted.
 """
 
 import math

@@ -3,7 +3,7 @@
 One residual block serves four times, one up-sampling convolution twice, one scalar PReLU everywhere; no convolution has
 a bias. Pictures are in [-1, 1] inside and the output is linear. The published network shares the running statistics of
 its one batch normalization too, which then fit none of the four depths, and its pictures collapse at inference
-(19.9 dB on Set5 instead of 27.0). Here each use has statistics of its own; `"published"` keeps them shared.
+(19.9 dB on Set5 instead of 27.0). Here each use has separate statistics; `"published"` shares them.
 """
 
 from typing import ClassVar, Literal
@@ -29,7 +29,7 @@ class SharedResidual(Generator):
         scale: enlargement, a power of two.
         filters: channels of the body.
         num_uses: how often the residual block is used.
-        normalization: `"batch"` (one scale and offset, statistics of its own for each use), `"published"` (the
+        normalization: `"batch"` (one scale and offset, separate statistics per use), `"published"` (the
             statistics shared as well) or `"none"`.
         value_range: range of the pictures inside.
         bicubic_skip: add the LR picture enlarged by bicubic interpolation; the last convolution starts at zero, so

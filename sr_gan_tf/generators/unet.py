@@ -29,7 +29,7 @@ class UNet(Generator):
         normalization: `"batch"`, `"instance"` (each picture by itself) or `"none"`.
         dropout: part of the values dropped in the three deepest stages up but one, while training.
         bounded: whether a tanh keeps the output within [0, 1].
-        value_range: range in which the network sees and, unless `bounded`, gives pictures.
+        value_range: range of the network's input and, unless `bounded`, output.
         bicubic_skip: add the LR picture enlarged by bicubic interpolation; the last convolution starts at zero, so
             that a fresh network is bicubic. Default: unless `bounded`. pix2pix is bounded: `UNet.published()`.
         name: name of the model.

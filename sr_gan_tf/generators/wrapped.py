@@ -26,7 +26,7 @@ class WrappedGenerator(Wrapped, Generator):
         x = inputs if multiple == 1 else MirrorToMultiple(multiple, dtype="float32", name="mirror")(inputs)
         x = model(x)
         scale = _scale_of(model, multiple)
-        # float32 whatever the precision policy: losses and files need it.
+        # float32 regardless of the precision policy, as losses and files need it.
         x = keras.layers.Identity(dtype="float32", name="picture")(x)
         if multiple > 1:
             x = CropLike(scale, dtype="float32", name="crop")([x, inputs])
@@ -40,14 +40,14 @@ def as_generator(model: keras.Model, scale: int | None = None, **given) -> Gener
 
     Args:
         model: (N, H, W, 3) to (N, s*H, s*W, 3) for any H and W (multiples of its `size_multiple`, where it has one).
-        scale: the enlargement that is wanted; default: whatever the model has.
-        **given: what else an experiment hands to constructors; not used.
+        scale: the required scale; default: that of the model.
+        **given: other values that an experiment passes to constructors; not used.
 
     Returns:
         The model itself where it is a `Generator`, else a wrapper around it.
 
     Raises:
-        UnfitModel: it isn't such a model, or it cannot be copied.
+        UnfitModel: it is not such a model, or it cannot be copied.
     """
     generator = wrapped(model, Generator, WrappedGenerator)
     found = _scale_of(generator, generator.size_multiple)

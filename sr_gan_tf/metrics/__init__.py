@@ -1,4 +1,4 @@
-"""Metrics of 8-bit pictures: `measure`, the catalogue by name, the pure functions, and Keras shells over them."""
+"""Metrics of 8-bit pictures: `measure`, the catalog by name, the pure functions, and Keras metrics."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -28,18 +28,18 @@ def measure(
     metrics: Iterable[str] | Mapping[str, Metric],
     crop: int | None = None,
 ) -> dict[str, float]:
-    """Figures of one picture by the metric's name with its protocol; training and `evaluate` both measure by it.
+    """Measures one picture; returns values by metric name with protocol. Used by training and `evaluate`.
 
     Args:
         hr: uint8 (H, W, 3), or (H, W) for a picture whose file has one channel: its values are its luma. A gray
             picture stored as three equal channels is a color picture, as in every published table.
         sr: uint8, the same size.
         scale: HR size over LR size; the metrics of periodic artifacts need it.
-        metrics: names of the catalogue, or metrics by name.
-        crop: pixels cut from each border; default: `scale`, the published protocol.
+        metrics: names from the catalog, or metrics by name.
+        crop: pixels to crop from each border; default: `scale`, the published protocol.
 
     Returns:
-        E.g. `{"psnr_y_crop4": 28.42, ...}`; nan where a metric isn't defined, e.g. where nothing is left between the
+        E.g. `{"psnr_y_crop4": 28.42, ...}`; NaN if a metric is undefined, e.g. if nothing remains inside the
         borders.
 
     Example:

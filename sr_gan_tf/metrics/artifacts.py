@@ -1,4 +1,4 @@
-"""What PSNR does not see: color shifts, missing or invented detail, noise, checkerboards, distorted edges.
+"""Metrics of artifacts: color shifts, missing or invented detail, noise, checkerboards, distorted edges.
 
 Spectra are averaged over windowed blocks of 48 x 48 pixels (Welch's method), because single bins of one large
 spectrum are as noisy as they are fine; 48 is a multiple of every scale in use, so that the frequencies at which an
@@ -20,16 +20,16 @@ _FLAT_WINDOW, _FLAT_DEVIATION, _FLAT_PIXELS = 5, 2.0, 64
 
 
 def mean_color(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
-    """Largest difference of a channel's mean, in gray levels of 255: a cast over the whole picture."""
+    """Largest difference of a channel's mean, in gray levels of 255: a color cast over the whole picture."""
     hr, sr = rgb_pair(hr, sr, crop)
     return float(np.max(np.abs(sr.mean(axis=(0, 1)) - hr.mean(axis=(0, 1)))))
 
 
 def flat_noise(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
-    """Noise that SR adds where HR is flat, in gray levels: the deviation from the 5 x 5 mean, less HR's own.
+    """Noise that SR adds where HR is flat, in gray levels: the deviation from the 5 x 5 mean, minus that of HR.
 
-    HR counts as flat where the standard deviation of its 5 x 5 window is under 2 gray levels. 0 is as smooth as HR,
-    below 0 smoother; nan where fewer than 64 pixels are flat.
+    HR is flat where the standard deviation of its 5 x 5 window is below 2 gray levels. 0 is as smooth as HR, below 0
+    smoother; NaN if fewer than 64 pixels are flat.
     """
     hr_plane, sr_plane = (gray(one) for one in cut_pair(hr, sr, crop))
     if min(hr_plane.shape) < _FLAT_WINDOW:
@@ -48,13 +48,13 @@ def flat_noise(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
 
 
 def _window_means(plane: np.ndarray) -> np.ndarray:
-    """Means of the 5 x 5 windows that lie in the picture."""
+    """Means of the 5 x 5 windows inside the picture."""
     margin = _FLAT_WINDOW // 2
     return uniform_filter(plane, _FLAT_WINDOW)[margin:-margin, margin:-margin]
 
 
 def band_ratio(hr: np.ndarray, sr: np.ndarray, crop: int, low: float) -> float:
-    """Luma power of SR over that of HR from `low` to `low` + 0.1 cycles per pixel, whatever the direction.
+    """Luma power of SR over that of HR from `low` to `low` + 0.1 cycles per pixel, in all directions.
 
     1 is as much detail of that size as HR has; nan below 48 pixels per side.
     """
@@ -67,7 +67,7 @@ def band_ratio(hr: np.ndarray, sr: np.ndarray, crop: int, low: float) -> float:
 def detail_ratio(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
     """Luma power of SR over that of HR in the top half of frequencies (above a quarter cycle per pixel, either axis).
 
-    1 is as much fine detail as HR has, whether in the right place or not; 0 is none; nan below 48 pixels per side.
+    1 is as much fine detail as in HR, regardless of its position; 0 is none; nan below 48 pixels per side.
     """
     frequency = np.abs(np.fft.fftfreq(_SIDE))
     high = np.maximum(frequency[:, None], frequency[None, :]) > 0.25
@@ -77,8 +77,8 @@ def detail_ratio(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
 def checkerboard_ratio(hr: np.ndarray, sr: np.ndarray, crop: int, scale: int) -> float:
     """Luma power of SR over that of HR at the frequencies k/scale, where upsampling leaves its pattern.
 
-    Well above 1 the picture shows a grid; nan below 48 pixels per side, at scale 1, and where 48 is no multiple of
-    the scale.
+    Well above 1 the picture shows a grid; nan below 48 pixels per side, at scale 1, and if 48 is not a multiple of the
+    scale.
     """
     if scale < 2 or _SIDE % scale:
         return math.nan

@@ -1,4 +1,4 @@
-"""The catalogue of picture metrics: what each computes, how its figures are to be read, and groups of them."""
+"""The catalog of picture metrics: what each computes, how to read its values, and groups of metrics."""
 
 import dataclasses
 import functools
@@ -17,15 +17,15 @@ from sr_gan_tf.registry.parts import Catalogue, find
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """A picture metric: what it computes from (hr, sr, crop, scale), and how its figures are to be read.
+    """A picture metric: a function of (hr, sr, crop, scale), and how to read its values.
 
     Args:
-        function: (hr, sr, crop, scale) to a float; nan where it isn't defined.
-        title: heading of its figures.
-        better: which figures are better; "one" is a ratio that is ideal at 1.
-        digits: printed after the decimal point.
+        function: (hr, sr, crop, scale) to a float; NaN if undefined.
+        title: heading of its values.
+        better: which values are better; "one" is a ratio that is ideal at 1.
+        digits: number of decimals to print.
         meaning: one line for a report.
-        load: loads what the function needs, e.g. the weights of a network; raises InputError where it can't.
+        load: loads what the function needs, e.g. the weights of a network; raises InputError if it cannot.
     """
 
     function: Callable[[np.ndarray, np.ndarray, int, int], float]
@@ -46,12 +46,12 @@ def _band(low: int) -> Metric:
 
 
 def _learned(make: Callable[[], LearnedDistance | StructureTextureDistance], title: str, meaning: str) -> Metric:
-    """A distance whose network is loaded when it is first used."""
+    """A distance whose network is loaded on first use."""
     load = functools.cache(make)
     return Metric(lambda hr, sr, crop, scale: load()(hr, sr, crop), title, "lower", 4, meaning, load)
 
 
-# Computed in NumPy, at hand in every installation.
+# Computed in NumPy, available in every installation.
 METRICS: dict[str, Metric] = {
     "psnr_y": Metric(_plain(psnr_y), "PSNR-Y", "higher", 2, "dB, rounded luma: the figure of the published tables"),
     "ssim_y": Metric(_plain(ssim_y), "SSIM-Y", "higher", 4, "structural similarity, rounded luma: as published"),
@@ -79,7 +79,7 @@ METRICS: dict[str, Metric] = {
     **{f"spectrum_{low}": _band(low) for low in (10, 20, 30, 40)},
 }
 
-# Networks judge; their weights come from packages of their own.
+# Distances by networks, whose weights come from separate packages.
 LEARNED: dict[str, Metric] = {
     "lpips": _learned(
         LearnedDistance, "LPIPS", "LPIPS 0.1 on alexnet: the learned perceptual distance of the published tables"
@@ -96,7 +96,7 @@ LEARNED: dict[str, Metric] = {
     ),
 }
 
-# A name that stands for several metrics.
+# Names of groups of metrics.
 GROUPS: dict[str, tuple[str, ...]] = {"spectrum": tuple(name for name in METRICS if name.startswith("spectrum_"))}
 
 
@@ -104,10 +104,10 @@ _ALL = Catalogue("metric", METRICS | LEARNED, (Metric,))
 
 
 def metric_named(name: str) -> Metric:
-    """The metric of that name, the package's or the user's own (`module:name`, or a registered name).
+    """The metric of that name, from the package or a custom one (`module:name`, or a registered name).
 
     Raises:
-        InputError: there is none; the message names a close one.
+        InputError: there is no such metric; the message suggests a close name.
     """
     try:
         return find(name, _ALL, "metric")
@@ -121,7 +121,7 @@ def expand(names: Iterable[str]) -> list[str]:
 
 
 def score(name: str, value: float) -> float:
-    """A metric's value so that higher is better; one that isn't defined is the worst of all."""
+    """A metric's value, transformed so that higher is better; an undefined value is the worst."""
     if math.isnan(value):
         return -math.inf
     return {"higher": value, "lower": -value, "one": -abs(value - 1)}[metric_named(name).better]
