@@ -32,27 +32,36 @@ def psnr(network, folder: Path, border: bool) -> float:
 
 def frame(network, border: bool) -> int:
     """The largest difference from the center of flat pictures, in levels."""
-    worst = 0
-    for color in _FLAT:
-        result = upscale_array(network, np.full((64, 64, 3), color, np.uint8), border=border).astype(int)
-        middle = result[len(result) // 2, len(result) // 2]
-        worst = max(worst, int(np.abs(result - middle).max()))
-    return worst
+    return max(
+        int(np.abs(result - result[len(result) // 2, len(result) // 2]).max()) for result in _flat(network, border)
+    )
+
+
+def texture(network) -> int:
+    """The largest difference between two pixels in the center of a flat picture, in levels: no edge is near there."""
+    middle = slice(24 * network.scale, 40 * network.scale)
+    return max(int(np.ptp(result[middle, middle], axis=(0, 1)).max()) for result in _flat(network, True))
+
+
+def _flat(network, border: bool) -> list[np.ndarray]:
+    pictures = [np.full((64, 64, 3), color, np.uint8) for color in _FLAT]
+    return [upscale_array(network, picture, border=border).astype(int) for picture in pictures]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folders", nargs="+", type=Path)
     folders = parser.parse_args().folders
-    print("| network | pictures | bare | continued | frame, bare | frame, continued |")
-    print("|---|---|---|---|---|---|")
+    print("| network | pictures | bare | continued | frame, bare | frame, continued | texture |")
+    print("|---|---|---|---|---|---|---|")
     for name in shipped_models():
         network = load(name).for_inference()
         frames = " | ".join(str(frame(network, border)) for border in (False, True))
+        drawn = texture(network)
         for folder in folders:
             if folder.name == f"x{network.scale}":
                 figures = " | ".join(f"{psnr(network, folder, border):.3f}" for border in (False, True))
-                print(f"| `{name}` | {folder.parent.name} | {figures} | {frames} |", flush=True)
+                print(f"| `{name}` | {folder.parent.name} | {figures} | {frames} | {drawn} |", flush=True)
 
 
 if __name__ == "__main__":
