@@ -6,6 +6,7 @@ import functools
 import io
 import signal
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
@@ -20,6 +21,10 @@ class Unavailable(InputError):
 
 class Interrupted(KeyboardInterrupt):
     """Stopped by the user or by SIGTERM; the message says what was saved and how to resume."""
+
+
+# Characters that change the order in which a terminal shows others.
+_DIRECTIONS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 class Parser(argparse.ArgumentParser):
@@ -55,8 +60,16 @@ def command(main: Callable[[list[str] | None], int | None]) -> Callable[..., int
 
 
 def one_line(error: BaseException) -> str:
-    """The error's text on one line."""
-    return " ".join(str(error).split())
+    """The error's text on one line, without characters that would control a terminal."""
+    return printable(" ".join(str(error).split()))
+
+
+def printable(text: str) -> str:
+    """The text with escapes for control characters and marks of direction, which a file's name may contain."""
+    return "".join(
+        ascii(character)[1:-1] if unicodedata.category(character) == "Cc" or character in _DIRECTIONS else character
+        for character in text
+    )
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from sr_gan_tf.errors import InputError, one_line
+from sr_gan_tf.errors import InputError, one_line, printable
 from sr_gan_tf.inference.background import Abandoned, Writers, read_ahead
 from sr_gan_tf.inference.earlier import earlier_results
 from sr_gan_tf.inference.jobs import STANDARD, Naming, PictureFile
@@ -81,7 +81,7 @@ class Summary:
         if self.failed:
             text += f", {len(self.failed)} failed"
         if len(self.written) == 1 and self.written != [STANDARD]:
-            text += f"; wrote {self.written[0]}"
+            text += f"; wrote {printable(self.written[0])}"
         return text
 
 
@@ -99,6 +99,8 @@ class _Original:
 
 
 def _read_original(source: PictureFile, name: str, treatment: Treatment, files: Files) -> _Original:
+    if source.problem:
+        raise InputError(f"{name}: {source.problem}")
     data = sys.stdin.buffer.read() if source.path == STANDARD else None
     header = read_header(source.path if data is None else data, files.max_megapixels)
     treatment, choice = treatment.of(source.path if data is None else data, header)
@@ -185,7 +187,7 @@ def run_jobs(jobs: list[Job], treatment: Treatment, files: Files, summary: Summa
 
     with Writers(files.workers) as writers:
         for job, read in read_ahead(jobs, lambda job: read_job(job, treatment)):
-            bar.set_description_str(Path(job.name).name[-30:])
+            bar.set_description_str(printable(Path(job.name).name[-30:]))
             try:
                 frames = read.result()
                 future = run_job(job, frames, treatment, writers, functools.partial(advance, job))

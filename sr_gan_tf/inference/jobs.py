@@ -40,11 +40,13 @@ class PictureFile:
         path: `-` is standard input.
         below: its folder relative to the named folder.
         searched: whether a folder or pattern contained it; False if it was named itself.
+        problem: why it cannot be read, if the search found that.
     """
 
     path: str
     below: Path = Path()
     searched: bool = False
+    problem: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -258,13 +260,25 @@ def matching(pattern: str) -> list[str]:
 def _below(folder: Path, root: Path, exclude: str | None) -> Iterator[PictureFile]:
     """Pictures in a folder and its subfolders, without hidden files and without the folder of results."""
     left_out = Path(exclude).resolve() if exclude not in (None, STANDARD) else None
-    for path in sorted(folder.iterdir(), key=lambda item: _in_order(str(item))):
+    try:
+        paths = sorted(folder.iterdir(), key=lambda item: _in_order(str(item)))
+    except OSError as error:
+        if folder == root:
+            raise
+        # One closed folder must not stop the search of all others.
+        problem = f"cannot search this folder: {error.strerror}; make it readable, or name the others one by one"
+        yield PictureFile(str(folder), folder.parent.relative_to(root), searched=True, problem=problem)
+        return
+    for path in paths:
         if path.name.startswith(".") or (left_out is not None and path.resolve() == left_out):
             continue
         if path.is_dir() and not path.is_symlink():
             yield from _below(path, root, exclude)
         elif path.is_file() and path.suffix.lower() in _WANTED:
             yield PictureFile(str(path), path.parent.relative_to(root), searched=True)
+        elif path.is_symlink() and not path.exists() and path.suffix.lower() in SUFFIXES:
+            problem = "a link to a file that does not exist; restore the file or remove the link"
+            yield PictureFile(str(path), path.parent.relative_to(root), searched=True, problem=problem)
 
 
 def _in_order(name: str) -> list:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import signal
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 import numpy as np
 from PIL import Image
 
-from sr_gan_tf.errors import InputError
+from sr_gan_tf.errors import InputError, printable
 from sr_gan_tf.inference.batch import Files, Summary, job_tilings, plan_jobs, run_jobs
 from sr_gan_tf.inference.chain import Chain, load_chain
 from sr_gan_tf.inference.choice import choose_network
@@ -66,6 +67,9 @@ def upscale(
         InputError: an argument or a file cannot be used; with several files, raised after all others are done.
         TypeError: the source has another type.
 
+    Warns:
+        UserWarning: what the command prints as notes, such as what the result of a file could not keep.
+
     Example:
         >>> import numpy as np
         >>> from sr_gan_tf.upscale import upscale
@@ -87,11 +91,14 @@ def upscale(
     if output is not None:
         files = dataclasses.replace(files, naming=dataclasses.replace(files.naming, output=str(output)))
     treatment = Treatment(chain, settings, files.max_megapixels, files.strip, files.compare)
-    sources = find_sources(inputs, files.naming.output)
+    unread: Counter = Counter()
+    sources = find_sources(inputs, files.naming.output, unread)
     summary = Summary()
     with progress() as bar:
         jobs = list(plan_jobs(sources, treatment, files, summary))
         run_jobs(jobs, treatment, files, summary, bar)
+    for note in dict.fromkeys(_notes(jobs, treatment, summary.left_out, unread)):
+        warnings.warn(note, stacklevel=2)
     if summary.failed:
         raise InputError("; ".join(summary.failed.values()))
     return summary.written
@@ -182,7 +189,7 @@ def upscale_files(
         with terminated_as_interrupted(), progress(lines=True) as bar:
             run_jobs(jobs, treatment, files, summary, bar)
         for note in dict.fromkeys(_notes(jobs, treatment, summary.left_out, unread)):
-            print(f"note: {note}", file=sys.stderr)
+            print(f"note: {printable(note)}", file=sys.stderr)
         if not alone or not summary.failed:
             print(summary, file=say)
     if summary.failed and alone:
@@ -243,9 +250,10 @@ def _describe(jobs: Sequence[Job], treatment: Treatment, left_out: int, unread: 
         )
         size = f"{job.header.width}x{job.header.height} -> {job.size[0]}x{job.size[1]}"
         frames = f", {job.frames} frames" if job.frames > 1 else ""
-        print(f"{job.name} -> {job.target}: {size} {job.encoding.format}{frames}, {tiles}", file=say)
+        names = printable(f"{job.name} -> {job.target}")
+        print(f"{names}: {size} {job.encoding.format}{frames}, {tiles}", file=say)
     for note in dict.fromkeys(_notes(jobs, treatment, left_out, unread)):
-        print(f"note: {note}", file=say)
+        print(f"note: {printable(note)}", file=say)
 
 
 @contextlib.contextmanager

@@ -117,8 +117,13 @@ def pillow_samples(image: Image.Image, where: str) -> Samples:
     if mode in ("I", "I;16", "I;16B", "I;16L", "I;16N"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
-            raise InputError(f"{where}: 32-bit samples; convert it to 8 or 16 bits per sample")
-        return Samples(values.astype(np.uint16)[..., None], "gray")
+            found = "below 0" if values.min() < 0 else "above 65535"
+            raise InputError(f"{where}: samples {found}; convert it to 8 or 16 bits per sample")
+        deep, hidden = values.astype(np.uint16)[..., None], image.info.get("transparency")
+        if isinstance(hidden, int):
+            alpha = np.where(deep == hidden, 0, 65535).astype(np.uint16)
+            return Samples(np.concatenate([deep, alpha], axis=2), "gray", "straight")
+        return Samples(deep, "gray")
     if mode == "F":
         raise InputError(
             f"{where}: floating-point samples, which have no fixed white; convert it to 8 or 16 bits per sample"

@@ -44,6 +44,7 @@ def decoder_warnings() -> Iterator[list[str]]:
 
 
 _HEAD = 1 << 16
+_BITS, _COMPRESSION, _PLANES, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _WEBP = 258, 259, 284, 338, 339, 50001
 _KINDS = {"f": "floating-point", "i": "signed", "c": "complex"}
 
 
@@ -84,7 +85,7 @@ def deep_samples(image: Image.Image | BareTiff, source: str | Path | bytes, fram
     Raises:
         InputError: for a TIFF whose samples are not a picture of 1 to 16 bits.
     """
-    if isinstance(image, BareTiff) or (image.format == "TIFF" and 8 < max(_bits(image)) <= 16 and not _signed(image)):
+    if isinstance(image, BareTiff) or (image.format == "TIFF" and _beyond_pillow(image)):
         return _tiff(source, where)
     if frames > 1:
         return None
@@ -92,13 +93,14 @@ def deep_samples(image: Image.Image | BareTiff, source: str | Path | bytes, fram
     return reader(source) if reader else None
 
 
-def _bits(image: Any) -> tuple[int, ...]:
-    value = image.tag_v2.get(258, (1,))
-    return value if isinstance(value, tuple) and value else (1,)
-
-
-def _signed(image: Any) -> bool:
-    return 2 in image.tag_v2.get(339, (1,))
+def _beyond_pillow(image: Any) -> bool:
+    """Whether Pillow cannot decode a TIFF that it has opened, or only with a loss."""
+    bits = image.tag_v2.get(_BITS, (1,))
+    deepest = max(bits) if isinstance(bits, tuple) and bits else 1
+    if 2 in image.tag_v2.get(_SAMPLE_FORMAT, (1,)):
+        return deepest <= 8  # signed samples, which Pillow takes for unsigned ones
+    planes = image.tag_v2.get(_PLANES) == 2 and image.tag_v2.get(_EXTRA_SAMPLES)
+    return 8 < deepest <= 16 or bool(planes) or image.tag_v2.get(_COMPRESSION) == _WEBP
 
 
 def _opened(source: str | Path | bytes) -> IO[bytes]:
@@ -202,6 +204,9 @@ def _tiff(source: str | Path | bytes, where: str) -> Samples:
         if values.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
             values = np.moveaxis(values, 0, -1)
         values = values[..., None] if values.ndim == 2 else values
+        if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
+            colors = page.colormap if bits > 8 else (page.colormap >> 8).astype(np.uint8)
+            return Samples(np.moveaxis(colors[:, values[..., 0]], 0, -1), space, "", turn)
         if values.shape != (page.imagelength, page.imagewidth, page.samplesperpixel):
             raise ValueError(f"samples of shape {values.shape} are no picture")
         if 8 < bits < 16:
@@ -227,11 +232,14 @@ def _tiff(source: str | Path | bytes, where: str) -> Samples:
 
 def _space(page: tifffile.TiffPage, where: str) -> Any:
     kinds = tifffile.PHOTOMETRIC
+    if page.photometric == kinds.YCBCR and page.compression == tifffile.COMPRESSION.JPEG:
+        return "rgb"  # as the decoder of its codec returns it
     space = {
-        kinds.MINISWHITE: "gray", kinds.MINISBLACK: "gray", kinds.RGB: "rgb", kinds.SEPARATED: "cmyk",
-        kinds.CIELAB: "lab", kinds.ICCLAB: "lab",
+        kinds.MINISWHITE: "gray", kinds.MINISBLACK: "gray", kinds.RGB: "rgb", kinds.PALETTE: "rgb",
+        kinds.SEPARATED: "cmyk", kinds.CIELAB: "lab", kinds.ICCLAB: "lab",
     }.get(kinds(page.photometric))  # fmt: skip
     needed = {"gray": 1, "rgb": 3, "lab": 3, "cmyk": 4}.get(space or "", 0)
+    needed = 1 if page.photometric == kinds.PALETTE else needed
     if space is None or page.samplesperpixel < needed:
         name = getattr(page.photometric, "name", page.photometric)
         raise InputError(

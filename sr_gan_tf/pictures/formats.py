@@ -28,8 +28,10 @@ _BY_EXTRA = {
     ".srw": "RAW",
 }  # fmt: skip
 _NEVER = (
-    ".dds", ".eps", ".exr", ".fits", ".hdr", ".icns", ".ico", ".jxr", ".pcx", ".pdf", ".pfm", ".pict", ".psb", ".psd",
-    ".qoi", ".sgi", ".svg", ".tga", ".xcf",
+    ".3fr", ".ai", ".bpg", ".crw", ".cur", ".dcm", ".dcr", ".dds", ".djvu", ".emf", ".eps", ".erf", ".exr", ".fff",
+    ".fits", ".gpr", ".hdr", ".heics", ".icns", ".ico", ".iiq", ".jng", ".jpm", ".jxr", ".kdc", ".kra", ".mef", ".mng",
+    ".mos", ".mrw", ".ora", ".pam", ".pcx", ".pdf", ".pfm", ".pict", ".psb", ".psd", ".qoi", ".ras", ".rgb", ".rgba",
+    ".rwl", ".sgi", ".sr2", ".srf", ".svg", ".svgz", ".tga", ".wdp", ".wmf", ".x3f", ".xbm", ".xcf", ".xpm",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 from skimage import data
 
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.pictures.decoding import pillow_samples
 from sr_gan_tf.pictures.reading import read_header, read_image
 
 COLOR = np.array([200, 100, 50])
@@ -65,6 +66,45 @@ def test_alpha_after_another_channel():
     color, alpha, _ = _read(_tiff(values, photometric="rgb", extrasamples=["unspecified", "unassalpha"]))
     assert color == pytest.approx(COLOR)
     assert alpha == 128
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(
+    ("values", "photometric", "extras", "expected", "alpha"),
+    [
+        ([100, 50, 25, 128], "rgb", ["assocalpha"], [199, 100, 50], 128),
+        ([*COLOR, 128, 9], "rgb", ["unassalpha", "unspecified"], COLOR, 128),
+        ([*COLOR, 9, 128], "rgb", ["unspecified", "unassalpha"], COLOR, 128),
+        ([50, 128], "minisblack", ["unassalpha"], [50], 128),
+        ([55, 155, 205, 0, 128], "separated", ["unassalpha"], COLOR, 128),
+    ],
+)
+def test_channels_stored_one_after_another(values, photometric, extras, expected, alpha, bits):
+    planes = np.ascontiguousarray(np.moveaxis(_flat(values, bits), -1, 0))
+    coded = _tiff(planes, photometric=photometric, extrasamples=extras, planarconfig="separate")
+    color, found, _ = _read(coded)
+    assert color == pytest.approx(expected, abs=1)
+    assert found == alpha
+
+
+def test_codecs_of_a_tiff_that_pillow_lacks():
+    color, _, _ = _read(_tiff(_flat(COLOR, 8), photometric="rgb", compression="webp"))
+    assert color == pytest.approx(COLOR, abs=1)
+    color, _, _ = _read(_tiff(_flat(COLOR, 8), photometric="rgb", compression="jpeg", byteorder=">", bigtiff=True))
+    assert color == pytest.approx(COLOR, abs=2)
+    deep = (_flat(COLOR, 16) // 16).astype(np.uint16)
+    color, _, picture = _read(_tiff(deep, photometric="rgb", compression="jpeg"))  # 12 bits
+    assert picture.pixels.dtype == np.uint16
+    assert color == pytest.approx(COLOR, abs=2)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_palette(bits):
+    palette = np.zeros((3, 2**bits), np.uint16)
+    palette[:, 200] = COLOR * 257
+    coded = _tiff(_flat([200], 8).astype(np.uint8 if bits == 8 else np.uint16), photometric="palette", colormap=palette)
+    color, _, _ = _read(coded)
+    assert color == pytest.approx(COLOR)
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -172,6 +212,19 @@ def test_png_transparency_of_one_color(bits, color):
     assert (alpha > 0).sum() == 15
 
 
+@pytest.mark.parametrize("mode", ["L", "I;16", "I"])
+def test_transparency_of_one_gray_in_an_image_of_pillow(mode):
+    values = np.full((4, 4), 200, {"L": np.uint8, "I;16": np.uint16, "I": np.int32}[mode])
+    values[0, 0] = 7
+    image = Image.fromarray(values)
+    assert image.mode == mode
+    image.info["transparency"] = 200
+    samples = pillow_samples(image, "the picture")
+    assert samples.alpha == "straight"
+    assert (samples.values[..., 1] > 0).sum() == 1
+    assert samples.values[0, 0, 1] == np.iinfo(samples.values.dtype).max
+
+
 def test_a_bitmap_whose_fourth_byte_was_never_filled_is_opaque():
     values = np.zeros((4, 4, 4), np.uint8)
     values[..., :3] = COLOR[::-1]
@@ -192,6 +245,10 @@ def test_a_bitmap_whose_fourth_byte_was_never_filled_is_opaque():
         (np.zeros((4, 4), np.float32), "minisblack", "floating-point"),
         (np.zeros((4, 4, 3), np.float16), "rgb", "floating-point"),
         (np.zeros((4, 4, 3), np.uint32), "rgb", "32-bit"),
+        (np.zeros((4, 4), np.int8), "minisblack", "signed 8-bit"),
+        (np.zeros((4, 4, 3), np.int16), "rgb", "signed 16-bit"),
+        (np.full((4, 4), -3, np.int16), "minisblack", "samples below 0"),
+        (np.full((4, 4), 70000, np.uint32), "minisblack", "samples above 65535"),
     ],
 )
 def test_samples_that_are_no_picture_are_named(values, photometric, expected):

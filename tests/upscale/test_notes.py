@@ -1,13 +1,15 @@
 """What a result cannot keep is said once for each file and counted at the end."""
 
 import struct
+import warnings
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from sr_gan_tf.pictures.metadata import Metadata
 from sr_gan_tf.pictures.reading import read_image, write_image
-from sr_gan_tf.upscale import main
+from sr_gan_tf.upscale import main, upscale
 
 IPTC = b"\x1c\x02\x78\x00\x05hello"
 TEXT = (b"tEXt", b"parameters\0a cat")
@@ -32,6 +34,26 @@ def test_what_is_not_kept_is_said_and_counted(model, cat, tmp_path, capsys):
     # Who leaves everything out wants no list of it.
     assert main([str(folder), "--model", model, "-o", str(tmp_path / "bare"), "--format", "webp", "--strip"]) == 0
     assert "not kept" not in capsys.readouterr().err
+
+
+def test_samples_that_are_lost_are_said(model, cat, tmp_path, capsys):
+    deep, alpha = cat[:20, :20].astype(np.uint16) * 257, np.full((20, 20), 999, np.uint16)
+    write_image(tmp_path / "a.png", deep, alpha)
+    assert main([str(tmp_path / "a.png"), "--model", model, "-o", str(tmp_path / "a.jpg")]) == 0
+    assert "not kept: more than 8 bits per sample, transparency (shown over white)" in capsys.readouterr().err
+    assert main([str(tmp_path / "a.png"), "--model", model, "-o", str(tmp_path / "a.tif")]) == 0
+    assert "not kept" not in capsys.readouterr().err
+
+
+def test_from_python_notes_are_warnings(model, cat, tmp_path):
+    write_image(tmp_path / "a.png", cat[:20, :20], metadata=Metadata(iptc=IPTC))
+    with pytest.warns(UserWarning, match=r"a\.png: not kept: IPTC") as caught:
+        names = upscale(tmp_path / "a.png", tmp_path / "a.webp", model=model)
+    assert names == [str(tmp_path / "a.webp")]
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings(record=True) as caught:
+        upscale(tmp_path / "a.png", tmp_path / "b.png", model=model)
+    assert not caught
 
 
 def test_metadata_through_the_command(model, cat, tmp_path, capsys):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,6 +56,41 @@ def test_pictures_that_cannot_be_read_are_counted(pics):
         find_sources([str(pics / "*.psd")])
     # Named by itself it is a source, whose own fault is told.
     assert len(find_sources([str(pics / "x.psd")])) == 1
+
+
+def test_what_cannot_be_opened_does_not_stop_the_others(pics, model, tmp_path, capsys, monkeypatch):
+    (pics / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (pics / "lost+found").mkdir()
+    listed = Path.iterdir
+
+    def iterdir(folder):
+        if folder.name == "lost+found":
+            raise PermissionError(13, "Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert main([str(pics), "-o", str(tmp_path / "out"), "--model", model]) == 1
+    said = capsys.readouterr()
+    assert "9 written" in said.out
+    assert "2 failed" in said.out
+    assert f"error: {pics}/gone.png: a link to a file that does not exist" in said.err
+    assert f"error: {pics}/lost+found: cannot search this folder: Permission denied" in said.err
+    with pytest.raises(InputError, match="Permission denied"):
+        find_sources([str(pics / "lost+found")])
+
+
+def test_names_never_control_the_terminal(cat, model, tmp_path, capsys):
+    for name in ("red\x1b[31m.png", "two\nlines.png", "gnp\u202e.png"):
+        Image.fromarray(cat[:12, :12]).save(tmp_path / name)
+        (tmp_path / f"bad {name}").write_bytes(b"xx")
+        assert main([str(tmp_path / name), "-o", str(tmp_path / "out") + "/", "--model", model]) == 0
+        assert main([str(tmp_path / name), "-o", str(tmp_path / "dry") + "/", "--model", model, "--dry-run"]) == 0
+        assert main([str(tmp_path / f"bad {name}"), "--model", model]) == 2
+        said = "".join(capsys.readouterr())
+        assert not set("\x1b\u202e") & set(said)
+        assert all(line.startswith(("note: ", "error: ", "1 written", str(tmp_path), "keras")) or "x2, " in line
+                   for line in said.splitlines()), said  # fmt: skip
+        assert (tmp_path / "out" / name).exists()
 
 
 def test_training_folders_count_them_too(pics, capsys):
