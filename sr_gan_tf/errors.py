@@ -79,4 +79,4 @@ def suggest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {lowered[close[0]]!r}?"
-    return f"; expected one of {', '.join(names)}"
+    return f"; expected one of {', '.join(names)}" if names else ""

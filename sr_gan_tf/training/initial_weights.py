@@ -247,6 +247,8 @@ def _differences(source: Network, target: Network) -> dict[str, tuple]:
     """Differing arguments that define the function: name to (source's, target's)."""
     if type(source) is not type(target):
         return {}
+    if hasattr(target, "wraps"):
+        return {}  # layers that the user did not name have other numbers: what both compute is compared
     theirs, ours = source.get_config(), target.get_config()
     free = (*_FREE, *_FREE_IF_MERGED) if getattr(target, "merged", False) else _FREE
     return {

@@ -17,6 +17,7 @@ from sr_gan_tf.data.overlap import refuse_shared_pictures
 from sr_gan_tf.data.pipeline import picture_keys, training_batches, validation_pictures
 from sr_gan_tf.data.sampler import Sampler
 from sr_gan_tf.distribution import Crew
+from sr_gan_tf.errors import InputError
 from sr_gan_tf.inference.tiling import upscale_array
 from sr_gan_tf.models import load
 from sr_gan_tf.runs.checkpoints import read_newest, restore
@@ -100,6 +101,9 @@ def fit(
             run_dir = experiment
         experiment = Experiment.load(experiment)
     check_trackers(experiment)
+    for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise InputError(f"callbacks: expected objects of keras.callbacks.Callback, found {callback!r}")
     crew = Crew(experiment)
     if experiment.deterministic:
         tf.config.experimental.enable_op_determinism()

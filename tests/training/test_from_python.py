@@ -78,6 +78,13 @@ def test_fit_takes_callbacks_and_returns_the_run(tiny, tmp_path):
     assert again.history["validation/psnr_y"] == run.history["validation/psnr_y"]
 
 
+def test_callbacks_that_are_none(tiny, tmp_path):
+    for callback in ("TensorBoard", keras.callbacks.CSVLogger):
+        with pytest.raises(InputError, match=r"callbacks: expected objects of keras.callbacks.Callback"):
+            fit(tiny, tmp_path / "run", say=silently, callbacks=[callback])
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_callback_ends_its_stage_in_order(tiny, tmp_path):
     run = fit(tiny, tmp_path / "run", say=silently, callbacks=[Watch(stop_at=3)])
     assert run.history.series("generator_loss", "pretraining")[0] == [2, 3]

@@ -15,6 +15,7 @@ from sr_gan_tf.discriminators.tiny import TinyDiscriminator
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.fit import fit, main
 from sr_gan_tf.generators import GENERATORS
+from sr_gan_tf.generators.wrapped import as_generator
 from sr_gan_tf.models import load_network
 from sr_gan_tf.runs.checkpoints import checkpoint_files, read_checkpoint
 from sr_gan_tf.training.assembly import build_networks
@@ -182,3 +183,21 @@ def test_a_run_folder_gives_its_discriminator(run, tiny, repository, tmp_path, c
     assert "expected 90%" in capsys.readouterr().err
     assert main([path, "--dry-run", *settings, "--set", 'stages.0.initial_weights="runs/nowhere"']) == 0
     assert "not available yet: no model 'runs/nowhere'" in capsys.readouterr().out
+
+
+def own(filters: int = 4, activation: str = "relu"):
+    """A network of somebody's, whose layers Keras numbers anew each time."""
+    lr = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(filters, 3, padding="same", activation=activation)(lr)
+    return as_generator(keras.Model(lr, keras.layers.Conv2DTranspose(3, 4, strides=2, padding="same")(x)))
+
+
+def test_networks_of_ones_own():
+    source, target = own(), own()
+    lr = np.random.default_rng(0).random((1, 8, 9, 3), np.float32)
+    assert "4 of 4 weights" in transfer(source, target, "mine")
+    np.testing.assert_array_equal(target(lr), source(lr))
+    with pytest.raises(InputError, match="mine computes a different function"):
+        transfer(source, own(activation="tanh"), "mine")
+    with pytest.raises(InputError, match="mine"):
+        transfer(source, own(filters=6), "mine")
