@@ -15,7 +15,10 @@ _MOST_BOXES = 1000
 _JPEG2000_UUIDS = {
     bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp",
     b"JpgTiffExif->JP2": "exif",
+    bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"): "iptc",
 }
+_GEO_JP2 = bytes.fromhex("b14bf8bd083d4b43a5ae8cd7d5a6ce03")
+_GIF_XMP, _GIF_PROFILE = b"!\xff\x0bXMP DataXMP", b"!\xff\x0bICCRGBG1012"
 IPTC_RESOURCE = 0x0404
 # Copyright flag, URL, IPTC digest, and paths are valid at any size. Other resources describe a size, a print or a
 # thumbnail.
@@ -140,9 +143,12 @@ def png_text(kind: bytes, body: bytes) -> tuple[bytes, bytes]:
 
 
 def raw_profile(value: bytes) -> bytes | None:
-    """Decodes the text that ImageMagick and exiftool use to store a block in a PNG."""
+    """Decodes the text that ImageMagick and exiftool use to store a block in a PNG: a name, a length, digits."""
+    found = re.match(rb"\s*[^\n]*\n\s*(\d+)\s*\n([0-9A-Fa-f\s]*)", value)
+    if not found:
+        return None
     try:
-        return bytes.fromhex("".join(value.decode("latin-1").split()[2:])) or None
+        return bytes.fromhex(found.group(2).decode("ascii"))[: int(found.group(1))] or None
     except ValueError:
         return None
 
@@ -154,9 +160,31 @@ def raw_profile_text(name: str, data: bytes) -> bytes:
     return "\n{}\n{:8d}\n{}\n".format(name, len(data), "\n".join(lines)).encode()
 
 
-def jpeg2000_boxes(file: IO[bytes]) -> dict[str, bytes]:
-    """The ICC profile, XMP and EXIF of a JP2 file (ISO/IEC 15444-1, annex I), under Pillow's names."""
+def gif_extensions(data: bytes) -> dict[str, bytes]:
+    """The XMP and the ICC profile of a GIF, under Pillow's names."""
     found: dict[str, bytes] = {}
+    start = data.find(_GIF_XMP) + len(_GIF_XMP)
+    end = data.find(b"\x01\xff\xfe\xfd", start)  # where the bytes begin that lead a reader of blocks to the end
+    if start >= len(_GIF_XMP) and end > start:
+        found["xmp"] = data[start:end]
+    place = data.find(_GIF_PROFILE) + len(_GIF_PROFILE)
+    if place >= len(_GIF_PROFILE):
+        profile = b""
+        while place < len(data) and data[place]:
+            profile += data[place + 1 : place + 1 + data[place]]
+            place += 1 + data[place]
+        found["icc_profile"] = profile
+    return found
+
+
+def jpeg2000_boxes(file: IO[bytes]) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Reads a JP2 file (ISO/IEC 15444-1, annex I).
+
+    Returns:
+        The ICC profile, XMP, EXIF and IPTC, under Pillow's names, and descriptions of other contents.
+    """
+    found: dict[str, bytes] = {}
+    others: dict[str, None] = {}
     places = [(0, 1 << 62)]
     for _ in range(_MOST_BOXES):
         place, end = places[-1]
@@ -185,7 +213,11 @@ def jpeg2000_boxes(file: IO[bytes]) -> dict[str, bytes]:
                 found.setdefault("icc_profile", body[3:])
             elif body[:16] in _JPEG2000_UUIDS:
                 found[_JPEG2000_UUIDS[body[:16]]] = body[16:]
-    return found
+            elif kind == b"uuid":
+                others["georeference" if body[:16] == _GEO_JP2 else f"box {body[:16].hex()}"] = None
+        elif kind in (b"xml ", b"jumb"):
+            others[f"box {kind.decode().strip()}"] = None
+    return found, tuple(others)
 
 
 def photoshop_resources(block: bytes) -> tuple[bytes | None, bytes | None]:

@@ -12,6 +12,7 @@ from sr_gan_tf.pictures import exif_in_tiff
 from sr_gan_tf.pictures import xmp as xmp_packets
 from sr_gan_tf.pictures.color import COLOR_CHUNKS, NO_COLOR, color_of_avif, color_of_png
 from sr_gan_tf.pictures.containers import (
+    gif_extensions,
     jpeg2000_boxes,
     jpeg_segments,
     photoshop_resources,
@@ -109,7 +110,8 @@ def _of_png(image: Image.Image, file: IO[bytes]) -> Metadata:
             if keyword == b"XML:com.adobe.xmp":
                 found["xmp"] = value
             elif keyword.startswith(b"Raw profile type "):
-                _take_raw_profile(keyword[17:].lower(), raw_profile(value), found)
+                if not _take_raw_profile(keyword[17:].lower(), raw_profile(value), found):
+                    texts.append((kind, body))
             elif keyword != b"Software":
                 texts.append((kind, body))
         elif kind == b"bKGD":
@@ -133,10 +135,14 @@ def damaged_chunk(kind: str) -> str:
     return f"the damaged chunk {kind}"
 
 
-def _take_raw_profile(name: bytes, data: bytes | None, found: dict[str, bytes | None]) -> None:
-    """Uses a block that ImageMagick stored as text, unless the PNG has the same block in its proper place."""
+def _take_raw_profile(name: bytes, data: bytes | None, found: dict[str, bytes | None]) -> bool:
+    """Uses a block that ImageMagick stored as text, unless the PNG has the same block in its proper place.
+
+    Returns:
+        Whether the block is of a known kind.
+    """
     if not data:
-        return
+        return False
     if name in (b"exif", b"app1") and data.startswith((b"Exif\0\0", b"II", b"MM")):
         found["exif"] = found["exif"] or exif_blocks.without_prefix(data)
     elif name in (b"xmp", b"app1"):
@@ -147,6 +153,9 @@ def _take_raw_profile(name: bytes, data: bytes | None, found: dict[str, bytes | 
             found["iptc"], found["photoshop"] = found["iptc"] or iptc, found["photoshop"] or others
         elif name == b"iptc":
             found["iptc"] = data
+    else:
+        return False
+    return True
 
 
 def _of_tiff(file: IO[bytes]) -> Metadata:
@@ -207,13 +216,17 @@ def _tiff_dpi(values: dict[int, bytes], order: str) -> tuple[float, float] | Non
 def _of_others(image: Image.Image | ExtraPicture, file: IO[bytes]) -> Metadata:
     """Formats whose raw blocks Pillow provides: WebP, AVIF, GIF, BMP, JPEG 2000 and plug-ins."""
     info: dict[Any, Any] = dict(image.info)
+    others: tuple[str, ...] = ()
     if image.format == "JPEG2000":
-        info |= jpeg2000_boxes(file)
+        boxes, others = jpeg2000_boxes(file)
+        info |= boxes
+    elif image.format == "GIF":
+        info = gif_extensions(file.read()) | info
     packet = info.get("xmp")
     packet = packet.encode() if isinstance(packet, str) else packet
     exif = (_avif_exif(image) if image.format == "AVIF" else None) or info.get("exif")
     exif, lost = _sound_exif(exif_blocks.without_prefix(exif) if isinstance(exif, bytes) else None)
-    turn = exif_blocks.orientation(exif)
+    turn, lost = exif_blocks.orientation(exif), (*others, *lost)
     if isinstance(image, ExtraPicture):
         turn, lost = image.turn, (*image.lost, *lost)
     elif image.format == "AVIF":
@@ -223,7 +236,7 @@ def _of_others(image: Image.Image | ExtraPicture, file: IO[bytes]) -> Metadata:
     comment = comment.encode() if isinstance(comment, str) else comment
     return Metadata(
         info.get("icc_profile") or None, exif, packet if isinstance(packet, bytes) and packet.strip(b"\0 \n") else None,
-        dpi=_dpi(info.get("dpi")) or exif_blocks.resolution(exif),
+        info.get("iptc"), _dpi(info.get("dpi")) or exif_blocks.resolution(exif),
         color=color_of_avif(file.read(_HEAD)) if image.format in ("AVIF", "HEIF") else NO_COLOR,
         texts=(text(b"Comment", comment),) if isinstance(comment, bytes) and comment else (),
         turn=turn, lost=lost,

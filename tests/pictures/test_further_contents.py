@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 from exif_blocks import MAKER_NOTE, exif_block, raw_values
-from picture_kinds import cat, plain, with_chunks
+from picture_kinds import IPTC, cat, plain, with_chunks
 from PIL import Image
 
 from sr_gan_tf.pictures.encoding import Encoding
@@ -56,6 +56,43 @@ def test_background_and_time_of_a_png(tmp_path, mode, background, gray, color):
         )
     said = picture.metadata.unkept("JPEG", 3)
     assert said == (("background color", "time of change") if color else ("time of change",))
+
+
+@pytest.mark.parametrize("name", ["iptc", "IPTC profile"])
+def test_profiles_that_exiftool_writes_as_text(name):
+    record = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IPTC)) + IPTC
+    text = f"\n{name}\n{len(record):8d}\n{record.hex()}\n".encode()
+    other = b"Raw profile type generic\0\ngeneric\n       2\nabcd\n"
+    chunks = (b"tEXt", b"Raw profile type iptc\0" + text), (b"tEXt", other)
+    metadata = read_image(with_chunks(plain(Image.new("L", (4, 4)), "PNG"), *chunks)).metadata
+    assert metadata.iptc == IPTC
+    assert metadata.texts == ((b"tEXt", other),)
+
+
+def test_extensions_of_a_gif():
+    coded = plain(Image.new("P", (4, 4)), "GIF")
+    place = coded.index(b",", 13 + 3 * 2)  # the image descriptor
+    trailer = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+    profile = imagecodecs.cms_profile("srgb")
+    blocks = b"".join(bytes([len(part)]) + part for part in (profile[i : i + 255] for i in range(0, len(profile), 255)))
+    added = b"!\xff\x0bXMP DataXMP" + REGION + trailer + b"!\xff\x0bICCRGBG1012" + blocks + b"\0"
+    metadata = read_image(coded[:place] + added + coded[place:]).metadata
+    assert metadata.xmp == REGION
+    assert metadata.icc_profile == profile
+    assert metadata.unkept("GIF", 3) == ("ICC profile", "XMP")
+
+
+def test_boxes_of_a_jpeg_2000():
+    coded = plain(Image.new("RGB", (16, 16)), "JPEG2000")
+    place = coded.index(b"jp2c") - 4
+    boxes = [
+        _box(b"uuid", bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"), IPTC),
+        _box(b"uuid", bytes.fromhex("b14bf8bd083d4b43a5ae8cd7d5a6ce03"), b"II*"),
+        _box(b"xml ", b"<a/>"),
+    ]
+    metadata = read_image(coded[:place] + b"".join(boxes) + coded[place:]).metadata
+    assert metadata.iptc == IPTC
+    assert metadata.lost == ("georeference", "box xml")
 
 
 def test_unknown_chunks_of_a_png_are_named():
