@@ -27,7 +27,7 @@ def progress_bar(progress: Progress) -> str:
     left = "" if progress.left is None else f", about {duration(progress.left)} left"
     name = html.escape(progress.picture) or "Getting ready"
     return (
-        f'<div role="status">{name}: {percent} %{left}</div>'
+        f'<div role="status">{name}: {percent}%{left}</div>'
         f'<div class="sr-bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}" '
         f'aria-label="Progress"><i style="width: {percent}%"></i></div>'
     )
