@@ -31,7 +31,7 @@ def screenshot(address: str, folder: str, picture: Path, target: Path, size: tup
         browser.wait("return document.querySelector('#progress')?.innerText?.includes('uploaded')", 120)
         browser.click("#start")
         browser.wait("return !!document.querySelector('#results sr-viewer')", 300)
-        loaded = "return [...document.querySelectorAll('#results img')].every((one) => one.complete && one.naturalWidth)"
+        loaded = "return [...document.querySelectorAll('#results img')].every((one) => one.naturalWidth)"
         browser.wait(loaded, 60)
         browser.run("document.querySelector('#results').scrollIntoView({block: 'end'})" if size[0] < 600 else "")
         browser.wait("return document.readyState === 'complete'")
