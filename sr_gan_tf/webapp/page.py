@@ -48,7 +48,7 @@ class Benches:
     """
 
     def __init__(self, shelf: Shelf, parent: Path):
-        self.shelf, self.parent = shelf, parent
+        self.shelf, self.parent, self.uploads = shelf, parent, parent / "uploads"
         self._benches: dict[tuple[str, str], Workbench] = {}
         self._lock = threading.Lock()
 
@@ -57,7 +57,7 @@ class Benches:
         key = (str(request.session_hash), tab)
         with self._lock:
             if key not in self._benches:
-                self._benches[key] = Workbench(self.shelf, self.parent)
+                self._benches[key] = Workbench(self.shelf, self.parent, self.uploads)
             return self._benches[key]
 
     def close(self, request: gr.Request) -> None:
@@ -124,7 +124,10 @@ def _enlarge_tab(benches: Benches, max_megapixels: float) -> None:
 
     def receive(files: list[str] | None, request: gr.Request) -> tuple[str, str]:
         bench = benches.of(request, "enlarge")
-        bench.receive(files or [])
+        try:
+            bench.receive(files or [])
+        except InputError as error:
+            return fragments.error(one_line(error)), ""
         return "", f'<p role="status">{len(bench.originals)} uploaded.</p>' if files else ""
 
     def enlarge(
@@ -188,7 +191,10 @@ def _compare_tab(benches: Benches, max_megapixels: float) -> None:
     shown = gr.HTML(elem_id="compared")
 
     def receive(upload: str | None, request: gr.Request) -> tuple[str, str]:
-        benches.of(request, "compare").receive([upload] if upload else [])
+        try:
+            benches.of(request, "compare").receive([upload] if upload else [])
+        except InputError as error:
+            return fragments.error(one_line(error)), ""
         return "", '<p role="status">1 uploaded.</p>' if upload else ""
 
     def compare(scale: str, request: gr.Request) -> Iterator[tuple[Any, Any]]:

@@ -78,9 +78,8 @@ def build_app(benches: Benches, runs: Path, port: int, max_megapixels: float = M
         port: where it will listen, which the guard must know.
         max_megapixels: larger pictures are refused by their header.
     """
-    uploads = benches.parent / "uploads"
-    uploads.mkdir()
-    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    benches.uploads.mkdir()
+    os.environ["GRADIO_TEMP_DIR"] = str(benches.uploads)
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/shelf/{token}")
@@ -100,6 +99,8 @@ def build_app(benches: Benches, runs: Path, port: int, max_megapixels: float = M
         max_file_size=MAX_UPLOAD, enable_monitoring=False, mcp_server=False, pwa=False, show_error=True, theme=theme,
         css=(FOLDER / "page.css").read_text(encoding="utf-8"), head=f"<script>{script}</script>",
     )  # fmt: skip
+    # A mounted page counts as not launched, and then Gradio does not check whether files were uploaded.
+    page.has_launched = True
     return LocalOnly(app, port)
 
 

@@ -136,9 +136,11 @@ class Workbench:
     Args:
         shelf: where results are put for the page to fetch.
         parent: folder that holds the workbenches' folders.
+        uploads: folder where the server puts uploads; no other file is read or deleted, whatever a request says.
     """
 
-    def __init__(self, shelf: Shelf, parent: Path):
+    def __init__(self, shelf: Shelf, parent: Path, uploads: Path):
+        self.uploads = uploads.resolve()
         self.folder = Path(tempfile.mkdtemp(prefix="page-", dir=parent))
         self.shelf = shelf
         self.originals: list[Path] = []
@@ -148,7 +150,13 @@ class Workbench:
         self._stop = threading.Event()
 
     def receive(self, uploads: Sequence[str | Path]) -> None:
-        """Takes uploaded files over; those of before, and their results, are deleted."""
+        """Takes uploaded files over; those of before, and their results, are deleted.
+
+        Raises:
+            InputError: one lies elsewhere than in the folder of uploads.
+        """
+        if not all(Path(upload).resolve().is_relative_to(self.uploads) for upload in uploads):
+            raise InputError("this file was not uploaded; drop it on the page")
         self._forget_results()
         self._forget_uploads(set(map(Path, uploads)))
         folder = self._fresh("originals")

@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import json
 import os
 import subprocess
 import sys
@@ -210,6 +211,32 @@ def test_no_file_of_the_machine_can_be_read(app):
         status, body = get(app, path)
         assert status >= 400, path
         assert body != b"secret"
+
+
+def asked(app, function, data):
+    """What the page gets that calls a function of the server with data of its own making."""
+    session = f"made-up-{function}"
+    body = json.dumps({"fn_index": function, "data": data, "session_hash": session}).encode()
+    headers = {"Content-Type": "application/json"}
+    urllib.request.urlopen(urllib.request.Request(f"{app.address}/gradio_api/queue/join", body, headers), timeout=60)
+    with urllib.request.urlopen(f"{app.address}/gradio_api/queue/data?session_hash={session}", timeout=60) as answer:
+        for line in answer:
+            if b"process_completed" in line:
+                return line.decode()
+    return ""
+
+
+def test_a_request_cannot_name_a_file_of_the_machine_as_its_upload(app):
+    secret = picture(app.temporary.parent / "secret.png")
+    functions = json.loads(get(app, "/config")[1])["dependencies"]
+    uploads = [one["id"] for one in functions if any(event == "upload" for _, event in one["targets"])]
+    assert len(uploads) == 2
+    file = {"path": str(secret), "orig_name": "photo.png", "meta": {"_type": "gradio.FileData"}}
+    for function, data in zip(uploads, ([file], file), strict=True):
+        answer = asked(app, function, [data])
+        assert answer
+        assert "1 uploaded" not in answer
+    assert secret.exists()
 
 
 def test_other_sites_cannot_use_it(app):

@@ -30,7 +30,7 @@ def files_below(folder):
 @pytest.fixture
 def bench(tmp_path):
     (tmp_path / "pages").mkdir()
-    with_shelf = Workbench(Shelf(), tmp_path / "pages")
+    with_shelf = Workbench(Shelf(), tmp_path / "pages", tmp_path / "in")
     yield with_shelf
     with_shelf.close()
 
@@ -118,7 +118,7 @@ def test_closing_a_page_in_the_middle_of_work_stops_it(tmp_path, bench):
 
 
 def test_equal_names_and_the_archive(tmp_path, bench):
-    bench.receive([picture(tmp_path / folder / "a.png", seed=seed) for seed, folder in enumerate("xyz")])
+    bench.receive([picture(tmp_path / "in" / folder / "a.png", seed=seed) for seed, folder in enumerate("xyz")])
     state = last(bench.enlarge(Choices(NAME)))
     with zipfile.ZipFile(bench.shelf.get(bench.archived()).path) as archive:
         assert archive.namelist() == ["a_x4.png", "a_x4 (2).png", "a_x4 (3).png"]
@@ -146,6 +146,19 @@ def test_folder_and_shelf_do_not_grow(tmp_path, bench):
     bench.close()
     assert not bench.folder.exists()
     assert len(bench.shelf) == 0
+
+
+@pytest.mark.parametrize("place", ["secret.png", "in/../secret.png", "in/link.png"])
+def test_only_uploads_are_read_and_deleted(tmp_path, bench, place):
+    """A request can name any path as its upload; such a file is neither enlarged nor deleted."""
+    secret = picture(tmp_path / "secret.png")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link.png").symlink_to(secret)
+    with pytest.raises(InputError, match="was not uploaded"):
+        bench.receive([tmp_path / place])
+    bench.receive([])
+    bench.close()
+    assert secret.exists()
 
 
 def test_the_shelf_gives_out_nothing_else(tmp_path):
