@@ -134,7 +134,7 @@ def as_float(tensor) -> tf.Tensor:
 def check_same_shape(hr: tf.Tensor, sr: tf.Tensor, name: str) -> None:
     """Rejects shapes that TensorFlow would broadcast, e.g. (N, H, W, 1) against (N, H, W, 3)."""
     if not hr.shape.is_compatible_with(sr.shape):
-        raise ValueError(f"{name}: the shapes of the pictures differ: HR {tuple(hr.shape)}, SR {tuple(sr.shape)}")
+        raise ValueError(f"{name}: the picture shapes differ: HR {tuple(hr.shape)}, SR {tuple(sr.shape)}")
 
 
 def check_size(image: tf.Tensor, smallest: int, name: str, remedy: str = "") -> None:

@@ -93,13 +93,13 @@ def test_a_fault_is_the_pictures_only_until_it_can_be_read(folder, tmp_path, dis
     assert "skipped 1 pictures" in said
     assert "warning" not in said
     assert set(disk.opened) == {"1.png"}
-    with pytest.raises(InputError, match=r"1 of .* cannot be used, the first: .*1\.png"):
+    with pytest.raises(InputError, match=r"1 pictures of .* cannot be used, the first: .*1\.png"):
         make(folder, tmp_path / "cache", "error")
     # It can be read again: it joins the others, whose tiles are those of before, also for who has them mapped.
     disk.bad.clear()
     assert_whole(make(folder, tmp_path / "cache", "error"), whole)
     assert "warning: pictures of" in (said := capsys.readouterr().err)
-    assert "left out" not in said
+    assert "skipped" not in said
     assert (store.folder / "tiles.bin").stat().st_ino == before
     assert store.crop(2, 0, 0, 8, 8)[0].shape == (32, 32, 3)
     make(folder, tmp_path / "cache")
@@ -112,7 +112,7 @@ def test_a_fault_that_is_over_at_the_end_is_not_noticed(folder, tmp_path, disk, 
     disk.bad, disk.times = {"1.png": errno.EIO, "3.png": errno.EIO}, 2  # in the estimate and while tiles are cut
     assert_whole(make(folder, tmp_path / "cache"), whole)
     assert disk.opened.count("1.png") == 3
-    assert "left out" not in capsys.readouterr().err
+    assert "skipped" not in capsys.readouterr().err
 
 
 def test_a_fault_stops_where_no_picture_may_be_left_out(folder, tmp_path, disk, monkeypatch):
@@ -161,7 +161,7 @@ def test_a_fault_in_the_middle_of_a_file_and_of_memory_later_on(folder, tmp_path
             Folder(str(folder))[0].read(4)
     with monkeypatch.context() as patch:
         patch.setattr(store_writer, "cut", lambda *arguments: np.empty(2**55))
-        with pytest.raises(InputError, match=r"no usable pictures:  .*0.png: not enough memory"):
+        with pytest.raises(InputError, match=r"no usable pictures: .*0.png: not enough memory"):
             make(folder, tmp_path / "cache")
     assert len(make(folder, tmp_path / "cache")) == 4
 
