@@ -7,13 +7,16 @@ bicubic.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from sr_gan_tf import config
 from sr_gan_tf.build import build
+from sr_gan_tf.data.degradations import Bicubic, Degradation
 from sr_gan_tf.data.sampling import Draws
+from sr_gan_tf.data.sources import Source
+from sr_gan_tf.errors import InputError
 from sr_gan_tf.registry.parts import Catalogue
 from sr_gan_tf.resampling import imresize
 
@@ -148,11 +151,25 @@ AUGMENTATIONS = Catalogue("augmentation", {
 
 
 def build_augmentations(data: config.Data, scale: int) -> list[Augmentation]:
-    """The experiment's augmentations in order; a plain name uses the defaults."""
-    specs = [config.Spec(item) if isinstance(item, str) else item for item in data.augmentations]
-    return [
-        build(spec, AUGMENTATIONS, f"data.augmentations.{number}", scale=scale) for number, spec in enumerate(specs)
-    ]
+    """The experiment's augmentations in order; a plain name uses the defaults.
+
+    Raises:
+        InputError: there is no such augmentation, or one that never happens.
+    """
+    built = []
+    for number, item in enumerate(data.augmentations):
+        where, spec = f"data.augmentations.{number}", config.Spec(item) if isinstance(item, str) else item
+        built.append(build(spec, AUGMENTATIONS, where, scale=scale))
+        if getattr(built[-1], "probability", 1) == 0:
+            raise InputError(f"{where}.config.probability: 0 has no effect; remove the augmentation, or raise it")
+    return built
+
+
+def check_cutblur(augmentations: Sequence[Augmentation], degradation: Degradation, sources: Sequence[Source]) -> None:
+    """Raises InputError for a CutBlur that would paste the bicubic reduction into itself."""
+    is_bicubic = isinstance(degradation, Bicubic) and not any(source.has_lr for source in sources)
+    if is_bicubic and any(isinstance(one, CutBlur) for one in augmentations):
+        raise InputError("data.augmentations: cutblur has no effect where LR is the bicubic reduction; remove it")
 
 
 def _probability(value: float) -> float:

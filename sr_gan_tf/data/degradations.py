@@ -89,6 +89,10 @@ class Resize(Degradation):
         antialias: bool = True,
         border: Literal["replicate", "symmetric"] = "replicate",
     ):
+        if kernel in ("nearest", "area") and not antialias:
+            raise ValueError(f"antialias: has no effect with the kernel {kernel!r}; remove it")
+        if kernel in ("nearest", "area", "box") and border != "replicate":
+            raise ValueError(f"border: has no effect with the kernel {kernel!r}, which looks at none; remove it")
         self.scale, self.kernel, self.antialias, self.border = scale, kernel, antialias, border
 
     def degrade(self, hr: np.ndarray, draws: Draws) -> np.ndarray:
@@ -122,8 +126,8 @@ class BlurResize(Degradation):
     ):
         if not 0 < sigma[0] <= sigma[1]:
             raise ValueError(f"sigma: expected a range [low, high] above 0, found {list(sigma)}")
-        if taps < 1 or taps % 2 == 0:
-            raise ValueError(f"taps: expected an odd number, found {taps}")
+        if taps < 3 or taps % 2 == 0:
+            raise ValueError(f"taps: expected an odd number from 3, found {taps}")
         self.scale, self.sigma, self.taps, self.order, self.kernel = scale, sigma, taps, order, kernel
         # Pixels beyond three standard deviations plus the kernel of the reduction have no effect.
         reach = min(taps // 2, int(np.ceil(3 * sigma[1]))) * (scale if order == "resize_blur" else 1) + 3 * scale
@@ -166,6 +170,10 @@ class NoiseJPEG(Degradation):
             raise ValueError(f"jpeg: expected a range of qualities within 1 and 100, found {list(jpeg)}")
         if not 0 <= grey <= 1 or margin < 0:
             raise ValueError(f"expected grey in [0, 1] and margin of 0 or more, found {grey}, {margin}")
+        if not sigma[1] and not jpeg:
+            raise ValueError("sigma is 0 and jpeg is none, so neither is added; use Bicubic")
+        if not sigma[1] and grey != 0.4:
+            raise ValueError("grey: has no effect, since sigma is 0; remove it")
         self.scale, self.sigma, self.grey, self.jpeg = scale, sigma, grey, jpeg
         self.margin = -(-margin // scale) * scale
 

@@ -70,7 +70,7 @@ class Round:
 
     def __post_init__(self):
         unknown = set(self.shapes) - set(_SHAPES)
-        if unknown or sum(self.shapes.values()) <= 0:
+        if unknown or min(self.shapes.values(), default=0) < 0 or sum(self.shapes.values()) <= 0:
             raise ValueError(f"shapes: expected weights of {', '.join(_SHAPES)}, found {self.shapes}")
         for name in ("blur", "sinc", "gaussian", "grey"):
             if not 0 <= getattr(self, name) <= 1:
@@ -86,6 +86,27 @@ class Round:
             raise ValueError(f"jpeg: expected qualities of 100 or less, found {list(self.jpeg)}")
         if not any(size % 2 for size in range(self.kernel_size[0], self.kernel_size[1] + 1)):
             raise ValueError(f"kernel_size: expected a range with an odd number, found {list(self.kernel_size)}")
+        self._refuse_idle()
+
+    def _refuse_idle(self) -> None:
+        """Raises ValueError for a setting that another one leaves without effect."""
+        betas = ("generalized_beta", "plateau_beta")
+        drawn = {name for name, weight in self.shapes.items() if weight}
+        idle = [
+            (not self.blur, "blur is 0", ("shapes", "sinc", "kernel_size", "sigma", *betas)),
+            (self.sinc == 1, "sinc is 1", ("shapes", "sigma", *betas)),
+            (not any(name.startswith("generalized") for name in drawn), "no shape is generalized", betas[:1]),
+            (not any(name.startswith("plateau") for name in drawn), "no shape is a plateau", betas[1:]),
+            (not self.gaussian, "gaussian is 0", ("gaussian_sigma",)),
+            (self.gaussian == 1, "gaussian is 1", ("poisson_scale",)),
+            (not self.up + self.down, "up and down are 0", ("resize",)),
+        ]
+        for field in dataclasses.fields(self):
+            factory = field.default_factory
+            default = field.default if factory is dataclasses.MISSING else factory()
+            for is_so, reason, names in idle:
+                if is_so and field.name in names and getattr(self, field.name) != default:
+                    raise ValueError(f"{field.name}: has no effect, since {reason}; remove it")
 
     def kernel(self, draws: Draws) -> np.ndarray:
         """A random blur kernel."""
@@ -175,6 +196,11 @@ class Realistic(Degradation):
             raise ValueError(f"expected final_sinc in [0, 1] and margin of 0 or more, found {final_sinc}, {margin}")
         if not 0 <= clean <= 1:
             raise ValueError(f"clean: expected a probability in [0, 1], found {clean}")
+        if not final_sinc and tuple(final_kernel_size) != (7, 21):
+            raise ValueError("final_kernel_size: has no effect, since final_sinc is 0; remove it")
+        rest = (final_sinc, tuple(final_kernel_size), resizers, margin)
+        if clean == 1 and (first or second or rest != (0.8, (7, 21), _RESIZERS, 16)):
+            raise ValueError("clean: 1 leaves the other arguments without effect; lower it, or remove them")
         self.clean = clean
         self.scale, self.first, self.second = scale, first or Round(), second or SecondRound()
         self.final_sinc, self.final_kernel_size, self.resizers = final_sinc, final_kernel_size, resizers

@@ -10,9 +10,8 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from sr_gan_tf import config
-from sr_gan_tf.data.augmentation import CutBlur, build_augmentations
+from sr_gan_tf.data.augmentation import build_augmentations, check_cutblur
 from sr_gan_tf.data.catalogue import build_degradation, build_sources, check_degradation
-from sr_gan_tf.data.degradations import Bicubic
 from sr_gan_tf.data.sampling import Draws, Mixture, below, hashed, permuted
 from sr_gan_tf.data.sources import Source
 from sr_gan_tf.data.store import TileStore
@@ -58,13 +57,11 @@ class Sampler:
         sources = build_sources(data.train, "data.train", scale)
         for spec, source in zip(data.train, sources, strict=True):
             check_degradation(data.degradation, spec, source, "train")
+        check_cutblur(self.augmentations, self.degradation, sources)
         self.stores = stores or [
             open_store(source, self.degradation, data.cache_dir, data.on_bad_file) for source in sources
         ]
         self._frames = [_Frames(*pair, data) for pair in zip(self.stores, sources, strict=True)]
-        is_bicubic = isinstance(self.degradation, Bicubic) and not any(source.has_lr for source in sources)
-        if is_bicubic and any(isinstance(one, CutBlur) for one in self.augmentations):
-            raise InputError("data.augmentations: cutblur has no effect where LR is the bicubic reduction; remove it")
 
     def batch(self, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Samples `first` to `first + count`: (count, p, p, 3) LR and (count, P, P, 3) HR."""

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import keras
 from keras import layers
 
-from sr_gan_tf.arguments import at_least, one_of
+from sr_gan_tf.arguments import at_least, increasing, one_of
 from sr_gan_tf.generators.ranges import add_to_enlarged
 from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.layers.channel_affine import ChannelAffine
@@ -54,6 +54,7 @@ class SharedResidual(Generator):
     ):
         at_least(1, scale=scale, filters=filters, num_uses=num_uses)
         one_of("normalization", normalization, ("batch", "published", "none"))
+        increasing(value_range=value_range)
         if scale & (scale - 1):
             raise ValueError(f"scale: {scale} is no power of two; the one up-sampling convolution doubles the size")
 

@@ -71,6 +71,9 @@ class SPAN(Generator):
         name: str | None = "span",
     ):
         at_least(1, scale=scale, filters=filters, num_blocks=num_blocks)
+        for gain, value in {"input_gain": input_gain, "initial_gain": initial_gain}.items():
+            if value <= 0:
+                raise ValueError(f"{gain}: {value} leaves nothing of the picture; expected a number above 0")
         if merged and published_graph:
             raise ValueError("published_graph: a merged network has no chain of convolutions; leave one of them out")
         if initial_output_gain is None:

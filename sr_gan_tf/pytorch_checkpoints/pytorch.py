@@ -27,10 +27,11 @@ FAMILIES: tuple[Family, ...] = (*GENERATOR_FAMILIES, *DISCRIMINATOR_FAMILIES)
 
 # The average over training first: it is what its author published the file for.
 _WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "generator", "net_g", "net_d")
-# What frameworks put before a network's names: DataParallel, torch.compile, averaged models, Lightning, trainers.
+# What frameworks put before a network's names: DataParallel, torch.compile, averaged models, Lightning, trainers. Here,
+# too, the average comes first.
 _PREFIXES = (
-    "module.", "_orig_mod.", "model.", "generator.", "net_g.", "netG.", "ema_model.", "net_d.", "netD.",
-    "discriminator.",
+    "ema_model.", "model_ema.", "net_g_ema.", "generator_ema.", "g_ema.", "ema.", "module.", "_orig_mod.", "model.",
+    "generator.", "net_g.", "netG.", "net_d.", "netD.", "discriminator.",
 )  # fmt: skip
 _PARAMETRIZED = {
     ".parametrizations.weight.original": ".weight_orig",
@@ -79,7 +80,9 @@ def network_of(state: State, where: str, overrides: Mapping[str, Any] | None = N
         raise InputError(
             f"{where} looks like {family.class_name}, but cannot be one: {missing}; only the published form is read"
         ) from error
-    unread = [key for key in state if key not in noted.read and not key.endswith((*family.derived, "_batches_tracked"))]
+    unread = [key for key in state if key not in noted.read and not key.endswith(family.derived)]
+    # A whole number alone counts something (`n_averaged`, `num_batches_tracked`) and is no weight.
+    unread = [key for key in unread if state[key].ndim or state[key].dtype.kind == "f"]
     if unread:
         raise InputError(
             f"{where} looks like {family.class_name}, but has weights that it does not: {_some(unread)}; "
@@ -117,11 +120,24 @@ def _recognized(state: State, where: str) -> tuple[Family, State]:
         for family in FAMILIES:
             if all(key in names for key in family.keys):
                 return family, names
-        for prefix in _PREFIXES:
-            part = {key.removeprefix(prefix): value for key, value in names.items() if key.startswith(prefix)}
-            if part:
-                coming.append(part)
+        coming += [part for prefix in _PREFIXES if (part := _under(prefix, names))]
+    # Any other name may stand there, as long as it is one.
+    prefixes = {key[: place + 1] for key in state for place, letter in enumerate(key) if letter == "."}
+    found = {prefix: _under(prefix, state) for prefix in sorted(prefixes)}
+    found = {
+        prefix: part for prefix, part in found.items() if any(all(key in part for key in one.keys) for one in FAMILIES)
+    }
+    if len(found) > 1:
+        raise InputError(
+            f"{where} holds several networks, {' and '.join(found)}; save the weights of one of them, without that"
+        )
+    state = next(iter(found.values()), state)
     return recognize(state, where), state
+
+
+def _under(prefix: str, state: State) -> State:
+    """The part of a state whose names begin with a prefix, without it."""
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
 
 
 class _Noted(dict):

@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Sequence
 from typing import cast
 
-import keras
-
 from sr_gan_tf import distribution
 from sr_gan_tf.build import build
 from sr_gan_tf.config import Experiment, Spec, Term, batch_size, patch_size
@@ -17,6 +15,7 @@ from sr_gan_tf.training.checks import check_settings
 from sr_gan_tf.training.gan import GAN, Stabilizers
 from sr_gan_tf.training.initial_weights import build_discriminator
 from sr_gan_tf.training.optimizers import build_optimizer, build_schedule
+from sr_gan_tf.training.randomness import seeded
 from sr_gan_tf.training.supervised import Supervised
 from sr_gan_tf.training.teacher import Teacher  # noqa: F401 - registers the content term
 from sr_gan_tf.training.terms import WeightedLoss
@@ -35,16 +34,15 @@ class Networks:
 def build_networks(experiment: Experiment) -> Networks:
     """Both networks and the generator's average, initialized from the experiment's seed.
 
-    Sets the global seed, so that the same experiment gives the same weights. The networks keep the precision policy of
-    the experiment; the global policy does not change.
+    The same experiment gives the same weights. The networks keep the precision policy of the experiment; the global
+    policy and the global seeds do not change.
 
     Raises:
         InputError: parts of the experiment do not fit together.
     """
     check_settings(experiment)
     load_metrics(experiment)
-    keras.utils.set_random_seed(experiment.seed)
-    with computing(experiment.precision):
+    with seeded(experiment.seed), computing(experiment.precision):
         generator = build(experiment.generator, GENERATORS, "generator", scale=experiment.scale)
         discriminator = None
         sizes = {patch_size(experiment, stage) for stage in experiment.stages if stage.adversarial is not None}

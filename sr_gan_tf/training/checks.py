@@ -9,6 +9,8 @@ from sr_gan_tf.config import Balance, Data, Experiment, Spec, Stage, Term, chose
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.training.optimizers import build_schedule
 
+_METRICS = next(field.default.default for field in dataclasses.fields(Experiment) if field.name == "validation_metrics")
+
 
 def check_settings(experiment: Experiment) -> None:
     """Raises InputError for settings that contradict each other or have no effect."""
@@ -22,6 +24,13 @@ def check_settings(experiment: Experiment) -> None:
     _check_discriminator(experiment)
     _check_validation(experiment)
     _check_data(experiment)
+    _check_generator(experiment)
+    if experiment.histograms and "tensorboard" not in experiment.trackers:
+        raise InputError('histograms: has no effect without "tensorboard" in trackers; remove it, or add that')
+    for key in ("validation_metrics", "trackers", "imports"):
+        for name in getattr(experiment, key):
+            if getattr(experiment, key).count(name) > 1:
+                raise InputError(f"{key}: {name!r} occurs twice; remove one")
 
 
 def _check_patches(experiment: Experiment, stage: Stage) -> None:
@@ -71,16 +80,22 @@ def _check_weights(stage: Stage, where: str) -> None:
             "other term; raise adversarial.weight or add a content loss"
         )
     noise = stage.balance.instance_noise
-    if isinstance(noise, Spec) and _largest(Term("noise", weight=noise), f"{where}.balance.instance_noise", 0) == 0:
+    if (
+        isinstance(noise, Spec)
+        and _largest(Term("noise", weight=noise), f"{where}.balance.instance_noise", stage.steps) == 0
+    ):
         raise InputError(f"{where}.balance.instance_noise: is 0 throughout the stage and has no effect; remove it")
 
 
 def _largest(term: Term, where: str, steps: int) -> float:
-    """The term's largest weight at 65 steps of the stage."""
+    """The term's largest weight at up to 130 steps of the stage and at the schedule's boundaries."""
     weight = build_schedule(term.weight, where, steps or None)
     if not isinstance(term.weight, Spec):
         return float(term.weight)
-    return max(float(weight(round(place * max(steps - 1, 1) / 64))) for place in range(65))
+    places = {round(place * (steps - 1) / 64) for place in range(65)}
+    places |= {step for step in term.weight.config.get("boundaries", ()) if step < steps}
+    places |= {step + 1 for step in places if step + 1 < steps}
+    return max(float(weight(int(step))) for step in places)
 
 
 def _check_order(experiment: Experiment) -> None:
@@ -111,18 +126,17 @@ def _check_discriminator(experiment: Experiment) -> None:
 def _check_validation(experiment: Experiment) -> None:
     """Checks settings that need validation pictures, or a stage that selects its best generator."""
     if not experiment.data.validation:
-        for key in ("patience", "sample_every", "best_metric"):
-            if getattr(experiment, key) is not None:
+        given = {key: getattr(experiment, key) is not None for key in ("patience", "sample_every", "best_metric")}
+        given["data.validation_limit"] = experiment.data.validation_limit is not None
+        given["validation_metrics"] = experiment.validation_metrics != _METRICS
+        for key, is_given in given.items():
+            if is_given:
                 raise InputError(f"{key}: has no effect without data.validation; remove it, or add validation pictures")
     if experiment.patience is not None and not any(chosen_by(experiment, stage) for stage in experiment.stages):
         raise InputError(
             "patience: has no effect, because all stages are adversarial and keep their last generator; set "
             "best_metric to the metric that selects the generator, or remove it"
         )
-    names = experiment.validation_metrics
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"validation_metrics: {name!r} occurs twice; remove one")
 
 
 def _check_data(experiment: Experiment) -> None:
@@ -142,3 +156,18 @@ def _check_data(experiment: Experiment) -> None:
     for number, name in enumerate(data.augmentations):
         if name in data.augmentations[:number]:
             raise InputError(f"data.augmentations.{number}: {name!r} occurs twice; remove one")
+
+
+def _check_generator(experiment: Experiment) -> None:
+    """Arguments that another one leaves without effect; the network itself takes them, as files may hold them."""
+    name, given = experiment.generator.class_name, experiment.generator.config
+    idle: list[tuple] = []
+    if name == "SRResNet" and given.get("bounded"):
+        idle.append(("value_range", [-1.0, 1.0], "on a bounded output"))
+    if name in ("SRResNet", "SmallResidual") and experiment.scale == 1:
+        idle.append(("upsampling", None, "at scale 1"))
+    if name == "UNet" and given.get("num_downs", 8) < 6:
+        idle.append(("dropout", 0.0, "with fewer than 6 `num_downs`: only layers of full width have it"))
+    for key, default, reason in idle:
+        if given.get(key, default) != default:
+            raise InputError(f"generator.config.{key}: has no effect {reason}; remove it")

@@ -101,7 +101,7 @@ def optimizer_of(value: Any, argument: str) -> keras.optimizers.Optimizer:
     """A Keras optimizer from a name, a configuration or an object.
 
     Raises:
-        ValueError: it is none of these, or it averages weights, which the trainers already do.
+        ValueError: it is none of these, or averages weights or scales losses, which the trainers don't honor.
     """
     try:
         optimizer = keras.optimizers.get(value)
@@ -115,6 +115,9 @@ def optimizer_of(value: Any, argument: str) -> keras.optimizers.Optimizer:
         raise ValueError(
             f"{argument}: use_ema has no effect, because the trainer keeps its own average; set ema_decay there"
         )
+    scaled = getattr(optimizer, "loss_scale_factor", None) is not None
+    if scaled or isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        raise ValueError(f"{argument}: losses are not scaled; leave loss_scale_factor and LossScaleOptimizer out")
     return optimizer
 
 

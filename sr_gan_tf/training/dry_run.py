@@ -5,7 +5,9 @@ import math
 import psutil
 
 from sr_gan_tf.config import Experiment, batch_size, patch_size
+from sr_gan_tf.data.augmentation import build_augmentations, check_cutblur
 from sr_gan_tf.data.catalogue import build_degradation, build_sources, check_degradation
+from sr_gan_tf.data.sources import Source
 from sr_gan_tf.data.store_writer import estimate
 from sr_gan_tf.errors import Unavailable
 from sr_gan_tf.inference.receptive_field import receptive_field
@@ -71,6 +73,8 @@ def _data_lines(experiment: Experiment) -> list[str]:
     """Pictures and tiles of each source, or why it is not available."""
     lines = []
     degradation = build_degradation(experiment.data, experiment.scale)
+    augmentations = build_augmentations(experiment.data, experiment.scale)
+    trained: list[Source] = []
     for role, specs in (("train", experiment.data.train), ("validation", experiment.data.validation)):
         for number, spec in enumerate(specs):
             where = f"data.{role}.{number}"
@@ -84,9 +88,12 @@ def _data_lines(experiment: Experiment) -> list[str]:
                     continue
                 text = f"{len(source):,} pictures"
                 if role == "train":
+                    trained.append(source)
                     needed = estimate(source, degradation)
                     text += f", {needed.megapixels:.1f} megapixels, tiles on disk {needed.gigabytes:.2f} GB"
             except Unavailable as error:
                 text = f"not available: {error}"
             lines.append(f"{where} ({spec.class_name}): {text}")
+    if len(trained) == len(experiment.data.train):
+        check_cutblur(augmentations, degradation, trained)
     return lines

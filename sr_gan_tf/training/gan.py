@@ -154,8 +154,7 @@ class GAN(Supervised):
                 terms, verdict = self.generator_terms(lr, hr, sr, logs)
             loss += terms
         logs["loss"] = logs["generator_loss"] = loss
-        turn = self.turns.generator(self.stage_step)
-        finite = self.update(self.generator, self.generator_optimizer, tape, loss, logs, "generator", turn)
+        finite = self._update_generator(tape, loss, logs)
 
         fake, fake_lr = tf.stop_gradient(sr), lr
         if self.replay is not None:
@@ -191,9 +190,9 @@ class GAN(Supervised):
             detached = tf.stop_gradient(float32(real))
         value = self.adversarial.loss.generator_loss(float32(fake), detached)
         total += weigh(self.adversarial, value, self.stage_step, logs)
-        real_features = [tf.stop_gradient(features) for features in real_features]
         for term in self.features:
-            total += weigh(term, term.loss(real_features, fake_features), self.stage_step, logs)
+            known = [tf.stop_gradient(features) for features in real_features]
+            total += weigh(term, term.loss(known, fake_features), self.stage_step, logs)
         return total, Verdict(fake, real, list(zip(judge.non_trainable_variables, state, strict=False)))
 
     def discriminator_terms(self, lr, hr, fake, fake_lr, logs: Logs, verdict: Verdict | None = None):
@@ -214,29 +213,37 @@ class GAN(Supervised):
         total = logs["discriminator_loss"] = 0.5 * (real_term + fake_term)
         return total, (real_view, fake_view)
 
-    def _update_discriminator(self, tape: tf.GradientTape, loss, views, logs: Logs) -> tf.Tensor:
-        """One update with the penalties, or neither if the update is skipped.
+    def _update_generator(self, tape: tf.GradientTape, loss, logs: Logs) -> tf.Tensor:
+        """One update, or none during the discriminator's warm-up; returns whether all was finite."""
+        turn = self.turns.generator(self.stage_step)
+        return self._learn_or_rest("generator", turn, turn is not True, tape, loss, lambda terms: loss, (), logs)
 
-        Returns:
-            Whether loss and gradients were finite.
-        """
+    def _update_discriminator(self, tape: tf.GradientTape, loss, views, logs: Logs) -> tf.Tensor:
+        """One update with the penalties, or neither where the update is skipped; returns whether all was finite."""
+
+        def whole(terms: Logs) -> tf.Tensor:
+            with tape:
+                self._watch(tape, self.discriminator)
+                return loss + self._penalties(views, terms)
+
         turn = self.turns.discriminator(self.stage_step, logs)
+        unknown = [f"{term.name}{suffix}" for term in self.penalties for suffix in ("", ".weighted")]
+        return self._learn_or_rest("discriminator", turn, self.turns.may_rest, tape, loss, whole, unknown, logs)
+
+    def _learn_or_rest(self, name: str, turn, may_rest: bool, tape, loss, whole, unknown: Sequence[str], logs: Logs):
+        """An update by `whole(terms)` on a network's turn, else no gradients; returns whether all was finite."""
+        network, optimizer = getattr(self, name), getattr(self, f"{name}_optimizer")
 
         def learn(also=True) -> tuple[tf.Tensor, Logs]:
             terms: Logs = {}
-            with tape:
-                self._watch(tape, self.discriminator)
-                total = loss + self._penalties(views, terms)
-            optimizer = self.discriminator_optimizer
-            return self.update(self.discriminator, optimizer, tape, total, terms, "discriminator", also), terms
+            return self.update(network, optimizer, tape, whole(terms), terms, name, also), terms
 
         def rest() -> tuple[tf.Tensor, Logs]:
-            names = [f"{term.name}{suffix}" for term in self.penalties for suffix in ("", ".weighted")]
-            terms = {name: tf.constant(0.0) for name in [*names, "discriminator_gradient_norm"]}
-            terms["discriminator_learning_rate"] = current_rate(self.discriminator_optimizer)
+            terms = {each: tf.constant(0.0) for each in [*unknown, f"{name}_gradient_norm"]}
+            terms[f"{name}_learning_rate"] = current_rate(optimizer)
             return tf.math.is_finite(loss), terms
 
-        if not self.turns.may_rest or distribution.replicas() > 1:
+        if not may_rest or distribution.replicas() > 1:
             # Communication between replicas (the mean of the gradients) must not be inside a condition.
             finite, terms = learn(turn)
         else:

@@ -138,6 +138,12 @@ def build_optimizer(spec: Spec, where: str, steps: int | None = None) -> keras.o
         _check_argument(name, value, f"{where}.config.{name}")
     if config.get("nesterov") and not config.get("momentum"):
         raise InputError(f"{where}.config.nesterov: has no effect without momentum; remove it, or set momentum")
+    together = config.get("gradient_accumulation_steps")
+    if together and steps and together > steps:
+        raise InputError(
+            f"{where}.config.gradient_accumulation_steps: {together} is more than the stage's {steps} steps, so "
+            "that nothing is learned; lower it"
+        )
     rate = config.get("learning_rate")
     if isinstance(rate, dict):
         place = f"{where}.config.learning_rate"
@@ -149,7 +155,7 @@ def build_optimizer(spec: Spec, where: str, steps: int | None = None) -> keras.o
 
 
 def _check_argument(name: str, value: Any, where: str) -> None:
-    if name in _NOT_HONORED and value not in (None, False):
+    if name in _NOT_HONORED and value is not None and value is not False:
         raise InputError(f"{where}: has no effect, because {_NOT_HONORED[name]}; remove it")
     if value is None or (name == "learning_rate" and isinstance(value, dict)):
         return
@@ -162,6 +168,8 @@ def _check_argument(name: str, value: Any, where: str) -> None:
         expected = "a number from 0 to below 1"
     elif name == "weight_decay" and value < 0:
         expected = "a number from 0"
+    elif name == "gradient_accumulation_steps" and (not isinstance(value, int) or value < 2):
+        expected = "a whole number from 2"
     if expected:
         schedule = " or a schedule" if name == "learning_rate" else ""
         raise InputError(f"{where}: expected {expected}{schedule}, found {value!r}")

@@ -34,6 +34,7 @@ from sr_gan_tf.training.advice import (
 )
 from sr_gan_tf.training.assembly import Networks, build_networks, build_stage
 from sr_gan_tf.training.initial_weights import check_initial_weights, load_initial_weights
+from sr_gan_tf.training.randomness import seeded
 from sr_gan_tf.training.session import Session
 from sr_gan_tf.training.stopping import enough_memory, needs_of, stopping
 from sr_gan_tf.training.summary import bicubic_row, summarize
@@ -104,9 +105,13 @@ def fit(
     for callback in callbacks:
         if not isinstance(callback, keras.callbacks.Callback):
             raise InputError(f"callbacks: expected objects of keras.callbacks.Callback, found {callback!r}")
+    with seeded(experiment.seed, experiment.deterministic):
+        return _run(experiment, run_dir, profile, say, callbacks)
+
+
+def _run(experiment: Experiment, run_dir: str | Path | None, profile, say, callbacks: Sequence) -> Run:
+    """`fit` with its experiment read, inside its seed."""
     crew = Crew(experiment)
-    if experiment.deterministic:
-        tf.config.experimental.enable_op_determinism()
     with enough_memory("the networks of the experiment; make them smaller"), crew.talking(), crew.building():
         networks = build_networks(experiment)
         # All stages are built once before anything is written, so that an error in the last one shows immediately.
@@ -269,7 +274,7 @@ def _callbacks(session: Session, crew: Crew, progress, pictures: Sequence, profi
         chosen.append(Validate(session, pictures, functools.partial(upscale_array, border=False)))
         if session.callbacks:
             chosen += [run_callbacks.ShareFigures(session), *session.callbacks, run_callbacks.HeedStop(session)]
-        chosen += [run_callbacks.Log(session), Chart(session, pictures)]
+        chosen += [run_callbacks.Log(session), Chart(session)]
     if crew.is_chief and session.experiment.histograms:
         chosen.append(run_callbacks.Histograms(session))
     if profile is not None:

@@ -48,7 +48,7 @@ class Validate(RunCallback):
             show_scalars(self.session, values)
             session.figures = values
             self._keep(found)
-        if not self.pictures and session.at_stage_end:
+        if not self.pictures and session.due(experiment.validate_every):
             save_generator(self.model.shown(), session.folder.last)
         if self.pictures and session.due(experiment.sample_every or experiment.validate_every):
             self._strips()
@@ -87,20 +87,11 @@ class Validate(RunCallback):
 
 
 class Chart(RunCallback):
-    """Draws the chart after each validation, or without pictures at the end of a stage; runs after the logs.
-
-    Args:
-        session: the run.
-        pictures: the validation pictures.
-    """
-
-    def __init__(self, session: Session, pictures: Sequence):
-        super().__init__(session)
-        self.pictures = pictures
+    """Draws the chart every `validate_every` steps; runs after the logs."""
 
     def on_train_batch_end(self, batch, logs=None):
         session = self.session
-        if session.due(session.experiment.validate_every) if self.pictures else session.at_stage_end:
+        if session.due(session.experiment.validate_every):
             draw_chart(session.history, session.folder.chart, session.experiment.name)
 
 

@@ -98,3 +98,5 @@ def test_names_and_specs_of_the_experiment():
         make("turn", "flipp")
     with pytest.raises(InputError, match="alpha"):
         make(config.Spec("mixup", {"alpha": -1.0}))
+    with pytest.raises(InputError, match=r"data.augmentations.1.config.probability: 0 has no effect"):
+        make("flip", config.Spec("cutmix", {"probability": 0.0}))

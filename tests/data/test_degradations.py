@@ -23,7 +23,8 @@ CASES = [
     ("BlurResize", {}),
     ("BlurResize", {"order": "blur_resize", "kernel": "bicubic", "sigma": [1.0, 3.0], "taps": 13}),
     ("NoiseJPEG", {}),
-    ("NoiseJPEG", {"sigma": [0.0, 0.0], "jpeg": None}),
+    ("NoiseJPEG", {"sigma": [0.0, 0.0], "jpeg": [90, 90]}),
+    ("NoiseJPEG", {"jpeg": None}),
     ("Realistic", {}),
 ]
 
@@ -64,7 +65,7 @@ def test_random_ones_follow_the_seed_and_configurations_make_twins(name, options
     degradation = make(name, options)
     first, again, other = (degradation(hr, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
-    moves = degradation.is_random and options.get("jpeg", 1) is not None
+    moves = degradation.is_random
     assert (first != other).any() == moves
     twin = make(name, degradation.get_config())
     np.testing.assert_array_equal(twin(hr, 1), first)
@@ -113,6 +114,20 @@ def test_the_celeba_recipe(hr):
         ("Realistic", {"second": {"shapes": {"round": 1.0}}}, "shapes: expected weights of iso"),
         ("Realistic", {"resizers": ["lanczos"]}, "resizers"),
         ("Realistic", {"clean": 1.5}, "clean: expected a probability"),
+        ("Realistic", {"clean": 1.0, "margin": 32}, "clean: 1 leaves the other arguments without effect"),
+        ("Realistic", {"first": {"blur": 0.0, "sigma": [0.2, 1.0]}}, "sigma: has no effect, since blur is 0"),
+        ("Realistic", {"first": {"sinc": 1.0, "shapes": {"iso": 1.0}}}, "shapes: has no effect, since sinc is 1"),
+        ("Realistic", {"second": {"gaussian": 1.0, "poisson_scale": [0.1, 1.0]}}, "poisson_scale: has no effect"),
+        ("Realistic", {"second": {"gaussian": 0.0, "gaussian_sigma": [0.1, 1.0]}}, "gaussian_sigma: has no effect"),
+        ("Realistic", {"first": {"shapes": {"iso": 1.0}, "plateau_beta": [1.0, 3.0]}}, "no shape is a plateau"),
+        ("Realistic", {"first": {"up": 0.0, "down": 0.0, "resize": [0.5, 1.0]}}, "resize: has no effect"),
+        ("Realistic", {"first": {"shapes": {"iso": -1.0, "aniso": 2.0}}}, "shapes: expected weights"),
+        ("Realistic", {"final_sinc": 0.0, "final_kernel_size": [3, 5]}, "final_kernel_size: has no effect"),
+        ("Resize", {"kernel": "area", "antialias": False}, "antialias: has no effect"),
+        ("Resize", {"kernel": "nearest", "border": "symmetric"}, "border: has no effect"),
+        ("BlurResize", {"taps": 1}, "taps: expected an odd number from 3"),
+        ("NoiseJPEG", {"sigma": [0.0, 0.0], "jpeg": None}, "use Bicubic"),
+        ("NoiseJPEG", {"sigma": [0.0, 0.0], "grey": 1.0}, "grey: has no effect, since sigma is 0"),
         ("Bicubik", {}, "did you mean 'Bicubic'"),
         ("Resize", {"kernel": "cubic"}, "kernel"),
         ("Bicubic", {"scale": 2}, "but that of the experiment is 4"),

@@ -166,6 +166,9 @@ def test_other_forms(name, changes):
     [
         ("SRResNet", {"scale": 5}, "not a product of twos and threes"),
         ("SRResNet", {"normalization": "instance"}, "'instance' is not known; expected one of 'batch', 'none'"),
+        ("SharedResidual", {"value_range": (0.0, 0.0)}, "expected .low, high. with low below high"),
+        ("SPAN", {"input_gain": 0.0}, "input_gain: 0.0 leaves nothing of the picture"),
+        ("SPAN", {"initial_gain": -1.0}, "initial_gain: -1.0 leaves nothing"),
         ("SRResNet", {"value_range": (1.0, 1.0)}, "expected .low, high. with low below high"),
         ("SmallResidual", {"filters": 0}, "filters: 0 is too small; expected 1 or more"),
         ("SharedResidual", {"scale": 3}, "no power of two"),

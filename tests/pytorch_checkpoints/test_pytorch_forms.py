@@ -4,10 +4,11 @@ import keras
 import numpy as np
 import pytest
 from references import assert_equal_to_reference, reference
+from safetensors.numpy import save_file
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.generators import GENERATORS
-from sr_gan_tf.pytorch_checkpoints.pytorch import network_of
+from sr_gan_tf.pytorch_checkpoints.pytorch import load_pytorch, network_of
 
 
 @pytest.mark.parametrize("name", ["span_c8_x2", "span_c8_x4", "span_c8_x4_nonorm"])
@@ -102,6 +103,28 @@ def test_prefixes_of_frameworks_are_left_out(name, prefixes):
     found = network_of(state | others, name)
     for one, other in zip(found.weights, expected.weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_prefixes_in_a_file_with_what_stands_beside_them(tmp_path):
+    """Counters are no weights; the average comes before what it averages; of two other networks none is guessed."""
+    state, _, _ = reference("rrdbnet_f8_b2_g4_x4")
+    expected = network_of(state, "here").weights
+    under = lambda prefix, factor=1: {prefix + key: factor * value for key, value in state.items()}  # noqa: E731
+    count = {"n_averaged": np.array(5), "step": np.array(7), "initted": np.array(True)}
+    for content in (
+        under("module.") | count,
+        under("") | count,
+        under("model.", 2) | under("ema_model.") | count,
+        under("net_g.", 2) | under("net_g_ema."),
+        under("sr_network.module."),
+    ):
+        save_file(content, tmp_path / "x.safetensors")
+        for one, other in zip(load_pytorch(tmp_path / "x.safetensors").weights, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+    with pytest.raises(InputError, match=r"here holds several networks, one\. and two\.; save the weights of one"):
+        network_of(under("one.") | under("two."), "here")
+    with pytest.raises(InputError, match="has weights that it does not: extra"):
+        network_of(state | {"extra": np.array(0.5, np.float32)}, "here")
 
 
 @pytest.mark.parametrize("scale", [1, 2, 4, 8])

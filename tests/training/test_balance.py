@@ -8,7 +8,7 @@ from test_training import SGD, content, floats, make_gan, make_generator
 
 from sr_gan_tf.config import Spec
 from sr_gan_tf.discriminators.patchgan import PatchGAN
-from sr_gan_tf.losses import ADVERSARIAL_LOSSES, PENALTIES
+from sr_gan_tf.losses import ADVERSARIAL_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.training.gan import GAN, Stabilizers
 from sr_gan_tf.training.optimizers import build_optimizer
 from sr_gan_tf.training.terms import constant
@@ -107,6 +107,32 @@ def test_a_resting_discriminator_costs_no_gradient(batch, monkeypatch):
     kernels = [operation.type for operation in graph.get_operations()].count("Conv2DBackpropFilter")
     # What stands outside any condition is the generator's share alone.
     assert 0 < always.count("Conv2DBackpropFilter") <= kernels - 2
+
+
+@pytest.mark.parametrize("features", [False, True])
+def test_a_generator_that_waits_costs_no_gradient(batch, monkeypatch, features):
+    """During the discriminator's warm-up; in the graph of the step its gradients are inside a condition."""
+    features = [constant("matching", FEATURE_LOSSES["FeatureMatching"]())] if features else []
+    trainer = make_gan(stabilizers={"discriminator_warm_up": 2}, features=features, jit_compile=False)
+    asked = []
+    gradient = tf.GradientTape.gradient
+    monkeypatch.setattr(
+        tf.GradientTape, "gradient", lambda tape, *args, **options: asked.append(1) or gradient(tape, *args, **options)
+    )
+    costs, logged = [], []
+    for _ in range(3):
+        asked.clear()
+        logged.append(floats(trainer.train_step(batch)))
+        costs.append(len(asked))
+    assert costs == [1, 1, 2]
+    assert [logs["generator_gradient_norm"] > 0 for logs in logged] == [False, False, True]
+    assert all(logs["generator_loss"] > 0 and logs["generator_learning_rate"] > 0 for logs in logged)
+    kernels = []
+    for one in (trainer, make_gan(features=features, jit_compile=False)):
+        graph = tf.function(one.train_step).get_concrete_function(batch).graph
+        kernels.append([operation.type for operation in graph.get_operations()].count("Conv2DBackpropFilter"))
+    convolutions = [layer for layer in trainer.generator.layers if "conv" in type(layer).__name__.lower()]
+    assert kernels[1] - kernels[0] >= len(convolutions) > 2
 
 
 def test_replayed_pictures_are_judged_with_their_own_lr():

@@ -16,7 +16,7 @@ from sr_gan_tf.metrics import psnr_y
 from sr_gan_tf.runs.checkpoints import checkpoint_files, read_checkpoint
 from sr_gan_tf.upscale import main as upscale_main
 
-TINY = ["deterministic=false", "stages.0.steps=12", "stages.1.steps=8", "histograms=true"]
+TINY = ["deterministic=false", "data.validation_limit=1", "stages.0.steps=12", "stages.1.steps=8", "histograms=true"]
 
 
 @pytest.fixture(scope="module")

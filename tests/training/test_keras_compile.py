@@ -89,6 +89,12 @@ def test_the_second_optimizer_is_like_the_first():
         ("GAN", {"optimizer": "adam", "loss": "mae", "adversarial": 3}, "expected one of"),
         ("GAN", {"optimizer": "adam", "loss": 3}, "expected a loss"),
         ("Supervised", {"optimizer": keras.optimizers.Adam(use_ema=True), "loss": "mae"}, "use_ema has no effect"),
+        ("Supervised", {"optimizer": keras.optimizers.Adam(loss_scale_factor=8.0), "loss": "mae"}, "are not scaled"),
+        (
+            "Supervised",
+            {"optimizer": keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()), "loss": "mae"},
+            "losses are not scaled",
+        ),
         ("Supervised", {"optimizer": "adam", "generator_optimizer": "adam", "loss": "mae"}, "the same argument"),
         ("Supervised", {"optimizer": "adam", "loss": "mae", "metrics": {"a": "mae"}}, "expected a list"),
         ("Supervised", {"optimizer": "adam", "loss": "mae", "metrics": ["psnr"]}, "metrics: no 'psnr'; did you mean"),

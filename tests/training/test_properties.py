@@ -3,10 +3,13 @@
 The default suite draws a few of each; `python -m pytest -m long` draws many.
 """
 
+import copy
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from tiny_experiments import (
     TINY_CONTENT,
@@ -17,13 +20,16 @@ from tiny_experiments import (
     put,
     result,
     same,
+    settings_of,
     trainer_of,
 )
 
 from sr_gan_tf.config import parse_experiment
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, FEATURE_LOSSES, PENALTIES
+from sr_gan_tf.runs.checkpoints import checkpoint_files, read_checkpoint
 from sr_gan_tf.training.gan import GAN
+from sr_gan_tf.training.run import fit
 
 # A training takes a second: a failing example is shown as it is drawn, not made smaller.
 COSTLY = {"deadline": None, "suppress_health_check": list(HealthCheck), "phases": (Phase.explicit, Phase.generate)}
@@ -103,7 +109,12 @@ def every_term_teaches(raw: dict) -> None:
             loss, views = trainer.discriminator_terms(lr, hr, fake, lr, logs)
             trainer._penalties(views, logs)
         weights = [variable.value for variable in discriminator.trainable_variables]
-        assert length(tape.gradient(loss, weights)) > 0
+        taught = tape.gradient(loss, weights)
+        assert length(taught) > 0
+        lost = [
+            v.path for v, gradient in zip(discriminator.trainable_variables, taught, strict=True) if gradient is None
+        ]
+        assert not lost
         for term in trainer.penalties:
             assert length(tape.gradient(logs[f"{term.name}.weighted"], weights)) > 0, term.name
     for _ in range(2):
@@ -130,11 +141,12 @@ def test_every_term_teaches_what_it_should_in_many_experiments(raw):
 
 @st.composite
 def perturbed(draw):
-    """An experiment, and the same with another value of one argument of one of its objects."""
+    """An experiment, and the same with another value of one of its settings or of one argument of its objects."""
     raw = draw(experiments())
     # What a network is called shows only in its file.
     free = ("generator.config.name", "discriminator.config.name")
-    path, value = draw(st.sampled_from([item for item in arguments_of(raw) if item[0] not in free]))
+    arguments = [item for item in arguments_of(raw) if item[0] not in free]
+    path, value = draw(st.one_of(st.sampled_from(arguments), st.sampled_from(settings_of(raw))))
     return raw, path, value
 
 
@@ -144,8 +156,12 @@ def no_setting_is_idle(case) -> None:
         changed = result(put(raw, path, value))
     except InputError as error:
         assert "\n" not in str(error)
+        # Refused is the change, not the experiment.
+        result(raw)
         return
-    assert not same(result(raw), changed), (path, value)
+    before = result(raw)
+    assert not same(before, changed), (path, value)
+    event(path.partition(".config")[0])
 
 
 @FEW
@@ -159,3 +175,36 @@ def test_no_setting_is_idle(case):
 @given(perturbed())
 def test_no_setting_is_idle_in_many_experiments(case):
     no_setting_is_idle(case)
+
+
+# What shows in the folder of a run of four steps.
+IN_THE_FOLDER = {
+    "name": "another", "deterministic": False, "validate_every": 1, "checkpoint_every": 1, "sample_every": 1,
+    "log_every": 1, "validation_metrics": ["gmsd"], "best_metric": "gmsd", "histograms": True, "trackers": [],
+    "data.validation_limit": 1, "data.cache_dir": "elsewhere", "stages.0.steps": 5, "stages.0.name": "another",
+    "note": "another", "max_bad_steps": 3, "patience": 1, "data.on_bad_file": "error",
+}  # fmt: skip
+# Settings that show only on a GPU, in texts, or if something goes wrong.
+ONLY_IN_THE_EXPERIMENT = {"name", "deterministic", "note", "max_bad_steps", "patience", "data.on_bad_file"}
+
+
+def traces(raw: dict, folder) -> tuple:
+    """What a run leaves: files, history, whether TensorBoard shows histograms, and its last checkpoint's notes."""
+    raw["data"]["cache_dir"] = str(folder / raw["data"].get("cache_dir", "cache"))
+    run = fit(parse_experiment(raw), folder / "run", say=lambda line: None).folder
+    assert run.experiment() == parse_experiment(raw)
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    files = {re.sub(r"events.out.tfevents.*", "events", name) for name in files}
+    events = b"".join(path.read_bytes() for path in sorted(run.logs.rglob("*"))) if run.logs.exists() else b""
+    notes, _ = read_checkpoint(checkpoint_files(run.checkpoints)[0])
+    return sorted(files), run.history.read_text(), b"generator/conv0/kernel" in events, notes
+
+
+@pytest.mark.long
+def test_every_setting_of_a_run_shows_in_its_folder(tmp_path):
+    raw = experiment(steps=4) | {"deterministic": True, "validate_every": 4, "log_every": 4, "checkpoint_every": 4}
+    plain = traces(copy.deepcopy(raw), tmp_path / "plain")
+    assert traces(copy.deepcopy(raw), tmp_path / "again") == plain
+    for number, (path, value) in enumerate(IN_THE_FOLDER.items()):
+        shown = traces(put(raw, path, value), tmp_path / str(number))
+        assert (shown == plain) == (path in ONLY_IN_THE_EXPERIMENT), path

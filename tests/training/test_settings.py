@@ -1,12 +1,17 @@
 """Settings that contradict each other, lie out of bounds or have no effect: one line each, before anything is built."""
 
+import contextlib
 import copy
 import json
+import random
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
+from tensorflow.python.eager import context
+from tensorflow.python.framework import config as determinism
 
 import sr_gan_tf
 from sr_gan_tf.config import Spec, parse_experiment
@@ -17,6 +22,7 @@ from sr_gan_tf.fit import main
 from sr_gan_tf.training.assembly import build_networks
 from sr_gan_tf.training.checks import check_settings
 from sr_gan_tf.training.optimizers import SCHEDULES, build_optimizer, build_schedule
+from sr_gan_tf.training.randomness import seeded
 
 ABSENT = object()
 ADVERSARIAL = {"stages.1.adversarial": ABSENT, "stages.1.discriminator_optimizer": ABSENT}
@@ -79,6 +85,26 @@ def rate(name: str, **config) -> dict:
         ({"data.validation": [], "patience": 2}, "patience: has no effect without data.validation"),
         ({"data.validation": [], "sample_every": 2}, "sample_every: has no effect without data.validation"),
         ({"data.validation": [], "best_metric": "gmsd"}, "best_metric: has no effect without data.validation"),
+        ({"data.validation": [], "data.validation_limit": 1}, "data.validation_limit: has no effect without data.vali"),
+        ({"data.validation": [], "validation_metrics": ["gmsd"]}, "validation_metrics: has no effect without data.val"),
+        (
+            {"generator.config": {"bounded": True, "value_range": [0.0, 1.0], "filters": 4, "num_blocks": 1}},
+            "generator.config.value_range: has no effect on a bounded output",
+        ),
+        (
+            {"scale": 1, "generator.config": {"upsampling": "nearest", "filters": 4}},
+            "generator.config.upsampling: has no effect at scale 1",
+        ),
+        (
+            {"generator": {"class_name": "UNet", "config": {"num_downs": 4, "filters": 4, "dropout": 0.2}}},
+            "generator.config.dropout: has no effect with fewer than 6",
+        ),
+        ({"histograms": True, "trackers": []}, 'histograms: has no effect without "tensorboard" in trackers'),
+        ({"trackers": ["tensorboard", "tensorboard"]}, "trackers: 'tensorboard' occurs twice"),
+        (
+            {"stages.1.balance.instance_noise": rate("PiecewiseConstantDecay", boundaries=[16], values=[0.0, 1.0])},
+            "instance_noise: is 0 throughout the stage",
+        ),
         ({"validation_metrics": ["psnr_y", "psnr_y"]}, "validation_metrics: 'psnr_y' occurs twice"),
         ({"data.patch_size": 64, "stages.0.patch_size": 32, "stages.1.patch_size": 32}, "data.patch_size: has no effe"),
         ({"data.train.0.weight": 2}, "data.train.0.weight: has no effect, because it is the only source"),
@@ -107,7 +133,10 @@ def test_patience_needs_a_stage_whose_best_generator_is_chosen(tiny):
         {"stages.0.content.0.weight": 1},
         {"stages.1.adversarial.weight": 0.0},
         {"stages.1.balance": {"instance_noise": rate("PolynomialDecay", initial_learning_rate=0.1, decay_steps=9)}},
+        {"stages.1.balance": {"instance_noise": rate("PiecewiseConstantDecay", boundaries=[9], values=[0.0, 0.1])}},
+        {"stages.0.content.0.weight": rate("PiecewiseConstantDecay", boundaries=[3, 4], values=[0.0, 1.0, 0.0])},
         {"data.validation": []},
+        {"data.validation": [], "validate_every": 3},
     ],
 )
 def test_what_is_whole_or_has_an_effect_passes(tiny, changes):
@@ -120,6 +149,10 @@ def test_what_is_whole_or_has_an_effect_passes(tiny, changes):
         ("Adam", {"use_ema": True}, "use_ema: has no effect, because the run keeps its own average: set ema_decay"),
         ("Adam", {"ema_momentum": 0.9}, "ema_momentum: has no effect"),
         ("SGD", {"loss_scale_factor": 1024.0}, "loss_scale_factor: has no effect, because losses are not scaled"),
+        ("Adam", {"loss_scale_factor": 0}, "loss_scale_factor: has no effect"),
+        ("Adam", {"ema_momentum": 0.0}, "ema_momentum: has no effect"),
+        ("Adam", {"gradient_accumulation_steps": 0}, "gradient_accumulation_steps: expected a whole number from 2"),
+        ("Adam", {"gradient_accumulation_steps": 101}, "101 is more than the stage's 100 steps"),
         ("Adam", {"name": "mine"}, "name: has no effect"),
         ("Adam", {"beta_1": 1.5}, r"beta_1: expected a number from 0 to below 1, found 1.5"),
         ("Adam", {"beta_1": -1.0}, "beta_1: expected"),
@@ -237,3 +270,40 @@ def test_the_precision_policy_stays_with_its_networks(tiny):
         convolution = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
         assert convolution.compute_dtype == "bfloat16"
     np.testing.assert_array_equal(sr_gan_tf.load("span_x4").predict(picture, verbose=0), before)
+
+
+def test_seeds_and_determinism_end_with_what_they_were_set_for(tiny):
+    """A caller's own random numbers continue as if no experiment had been built in between."""
+    deterministic = determinism.is_op_determinism_enabled
+
+    def draw():
+        return [random.random(), np.random.rand(), float(tf.random.uniform(())), float(keras.random.uniform(()))]
+
+    def draws(between):
+        keras.utils.set_random_seed(5)
+        before = draw()
+        between()
+        return [*before, *draw()]
+
+    def build():
+        build_networks(parse_experiment(changed(tiny, {})))
+        with contextlib.suppress(InputError), seeded(3, deterministic=True):
+            assert deterministic()
+            draw()
+            raise InputError("stopped")
+        assert not deterministic()
+
+    assert draws(build) == draws(lambda: None)
+    tf.config.experimental.enable_op_determinism()
+    with seeded(3, deterministic=True):
+        pass
+    assert deterministic()
+
+
+def test_a_caller_without_a_seed_gets_none(tiny):
+    tf.random.set_seed(None)
+    build_networks(parse_experiment(changed(tiny, {})))
+    assert context.context()._seed is None
+    first = float(tf.random.uniform(()))
+    build_networks(parse_experiment(changed(tiny, {})))
+    assert float(tf.random.uniform(())) != first

@@ -16,6 +16,7 @@ from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.training.assembly import Networks, build_networks, build_stage
 from sr_gan_tf.training.optimizers import OPTIMIZERS, SCHEDULES
+from sr_gan_tf.training.randomness import seeded
 from sr_gan_tf.training.run import stage_data
 from sr_gan_tf.training.supervised import Supervised
 
@@ -85,12 +86,14 @@ def trainer_of(parsed: Experiment) -> tuple[Networks, Supervised, tuple[tf.Tenso
 
 
 def result(raw: dict, steps: int = 2) -> list[np.ndarray]:
-    """All state after some steps, and all that they logged."""
-    _, trainer, batch = trainer_of(parse_experiment(raw))
+    """All state after some steps, and all that they logged; the same experiment gives the same to the bit."""
+    parsed = parse_experiment(raw)
     logged = []
-    for _ in range(steps):
-        logs = trainer.train_step(batch)
-        logged.append(np.array([float(logs[name]) for name in sorted(logs)]))
+    with seeded(parsed.seed, deterministic=True):
+        _, trainer, batch = trainer_of(parsed)
+        for _ in range(steps):
+            logs = trainer.train_step(batch)
+            logged.append(np.array([float(logs[name]) for name in sorted(logs)]))
     return [np.asarray(v) for variables in trainer.state().values() for v in variables] + logged
 
 
@@ -108,7 +111,7 @@ _CATALOGUES = {
 }  # fmt: skip
 # What takes the place of None, by the argument's name.
 _INSTEAD_OF_NONE = {
-    "weight_decay": 0.1, "clipnorm": 1e-3, "global_clipnorm": 1e-3, "clipvalue": 1e-4, "gradient_accumulation_steps": 2,
+    "weight_decay": 0.1, "clipnorm": 1e-7, "global_clipnorm": 1e-7, "clipvalue": 1e-9, "gradient_accumulation_steps": 2,
     "use_ema": True, "ema_overwrite_frequency": 1, "loss_scale_factor": 8.0, "ending": {"class_name": "nothing"},
     "accuracy_bound": 0.6, "patch_size": 24, "batch_size": 3, "best_metric": "gmsd", "patience": 1, "sample_every": 1,
     "name": "another",
@@ -146,6 +149,26 @@ def arguments_of(raw: dict) -> list[tuple[str, typing.Any]]:
 
     visit(raw, "", "")
     return found
+
+
+# Other values of what isn't an object's argument, by dotted path; those of `balance` need an adversarial stage. Bounds
+# that two steps needn't reach are left out (`accuracy_bound`, `adaptive_d`, `max_bad_steps`, `patience`).
+_PLAIN = {
+    "seed": 4, "scale": 1, "ema_decay": 0.05, "precision": "mixed_bfloat16", "data.patch_size": 24,
+    "data.minimum_detail": 30.0, "data.augmentations": ["turn"], "data.degradation": {"class_name": "BlurResize"},
+    "stages.0.patch_size": 24, "stages.0.batch_size": 4, "generator.config.filters": 5,
+}  # fmt: skip
+_OF_A_GAME = {
+    "stages.0.balance.discriminator_steps": 3, "stages.0.balance.discriminator_every": 2,
+    "stages.0.balance.discriminator_warm_up": 1, "stages.0.balance.instance_noise": 0.2,
+    "stages.0.balance.replay_buffer": 4, "stages.0.balance.historical_averaging": 0.5,
+}  # fmt: skip
+
+
+def settings_of(raw: dict) -> list[tuple[str, typing.Any]]:
+    """(dotted path, another value) for settings of the experiment, its data and its stage."""
+    found = _PLAIN | {"data.batch_size": raw["data"]["batch_size"] + 1}
+    return list((found | (_OF_A_GAME if "adversarial" in raw["stages"][0] else {})).items())
 
 
 def another(name: str, value, annotation=None) -> list:
