@@ -11,6 +11,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 from sr_gan_tf.errors import suggest
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES
 from sr_gan_tf.losses.base import AdversarialLoss, ImageLoss
+from sr_gan_tf.losses.wrapped import value_of
 from sr_gan_tf.metrics.keras_metrics import PSNR, SSIM
 from sr_gan_tf.training.terms import Weight, WeightedLoss, distinct_names
 
@@ -38,7 +39,7 @@ class KerasLoss(ImageLoss):
         self.loss = loss
 
     def compute(self, hr: tf.Tensor, sr: tf.Tensor, lr: tf.Tensor | None) -> tf.Tensor:
-        return tf.reduce_mean(tf.cast(self.loss(hr, sr), tf.float32))
+        return value_of(self.loss, hr, sr)
 
     def get_config(self) -> dict:
         if inspect.isfunction(self.loss) and not _can_be_found_again(self.loss):

@@ -1,14 +1,18 @@
 """What `compile` takes, and how the steps are run: rows of the table in docs/keras.md."""
 
 import re
+import types
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras_trainers import dataset, make, pictures, same, weights
 
 from sr_gan_tf.discriminators.convolutional import ConvDiscriminator
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
+from sr_gan_tf.losses.wrapped import KerasContent
+from sr_gan_tf.training.compiling import KerasLoss
 from sr_gan_tf.training.gan import Stabilizers
 from sr_gan_tf.training.terms import constant
 
@@ -46,6 +50,20 @@ def test_a_loss_is_the_mean_over_pictures_and_pixels():
     trainer.compile("sgd", loss="mse")
     expected = np.mean(np.square(trainer.predict(lr, verbose=0) - hr))
     assert trainer.test_on_batch(lr, hr, return_dict=True)["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "mean_with_sample_weight", "sum", None])
+@pytest.mark.parametrize("wrapper", [KerasLoss, KerasContent])
+def test_a_keras_loss_is_the_same_on_several_replicas(wrapper, reduction, monkeypatch):
+    """The mean over two replicas, each with half of the batch, is the value of one with the whole batch."""
+    hr = pictures(4)[1]
+    sr = np.zeros_like(hr)
+    loss = wrapper(keras.losses.MeanSquaredError(reduction=reduction))
+    whole = float(loss(hr, sr))
+    two = types.SimpleNamespace(num_replicas_in_sync=2)
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: two)
+    halves = [float(loss(hr[part], sr[part])) for part in (slice(0, 2), slice(2, 4))]
+    assert sum(halves) / 2 == pytest.approx(whole, rel=1e-5)
 
 
 def test_our_own_arguments_stay():
