@@ -19,6 +19,10 @@ class Unavailable(InputError):
     """Something outside the experiment (a download, weights) is not available here; the experiment itself is valid."""
 
 
+class Unsupported(InputError):
+    """A format cannot hold this network, whatever options are chosen; another format or network can."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Stopped by the user or by SIGTERM; the message says what was saved and how to resume."""
 

@@ -13,6 +13,7 @@ import psutil
 from sr_gan_tf.benchmarks.peak_memory import REUSE_OF_BUFFERS
 from sr_gan_tf.benchmarks.tasks import Task
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.registry.imports import VARIABLE, imported
 
 WORKER = (sys.executable, "-m", "sr_gan_tf.benchmarks.worker")
 
@@ -56,10 +57,22 @@ class Row:
         self.processor: list[float] = []
         self.waiting: list[float] = []
         environment = {**os.environ, **REUSE_OF_BUFFERS, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment[VARIABLE] = ",".join(imported())  # the user's own parts, for our worker
         self._said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed by close()
-        self._process = subprocess.Popen(
-            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True, env=environment
-        )
+        try:
+            self._process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                text=True,
+                env=environment,
+            )
+        except OSError as error:
+            self._said.close()
+            raise InputError(
+                f"{command[0]}: {error.strerror}; --peers expects the Python of an environment with PyTorch"
+            ) from error
         self._input, self._output = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
         try:
             self.start = self._ask(job.to_json())

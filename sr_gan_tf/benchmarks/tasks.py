@@ -2,7 +2,8 @@
 
 A network is named by its catalog name, with arguments after a colon (`MetaGAN:mixer=conv,excitation=cse`), by the
 label of a row of the published table, or by an experiment file, which selects its networks, or in the mode `step` the
-train step of one of its stages. The published table is that of github umzi2/MetaGan: input [2, 3, 512, 512].
+train step of one of its stages. A network of the user's own has its registered name, or `module:Name`, with arguments
+after another colon. The published table is that of github umzi2/MetaGan: input [2, 3, 512, 512].
 """
 
 import dataclasses
@@ -11,15 +12,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import keras
+
+from sr_gan_tf.build import arguments_of
 from sr_gan_tf.config import Experiment, Spec, load_experiment, parse_experiment, to_json
 from sr_gan_tf.discriminators import DISCRIMINATORS
+from sr_gan_tf.discriminators.wrapped import as_discriminator
 from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.generators import GENERATORS
+from sr_gan_tf.generators.wrapped import as_generator
+from sr_gan_tf.networks import Network, UnfitModel
+from sr_gan_tf.registry.parts import Catalogue, find
 
 MODES = ("inference", "training", "step")
 COMPILERS = ("xla", "graph", "eager")
 PRECISIONS = ("float32", "mixed_bfloat16")
-CATALOGUE = {**GENERATORS, **DISCRIMINATORS}
+
+
+def as_network(model: keras.Model, **given) -> Network:
+    """A Keras model of the user's own as a generator, or as a discriminator where it is none."""
+    try:
+        return as_generator(model, **given)
+    except UnfitModel as error:
+        try:
+            return as_discriminator(model, **given)
+        except UnfitModel:
+            raise error from None
+
+
+CATALOGUE = Catalogue("network", {**GENERATORS, **DISCRIMINATORS}, (keras.Model,), as_network, functions=True)
 PUBLISHED = {
     "MetaGAN attention SSE": Spec("MetaGAN", {"mixer": "attention", "excitation": "sse"}),
     "MetaGAN attention CSE": Spec("MetaGAN", {"mixer": "attention", "excitation": "cse"}),
@@ -68,15 +89,17 @@ class Task:
 
 
 def parse_network(text: str) -> tuple[str, Spec]:
-    """Label and spec of `NAME`, `NAME:KEY=VALUE,...` or a row of the published table.
+    """Label and spec of `NAME`, `module:NAME`, either with `:KEY=VALUE,...`, or a row of the published table.
 
     A value is JSON, or a plain word.
     """
     if text in PUBLISHED:
         return text, PUBLISHED[text]
     name, _, arguments = text.partition(":")
-    if name not in CATALOGUE:
-        raise InputError(f"--networks: unknown name {name!r}{suggest(name, [*CATALOGUE, *PUBLISHED])}")
+    first, _, rest = arguments.partition(":")
+    if name not in CATALOGUE and first.isidentifier():
+        name, arguments = f"{name}:{first}", rest
+    find(name, CATALOGUE, "--networks")
     config = {}
     for item in _split(arguments):
         key, separator, value = item.partition("=")
@@ -133,11 +156,9 @@ def experiment_networks(path: str, overrides: Sequence[str]) -> list[tuple[str, 
         spec = getattr(experiment, role)
         if spec is None:
             continue
-        if spec.class_name not in catalogue:
-            raise InputError(
-                f"{role}.class_name: unknown name {spec.class_name!r}{suggest(spec.class_name, catalogue)}"
-            )
-        own = {"scale": experiment.scale} if role == "generator" else {}
+        constructor = find(spec.class_name, catalogue, f"{role}.class_name")
+        takes_scale = role == "generator" and "scale" in arguments_of(constructor)
+        own = {"scale": experiment.scale} if takes_scale else {}
         found.append((f"{experiment.name} {role}", Spec(spec.class_name, {**own, **spec.config})))
     return found
 

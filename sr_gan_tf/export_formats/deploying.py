@@ -1,10 +1,11 @@
 """The folder `deploy/` beside a SavedModel's versions: container, manifests, monitoring and a client.
 
-Memory limits and time-outs follow from a measurement of the SavedModel in a process of its own.
+Memory limits and time-outs follow from a measurement of the SavedModel in a process of its own. The card of the version
+stores it; a shipped network's own card holds one already. Times are processor time, which other work on the machine
+changes little.
 """
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -29,6 +30,8 @@ FILES = (
 _MIB = 2**20
 # A picture of one megapixel is larger than a tile, so that the tile's feature maps are in the measurement.
 _MEASURED = (1000, 1000)
+# What the manifests request.
+_CORES = 2
 # Over what was measured, for requests that overlap a little and allocators that keep memory.
 _MARGIN = 1.25
 _MEASURE = """
@@ -40,29 +43,45 @@ picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8
 content = tf.io.encode_png(picture)[None]
 serve = loaded.signatures["encoded"]
 serve(image_bytes=tf.io.encode_png(picture[:32, :32])[None])
-start = time.perf_counter()
-answer = serve(image_bytes=content)
-seconds = time.perf_counter() - start
+start = time.process_time()
+serve(image_bytes=content)["output_bytes"].numpy()
+seconds = time.process_time() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"seconds": seconds, "peak": peak * (1 if sys.platform == "darwin" else 1024)}))
+print(json.dumps({"processor_seconds": seconds, "peak": peak * (1 if sys.platform == "darwin" else 1024)}))
 """
 
 
 def check_free(folder: Path) -> None:
-    """Raises InputError if files of an earlier deployment are there: they may have been edited."""
+    """Raises InputError if files of an earlier deployment are there, which may have been edited, or for a bad name."""
+    name = folder.resolve().name
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise InputError(
+            f"--deploy: the name {name!r} of the folder cannot stand in a Dockerfile and in URLs; use letters, digits, "
+            "dots, hyphens and underscores"
+        )
     if (folder / FOLDER).exists():
         raise InputError(f"{folder / FOLDER} already exists; move it away, or leave --deploy out")
 
 
 def measure(version: Path) -> dict[str, float]:
-    """Seconds and peak memory in bytes of one encoded picture of a megapixel, in a process of its own."""
+    """One encoded picture of a megapixel, enlarged in a process of its own.
+
+    Args:
+        version: folder of a SavedModel.
+
+    Returns:
+        `megapixels`, `processor_seconds` of all threads, and `peak` of the process's memory in bytes.
+
+    Raises:
+        InputError: the SavedModel failed.
+    """
     command = [sys.executable, "-c", _MEASURE, str(version), *map(str, _MEASURED)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(f"{version} could not be measured: {(done.stderr.strip().splitlines() or ['?'])[-1][:200]}")
     measured = json.loads(done.stdout.splitlines()[-1])
     height, width = _MEASURED
-    return {"megapixels": height * width / 1e6, "cores": _cores(), **measured}
+    return {"megapixels": height * width / 1e6, **measured}
 
 
 def memory_limit(card: dict, measured: dict[str, float]) -> int:
@@ -74,29 +93,35 @@ def memory_limit(card: dict, measured: dict[str, float]) -> int:
     return int(_MARGIN * (measured["peak"] + more * 1e6 * card["scale"] ** 2 * 4 * 2 * 3))
 
 
+def dns_name(name: str) -> str:
+    """A name as Kubernetes wants it: at most 63 small letters, digits and hyphens, a letter first."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    if not plain[:1].isalpha():
+        plain = f"model-{plain}"
+    return plain[:63].strip("-")
+
+
 def write_deployment(version: Path, card: dict) -> list[Path]:
     """Writes `deploy/` beside the version's folder.
 
     Args:
         version: the SavedModel.
-        card: its model card.
+        card: its model card, with what `measure` returned as `measured`.
 
     Returns:
         The files.
     """
     folder = version.parent / FOLDER
-    measured = measure(version)
+    measured = card["measured"]
     name = version.parent.resolve().name
-    per_megapixel = measured["seconds"] / measured["megapixels"]
+    processor_seconds = measured["processor_seconds"] / measured["megapixels"]
+    per_megapixel = processor_seconds / _CORES
     limit = memory_limit(card, measured)
     timeout = int(60 + 3 * per_megapixel * card["max_megapixels"])
-    rows = [
-        f"| {cores} | {limit // _MIB} | {60 / per_megapixel * cores / measured['cores']:.1f} |"
-        for cores in (1, 2, 4, 8, 16)
-    ]
+    rows = [f"| {cores} | {limit // _MIB} | {60 / processor_seconds * cores:.1f} |" for cores in (1, 2, 4, 8, 16)]
     values = {
         "NAME": name,
-        "DNS_NAME": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "model",
+        "DNS_NAME": dns_name(name),
         "VERSION": version.name,
         "SERVING": SERVING,
         "MEGAPIXELS": f"{card['max_megapixels']:g}",
@@ -106,8 +131,8 @@ def write_deployment(version: Path, card: dict) -> list[Path]:
         "REQUEST_MIB": str(int(_MARGIN * measured["peak"]) // _MIB),
         "CLIENT_SECONDS": f"{3 * per_megapixel:.1f}",
         "MEASURED": f"{measured['megapixels']:g}",
-        "SECONDS": f"{measured['seconds']:.1f}",
-        "CORES": str(measured["cores"]),
+        "SECONDS": f"{measured['processor_seconds']:.1f}",
+        "CORES": str(_CORES),
         "PEAK_MIB": str(int(measured["peak"]) // _MIB),
         "TABLE": "\n".join(rows),
     }
@@ -120,7 +145,3 @@ def write_deployment(version: Path, card: dict) -> list[Path]:
         write_text(folder / file, text)
         written.append(folder / file)
     return written
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from sr_gan_tf.errors import InputError
+from sr_gan_tf.errors import InputError, Unavailable, Unsupported, one_line
 from sr_gan_tf.export_formats import (
     FILE_SUFFIXES,
     FORMATS,
@@ -137,9 +137,11 @@ def export(
     if format == "saved_model":
         if deploy:
             deploying.check_free(to)
-        agreement = write_saved_model(generator, to, card, serving)
+        # A shipped network's card holds the measurement of its default tiles.
+        known = "measured" in card and (serving.tile, serving.halo) == (None, None)
+        agreement = write_saved_model(generator, to, card, serving, deploying.measure if deploy and not known else None)
         if deploy:
-            deploying.write_deployment(agreement.path, card | {"max_megapixels": serving.max_megapixels})
+            deploying.write_deployment(agreement.path, model_card.of_version(agreement.path))
         return [agreement]
     return _all(model, generator, to, card, serving, overwrite)
 
@@ -181,12 +183,11 @@ def _all(
 ) -> list[Agreement | verification.Refusal]:
     """One file of each kind; the LiteRT ones for tiles of 128 pixels, their quickest form.
 
-    A format that cannot hold the network has a row that says why.
+    A format that cannot hold the network, or whose packages are missing, has a row that says why; any other error ends
+    the export.
     """
     name = to.resolve().name
     lites = {f"{name}_{kind}.tflite": Lite(kind, side=128) for kind in QUANTIZATIONS}
-    onnx_file.check_packages("openvino")  # before anything is written
-    ncnn_file.check_package()
     # OpenVINO and ncnn both write a .bin file.
     files = [f"{name}.{kind}" for kind in ("keras", "onnx", "xml", "bin", "safetensors")]
     for file in (*files, f"{name}_ncnn.param", f"{name}_ncnn.bin", *lites):
@@ -210,8 +211,8 @@ def _all(
     for format, write in writers.items():
         try:
             rows.append(write())
-        except InputError as error:
-            rows.append(verification.Refusal(format, str(error)))
+        except (Unavailable, Unsupported) as error:
+            rows.append(verification.Refusal(format, one_line(error)))
     return rows
 
 

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sr_gan_tf.errors import InputError, one_line
+from sr_gan_tf.errors import InputError, Unsupported, one_line
 from sr_gan_tf.export_formats import QUANTIZATIONS, Quantization, verification
 from sr_gan_tf.export_formats.network import network_function
 from sr_gan_tf.files import replacing
@@ -45,8 +45,7 @@ class Lite:
     def __post_init__(self):
         if self.quantization not in QUANTIZATIONS:
             raise InputError(f"--quantization {self.quantization}: expected one of {', '.join(QUANTIZATIONS)}")
-        if self.side is not None and self.side < 1:
-            raise InputError(f"--side {self.side}: expected 1 or more pixels")
+        verification.check_side(self.side)
         if self.calibration is not None and self.quantization != "int8":
             raise InputError("--calibration has no effect without --quantization int8; add it or remove --calibration")
         if self.calibration is not None:
@@ -57,7 +56,8 @@ def write_litert(generator: keras.Model, path: Path, lite: Lite) -> verification
     """Writes a `.tflite` file, runs it, and compares it with the Keras model.
 
     Raises:
-        InputError: the network cannot be converted that way, or the file's pictures are wrong.
+        Unsupported: the network cannot be converted that way, or 8 bits are too few for it.
+        InputError: the file's pictures are wrong.
     """
     with replacing(path) as temporary:
         temporary.write_bytes(_converted(generator, lite))
@@ -66,8 +66,8 @@ def write_litert(generator: keras.Model, path: Path, lite: Lite) -> verification
         agreement = verification.compare(name, temporary, runner(temporary), generator, sizes)
         if lite.quantization == "float32":
             verification.check(agreement, verification.largest_value(generator))
-        elif agreement.psnr < _LEAST_PSNR[lite.quantization]:
-            raise InputError(
+        elif not agreement.psnr >= _LEAST_PSNR[lite.quantization]:
+            raise Unsupported(
                 f"{name}: its pictures are {agreement.psnr:.1f} dB from the model's, less than "
                 f"{_LEAST_PSNR[lite.quantization]:g} dB; nothing was written; try --quantization dynamic or float32"
             )
@@ -93,7 +93,9 @@ def _converted(generator: keras.Model, lite: Lite) -> bytes:
         raise
     except Exception as error:  # the converter raises whatever its passes raise
         remedy = "" if lite.side else "; a fixed size may do: --side 128"
-        raise InputError(f"{generator.name} cannot be converted to LiteRT ({one_line(error)[:160]}){remedy}") from error
+        raise Unsupported(
+            f"{generator.name} cannot be converted to LiteRT ({one_line(error)[:160]}){remedy}"
+        ) from error
 
 
 def _calibration(folder: str | Path | None, side: int) -> Iterator[np.ndarray]:

@@ -46,7 +46,8 @@ def model_card(source: str | Path, generator: keras.Model, license: str | None =
     shipped = WEIGHTS / f"{source}.json"
     if str(source) in shipped_models() and shipped.is_file():
         own = json.loads(shipped.read_text(encoding="utf-8"))
-        card |= {key: own[key] for key in ("name", "data", "figures", "license", "limits") if key in own}
+        keys = ("name", "data", "figures", "license", "limits", "measured")
+        card |= {key: own[key] for key in keys if own.get(key) is not None}
         card["experiment"] = own.get("experiments")
     elif Path(source).is_dir():
         card |= _of_run(RunFolder(source))
@@ -94,6 +95,11 @@ def _file_of(source: str | Path) -> Path | None:
     path = shipped_models().get(str(source), Path(source))
     path = RunFolder(path).model if path.is_dir() else path
     return path if path.is_file() else None
+
+
+def of_version(folder: Path) -> dict:
+    """The card that was written into a version's folder."""
+    return json.loads((folder / NAME).read_text(encoding="utf-8"))
 
 
 def to_text(card: dict) -> str:

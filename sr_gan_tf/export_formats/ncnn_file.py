@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from sr_gan_tf.errors import InputError
+from sr_gan_tf.errors import InputError, Unavailable, Unsupported
 from sr_gan_tf.export_formats import verification
 from sr_gan_tf.export_formats.ncnn_layers import Blob, lines_of
 from sr_gan_tf.files import check_output, replacing
@@ -116,7 +116,7 @@ def _nodes(generator: keras.Model) -> list:
             stack.extend(reversed(missing))
             continue
         if len(node.outputs) != 1:
-            raise InputError(f"layer {history.operation.name} has {len(node.outputs)} outputs, expected one for ncnn")
+            raise Unsupported(f"layer {history.operation.name} has {len(node.outputs)} outputs, expected one for ncnn")
         ordered[id(tensor)] = node
         done.add(id(tensor))
     return list(ordered.values())
@@ -152,4 +152,4 @@ def check_package():
     try:
         return importlib.import_module("ncnn")
     except ImportError as error:
-        raise InputError("--format ncnn needs the package ncnn: pip install 'sr_gan_tf[export]'") from error
+        raise Unavailable("--format ncnn needs the package ncnn: pip install 'sr_gan_tf[export]'") from error

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from sr_gan_tf.errors import InputError
+from sr_gan_tf.errors import InputError, Unsupported
 from sr_gan_tf.layers.bicubic import BicubicEnlargement
 from sr_gan_tf.layers.bilinear import BilinearEnlargement
 from sr_gan_tf.layers.channel_affine import ChannelAffine
@@ -48,7 +48,7 @@ def lines_of(operation, given: Sequence[str], name: str, readers: Sequence, half
         half: whether kernels are stored as float16.
 
     Raises:
-        InputError: it has no counterpart.
+        Unsupported: it has no counterpart.
     """
     if isinstance(operation, (layers.Conv2D, layers.Conv2DTranspose)):
         return [_convolution(operation, given, name, readers, half)]
@@ -61,7 +61,7 @@ def lines_of(operation, given: Sequence[str], name: str, readers: Sequence, half
         if isinstance(operation, kind):
             return writer(operation, given, name)
     kind = type(operation).__name__
-    raise InputError(f"layer {operation.name} ({kind}) has no counterpart in ncnn; use --format onnx")
+    raise Unsupported(f"layer {operation.name} ({kind}) has no counterpart in ncnn; use --format onnx")
 
 
 def _line(kind: str, given: Sequence[str], name: str, values: dict | None = None) -> Line:
@@ -97,7 +97,7 @@ def _convolution(layer, given: Sequence[str], name: str, readers: Sequence, half
         and layer.activation in (None, keras.activations.linear)
     )
     if not simple:
-        raise InputError(
+        raise Unsupported(
             f"layer {layer.name} ({type(layer).__name__}) is no plain convolution with stride 1; use --format onnx"
         )
     kernel = conv(layer.kernel.numpy())
@@ -190,14 +190,14 @@ def _activation(layer: layers.Activation, given: Sequence[str], name: str) -> li
     kinds = {"tanh": "TanH", "sigmoid": "Sigmoid", "relu": "ReLU", "silu": "Swish"}
     kind = getattr(layer.activation, "__name__", "")
     if kind not in kinds:
-        raise InputError(f"layer {layer.name} (activation {kind}) has no counterpart in ncnn; use --format onnx")
+        raise Unsupported(f"layer {layer.name} (activation {kind}) has no counterpart in ncnn; use --format onnx")
     return [_line(kinds[kind], given, name)]
 
 
 def _enlargement(layer: layers.UpSampling2D, given: Sequence[str], name: str) -> list[Line]:
     kinds = {"nearest": _NEAREST, "bilinear": _BILINEAR}
     if layer.interpolation not in kinds:
-        raise InputError(f"layer {layer.name} ({layer.interpolation} interpolation) has no counterpart in ncnn")
+        raise Unsupported(f"layer {layer.name} ({layer.interpolation} interpolation) has no counterpart in ncnn")
     height, width = map(float, layer.size)
     return [_line("Interp", given, name, {0: kinds[layer.interpolation], 1: height, 2: width})]
 

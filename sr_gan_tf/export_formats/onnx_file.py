@@ -12,7 +12,7 @@ from typing import Literal
 import keras
 import numpy as np
 
-from sr_gan_tf.errors import InputError, one_line
+from sr_gan_tf.errors import InputError, Unavailable, Unsupported, one_line
 from sr_gan_tf.export_formats import LAYOUTS, OPSET, SIGNATURES, verification
 from sr_gan_tf.export_formats.network import IN_LAYOUT, network_function
 from sr_gan_tf.files import replacing
@@ -50,8 +50,7 @@ class Graph:
             raise InputError(f"--signature {self.signature}: expected one of {', '.join(SIGNATURES)}")
         if self.opset not in OPSETS:
             raise InputError(f"--opset {self.opset}: expected {OPSETS[0]} to {OPSETS[-1]}")
-        if self.side is not None and self.side < 1:
-            raise InputError(f"--side {self.side}: expected 1 or more pixels")
+        verification.check_side(self.side)
         if self.float16_ends and self.signature == "uint8":
             raise InputError("--float16-ends has no effect on --signature uint8; remove one of them")
 
@@ -108,7 +107,7 @@ def onnx_model(generator: keras.Model, graph: Graph, half: bool = False):
                     model, keep_io_types=not graph.float16_ends, node_block_list=_of_sizes(model)
                 )
         except Exception as error:  # the converters raise whatever their passes raise
-            raise InputError(f"{generator.name} cannot be converted to ONNX: {one_line(error)[:200]}") from error
+            raise Unsupported(f"{generator.name} cannot be converted to ONNX: {one_line(error)[:200]}") from error
     places = ("height", "width") if graph.layout == "nhwc" else ("", "height", "width")
     for value, prefix in ((model.graph.input[0], ""), (model.graph.output[0], "output_")):
         for dimension, place in zip(value.type.tensor_type.shape.dim, ("batch", *places), strict=False):
@@ -213,7 +212,7 @@ def needed(package: str):
             warnings.simplefilter("ignore")
             return importlib.import_module(package)
     except ImportError as error:
-        raise InputError(f"this format needs the package {package}: pip install 'sr_gan_tf[export]'") from error
+        raise Unavailable(f"this format needs the package {package}: pip install 'sr_gan_tf[export]'") from error
 
 
 @contextlib.contextmanager

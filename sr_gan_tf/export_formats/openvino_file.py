@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from sr_gan_tf.errors import InputError, one_line
+from sr_gan_tf.errors import InputError, Unsupported, one_line
 from sr_gan_tf.export_formats import verification
 from sr_gan_tf.export_formats.onnx_file import (
     Graph,
@@ -61,7 +61,7 @@ def write_openvino(
                 model.set_rt_info(str(value), ["sr_gan_tf", key])
             openvino.save_model(model, str(written), compress_to_fp16=half)
         except Exception as error:  # the converter raises whatever its passes raise
-            raise InputError(f"{generator.name} cannot be converted to OpenVINO: {one_line(error)[:200]}") from error
+            raise Unsupported(f"{generator.name} cannot be converted to OpenVINO: {one_line(error)[:200]}") from error
         name = f"openvino {graph.layout}" + described(graph, half)
         clipped = graph.signature == "uint8"
         agreement = verification.compare(

@@ -1,6 +1,7 @@
 """A generator as a SavedModel for TensorFlow Serving: written, loaded again and compared before it gets its name."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -41,8 +42,21 @@ class Serving:
             raise InputError(f"--max-megapixels {self.max_megapixels:g}: expected more than 0, 2000 at most")
 
 
-def write_saved_model(generator: Generator, folder: Path, card: dict, serving: Serving) -> verification.Agreement:
+def write_saved_model(
+    generator: Generator,
+    folder: Path,
+    card: dict,
+    serving: Serving,
+    measure: Callable[[Path], dict[str, float]] | None = None,
+) -> verification.Agreement:
     """Writes `folder/<version>/`, complete or not at all, and the server's settings next to it if there are none.
+
+    Args:
+        generator: in its form for inference.
+        folder: of the model's versions.
+        card: what is known of the model; what is found here is added.
+        serving: how pictures are treated.
+        measure: takes the written folder; its result is stored on the card as `measured`.
 
     Raises:
         InputError: the version exists, or what was written doesn't give the model's pictures.
@@ -74,6 +88,8 @@ def write_saved_model(generator: Generator, folder: Path, card: dict, serving: S
                 "sizes": [list(size) for size in verification.SIZES],
             },
         }
+        if measure is not None:
+            card["measured"] = measure(temporary)
         card["files"] = {
             str(path.relative_to(temporary)): sha256(path) for path in sorted(temporary.rglob("*")) if path.is_file()
         }

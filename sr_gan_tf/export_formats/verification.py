@@ -15,6 +15,8 @@ from sr_gan_tf.resampling import imresize
 
 # Of the range of values: what float32 leaves after another order of additions.
 TOLERANCE = 1e-5
+# A file for one size is run on a picture of it, which has to fit into memory.
+LARGEST_SIDE = 2048
 # (N, H, W) of the pictures that every format is compared on.
 SIZES = ((1, 64, 64), (4, 33, 40), (1, 61, 37))
 
@@ -43,10 +45,16 @@ class Agreement:
 
 @dataclasses.dataclass(frozen=True)
 class Refusal:
-    """A format that cannot hold a network, and why."""
+    """A format that was not written: it cannot hold the network, or its packages are missing; and why."""
 
     format: str
     reason: str
+
+
+def check_side(side: int | None) -> None:
+    """Raises InputError for an impossible height and width of the one picture that a file takes."""
+    if side is not None and not 1 <= side <= LARGEST_SIDE:
+        raise InputError(f"--side {side}: expected 1 to {LARGEST_SIDE} pixels; larger pictures are cut into tiles")
 
 
 def photographs(count: int, height: int, width: int) -> np.ndarray:
@@ -95,8 +103,13 @@ def compare(
         wanted, found = reference(generator, pictures, border), run(pictures)
         if found.shape != wanted.shape:
             raise InputError(f"{name}: gave {found.shape} for pictures of {size}, expected {wanted.shape}; not written")
+        if not np.isfinite(wanted).all():
+            raise InputError(
+                f"{name}: the network's own pictures have values that are not finite; nothing was written; export an "
+                "earlier checkpoint"
+            )
         wanted = np.clip(wanted, 0, 1) if clipped else wanted
-        worst = max(worst, float(np.abs(found - wanted).max()))
+        worst = float(np.maximum(worst, np.abs(found - wanted).max()))  # Python's max would lose a NaN
         squares += float(np.square(np.clip(found, 0, 1) - np.clip(wanted, 0, 1), dtype=np.float64).sum())
         count += wanted.size
     psnr = float("inf") if squares == 0 else -10 * float(np.log10(squares / count))

@@ -41,8 +41,7 @@ class BicubicEnlargement(keras.layers.Layer):
 
     def _kernel(self, channels: int) -> np.ndarray:
         """(5, 5, C, scale * scale * C): each output pixel of a block from its own channel of the input."""
-        places = (np.arange(self.scale) + 0.5) / self.scale - 0.5
-        rows = _cubic(places[None] - np.arange(-_REACH, _REACH + 1)[:, None])  # (5, scale)
+        rows = enlarging_rows(self.scale)
         block = np.einsum("yi,xj,cd->yxcijd", rows, rows, np.eye(channels))
         return block.reshape(*block.shape[:3], -1).astype(np.float32)
 
@@ -52,6 +51,12 @@ class BicubicEnlargement(keras.layers.Layer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "scale": self.scale}
+
+
+def enlarging_rows(scale: int) -> np.ndarray:
+    """(5, scale): weights along one axis of the pixels around an input pixel, for each output pixel of its block."""
+    places = (np.arange(scale) + 0.5) / scale - 0.5
+    return _cubic(places[None] - np.arange(-_REACH, _REACH + 1)[:, None])
 
 
 def _cubic(distance: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ Another `input_mean` cannot be folded: the convolution pads by zeros after the s
 
 import numpy as np
 
-from sr_gan_tf.errors import InputError
+from sr_gan_tf.errors import Unsupported
 from sr_gan_tf.layers.conv3xc import Conv3XC
 from sr_gan_tf.networks import Network
 from sr_gan_tf.pytorch_checkpoints.keras_layouts import as_conv, conv, conv_state, shuffled_conv_state
@@ -29,14 +29,14 @@ def span(network: Network, weights: State) -> State:
     """The published layout of a SPAN in either form.
 
     Raises:
-        InputError: it has another number of blocks, or another mean than the published one.
+        Unsupported: it has another number of blocks, or another mean than the published one.
     """
     if network.num_blocks != _BLOCKS:
-        raise InputError(f"SPAN: num_blocks is {network.num_blocks}, but the published network has {_BLOCKS} blocks")
+        raise Unsupported(f"SPAN: num_blocks is {network.num_blocks}, but the published network has {_BLOCKS} blocks")
     mean = tuple(network.input_mean)
     normalized = np.allclose(mean, _MEAN, rtol=0, atol=1e-7)
     if not normalized and any(mean):
-        raise InputError(
+        raise Unsupported(
             f"SPAN: layer normalize subtracts input_mean {list(mean)}; the published network subtracts {list(_MEAN)} "
             "or nothing, and zero padding makes another mean impossible to fold; train with one of these"
         )

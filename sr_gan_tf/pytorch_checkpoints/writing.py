@@ -1,7 +1,7 @@
 """Our networks as PyTorch checkpoints in the layouts of the published networks; PyTorch is not needed.
 
 What pytorch.py reads, this writes again with the same bits. What ours adds to a published network is folded into
-published weights where that is exact (keras_span.py), else refused with the reason.
+published weights where that is exact (keras_span.py, keras_views.py), else refused with the reason.
 """
 
 from pathlib import Path
@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from sr_gan_tf.errors import InputError
+from sr_gan_tf.errors import InputError, Unsupported
 from sr_gan_tf.networks import Network
+from sr_gan_tf.pytorch_checkpoints.keras_compact import compact
 from sr_gan_tf.pytorch_checkpoints.keras_discriminators import dunet, metagan, unet_discriminator, vgg_discriminator
-from sr_gan_tf.pytorch_checkpoints.keras_generators import compact, msrresnet, rrdbnet, shared_residual
+from sr_gan_tf.pytorch_checkpoints.keras_generators import rrdbnet, shared_residual
+from sr_gan_tf.pytorch_checkpoints.keras_msrresnet import msrresnet
 from sr_gan_tf.pytorch_checkpoints.keras_span import span
 from sr_gan_tf.pytorch_checkpoints.layouts import State
 from sr_gan_tf.pytorch_checkpoints.torch_writer import write_torch
@@ -31,8 +33,6 @@ LAYOUTS = {
 # Arguments that a published network does not have, with what it does instead.
 _PLAIN: dict = {"value_range": [0.0, 1.0], "ending": None}
 _PUBLISHED: dict[str, dict] = {
-    "Compact": {"bicubic_skip": False},
-    "MSRResNet": {"bicubic_skip": False},
     "RRDBNet": {"bicubic_skip": False},
     "SharedResidual": {
         "bicubic_skip": False,
@@ -52,20 +52,23 @@ def state_of(network: Network) -> State:
     """The weights of a network under the names and in the layout of its published PyTorch network, float32.
 
     Raises:
-        InputError: there is no published layout, or it cannot hold this network; the message says why.
+        Unsupported: there is no published layout, or it cannot hold this network; the message says why.
     """
     name = type(network).__name__
     if name not in LAYOUTS:
-        raise InputError(f"{name} has no published PyTorch layout; networks that have one: {', '.join(LAYOUTS)}")
+        raise Unsupported(f"{name} has no published PyTorch layout; networks that have one: {', '.join(LAYOUTS)}")
     config = network.get_config()
     for argument, value in _PUBLISHED.get(name, {}).items():
         if config[argument] != value:
-            raise InputError(f"{name}: {argument} is {config[argument]!r}, but the published network has {value!r}")
+            remedy = "; train with bicubic_skip false" if argument == "bicubic_skip" else ""
+            raise Unsupported(
+                f"{name}: {argument} is {config[argument]!r}, but the published network has {value!r}{remedy}"
+            )
     weights = _Noted({variable.path: np.asarray(variable.numpy(), np.float32) for variable in network.weights})
     state = LAYOUTS[name](network, weights)
     unused = [path for path in weights if path not in weights.read]
     if unused:
-        raise InputError(f"{name}: the published PyTorch layout has no place for {', '.join(unused[:3])}")
+        raise Unsupported(f"{name}: the published PyTorch layout has no place for {', '.join(unused[:3])}")
     return {key: np.ascontiguousarray(value) for key, value in state.items()}
 
 

@@ -62,6 +62,7 @@ def _about(path: Path) -> Card:
     from sr_gan_tf.json_files import read_json
 
     measured = {"sha256": "", "scale": 0, "parameters": 0, "figures": {}, "command": "", "bfloat16_loss_db": None}
+    measured["measured"] = None
     told, known = american(read_json(path)), [field.name for field in dataclasses.fields(Card)]
     for name in told:
         if name not in known:

@@ -1,7 +1,9 @@
 """Measures shipped networks: writes their cards and verifies them."""
 
 import dataclasses
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluation.costs import parameters
@@ -9,6 +11,8 @@ from sr_gan_tf.evaluation.figures import Evaluation, evaluate
 from sr_gan_tf.evaluation.methods import interpolations, model_method
 from sr_gan_tf.evaluation.metric_choice import choose_metrics
 from sr_gan_tf.evaluation.test_sets import PictureSet, find_set
+from sr_gan_tf.export_formats import deploying, model_card
+from sr_gan_tf.export_formats.saved_model import Serving, write_saved_model
 from sr_gan_tf.files import replacing, sha256
 from sr_gan_tf.inference.named_networks import in_precision, named_network
 from sr_gan_tf.metrics.perceptual import lpips_at_hand, trunk_at_hand
@@ -65,9 +69,18 @@ def measure_again(about: Card, data: Sequence[str], beside: Sequence[str] = ()) 
         figures=_figures(result),
         command=command,
         bfloat16_loss_db=round(max(losses), 4) if losses else None,
+        measured=measure_served(network),
     )
     card.write()
     return card
+
+
+def measure_served(network: Generator) -> dict[str, float]:
+    """What `Card.measured` holds: the network as a SavedModel with default tiles, run in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        about = model_card.model_card(network.name, network)
+        agreement = write_saved_model(network, Path(folder) / "served", about, Serving(), deploying.measure)
+        return model_card.of_version(agreement.path)["measured"]
 
 
 def verify(card: Card, data: Sequence[str]) -> list[str]:

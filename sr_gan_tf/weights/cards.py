@@ -31,6 +31,8 @@ class Card:
         figures: the output of `command`, by test set and model: `{"Set5": {"span_x4": {"psnr_y_crop4": ...}}}`.
         command: the command that prints the figures.
         bfloat16_loss_db: largest loss of PSNR-Y (dB) in bfloat16 on those sets.
+        measured: `megapixels` of one served image, the `processor_seconds` that it takes, and the `peak` memory of the
+            process in bytes; `export --deploy` derives limits and timeouts from it.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Card:
     figures: dict[str, dict[str, dict[str, float]]] = dataclasses.field(default_factory=dict)
     command: str = ""
     bfloat16_loss_db: float | None = None
+    measured: dict[str, float] | None = None
 
     @property
     def weights(self) -> Path:
@@ -65,6 +68,12 @@ class Card:
         ]
         if self.bfloat16_loss_db is not None:
             lines.append(f"in bfloat16: at most {self.bfloat16_loss_db:.3f} dB lower")
+        if self.measured is not None:
+            lines.append(
+                f"served: an image of {self.measured['megapixels']:g} megapixels takes "
+                f"{self.measured['processor_seconds']:.1f} s of processor time and "
+                f"{self.measured['peak'] / 2**20:.0f} MiB in all"
+            )
         for name, models in self.figures.items():
             for model, figures in models.items():
                 values = "  ".join(f"{metric} {value:.4g}" for metric, value in figures.items())

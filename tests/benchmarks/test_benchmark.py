@@ -17,10 +17,12 @@ from sr_gan_tf.benchmarks.product import product_job, product_subject
 from sr_gan_tf.benchmarks.results import scaling
 from sr_gan_tf.benchmarks.subjects import build_network
 from sr_gan_tf.benchmarks.worker import Start, run_round, serve, start
+from sr_gan_tf.config import Spec
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluation.costs import graph_bytes, graph_multiply_adds
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.layers import DepthwiseConv2D
+from sr_gan_tf.registry.imports import import_parts
 
 TINY = "SRResNet:filters=8,num_blocks=1,scale=2"
 
@@ -259,3 +261,42 @@ def test_a_network_that_does_not_take_the_pictures():
     ):
         with pytest.raises(InputError, match=said):
             build_network(job(shape=shape, network=network))
+
+
+OWN = """
+import keras
+
+class OwnEnlarger(keras.Model):
+    def __init__(self, filters: int = 4):
+        super().__init__()
+        self.filters = filters
+        self.convolution = keras.layers.Conv2D(filters, 3, padding="same")
+        self.last = keras.layers.Conv2DTranspose(3, 4, 2, padding="same")
+
+    def call(self, x):
+        return self.last(self.convolution(x))
+
+    def get_config(self):
+        return {"filters": self.filters}
+"""
+
+
+def test_networks_of_the_users_own(tmp_path):
+    """The worker's process imports what the user has imported."""
+    (tmp_path / "own_enlarger.py").write_text(OWN)
+    with pytest.raises(InputError, match="not run unasked"):
+        tasks.parse_network("own_enlarger:OwnEnlarger")
+    import_parts(tmp_path / "own_enlarger.py")
+    label, spec = tasks.parse_network("own_enlarger:OwnEnlarger:filters=2")
+    assert spec == Spec("own_enlarger:OwnEnlarger", {"filters": 2})
+    about, _ = served(tasks.Task(label, "inference", (1, 8, 8, 3), "graph", "float32", "cpu", spec), "round 0.01")
+    assert about["parameters"] == 9 * 3 * 2 + 2 + 16 * 2 * 3 + 3
+    script = "import json, os; print(json.dumps({'imports': os.environ['SR_GAN_TF_IMPORT']}), flush=True)"
+    row = Row(job(), [sys.executable, "-c", script])
+    row.close()
+    assert str(tmp_path / "own_enlarger.py") in row.start["imports"].split(",")
+
+
+def test_a_python_that_is_not_there():
+    with pytest.raises(InputError, match="nowhere/python: No such file or directory; --peers expects the Python"):
+        Row(job(), ["nowhere/python", "x.py"])

@@ -2,12 +2,14 @@
 
 import concurrent.futures
 import http.server
+import io
 import re
 import shutil
 import subprocess
 import sys
 import threading
 import types
+import urllib.error
 from pathlib import Path
 
 import pytest
@@ -18,11 +20,11 @@ from tiny import tiny_generator
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.export import export, main
-from sr_gan_tf.export_formats import deploying
+from sr_gan_tf.export_formats import deploying, model_card, saved_model, verification
 from sr_gan_tf.export_formats.saved_model import Serving
 from sr_gan_tf.pictures.reading import read_image
 
-MEASURED = {"megapixels": 1.0, "cores": 2, "seconds": 14.0, "peak": 1.2e9}
+MEASURED = {"megapixels": 1.0, "processor_seconds": 28.0, "peak": 1.2e9}
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +32,7 @@ def folder(tmp_path_factory):
     """A version that need not be one: what is written beside it depends on its card and a measurement."""
     version = tmp_path_factory.mktemp("served") / "My_Model" / "3"
     version.mkdir(parents=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deploying, "measure", lambda _: MEASURED)
-        deploying.write_deployment(version, {"scale": 4, "max_megapixels": 6.0})
+    deploying.write_deployment(version, {"scale": 4, "max_megapixels": 6.0, "measured": MEASURED})
     return version.parent / "deploy"
 
 
@@ -61,10 +61,10 @@ def test_limits_follow_from_the_measurement(folder):
     text = (folder / "kubernetes.yaml").read_text()
     assert f"memory: {int(limit) // 2**20}Mi" in text
     assert f"mem_limit: {int(limit) // 2**20}m" in (folder / "compose.yaml").read_text()
-    # 6 megapixels of 14 s, tripled, and a minute; REST's own limit is 30 s.
+    # 6 megapixels of 14 s on two cores, tripled, and a minute; REST's own limit is 30 s.
     assert f"--rest_api_timeout_in_ms={1000 * (60 + 3 * 14 * 6)}" in (folder / "Dockerfile").read_text()
     assert "| 2 |" in (folder / "README.md").read_text()
-    assert "| 4.3 |" in (folder / "README.md").read_text()  # 60 / 14
+    assert "| 4.3 |" in (folder / "README.md").read_text()  # 60 / 28 * 2
     assert "name: my-model" in text
     assert "path: /v1/models/My_Model" in text
 
@@ -127,6 +127,62 @@ def test_retries(client):
         client.enlarge(b"x", lambda _: (b"", "not a decodable image"))
 
 
+def test_command_line_of_the_client(client, tmp_path, monkeypatch, capsys):
+    """Mistakes are found before the picture is sent; whatever the server does ends in one line."""
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(encoded("PNG"))
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["client.py", str(picture), *map(str, words)])
+        code, said = client.main(), capsys.readouterr().err
+        assert said.count("\n") == (1 if code else 0)
+        return code, said
+
+    monkeypatch.setitem(client.__dict__, "by_rest", lambda *_: (b"png", ""))
+    assert run(tmp_path / "no" / "x.png", "--rest")[0] == 2
+    assert run(tmp_path / "x.png", "--rest", "--timeout", 0) == (
+        2,
+        "error: --timeout 0: expected more than 0 seconds\n",
+    )
+    assert run(tmp_path / "x.png", "--rest")[0] == 0
+    assert (tmp_path / "x.png").read_bytes() == b"png"
+    assert "already exists; pass --overwrite" in run(tmp_path / "x.png", "--rest")[1]
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    code, said = run(tmp_path / "y.png")
+    assert code == 2
+    assert "pip install tensorflow-serving-api, or pass --rest" in said
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"<html>a proxy</html>", "the answer is none of TensorFlow Serving's"),
+        (b'{"error": "no"}', "the answer is none of TensorFlow Serving's"),
+        (TimeoutError("timed out"), "no answer within 9 s"),
+        (urllib.error.URLError(TimeoutError("timed out")), "no answer within 9 s"),
+    ],
+)
+def test_answers_that_are_none(client, monkeypatch, answer, said):
+    def urlopen(request, timeout):
+        if isinstance(answer, Exception):
+            raise answer
+        return io.BytesIO(answer)
+
+    monkeypatch.setattr(client.urllib.request, "urlopen", urlopen)
+    with pytest.raises(client.ServerError, match=said):
+        client.by_rest(b"x", "server", "model", 9)
+
+
+def test_names_that_kubernetes_and_docker_take(tmp_path):
+    assert [deploying.dns_name(name) for name in ("My_Model", "4x.span", "a" * 70)] == [
+        "my-model",
+        "model-4x-span",
+        "a" * 63,
+    ]
+    with pytest.raises(InputError, match="the name 'my model' of the folder cannot stand in a Dockerfile"):
+        deploying.check_free(tmp_path / "my model")
+
+
 def test_client_by_rest_and_grpc(client, server, tmp_path):
     """The stand-in answers with the real SavedModel, once after a refusal."""
     content = encoded("PNG", data.chelsea()[:20, :30])
@@ -150,7 +206,7 @@ def test_client_by_rest_and_grpc(client, server, tmp_path):
     rest = http.server.HTTPServer(("127.0.0.1", 0), Rest)
     threading.Thread(target=rest.serve_forever, daemon=True).start()
     address = f"127.0.0.1:{rest.server_port}"
-    output = client.enlarge(content, lambda picture: client.by_rest(picture, address, "tiny_span", 60), pause=0)
+    output = client.enlarge(content, lambda picture: client.by_rest(picture, address, "tiny_span", 600), pause=0)
     rest.shutdown()
     rest.server_close()
     assert read_image(output).pixels.shape == (60, 90, 3)
@@ -169,7 +225,7 @@ def test_client_by_rest_and_grpc(client, server, tmp_path):
     with pytest.raises(ConnectionError):  # it has not started
         client.by_grpc(content, "127.0.0.1:1", "tiny_span", 5)
     service.start()
-    again = client.enlarge(content, lambda picture: client.by_grpc(picture, address, "tiny_span", 60))
+    again = client.enlarge(content, lambda picture: client.by_grpc(picture, address, "tiny_span", 600))
     service.stop(None).wait()
     assert again == output
 
@@ -178,8 +234,37 @@ def test_the_measurement_is_one_of_the_saved_model(served, monkeypatch):
     monkeypatch.setattr(deploying, "_MEASURED", (40, 50))
     measured = deploying.measure(served / "1")
     assert measured["megapixels"] == 0.002
-    assert measured["seconds"] > 0
+    assert measured["processor_seconds"] > 0
     assert measured["peak"] > 50e6
+
+
+def test_the_card_holds_what_the_limits_follow_from(tmp_path, monkeypatch):
+    """Measured before the version gets its name; a shipped network's card has it already, for its default tiles."""
+    network = tiny_generator("Compact")
+    agreement = verification.Agreement("saved_model", tmp_path, 1, 1.0, 1.0, 0.0, float("inf"))
+    # What is served is another test's.
+    monkeypatch.setattr(saved_model, "Served", lambda *_: types.SimpleNamespace(write=lambda folder: None))
+    monkeypatch.setattr(saved_model, "verify", lambda *_: agreement)
+    monkeypatch.setattr(deploying, "measure", lambda version: MEASURED | {"peak": 2e9} if version.is_dir() else None)
+    export(network, tmp_path / "own", serving=Serving(tile=16), deploy=True)
+    card = model_card.of_version(tmp_path / "own" / "1")
+    assert card["measured"]["peak"] == 2e9
+    limit = deploying.memory_limit(card, card["measured"]) // 2**20
+    assert f"memory: {limit}Mi" in (tmp_path / "own" / "deploy" / "kubernetes.yaml").read_text()
+
+    def failing(version):
+        raise InputError("killed")
+
+    monkeypatch.setattr(deploying, "measure", failing)
+    with pytest.raises(InputError, match="killed"):
+        export(network, tmp_path / "other", serving=Serving(tile=16), deploy=True)
+    assert not (tmp_path / "other").exists()
+    about = model_card.model_card(network.name, network)
+    monkeypatch.setattr(model_card, "model_card", lambda *_: about | {"measured": MEASURED})
+    export(network, tmp_path / "shipped", deploy=True)
+    assert "28.0 s of processor time" in (tmp_path / "shipped" / "deploy" / "README.md").read_text()
+    with pytest.raises(InputError, match="killed"):
+        export(network, tmp_path / "tiles", serving=Serving(tile=16), deploy=True)
 
 
 def test_an_earlier_deployment_is_left_alone(tmp_path, capsys):

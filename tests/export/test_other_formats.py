@@ -11,9 +11,9 @@ from exporting import calm, noise
 from tiny import tiny_generator
 
 import sr_gan_tf
-from sr_gan_tf.errors import InputError
+from sr_gan_tf.errors import InputError, Unavailable, Unsupported
 from sr_gan_tf.export import export, main
-from sr_gan_tf.export_formats import litert, verification
+from sr_gan_tf.export_formats import exporting, litert, verification
 from sr_gan_tf.export_formats.litert import Lite
 from sr_gan_tf.pictures.reading import write_image
 
@@ -51,6 +51,24 @@ def test_litert_of_any_size_and_in_eight_bits(tmp_path):
     assert 20 < agreement.psnr < 80
     picture = verification.photographs(1, 32, 32)
     assert np.abs(run(picture) - generator.predict(picture, verbose=0)).mean() < 0.05
+
+
+def test_values_that_are_not_finite_are_no_agreement(generator, tmp_path):
+    """Neither the file's nor the network's own."""
+    broken = calm(tiny_generator("Compact"))
+    last = broken.get_layer("last_conv")
+    last.set_weights([weight * np.nan for weight in last.get_weights()])
+    with pytest.raises(InputError, match="the network's own pictures have values that are not finite"):
+        export(broken, tmp_path / "x.keras")
+    assert not list(tmp_path.iterdir())
+
+    def run(pictures):
+        return generator.predict(pictures, verbose=0) * np.nan
+
+    agreement = verification.compare("x", tmp_path, run, generator, sizes=[(1, 8, 8), (1, 9, 9)])
+    assert np.isnan(agreement.difference)
+    with pytest.raises(InputError, match="differ from the model's by nan"):
+        verification.check(agreement)
 
 
 def test_the_ending_of_the_file_is_its_format(generator, tmp_path):
@@ -132,7 +150,7 @@ def test_a_wrong_file_is_not_written(tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         (["--to", "x.png", "--format", "onnx"], "expected a name that ends in .onnx"),
-        (["--to", "x.tflite", "--format", "litert", "--side", "0"], "--side 0: expected 1 or more"),
+        (["--to", "x.tflite", "--format", "litert", "--side", "0"], "--side 0: expected 1 to 2048 pixels"),
         (["--to", "x.tflite", "--format", "litert", "--calibration", "y"], "no effect without --quantization int8"),
         (["--to", "x.tflite", "--quantization", "int8", "--calibration", "y"], "--calibration y: no such folder"),
         (["--to", "x.tflite", "--quantization", "int8", "--calibration", "."], "no PNG, JPEG or WebP there"),
@@ -163,9 +181,9 @@ def test_mistakes_in_one_line(arguments, message, tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("name", "refused"), [("SPAN", ["safetensors"]), ("Compact", ["safetensors"])])
+@pytest.mark.parametrize(("name", "refused"), [("SPAN", ["safetensors"]), ("Compact", [])])
 def test_the_table_of_all_formats(name, refused, tmp_path, capsys):
-    """Neither a SPAN with two blocks nor a bicubic skip has a published layout; the rest goes through all formats."""
+    """A SPAN with two blocks has no published layout; the rest goes through all formats."""
     for package in ("tf2onnx", "openvino", "ncnn"):
         pytest.importorskip(package, reason="pip install 'sr_gan_tf[export]'")
     calm(tiny_generator(name)).save(tmp_path / "model.keras")
@@ -176,6 +194,44 @@ def test_the_table_of_all_formats(name, refused, tmp_path, capsys):
         assert f"| {row}" in printed
     assert [line.split()[1] for line in printed.splitlines() if "not written" in line] == refused
     assert (tmp_path / "tiny" / "serving" / "tiny" / "1" / "saved_model.pb").is_file()
+
+
+def test_the_table_names_what_a_network_or_an_extra_lacks_and_nothing_else(tmp_path, monkeypatch, capsys):
+    written = []
+
+    def writer(format, error=None):
+        def write(_, path, *rest, **options):
+            if error is not None:
+                raise error
+            written.append(format)
+            return verification.Agreement(format, path, 1, 1.0, 1.0, 0.0, float("inf"))
+
+        return write
+
+    def run(**errors):
+        written.clear()
+        for module, name in (
+            (exporting, "write_keras"),
+            (exporting, "write_saved_model"),
+            (exporting, "write_litert"),
+            (exporting.onnx_file, "write_onnx"),
+            (exporting.openvino_file, "write_openvino"),
+            (exporting.ncnn_file, "write_ncnn"),
+            (exporting.pytorch_file, "write_pytorch"),
+        ):
+            format = name.removeprefix("write_")
+            monkeypatch.setattr(module, name, writer(format, errors.get(format)))
+        return main([str(tmp_path / "model.keras"), "--to", str(tmp_path / "all"), "--format", "all"])
+
+    tiny_generator("Compact").save(tmp_path / "model.keras")
+    lacking = {"onnx": Unavailable("needs the package\nonnx"), "ncnn": Unsupported("layer x has no counterpart")}
+    assert run(**lacking) == 0
+    printed = capsys.readouterr().out
+    assert "| onnx | | | | | not written: needs the package onnx |" in printed
+    assert "| ncnn | | | | | not written: layer x has no counterpart |" in printed
+    assert written == ["keras", "saved_model", "litert", "litert", "litert", "openvino", "pytorch"]
+    assert run(openvino=InputError("openvino: its pictures differ from the model's by 0.5")) == 2
+    assert capsys.readouterr().err == "error: openvino: its pictures differ from the model's by 0.5\n"
 
 
 @pytest.mark.long

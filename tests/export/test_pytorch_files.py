@@ -13,6 +13,7 @@ from references import REFERENCE, reference
 from tiny import tiny_generator
 
 import sr_gan_tf
+from sr_gan_tf import fit
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.export import export, main
@@ -42,9 +43,15 @@ OTHERS = {
     "RRDBNet_x1": ("RRDBNet", {"scale": 1, "growth": 32, "unshuffle": False, "bicubic_skip": False}, "ESRGAN"),
     "RRDBNet_plus": ("RRDBNet", {"scale": 4, "growth": 32, "inner_skips": True, "bicubic_skip": False}, "ESRGAN"),
     "Compact": ("Compact", {"bicubic_skip": False}, "Compact"),
+    "Compact_bicubic_x2": ("Compact", {"scale": 2}, "Compact"),
+    "Compact_bicubic_x3": ("Compact", {"scale": 3, "activation": "relu"}, "Compact"),
+    "Compact_bicubic_x4": ("Compact", {"scale": 4, "activation": "leaky_relu"}, "Compact"),
     "Compact_leaky": ("Compact", {"activation": "leaky_relu", "bicubic_skip": False}, "Compact"),
     "Compact_relu": ("Compact", {"activation": "relu", "scale": 2, "bicubic_skip": False}, "Compact"),
 }
+
+
+MSRRESNETS = [("MSRResNet", scale) for scale in (2, 3, 4)]
 
 
 def span(**config):
@@ -105,6 +112,23 @@ def test_other_activations_are_constant_slopes(activation, tmp_path):
     np.testing.assert_allclose(again(noise(1, 9, 7, 3)), network(noise(1, 9, 7, 3)), atol=1e-6)
 
 
+@pytest.mark.parametrize(("name", "scale"), [*[("Compact", scale) for scale in (1, 2, 3, 4)], *MSRRESNETS])
+def test_a_bicubic_skip_is_folded_exactly(name, scale, tmp_path):
+    """Edges are replicated, also where a picture is hardly larger than one pixel."""
+    shallow = {"num_convs": 1} if name == "Compact" else {"num_blocks": 1}
+    network = calm(tiny_generator(name, scale=scale, **shallow))
+    [agreement] = export(network, tmp_path / "x.safetensors")
+    assert agreement.difference < 1e-5
+    again = load_pytorch(tmp_path / "x.safetensors")
+    assert not again.bicubic_skip
+    assert again.filters == network.filters + (52 if name == "MSRResNet" else 48 * (scale > 1))
+    for height, width in ((9, 7), (1, 1), (1, 5), (4, 2), (2, 3)):
+        pictures = noise(2, height, width, 3)
+        np.testing.assert_allclose(again(pictures), network(pictures), atol=4e-6)
+    [half] = export(network, tmp_path / "half.pth", half=True)
+    assert half.psnr > 50
+
+
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 def test_half_and_both_kinds_of_file(suffix, tmp_path):
     network = span(**SPANS["ours"])
@@ -144,7 +168,12 @@ def test_the_discriminator_of_a_run(tmp_path, monkeypatch, capsys):
     [
         (lambda: span(num_blocks=2), "num_blocks is 2, but the published network has 6"),
         (lambda: span(input_mean=[0.5, 0.5, 0.5]), "layer normalize subtracts input_mean"),
-        (lambda: tiny_generator("Compact"), "Compact: bicubic_skip is True, but the published network has False"),
+        (lambda: tiny_generator("Compact", num_convs=0), "Compact: num_convs is 0, too few convolutions to fold"),
+        (lambda: tiny_generator("MSRResNet", num_blocks=0), "MSRResNet: num_blocks is 0, too few blocks to fold"),
+        (
+            lambda: tiny_generator("RRDBNet"),
+            "RRDBNet: bicubic_skip is True, but the published network has False; train with bicubic_skip false",
+        ),
         (lambda: tiny_generator("SRResNet"), "SRResNet has no published PyTorch layout; networks that have one: SPAN"),
         (lambda: tiny_generator("MSRResNet", scale=6, bicubic_skip=False), "MSRResNet: scale 6"),
         (
@@ -185,6 +214,47 @@ def spandrel_python() -> str:
     return python
 
 
+def run_spandrel(python: str, folder: Path) -> dict[str, dict]:
+    """What spandrel recognizes in each checkpoint of a folder; its results for pictures.npy are in FILE.npy."""
+    script = Path(__file__).with_name("run_spandrel.py")
+    done = subprocess.run([python, script, folder], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {line["file"]: line for line in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.fixture(scope="module")
+def quickstart(repository, tmp_path_factory):
+    """The run folder of the quickstart experiment, both stages, with a tenth of its steps."""
+    folder = tmp_path_factory.mktemp("quickstart") / "run"
+    steps = ["--set", "stages.0.steps=70", "--set", "stages.1.steps=30", "--set", "validate_every=50"]
+    assert fit.main([str(repository / "experiments" / "quickstart.json"), "--run-dir", str(folder), *steps]) == 0
+    return folder
+
+
+@pytest.mark.long
+def test_a_freshly_trained_quickstart_network_goes_into_every_format(quickstart, tmp_path, capsys):
+    for package in ("tf2onnx", "openvino", "ncnn"):
+        pytest.importorskip(package, reason="pip install 'sr_gan_tf[export]'")
+    assert main([str(quickstart), "--to", str(tmp_path / "all"), "--format", "all"]) == 0
+    printed = capsys.readouterr().out
+    print(printed)
+    assert printed.count("wrote ") == 9
+    assert "not written" not in printed
+
+
+@pytest.mark.long
+def test_spandrel_runs_a_freshly_trained_quickstart_network(quickstart, spandrel_python, tmp_path):
+    network, pictures = sr_gan_tf.load(quickstart), noise(2, 24, 17, 3)
+    np.save(tmp_path / "pictures.npy", pictures)
+    for suffix in (".safetensors", ".pth"):
+        export(quickstart, tmp_path / f"quickstart{suffix}")
+    found = run_spandrel(spandrel_python, tmp_path)
+    assert len(found) == 2
+    for file, line in found.items():
+        assert (line["architecture"], line["scale"], line["channels"]) == ("Compact", 2, [3, 3])
+        np.testing.assert_allclose(np.load(tmp_path / f"{file}.npy"), network(pictures), atol=1e-4)
+
+
 def test_spandrel_recognizes_and_runs_what_is_written(spandrel_python, tmp_path):
     networks = {name: (span(**config), "SPAN") for name, config in SPANS.items()}
     networks |= {name: (calm(tiny_generator(kind, **config)), id) for name, (kind, config, id) in OTHERS.items()}
@@ -195,11 +265,8 @@ def test_spandrel_recognizes_and_runs_what_is_written(spandrel_python, tmp_path)
     for name, (network, _) in networks.items():
         for suffix in (".safetensors", ".pth"):
             write_checkpoint(tmp_path / f"{name}{suffix}", state_of(network))
-    script = Path(__file__).with_name("run_spandrel.py")
-    done = subprocess.run([spandrel_python, script, tmp_path], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
     wanted = {name: network(pictures).numpy() for name, (network, _) in networks.items()}
-    found = {line["file"]: line for line in map(json.loads, done.stdout.splitlines())}
+    found = run_spandrel(spandrel_python, tmp_path)
     assert len(found) == 2 * len(networks)
     for file, line in found.items():
         network, architecture = networks[file.partition(".")[0]]

@@ -6,6 +6,7 @@ server that starts or is busy refuses is tried again.
 
 import argparse
 import base64
+import http.client
 import json
 import struct
 import sys
@@ -56,13 +57,21 @@ def by_rest(content: bytes, server: str, model: str, timeout: float) -> tuple[by
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             prediction = json.load(answer)["predictions"][0]
+            return base64.b64decode(prediction["output_bytes"]["b64"]), prediction["status"]
     except urllib.error.HTTPError as error:
         if error.code in (429, 502, 503, 504):
             raise ConnectionError(f"HTTP {error.code}") from error
         raise ServerError(f"HTTP {error.code}: {error.read(500).decode(errors='replace')}") from error
     except urllib.error.URLError as error:
+        if isinstance(error.reason, TimeoutError):
+            raise ServerError(f"no answer within {timeout:.0f} s") from error
         raise ConnectionError(str(error.reason)) from error
-    return base64.b64decode(prediction["output_bytes"]["b64"]), prediction["status"]
+    except TimeoutError as error:
+        raise ServerError(f"no answer within {timeout:.0f} s") from error
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"the answer broke off: {error!r}") from error
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise ServerError(f"the answer is none of TensorFlow Serving's: {error!r}") from error
 
 
 def by_grpc(content: bytes, server: str, model: str, timeout: float) -> tuple[bytes, str]:
@@ -121,6 +130,12 @@ def main() -> int:
     if options.output.exists() and not options.overwrite:
         print(f"error: {options.output} already exists; pass --overwrite", file=sys.stderr)
         return 2
+    if not options.output.parent.is_dir():
+        print(f"error: {options.output.parent} is no folder", file=sys.stderr)
+        return 2
+    if options.timeout is not None and not options.timeout > 0:
+        print(f"error: --timeout {options.timeout:g}: expected more than 0 seconds", file=sys.stderr)
+        return 2
     server = options.server or f"localhost:{8501 if options.rest else 8500}"
     try:
         content = options.picture.read_bytes()
@@ -128,6 +143,9 @@ def main() -> int:
         function = by_rest if options.rest else by_grpc
         output = enlarge(content, lambda picture: function(picture, server, options.model, timeout))
         options.output.write_bytes(output)
+    except ImportError as error:
+        print(f"error: {error}; pip install tensorflow-serving-api, or pass --rest", file=sys.stderr)
+        return 2
     except (OSError, ServerError, TimeoutError) as error:
         print(f"error: {options.picture}: {error}", file=sys.stderr)
         return 1
