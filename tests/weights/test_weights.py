@@ -9,16 +9,18 @@ from skimage import data
 from tiny import faithful_generator
 
 import sr_gan_tf
-from sr_gan_tf import models
+from sr_gan_tf import shipped
 from sr_gan_tf.files import sha256
 from sr_gan_tf.pictures.reading import write_image
-from sr_gan_tf.weights import cards
+from sr_gan_tf.weights import card_figures, cards
 from sr_gan_tf.weights.__main__ import main
 
 ABOUT = {
     "name": "small", "experiments": ["experiments/tiny.json"], "steps": 7, "hours": 0.5, "data": "none",
     "license": "MIT", "limits": "a trial",
 }  # fmt: skip
+
+SERVED = {"megapixels": 1.0, "processor_seconds": 5.0, "peak": 2**30}
 
 
 @pytest.fixture
@@ -27,7 +29,9 @@ def folder(tmp_path, monkeypatch):
     shelf = tmp_path / "weights"
     shelf.mkdir()
     monkeypatch.setattr(cards, "FOLDER", shelf)
-    monkeypatch.setattr(models, "WEIGHTS", shelf)
+    monkeypatch.setattr(shipped, "WEIGHTS", shelf)
+    # Run as a SavedModel by the tests of deployments.
+    monkeypatch.setattr(card_figures, "measure_served", lambda _: SERVED)
     return shelf
 
 
@@ -55,6 +59,8 @@ def test_a_published_network_loads_by_its_name_and_verifies(published, folder, c
     assert set(card.figures["Two"]) == {"bicubic", "small"}
     assert card.figures["Two"]["small"]["psnr_y_crop4"] > 10
     assert abs(card.bfloat16_loss_db) < 1
+    assert card.measured == SERVED
+    assert "takes 5.0 s of processor time and 1024 MiB in all" in str(card)
     assert main(["verify", published]) == 0
     assert "small: matches its card" in capsys.readouterr().out
     assert main(["list"]) == 0
