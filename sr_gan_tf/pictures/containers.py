@@ -11,6 +11,7 @@ import numpy as np
 _MOST_SEGMENTS = 100_000
 _LARGEST_CHUNK = 1 << 26
 _PIXEL_CHUNKS = (b"IDAT", b"fdAT", b"fcTL", b"acTL", b"PLTE", b"tRNS", b"IEND", b"IHDR")
+_CHUNK_LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9, b"cICP": 4, b"tIME": 7}
 _MOST_BOXES = 1000
 _JPEG2000_UUIDS = {
     bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp",
@@ -88,7 +89,7 @@ def png_chunks(file: IO[bytes]) -> tuple[list[tuple[bytes, bytes]], list[str]]:
 
 
 def png_without_damaged_chunks(data: bytes) -> tuple[bytes, list[str]]:
-    """A PNG without the ancillary chunks whose checksum is wrong, and the types of those chunks."""
+    """A PNG without the ancillary chunks whose checksum or length is wrong, and the types of those chunks."""
     parts, damaged, place = [data[:8]], [], 8
     while place + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, place)
@@ -96,7 +97,8 @@ def png_without_damaged_chunks(data: bytes) -> tuple[bytes, list[str]]:
         if end > len(data):
             break
         check = int.from_bytes(data[end - 4 : end], "big")
-        if kind[0] & 0x20 and check != zlib.crc32(data[place + 4 : end - 4]):
+        wrong = check != zlib.crc32(data[place + 4 : end - 4]) or length != _CHUNK_LENGTHS.get(kind, length)
+        if kind[0] & 0x20 and wrong:
             damaged.append(kind.decode("latin-1"))
         else:
             parts.append(data[place:end])

@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
@@ -120,7 +121,12 @@ def _coded_pixels(data: bytes) -> bytes:
     kept, place = [data[:8]], 8
     while place + 8 <= len(data):
         end = place + 12 + int.from_bytes(data[place : place + 4], "big")
-        if data[place + 4 : place + 8] in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
+        kind = data[place + 4 : place + 8]
+        if kind == b"IDAT":
+            # As Pillow does for 8 bits: the compressed pixels have a checksum of their own.
+            body = data[place + 8 : end - 4]
+            kept.append(data[place : place + 8] + body + zlib.crc32(kind + body).to_bytes(4, "big"))
+        elif kind in (b"IHDR", b"PLTE", b"tRNS", b"IEND"):
             kept.append(data[place:end])
         place = end
     return b"".join(kept)

@@ -35,6 +35,21 @@ _NEVER = (
 )  # fmt: skip
 
 
+_TEXTS = {
+    b"version https://git-lfs": "a Git LFS pointer instead of the picture; run git lfs pull",
+    b"<!doctype html": "a web page", b"<html": "a web page", b"<?xml": "XML or SVG", b"<svg": "SVG",
+    b"%pdf": "PDF", b"%!ps": "PostScript",
+}  # fmt: skip
+_CONTENTS = {
+    b"8BPS": "a Photoshop document", b"gimp xcf": "a GIMP document", b"\0\0\1\0": "an icon", b"DDS ": "a DDS texture",
+    b"qoif": "QOI", b"farbfeld": "farbfeld", b"II\xbc\1": "JPEG XR", b"P7\n": "PAM", b"PF\n": "PFM",
+    b"\x1f\x8b": "gzip", b"PK\3\4": "a ZIP archive", b"\x1a\x45\xdf\xa3": "a film",
+    b"RIFF": "a RIFF file other than WebP",
+    b"\xff\xd8\xff\xf7": "JPEG-LS", b"\xff\xd8\xff": "a damaged JPEG, or one of 12 or more bits per sample",
+    b"\x89PNG": "a damaged PNG",
+}  # fmt: skip
+
+
 @functools.cache
 def is_available(format: str) -> bool:
     """Whether a format can be read here: those of the extra `formats` need their package."""
@@ -56,6 +71,21 @@ def missing_package(suffix: str) -> str | None:
     """The package that would read files of this ending, None where there is none or it is installed."""
     format = _BY_EXTRA.get(suffix.lower())
     return None if format is None or is_available(format) else EXTRAS[format][1]
+
+
+def known_content(head: bytes) -> str | None:
+    """What a file is that contains no picture for this package, by its first 64 bytes; None if it is unknown.
+
+    Args:
+        head: the file's first bytes.
+    """
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for start, name in _TEXTS.items():
+        if text.startswith(start):
+            return name
+    if head[4:8] == b"ftyp":
+        return "a film or another file of its family"
+    return next((name for start, name in _CONTENTS.items() if head.startswith(start)), None)
 
 
 def unread(names: Iterable[str | PurePath]) -> Counter:

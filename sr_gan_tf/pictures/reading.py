@@ -25,6 +25,7 @@ from sr_gan_tf.pictures.encoding import Encoding, encode, format_of
 from sr_gan_tf.pictures.encoding import to_uint8 as to_uint8
 from sr_gan_tf.pictures.extra_formats import ExtraPicture, open_extra
 from sr_gan_tf.pictures.formats import SUFFIXES as SUFFIXES
+from sr_gan_tf.pictures.formats import known_content
 from sr_gan_tf.pictures.metadata import NOTHING, Metadata
 from sr_gan_tf.pictures.metadata_reading import damaged_chunk, read_metadata
 
@@ -260,7 +261,7 @@ def _identified(file: IO[bytes]) -> tuple[Image.Image | BareTiff | ExtraPicture,
         return extra, None, ()
     try:
         return Image.open(file, formats=_FORMATS), None, ()
-    except (UnidentifiedImageError, SyntaxError):
+    except (UnidentifiedImageError, SyntaxError, ValueError):
         file.seek(0)
         head = file.read(8)
         if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -285,8 +286,11 @@ def _refusing_unknown(where: str, file: IO[bytes]) -> Iterator[None]:
     except UnidentifiedImageError as error:
         if file.seek(0, io.SEEK_END) == 0:
             raise InputError(f"{where}: the file is empty; replace or remove it") from error
+        file.seek(0)
+        content = known_content(file.read(64))
+        found = f", but {content}" if content else ""
         raise InputError(
-            f"{where}: no picture that can be read; expected PNG, JPEG, WebP, BMP, TIFF, AVIF, GIF, PPM or "
+            f"{where}: no picture that can be read{found}; expected PNG, JPEG, WebP, BMP, TIFF, AVIF, GIF, PPM or "
             "JPEG 2000, or with 'sr_gan_tf[formats]' HEIC, JPEG XL or camera raw"
         ) from error
     except Exception as error:

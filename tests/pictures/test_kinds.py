@@ -275,16 +275,6 @@ def test_a_png_with_a_damaged_text_is_read(place, deep):
         read_image(bytes(broken))
 
 
-def test_warnings_of_a_decoder_become_remarks_of_the_file(capfd):
-    coded = imagecodecs.png_encode(np.zeros((8, 8, 3), np.uint16))
-    place = coded.index(b"IDAT") - 4
-    palette = b"PLTE" + bytes(4)
-    odd = coded[:place] + struct.pack(">I", 4) + palette + struct.pack(">I", zlib.crc32(palette)) + coded[place:]
-    assert read_image(odd).metadata.remarks == ("the decoder warns: PLTE: invalid",)
-    assert read_image(coded).metadata.remarks == ()
-    assert capfd.readouterr() == ("", "")
-
-
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_jpeg_without_its_end_is_read(progressive):
     pixels = data.chelsea()[100:164, 100:164]
