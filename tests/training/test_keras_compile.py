@@ -155,7 +155,7 @@ def test_steps_per_execution(together):
 def test_steps_that_steps_per_execution_does_not_divide():
     trainer = make("GAN")
     trainer.compile("adam", "mae", steps_per_execution=2)
-    with pytest.raises(ValueError, match="no multiple of steps_per_execution=2"):
+    with pytest.raises(ValueError, match="not a multiple of steps_per_execution=2"):
         trainer.fit(dataset().repeat(), steps_per_epoch=3, verbose=0)
 
 
