@@ -8,6 +8,7 @@ import time
 import imagecodecs
 import numpy as np
 import pytest
+import tifffile
 from damaged_files import damaged
 from PIL import Image
 
@@ -27,7 +28,14 @@ def originals() -> dict[str, bytes]:
     gif, png = io.BytesIO(), io.BytesIO()
     write_gif(gif, frames, 0, b"comment")
     write_png(png, frames, 3, 0, NOTHING)
+    planes, coded = np.moveaxis(np.concatenate([picture, picture[..., :2]], axis=2), -1, 0).copy(), io.BytesIO()
+    options = {"planarconfig": "separate", "extrasamples": ["unassalpha", "unspecified"], "metadata": None}
+    tifffile.imwrite(coded, planes, photometric="rgb", **options)
+    extended = gif.getvalue()[:-1] + b"!\xff\x0bXMP DataXMP<x/>\x01\xff\xfe\xfd\0;"
     return {
+        "jxl animated": bytes(imagecodecs.jpegxl_encode(np.stack([picture, picture + 1]), lossless=True)),
+        "tiff in planes": coded.getvalue(),
+        "gif extended": extended,
         "heic": heic(picture, exif=exif(6), xmp=XMP),
         "heic gray": heic(picture[..., 0]),
         "jxl": jxl(picture, exif=exif(), xmp=XMP),
