@@ -6,6 +6,7 @@ large one learns from reachable targets in addition to the real pictures.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -61,7 +62,7 @@ class Teacher(ImageLoss):
         if hasattr(self._network, "for_inference"):
             self._network = self._network.for_inference()
         self._teacher = _with_hidden(self._network, list(features)) if features else None
-        self._student: keras.Model | None = None
+        self._student: Any = None
         self._student_changes = False
         self.scale = self._network.scale
         if scale not in (None, self.scale):
@@ -87,7 +88,7 @@ class Teacher(ImageLoss):
     def compute(self, hr: tf.Tensor, sr: tf.Tensor, lr: tf.Tensor | None) -> tf.Tensor:
         if lr is None:
             raise ValueError("Teacher needs the LR pictures; call it as loss(hr, sr, lr)")
-        if self._teacher is None:
+        if self._teacher is None or not self.features:
             target = tf.stop_gradient(tf.cast(self._network(lr, training=False), tf.float32))
             return self._distance(target, sr, lr)
         if self._student is None:
