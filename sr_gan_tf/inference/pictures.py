@@ -119,16 +119,16 @@ def make_job(
             f"{name}: the result would have {megapixels:,.0f} megapixels, the limit is {limit:,.0f}; request a "
             "smaller one, or raise the limit with --max-megapixels"
         )
-    note = ""
+    notes = []
     if header.frames > 1 and encoding.format not in _ANIMATED:
-        note = (
+        notes.append(
             f"only the first of {header.frames} frames: {encoding.format} supports only one; use --format webp or gif"
         )
     if header.pages > 1:
-        note = f"only the first of {header.pages} pages"
+        notes.append(f"only the first of {header.pages} pages")
     if max(width / header.width, height / header.height) > scale:
-        note = f"enlarged beyond the network's x{scale} by bicubic interpolation; --passes adds detail"
-    return Job(source, data, target, header, (width, height), encoding, treatment.chain, note)
+        notes.append(f"enlarged beyond the network's x{scale} by bicubic interpolation; --passes adds detail")
+    return Job(source, data, target, header, (width, height), encoding, treatment.chain, "; ".join(notes))
 
 
 def read_job(job: Job, treatment: Treatment) -> Iterator[Picture]:

@@ -45,6 +45,15 @@ def test_samples_that_are_lost_are_said(model, cat, tmp_path, capsys):
     assert "not kept" not in capsys.readouterr().err
 
 
+def test_one_note_does_not_hide_another(model, cat, tmp_path, capsys):
+    pages = [Image.fromarray(np.ascontiguousarray(cat[:16, :16]))] * 2
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    assert main([str(tmp_path / "a.tif"), "--model", model, "-o", str(tmp_path / "b.tif"), "--scale", "5"]) == 0
+    said = capsys.readouterr().err
+    assert "only the first of 2 pages" in said
+    assert "bicubic interpolation" in said
+
+
 def test_from_python_notes_are_warnings(model, cat, tmp_path):
     write_image(tmp_path / "a.png", cat[:20, :20], metadata=Metadata(iptc=IPTC))
     with pytest.warns(UserWarning, match=r"a\.png: not kept: IPTC") as caught:
