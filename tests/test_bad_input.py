@@ -3,13 +3,12 @@
 import importlib.util
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from sr_gan_tf.beam import main as beam
 from sr_gan_tf.fit import main
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -255,8 +254,8 @@ def test_no_disk_space(experiment, tmp_path, monkeypatch, capsys, place):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("apache_beam") is not None, reason="Apache Beam is installed")
-def test_beam_is_missing():
-    done = subprocess.run([sys.executable, "-m", "sr_gan_tf.beam", "x", "-o", "y"], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: no module apache_beam")
-    assert done.stderr.count("\n") == 1
+def test_beam_is_missing(capsys):
+    assert beam(["x", "-o", "y"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: no module apache_beam")
+    assert said.count("\n") == 1

@@ -1,7 +1,5 @@
 """`python -m sr_gan_tf.convert`: recognized networks become `.keras` files, whole or not at all."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -112,11 +110,3 @@ def test_a_place_that_cannot_be_written(model, tmp_path, capsys):
 def test_misspelt_argument(model, capsys):
     assert main([str(model[0]), "--set", "excitaton=1"]) == 2
     assert "did you mean 'excitation'?" in capsys.readouterr().err
-
-
-def test_as_a_module(model):
-    done = subprocess.run(
-        [sys.executable, "-m", "sr_gan_tf.convert", "--help"], capture_output=True, text=True, check=True
-    )
-    assert "safetensors" in done.stdout
-    assert "Warning" not in done.stderr

@@ -16,7 +16,13 @@ def start(code: str, **environment) -> str:
 
 
 def test_importing_and_a_first_computation_say_nothing():
-    assert start("import sr_gan_tf, tensorflow as tf; tf.zeros(3) + 1") == ""
+    """Nor would `python -m` of a command warn that the package had imported it."""
+    code = (
+        "import sr_gan_tf, sys, tensorflow as tf; tf.zeros(3) + 1; sr_gan_tf.start(); "
+        "from sr_gan_tf.__main__ import commands; "
+        "assert not [name for name in commands() if f'sr_gan_tf.{name}' in sys.modules]"
+    )
+    assert start(code) == ""
 
 
 def test_errors_and_other_words_are_handed_on(capfd):

@@ -1,6 +1,7 @@
 """Validates on whole pictures; writes picture strips, the chart and the best generator; stops early."""
 
 import math
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -87,12 +88,26 @@ class Validate(RunCallback):
 
 
 class Chart(RunCallback):
-    """Draws the chart every `validate_every` steps; runs after the logs."""
+    """Draws the chart every `validate_every` steps and at the stage's end; runs after the logs.
+
+    Where these steps follow each other quickly, some charts are left out: one takes about a second.
+
+    Args:
+        session: the run.
+        seconds: least time between two charts of a stage.
+    """
+
+    def __init__(self, session: Session, seconds: float = 20.0):
+        super().__init__(session)
+        self.seconds = seconds
+        self.last = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
         session = self.session
-        if session.due(session.experiment.validate_every):
+        due = session.due(session.experiment.validate_every) and time.monotonic() - self.last >= self.seconds
+        if due or session.at_stage_end:
             draw_chart(session.history, session.folder.chart, session.experiment.name)
+            self.last = time.monotonic()
 
 
 def metrics_of(experiment: Experiment) -> list[str]:

@@ -1,6 +1,7 @@
 """One tiny network exported once for all tests of the folder."""
 
 import functools
+import os
 
 import pytest
 from exporting import Server, calm
@@ -9,6 +10,7 @@ from tiny import tiny_generator
 from sr_gan_tf.export import export
 from sr_gan_tf.export_formats import verification
 from sr_gan_tf.export_formats.saved_model import Serving
+from sr_gan_tf.files import locked
 
 
 @pytest.fixture(autouse=True)
@@ -26,9 +28,16 @@ def generator():
 
 @pytest.fixture(scope="session")
 def served(generator, tmp_path_factory):
-    """Folder of a model's versions for a server, with tiles of 16 pixels and a limit of 0.05 megapixels."""
-    folder = tmp_path_factory.mktemp("serving") / "tiny_span"
-    export(generator, folder, serving=Serving(tile=16, max_megapixels=0.05), license="CC0-1.0")
+    """Folder of a model's versions for a server, with tiles of 16 pixels and a limit of 0.05 megapixels.
+
+    The workers of one run share it: exporting takes longer than all that looks at it.
+    """
+    root = tmp_path_factory.getbasetemp()
+    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "serving" / "tiny_span"
+    folder.parent.mkdir(exist_ok=True)
+    with locked(folder.with_suffix(".lock"), lambda: None):
+        if not (folder / "1").is_dir():
+            export(generator, folder, serving=Serving(tile=16, max_megapixels=0.05), license="CC0-1.0")
     return folder
 
 

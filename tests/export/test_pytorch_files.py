@@ -89,18 +89,23 @@ def test_every_family_that_is_read_is_written():
 
 
 @pytest.mark.parametrize("name", SPANS)
-def test_span_is_folded_exactly(name, tmp_path):
+def test_span_is_folded_exactly(name):
     """The reader knows published networks only; what it reads gives the same pictures, borders included."""
     network = span(**SPANS[name])
-    path = tmp_path / "span.safetensors"
-    [agreement] = export(network, path)
-    assert agreement.difference < 1e-5
-    again = load_pytorch(path)
+    again = network_of(state_of(network), name)
     assert not again.nearest_skip
     assert again.input_gain == (1.0 if name == "plain" else 255.0)
     assert again.filters == network.filters + 3 * network.nearest_skip
     pictures = noise(2, 13, 9, 3)
     np.testing.assert_allclose(again(pictures), network(pictures), atol=1e-5)
+
+
+def test_a_folded_span_is_exported_and_read(tmp_path):
+    network = span(**SPANS["ours"])
+    [agreement] = export(network, tmp_path / "span.safetensors")
+    assert agreement.difference < 1e-5
+    pictures = noise(2, 13, 9, 3)
+    np.testing.assert_allclose(load_pytorch(agreement.path)(pictures), network(pictures), atol=1e-5)
 
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
@@ -131,10 +136,10 @@ def test_a_bicubic_skip_is_folded_exactly(name, scale, tmp_path):
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 def test_half_and_both_kinds_of_file(suffix, tmp_path):
-    network = span(**SPANS["ours"])
+    network = calm(tiny_generator("Compact", filters=64, num_convs=4, bicubic_skip=False))
     [whole] = export(network, tmp_path / f"whole{suffix}")
     [half] = export(network, tmp_path / f"half{suffix}", half=True)
-    assert half.size < 0.6 * whole.size + 30_000
+    assert half.size < 0.6 * whole.size
     assert whole.difference < half.difference < 0.01
     exact, rounded = read_state(whole.path), read_state(half.path)
     assert set(exact) == set(state_of(network))

@@ -18,22 +18,35 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.runs.checkpoints import checkpoint_files, read_checkpoint, save_checkpoint
 from sr_gan_tf.training import run as training
 
-SIGNALS = [(number, step) for number in (signal.SIGINT, signal.SIGTERM) for step in range(1, 8)]
+# SIGTERM in the midst of things is the short form.
+SIGNALS = [
+    pytest.param(number, step, marks=() if (number, step) == (signal.SIGTERM, 5) else pytest.mark.long)
+    for number in (signal.SIGINT, signal.SIGTERM)
+    for step in range(1, 8)
+]
+
+
+def kill(trial, tmp_path, count: int, seed: int) -> str:
+    """So many SIGKILLs at random moments of a training; what was said of them."""
+    (tmp_path / "trial.json").write_text(json.dumps(trial.experiment))
+    command = [sys.executable, Path(__file__).parent / "killing.py", tmp_path / "trial.json", tmp_path, count, seed]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-1000:]
+    return done.stdout
+
+
+def test_a_kill(trial, tmp_path):
+    assert "of 1 killed before their end" in kill(trial, tmp_path, 1, 0)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(10))
 def test_fifty_kills(trial, tmp_path, seed):
-    """Five SIGKILLs at random moments in each of ten batches; the short form, SIGTERM too, is in test_resume.py."""
+    """Five at random moments in each of ten batches."""
     trial.adversarial()
-    (tmp_path / "trial.json").write_text(json.dumps(trial.experiment))
-    command = [sys.executable, Path(__file__).parent / "killing.py", tmp_path / "trial.json", tmp_path, "5", str(seed)]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-1000:]
-    print(done.stdout)
+    print(kill(trial, tmp_path, 5, seed))
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("number", "step"), SIGNALS)
 def test_asked_to_stop(trial, tmp_path, number, step):
     run = tmp_path / "run"

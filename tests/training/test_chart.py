@@ -1,6 +1,7 @@
 """losses.png: it is drawn from whatever the history holds, and nothing of it stays in memory."""
 
 import gc
+import types
 import weakref
 
 import psutil
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from sr_gan_tf.runs.history import History
-from sr_gan_tf.training import chart
+from sr_gan_tf.training import chart, validation
 
 
 @pytest.fixture
@@ -39,6 +40,22 @@ def test_a_chart_is_let_go(history, tmp_path, monkeypatch):
     assert [figure() for figure in made[:2]] == [None] * 2
     with Image.open(tmp_path / "losses.png") as image:
         assert image.width > 500
+
+
+@pytest.mark.parametrize(("seconds", "drawn"), [(0.0, [4, 8, 10]), (1000.0, [10])])
+def test_a_chart_is_drawn_unless_one_was_just_drawn(monkeypatch, seconds, drawn):
+    session = types.SimpleNamespace(
+        stage_step=0, history=None, folder=types.SimpleNamespace(chart=None),
+        experiment=types.SimpleNamespace(validate_every=4, name="trial"),
+    )  # fmt: skip
+    session.due = lambda every: session.stage_step % every == 0 or session.at_stage_end
+    steps = []
+    monkeypatch.setattr(validation, "draw_chart", lambda *_: steps.append(session.stage_step))
+    callback = validation.Chart(session, seconds)
+    for session.stage_step in range(1, 11):
+        session.at_stage_end = session.stage_step == 10
+        callback.on_train_batch_end(0)
+    assert steps == drawn
 
 
 @pytest.mark.long

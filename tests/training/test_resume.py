@@ -1,4 +1,7 @@
-"""A run that is killed and started again ends with the history of a run that was left alone."""
+"""A run that is killed and started again ends with the history of a run that was left alone.
+
+The short forms are in reliability/test_faults.py, where every training is a fork of one process.
+"""
 
 import random
 import shutil
@@ -45,10 +48,6 @@ def trial(repository, tmp_path, experiment: str, kills: int, *more) -> None:
         assert not [item.name for item in folder.rglob("*") if ".tmp" in item.name and item.suffix == ".keras"]
 
 
-def test_killed_run_ends_like_an_undisturbed_one(repository, tmp_path):
-    trial(repository, tmp_path, "tiny.json", 1)
-
-
 @pytest.mark.long
 def test_tiny_killed_ten_times(repository, tmp_path):
     trial(repository, tmp_path, "tiny.json", 10)
@@ -59,6 +58,7 @@ def test_quickstart_killed_twice(repository, tmp_path):
     trial(repository, tmp_path, "quickstart.json", 2, "--set", "deterministic=true")
 
 
+@pytest.mark.long
 def test_interrupted_run_saves_and_says_how_to_go_on(repository, tmp_path):
     command = [sys.executable, "-m", "sr_gan_tf.fit", str(repository / "experiments" / "tiny.json")]
     command += ["--run-dir", str(tmp_path / "run"), "--set", "stages.0.steps=100000"]

@@ -3,7 +3,6 @@
 import io
 import os
 import re
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ from tiny import names_in
 
 from sr_gan_tf.data.sources import Folder
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.evaluate import main as evaluate
 from sr_gan_tf.inference.jobs import find_sources
 from sr_gan_tf.inference.progress import progress
 from sr_gan_tf.pictures import formats
@@ -124,7 +124,7 @@ def test_folders_whose_names_look_like_patterns(cat, tmp_path, monkeypatch, fold
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
-def test_names_that_are_not_text(cat, model, tmp_path):
+def test_names_that_are_not_text(cat, model, tmp_path, monkeypatch):
     folder = os.fsencode(tmp_path / "in")
     os.mkdir(folder)
     with io.BytesIO() as file:
@@ -134,22 +134,21 @@ def test_names_that_are_not_text(cat, model, tmp_path):
                 picture.write(file.getvalue())
     with open(folder + b"/bad\xe9.png", "wb") as picture:
         picture.write(b"xx")
-    environment = os.environ | {"PYTHONIOENCODING": "cp1252", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    code = (
-        "import sys; from sr_gan_tf.upscale import main; from sr_gan_tf.evaluate import main as evaluate\n"
-        "common = ['in', '-o', 'out', '--model', sys.argv[1]]\n"
-        "codes = [main([*common, '--dry-run']), main(common)]\n"
-        "import os; os.unlink(b'in/bad\\xe9.png')\n"
-        "codes += [evaluate(['--scale', '2', '--data', 'L=in', '--csv', 'o.csv', '--metrics', 'psnr_y'])]\n"
-        "print(codes)\n"
-    )
-    command = [sys.executable, "-c", code, model]
-    done = subprocess.run(command, capture_output=True, cwd=tmp_path, env=environment, timeout=300)
-    out = done.stdout.decode("cp1252")
-    assert out.endswith("[1, 1, 0]\n"), done.stderr
-    assert "caf\\udce9.png" in out
-    assert "\\u5199\\u771f.png" in out
-    assert b"Traceback" not in done.stderr
+    monkeypatch.chdir(tmp_path)
+    out, err = (io.TextIOWrapper(io.BytesIO(), "cp1252", errors) for errors in ("strict", "backslashreplace"))
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    common = ["in", "-o", "out", "--model", model]
+    codes = [main([*common, "--dry-run"]), main(common)]
+    os.unlink(b"in/bad\xe9.png")
+    codes += [evaluate(["--scale", "2", "--data", "L=in", "--csv", "o.csv", "--metrics", "psnr_y"])]
+    out.flush()
+    err.flush()
+    said = out.buffer.getvalue().decode("cp1252")
+    assert codes == [1, 1, 0], err.buffer.getvalue()
+    assert "caf\\udce9.png" in said
+    assert "\\u5199\\u771f.png" in said
+    assert b"Traceback" not in err.buffer.getvalue()
     assert sorted(os.listdir(os.fsencode(tmp_path / "out"))) == [b"b.png", b"caf\xe9.png", "写真.png".encode()]
     assert "caf\\udce9" in (tmp_path / "o.csv").read_text(encoding="utf-8")
 
