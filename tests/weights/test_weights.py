@@ -35,31 +35,19 @@ def folder(tmp_path, monkeypatch):
     return shelf
 
 
-@pytest.fixture(scope="module")
-def publication(tmp_path_factory):
-    """What publishing a small network of scale 4 writes, measured on a test set of two pictures; and that set."""
-    root = tmp_path_factory.mktemp("publication")
-    pictures, shelf = root / "Two" / "x4", root / "weights"
-    for part in (pictures / "HR", pictures / "LR", shelf):
-        part.mkdir(parents=True)
+@pytest.fixture
+def published(folder, tmp_path):
+    """A small network of scale 4 among the shipped ones, with figures of a test set of two pictures."""
+    pictures = tmp_path / "Two" / "x4"
+    for kind in ("HR", "LR"):
+        (pictures / kind).mkdir(parents=True)
     for name, picture in (("cat", data.chelsea()[:96, :96]), ("coffee", data.coffee()[:96, :128])):
         write_image(pictures / "HR" / f"{name}.png", picture)
         write_image(pictures / "LR" / f"{name}.png", np.ascontiguousarray(picture[::4, ::4]))
-    faithful_generator(3).save(root / "small.keras")
-    (root / "about.json").write_text(json.dumps(ABOUT))
-    test_set = f"--data=Two={root / 'Two'}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cards, "FOLDER", shelf)
-        patch.setattr(models, "WEIGHTS", shelf)
-        assert main(["publish", str(root / "small.keras"), str(root / "about.json"), test_set]) == 0
-    return shelf, test_set
-
-
-@pytest.fixture
-def published(folder, publication):
-    """A copy of it among the shipped ones; its test set."""
-    shelf, test_set = publication
-    shutil.copytree(shelf, folder, dirs_exist_ok=True)
+    faithful_generator(3).save(tmp_path / "small.keras")
+    (tmp_path / "about.json").write_text(json.dumps(ABOUT))
+    test_set = f"--data=Two={tmp_path / 'Two'}"
+    assert main(["publish", str(tmp_path / "small.keras"), str(tmp_path / "about.json"), test_set]) == 0
     return test_set
 
 
