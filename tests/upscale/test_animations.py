@@ -144,7 +144,7 @@ def _through_the_command(tmp_path, model, count, suffix, descriptors, seconds):
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
         "sys.exit(code)\n"
     )
-    target = tmp_path / f"large.{suffix}"
+    target = tmp_path / f"large_{count}.{suffix}"
     arguments = [str(tmp_path / "long.gif"), "-o", str(target), "--model", model]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=seconds)
     assert done.returncode == 0, done.stderr
