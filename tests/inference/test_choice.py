@@ -112,7 +112,8 @@ def test_upscale_says_which_network_and_why(tmp_path, capsys):
     said = capsys.readouterr().err
     assert f"note: {names['good.png']}: span_x4, for a picture in PNG with little noise\n" in said
     assert (
-        f"{names['bad.jpg']}: span_x4_real, for a JPEG of quality 30, under 80; --model NAME decides otherwise" in said
+        f"{names['bad.jpg']}: span_x4_real, for a JPEG of quality 30, under 80; pass --model NAME to choose another"
+        in said
     )
     made = {path.name for path in tmp_path.iterdir()} - set(names)
     assert made == {"good_x4.png", "bad_x4.jpg"}
@@ -133,4 +134,4 @@ def test_many_pictures_are_counted(tmp_path, capsys):
         )
     assert main([str(tmp_path), "-o", str(tmp_path / "out"), "--dry-run"]) == 0
     said = capsys.readouterr().out
-    assert "note: span_x4_real for 2 pictures, span_x4 for 4 pictures; --model NAME decides otherwise" in said
+    assert "note: span_x4_real for 2 pictures, span_x4 for 4 pictures; pass --model NAME to choose another" in said
