@@ -109,7 +109,7 @@ def test_another_file_is_refused_unread(monkeypatch, tmp_path):
 
 
 def test_a_misspelt_name_is_told_the_right_one():
-    with pytest.raises(InputError, match="no metric 'lpip'; did you mean 'lpips'"):
+    with pytest.raises(InputError, match="unknown metric 'lpip'; did you mean 'lpips'"):
         choose_metrics(["lpip"])
 
 

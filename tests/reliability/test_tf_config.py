@@ -50,7 +50,7 @@ def test_what_tensorflow_says_of_an_address(address, monkeypatch):
     monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", fail)
     with pytest.raises(InputError) as caught:
         distribution.Crew(parse_experiment(EXPERIMENT))
-    assert f"worker 0 cannot begin at {address} (Could not start gRPC server); give" in str(caught.value)
+    assert f"worker 0 cannot begin at {address} (Could not start gRPC server); use an address of" in str(caught.value)
 
 
 TRIAL = """

@@ -144,6 +144,7 @@ def test_replayed_pictures_are_judged_with_their_own_lr():
     trainer.generator = lambda lr, training=True: tf.repeat(tf.repeat(lr, 2, 1), 2, 2)
     trainer.generator.trainable_variables = trainer.average.trainable_variables
     trainer.generator.variables = trainer.average.variables
+    trainer.generator.scale = 2
     stale = 0
     trainer.update = lambda *args: tf.constant(True)
     for step in range(8):
