@@ -199,7 +199,7 @@ def test_run_folder_of_another_experiment(finished, capsys):
     line = refused(capsys, file, "--run-dir", run, "--set", "seed=9", "--set", "stages.0.steps=3")
     assert "belongs to another experiment" in line
     assert "seed (1234 -> 9)" in line
-    assert "stages.0.steps (1 -> 3)" in line
+    assert "stages.0.steps" not in line  # more steps alone are no reason to refuse
     line = refused(capsys, file, "--run-dir", run, "--set", "generator.config.filters=5")
     assert "generator.config.filters (4 -> 5)" in line
     after = sorted(

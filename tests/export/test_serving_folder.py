@@ -108,7 +108,7 @@ def test_the_card_of_a_shipped_model_carries_its_own(tmp_path, generator, monkey
     generator.save(tmp_path / "mine.keras")
     (tmp_path / "mine.json").write_text(json.dumps(own))
     monkeypatch.setattr("sr_gan_tf.export_formats.model_card.WEIGHTS", tmp_path)
-    monkeypatch.setattr("sr_gan_tf.models.WEIGHTS", tmp_path)
+    monkeypatch.setattr("sr_gan_tf.shipped.WEIGHTS", tmp_path)
     card = model_card("mine", generator.for_inference())
     assert card["experiment"] == ["a.json"]
     assert card["sha256"] == sha256(tmp_path / "mine.keras")

@@ -38,7 +38,7 @@ def test_arrays_of_every_kind(network, cat):
         upscale(np.dstack([cat, alpha]), model=network), np.dstack([expected, alpha.repeat(2, 0).repeat(2, 1)])
     )
     for bad in (cat.astype(np.int32), np.zeros((4, 4, 5), np.uint8), np.zeros((0, 4), np.uint8)):
-        with pytest.raises(InputError, match="no picture"):
+        with pytest.raises(InputError, match="is not a picture"):
             upscale(bad, model=network)
 
 

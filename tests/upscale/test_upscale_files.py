@@ -91,7 +91,7 @@ def test_patterns_names_and_formats(model, cat, tmp_path, monkeypatch, capsys):
         (["--format", "jpgg"], "did you mean 'jpg'"),
         (["--quality", "101"], "expected 1 to 100"),
         (["--workers", "0"], "expected 1 or more"),
-        (["--passes", "0"], "expected 1 or more"),
+        (["--passes", "0"], "expected 1 to 100"),
         (["--halo", "-1"], "0 or more"),
         (["--model", "no_such_model"], "no model"),
         (["-o", "out.xyz/.png"], "already exists|written|out.xyz"),
