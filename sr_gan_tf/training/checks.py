@@ -9,7 +9,11 @@ from sr_gan_tf.config import Balance, Data, Experiment, Spec, Stage, Term, chose
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.training.optimizers import build_schedule
 
-_METRICS = next(field.default.default for field in dataclasses.fields(Experiment) if field.name == "validation_metrics")
+_METRICS: tuple[str, ...] = next(
+    getattr(field.default, "default")  # noqa: B009 - a pydantic FieldInfo, which the stubs do not know
+    for field in dataclasses.fields(Experiment)
+    if field.name == "validation_metrics"
+)
 
 
 def check_settings(experiment: Experiment) -> None:
