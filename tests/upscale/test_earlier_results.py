@@ -75,6 +75,7 @@ def test_named_results_are_enlarged(enlarged, model, tmp_path):
     assert names_in(tmp_path / "more") == ["a_x2.jpg"]
 
 
+@pytest.mark.filterwarnings("ignore:.*skipped.*names are those of earlier results")
 def test_own_names_and_comparisons(folder, network, model):
     naming = Naming(template="{stem} large")
     assert len(upscale(folder, model=network, files=Files(naming, compare=True))) == 5
