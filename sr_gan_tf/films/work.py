@@ -187,7 +187,7 @@ class _Journal:
             return saved["pixels"], saved["enlarged"], saved["shown"]
 
     def add(self, count: int, pixels: np.ndarray, enlarged: np.ndarray, shown: np.ndarray) -> None:
-        """Keeps the segment that was just finished, and the last frame, from which the next one goes on."""
+        """Keeps the segment that was just finished, and the last frame, on which the next segment builds."""
         number = len(self._notes["counts"])
         np.savez(self.folder / f"last_{number + 1:06d}.npz", pixels=pixels, enlarged=enlarged, shown=shown)
         self.unfinished.replace(self.folder / f"{number:06d}.nut")

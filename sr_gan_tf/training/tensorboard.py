@@ -25,7 +25,7 @@ _MAIN_SETTINGS = (
     "data.batch_size",
     "data.patch_size",
 )
-# Of the others that differ between two runs, so many are shown; these parts of the experiment come first.
+# The maximum number of further settings shown where two runs differ; these parts of the experiment come first.
 _MOST_DIFFERING = 5
 _NEVER = ("note", "name", ".path", "cache_dir")
 _FIRST = ("scale", "generator.", "discriminator.", "stages.", "data.")
