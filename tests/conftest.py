@@ -11,6 +11,8 @@ import pytest
 from hypothesis import settings
 from tensorflow.python.framework import config as determinism
 
+from sr_gan_tf.registry import imports
+
 # The short form must give the same verdict every time; `--hypothesis-profile=default` draws other examples.
 settings.register_profile("same", derandomize=True)
 settings.load_profile("same")
@@ -77,3 +79,15 @@ def same_start():
     yield
     keras.config.set_dtype_policy("float32")
     determinism.disable_op_determinism()
+
+
+@pytest.fixture(autouse=True)
+def no_parts_are_left():
+    """What a test allows with `--import` ends with it; its environment variable would reach other tests' processes."""
+    before, allowed = os.environ.get(imports.VARIABLE), dict(imports._allowed)
+    yield
+    os.environ.pop(imports.VARIABLE, None)
+    if before is not None:
+        os.environ[imports.VARIABLE] = before
+    imports._allowed.clear()
+    imports._allowed.update(allowed)
