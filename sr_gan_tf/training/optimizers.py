@@ -11,29 +11,9 @@ from sr_gan_tf.build import build
 from sr_gan_tf.config import Spec
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.registry.parts import Catalogue
+from sr_gan_tf.training.adam import Adam
+from sr_gan_tf.training.muon import Muon
 from sr_gan_tf.training.terms import Weight
-
-
-@keras.saving.register_keras_serializable("sr_gan_tf")
-class Adam(keras.optimizers.Adam):
-    """Keras's Adam, with one operation per update of a plain float32 variable.
-
-    Keras's implementation makes about fifteen passes over all weights; a discriminator with dense layers has many.
-    """
-
-    def update_step(self, gradient, variable, learning_rate):
-        index = self._get_variable_index(variable)
-        handles = [_handle(each) for each in (variable, self._momentums[index], self._velocities[index])]
-        if self.amsgrad or None in handles:
-            super().update_step(gradient, variable, learning_rate)
-            return
-        weight, first, second = handles
-        step = tf.cast(tf.convert_to_tensor(self.iterations), tf.float32) + 1
-        tf.raw_ops.ResourceApplyAdam(
-            var=weight, m=first, v=second, beta1_power=self.beta_1**step, beta2_power=self.beta_2**step,
-            lr=tf.cast(learning_rate, tf.float32), beta1=self.beta_1, beta2=self.beta_2, epsilon=self.epsilon,
-            grad=tf.cast(gradient, tf.float32),
-        )  # fmt: skip
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
@@ -74,13 +54,6 @@ class CosineDecay(keras.optimizers.schedules.CosineDecay):
         return {**config, "first_step": self.first_step}
 
 
-def _handle(variable) -> tf.Tensor | None:
-    """The handle for raw operations; None for a variable that is distributed over replicas or not float32."""
-    value = variable.value if isinstance(variable, keras.Variable) else variable
-    plain = isinstance(value, tf.Variable) and not isinstance(value, tf.distribute.DistributedValues)
-    return value.handle if plain and value.dtype == tf.float32 else None
-
-
 OPTIMIZERS = Catalogue(
     "optimizer",
     {
@@ -88,6 +61,7 @@ OPTIMIZERS = Catalogue(
         "AdamW": keras.optimizers.AdamW,
         "Adamax": keras.optimizers.Adamax,
         "Lion": keras.optimizers.Lion,
+        "Muon": Muon,
         "Nadam": keras.optimizers.Nadam,
         "RMSprop": keras.optimizers.RMSprop,
         "SGD": keras.optimizers.SGD,

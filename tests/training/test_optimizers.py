@@ -1,4 +1,4 @@
-"""Adam in one operation a variable is Keras's Adam."""
+"""Adam in one operation is Keras's Adam; Muon's steps are orthogonal; what a setting may be."""
 
 import keras
 import numpy as np
@@ -7,7 +7,9 @@ import tensorflow as tf
 
 from sr_gan_tf.config import Spec
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.training.optimizers import Adam, build_optimizer, build_schedule
+from sr_gan_tf.training.adam import Adam
+from sr_gan_tf.training.muon import Muon, orthogonalized
+from sr_gan_tf.training.optimizers import build_optimizer, build_schedule
 
 
 def stepper(optimizer, variable, compiled: bool):
@@ -56,3 +58,58 @@ def test_a_cosine_continues_where_an_earlier_run_was():
     assert [float(rest(step)) for step in range(60)] == [float(whole(step + 40)) for step in range(60)]
     with pytest.raises(InputError, match="first_step: -1 is too small"):
         build_schedule(Spec("CosineDecay", {**config, "first_step": -1}), "rate")
+
+
+@pytest.mark.parametrize("shape", [(40, 12), (12, 40), (12, 12)])
+def test_singular_values_come_close_to_one(shape):
+    matrix = np.random.default_rng(1).normal(size=shape).astype("float32")
+    left, _, right = np.linalg.svd(matrix, full_matrices=False)
+    found = orthogonalized(tf.constant(1e-3 * matrix)).numpy()
+    values = np.linalg.svd(found, compute_uv=False)
+    assert values.min() > 0.5
+    assert values.max() < 1.3
+    # The directions are those of the matrix itself.
+    turned = left.T @ found @ right.T
+    np.testing.assert_allclose(turned, np.diag(np.diag(turned)), atol=2e-3)
+    assert not orthogonalized(tf.zeros(shape)).numpy().any()
+
+
+def test_muon_moves_all_directions_of_a_kernel_alike():
+    """The step on a convolution's kernel is the orthogonal matrix, sized like Adam's; a bias gets Adam's own step."""
+    random = np.random.default_rng(2)
+    kernel, bias = keras.Variable(np.zeros((3, 3, 8, 6), "float32")), keras.Variable(np.zeros(6, "float32"))
+    gradients = [random.normal(size=v.shape).astype("float32") for v in (kernel, bias)]
+    optimizer = Muon(0.01, newton_schulz_steps=5, rms=0.3)
+    optimizer.apply([tf.constant(g) for g in gradients], [kernel, bias])
+    step = kernel.numpy().reshape(72, 6)
+    ahead = 1.95 * gradients[0].reshape(72, 6)
+    expected = -0.01 * 0.3 * 72**0.5 * orthogonalized(tf.constant(ahead)).numpy()
+    np.testing.assert_allclose(step, expected, atol=1e-6)
+    assert 0.5 < np.sqrt(np.mean(step**2)) / (0.01 * 0.3) < 1.3
+    np.testing.assert_allclose(bias.numpy(), -0.01 * np.sign(gradients[1]), rtol=1e-3)
+
+
+def test_muon_continues_from_its_slots_and_configuration():
+    random = np.random.default_rng(3)
+    gradients = [tf.constant(random.normal(size=(3, 3, 4, 5)), tf.float32) for _ in range(4)]
+    whole, half = keras.Variable(np.ones((3, 3, 4, 5), "float32")), keras.Variable(np.ones((3, 3, 4, 5), "float32"))
+    settings = {"learning_rate": 0.1, "weight_decay": 0.1, "global_clipnorm": 2.0, "momentum": 0.8}
+    first = build_optimizer(Spec("Muon", settings), "here")
+    for gradient in gradients:
+        first.apply([gradient], [whole])
+    second = build_optimizer(Spec("Muon", settings), "here")
+    for gradient in gradients[:2]:
+        second.apply([gradient], [half])
+    third = Muon.from_config(second.get_config())
+    third.build([half])
+    for ours, theirs in zip(third.variables, second.variables, strict=True):
+        ours.assign(theirs)
+    for gradient in gradients[2:]:
+        third.apply([gradient], [half])
+    np.testing.assert_allclose(half, whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("setting", [{"momentum": 1.0}, {"newton_schulz_steps": 0}, {"rms": 0.0}])
+def test_muon_refuses(setting):
+    with pytest.raises(InputError, match=next(iter(setting))):
+        build_optimizer(Spec("Muon", setting), "here")
