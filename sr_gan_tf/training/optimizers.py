@@ -125,7 +125,24 @@ def build_optimizer(spec: Spec, where: str, steps: int | None = None) -> keras.o
         _check_rates(schedule, _as_spec(rate, place), place, steps)
     elif isinstance(rate, int):
         config["learning_rate"] = float(rate)
-    return _build_plain(Spec(spec.class_name, config), where)
+    optimizer = _build_plain(Spec(spec.class_name, config), where)
+    _check_decay(optimizer, where, steps)
+    return optimizer
+
+
+def _check_decay(optimizer: keras.optimizers.Optimizer, where: str, steps: int | None) -> None:
+    """Weights shrink by learning rate * weight decay per step, which must leave something of them."""
+    decay, rate = optimizer.weight_decay, optimizer._learning_rate
+    if not decay:
+        return
+    schedule = isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
+    marks = range(0, steps or 1000, max(1, (steps or 1000) // 100))
+    highest = max(float(rate(step)) for step in marks) if schedule else float(rate)
+    if highest * decay > 1 - 1e-6:
+        raise InputError(
+            f"{where}.config.weight_decay: {decay:g} times the learning rate {highest:g} sets all weights to 0 in one "
+            f"step; expected less than {1 / highest:g}"
+        )
 
 
 def _check_argument(name: str, value: Any, where: str) -> None:

@@ -113,3 +113,14 @@ def test_muon_continues_from_its_slots_and_configuration():
 def test_muon_refuses(setting):
     with pytest.raises(InputError, match=next(iter(setting))):
         build_optimizer(Spec("Muon", setting), "here")
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "Muon", "SGD"])
+def test_a_weight_decay_that_erases_the_network(name):
+    settings = {"learning_rate": 0.01, "weight_decay": 100.0}
+    with pytest.raises(InputError, match=r"weight_decay: 100 times the learning rate 0.01 sets all weights to 0"):
+        build_optimizer(Spec(name, settings), "here")
+    schedule = {"class_name": "CosineDecay", "config": {"initial_learning_rate": 0.01, "decay_steps": 100}}
+    with pytest.raises(InputError, match="expected less than 100"):
+        build_optimizer(Spec(name, settings | {"learning_rate": schedule}), "here", 100)
+    assert build_optimizer(Spec(name, settings | {"weight_decay": 50.0}), "here").weight_decay == 50
