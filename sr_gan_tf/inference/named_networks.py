@@ -4,10 +4,13 @@ import os
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.generators.wrapped import WrappedGenerator
 from sr_gan_tf.models import load
 from sr_gan_tf.networks import Generator, computing
+from sr_gan_tf.resampling import imresize
 
 
 def named_network(model: str | Path | keras.Model) -> tuple[str, keras.Model]:
@@ -24,7 +27,7 @@ def _merged(network: keras.Model) -> keras.Model:
 
 
 def _interpolated(text: str) -> tuple[str, keras.Model]:
-    """`A:0.7,B:0.3`: a network whose weights are the weighted sum of A's and B's."""
+    """`A:0.7,B:0.3`: a network between A and B: of their weights if these fit together, else of their pictures."""
     parts = []
     for part in text.split(","):
         model, separator, weight = part.rpartition(":")
@@ -44,22 +47,59 @@ def _interpolated(text: str) -> tuple[str, keras.Model]:
                 f"--model {text}: {model} is an exported model; only .keras files, run folders and shipped names can "
                 "be mixed"
             )
+    scales = {model: network.scale for (model, _), network in zip(parts, networks, strict=True)}
+    if len(set(scales.values())) > 1:
+        found = ", ".join(f"{model} by {scale}" for model, scale in scales.items())
+        raise InputError(f"--model {text}: only networks of one scale can be mixed, and these enlarge {found}")
+    shares = [weight for _, weight in parts]
+    name = "+".join(f"{stem(model)}-{weight:g}" for model, weight in parts)
+    return name, _with_mixed_weights(networks, shares) or _with_mixed_pictures(networks, shares)
+
+
+def _with_mixed_weights(networks: list[Generator], shares: list[float]) -> Generator | None:
+    """The network whose weights are the weighted sum, as fast as one; None if its pictures are not in between.
+
+    They are if one network was trained from the other. The weights of networks with different histories stand for
+    different features, and their sum for none.
+    """
     first = networks[0]
-    for (model, _), network in zip(parts[1:], networks[1:], strict=True):
-        ours, theirs = ({**item.get_config(), "name": None} for item in (first, network))
-        if type(network) is not type(first) or ours != theirs:
-            raise InputError(
-                f"--model {text}: {model} is a {_kind(network)}, {parts[0][0]} a {_kind(first)}; only networks of one "
-                "kind and configuration can be interpolated"
-            )
+    if any(type(other) is not type(first) or _settings(other) != _settings(first) for other in networks[1:]):
+        return None
     mixed = first.copy()
-    values = zip(*(network.get_weights() for network in networks), strict=True)
-    mixed.set_weights([sum(weight * value for (_, weight), value in zip(parts, row, strict=True)) for row in values])
-    return "+".join(f"{stem(model)}-{weight:g}" for model, weight in parts), mixed
+    rows = zip(*(network.get_weights() for network in networks), strict=True)
+    mixed.set_weights([sum(share * value for share, value in zip(shares, row, strict=True)) for row in rows])
+    coarse = np.random.default_rng(0).random((12, 16, 3), np.float32)
+    probe = np.clip(imresize(coarse, 3), 0, 1).astype("float32")[None]
+    pictures = [np.asarray(network(probe), "float64") for network in networks]
+    between = sum(share * picture for share, picture in zip(shares, pictures, strict=True))
+    apart = max(_distance(picture, pictures[0]) for picture in pictures)
+    return mixed if _distance(np.asarray(mixed(probe), "float64"), between) <= apart + 1e-3 else None
 
 
-def _kind(network: keras.Model) -> str:
-    return f"{type(network).__name__} x{getattr(network, 'scale', '?')}"
+def _with_mixed_pictures(networks: list[Generator], shares: list[float]) -> Generator:
+    """A network that runs all of them and returns the weighted sum of their pictures."""
+    inputs = keras.Input((None, None, 3), name="lr")
+    parts = [
+        keras.layers.Rescaling(share, dtype="float32", name=f"share{index}")(_renamed(network, f"part{index}")(inputs))
+        for index, (network, share) in enumerate(zip(networks, shares, strict=True))
+    ]
+    picture = keras.layers.Add(dtype="float32", name="mix")(parts) if len(parts) > 1 else parts[0]
+    return WrappedGenerator(keras.Model(inputs, picture, name="mix"))
+
+
+def _renamed(network: Generator, name: str) -> Generator:
+    twin = type(network).from_config({**network.get_config(), "name": name})
+    twin.set_weights(network.get_weights())
+    return twin
+
+
+def _settings(network: Generator) -> dict:
+    return {**network.get_config(), "name": None}
+
+
+def _distance(one: np.ndarray, other: np.ndarray) -> float:
+    """Root mean square difference."""
+    return float(np.sqrt(np.mean((one - other) ** 2)))
 
 
 def stem(model: str | Path) -> str:

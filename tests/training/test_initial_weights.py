@@ -139,7 +139,9 @@ def test_shipped_experiments_name_what_fits_their_networks(repository, monkeypat
             if name is None or name.startswith("runs/"):
                 continue
             config = {"scale": raw["scale"], **raw["generator"]["config"]}
-            key = json.dumps([name, raw["generator"]["class_name"], config, stage.get("partial", False)], sort_keys=True)
+            key = json.dumps(
+                [name, raw["generator"]["class_name"], config, stage.get("partial", False)], sort_keys=True
+            )
             pairs[key] = path
             named += 1
     assert named > 8

@@ -1,9 +1,10 @@
 """The upscale command: every kind of picture, size and option, on real photographs and a tiny network."""
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
-from tiny import faithful_generator, names_in, whole
+from tiny import faithful_generator, names_in, tiny_generator, whole
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.inference.keras_enlarger import enlarger_of
@@ -201,11 +202,37 @@ def test_interpolated_weights(network, model, photo, tmp_path, capsys):
     faithful_generator(2, scale=3).save(tmp_path / "x3.keras")
     for bad, expected in (
         (f"{model}:0.7,{tmp_path / 'other.keras'}:0.7", "add up to 1.4"),
-        (f"{model}:0.5,{tmp_path / 'x3.keras'}:0.5", "only networks of one kind"),
+        (f"{model}:0.5,{tmp_path / 'x3.keras'}:0.5", "only networks of one scale"),
         (f"{model}:0.5,other", "expected NAME:WEIGHT"),
     ):
         assert main([photo, "-o", str(target), "--overwrite", "--model", bad]) == 2
         assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["features in another order", "another network"])
+def test_networks_that_share_no_weights_mix_by_their_pictures(kind, model, network, photo, tmp_path):
+    if kind == "another network":
+        other = tiny_generator("SRResNet", 3, scale=2)
+    else:  # the same function, and yet a sum of weights would be noise
+        other = network.copy()
+        first, last = other.get_layer("conv0"), other.get_layer("last_conv")
+        order = np.arange(last.kernel.shape[2])[::-1]
+        inner = [layer for layer in other.layers if len(layer.get_weights()) == 2 and layer not in (first, last)]
+        first.set_weights([first.get_weights()[0][..., order], first.get_weights()[1][order]])
+        for layer in inner:
+            kernel, bias = layer.get_weights()
+            layer.set_weights([kernel[:, :, order][..., order], bias[order]])
+        for layer in other.layers:
+            if isinstance(layer, keras.layers.PReLU):
+                layer.set_weights([value[..., order] for value in layer.get_weights()])
+        last.set_weights([last.get_weights()[0][:, :, order], last.get_weights()[1]])
+    other.save(tmp_path / "other.keras")
+    target = tmp_path / "out.png"
+    assert main([photo, "-o", str(target), "--model", f"{model}:0.7,{tmp_path / 'other.keras'}:0.3"]) == 0
+    picture = read_image(photo).pixels.astype(np.float32) / 255
+    parts = [_whole(part, picture[None])[0] for part in (network, other)]
+    expected = np.clip(0.7 * parts[0] + 0.3 * parts[1], 0, 1) * 255
+    assert np.abs(read_image(target).pixels - expected).max() < 0.52
 
 
 def test_colors_are_matched(cat):
