@@ -55,7 +55,7 @@ def test_exported_models_cannot_be_mixed(model, photo, tmp_path, capsys):
     assert export([model, "--to", str(tmp_path / "serving"), "--format", "saved_model"]) == 0
     exported = next((tmp_path / "serving").rglob("saved_model.pb")).parent
     assert main([photo, "--model", f"{exported}:0.5,{exported}:0.5"]) == 2
-    assert "only .keras files, run folders and shipped names can be interpolated" in capsys.readouterr().err
+    assert "only .keras files, run folders and shipped names can be mixed" in capsys.readouterr().err
 
 
 def test_names_of_originals(model, photo, tmp_path, monkeypatch, capsys):
