@@ -14,6 +14,7 @@ from sr_gan_tf.evaluation.test_sets import PictureSet, find_set
 from sr_gan_tf.export_formats import deploying, model_card
 from sr_gan_tf.export_formats.saved_model import Serving, write_saved_model
 from sr_gan_tf.files import replacing, sha256
+from sr_gan_tf.generators.wrapped import WrappedGenerator
 from sr_gan_tf.inference.named_networks import in_precision, named_network
 from sr_gan_tf.metrics.perceptual import lpips_at_hand, trunk_at_hand
 from sr_gan_tf.networks import Generator
@@ -108,6 +109,8 @@ def _generator(place: str) -> Generator:
     _, network = named_network(place)
     if not isinstance(network, Generator):
         raise InputError(f"{place} is an exported model; pass the run folder or .keras file it was made from")
+    if "," in place and isinstance(network, WrappedGenerator):
+        raise InputError(f"{place}: the weights of these networks do not fit together; pass one, or parts of one training")
     return network
 
 
