@@ -110,7 +110,7 @@ def _generator(place: str) -> Generator:
     if not isinstance(network, Generator):
         raise InputError(f"{place} is an exported model; pass the run folder or .keras file it was made from")
     if "," in place and isinstance(network, WrappedGenerator):
-        raise InputError(f"{place}: the weights of these networks do not fit together; pass one, or parts of one training")
+        raise InputError(f"{place}: their weights do not fit together; pass parts of one training")
     return network
 
 
