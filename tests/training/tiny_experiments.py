@@ -158,7 +158,7 @@ _PLAIN = {
     "data.minimum_detail": 30.0, "data.augmentations": ["turn"], "data.degradation": {"class_name": "BlurResize"},
     "stages.0.patch_size": 24, "stages.0.batch_size": 4, "generator.config.filters": 5,
 }  # fmt: skip
-_OF_A_GAME = {
+_OF_ADVERSARIAL_STAGES = {
     "stages.0.balance.discriminator_steps": 3, "stages.0.balance.discriminator_every": 2,
     "stages.0.balance.discriminator_warm_up": 1, "stages.0.balance.instance_noise": 0.2,
     "stages.0.balance.replay_buffer": 4, "stages.0.balance.historical_averaging": 0.5,
@@ -168,7 +168,7 @@ _OF_A_GAME = {
 def settings_of(raw: dict) -> list[tuple[str, typing.Any]]:
     """(dotted path, another value) for settings of the experiment, its data and its stage."""
     found = _PLAIN | {"data.batch_size": raw["data"]["batch_size"] + 1}
-    return list((found | (_OF_A_GAME if "adversarial" in raw["stages"][0] else {})).items())
+    return list((found | (_OF_ADVERSARIAL_STAGES if "adversarial" in raw["stages"][0] else {})).items())
 
 
 def another(name: str, value, annotation=None) -> list:
@@ -181,7 +181,8 @@ def another(name: str, value, annotation=None) -> list:
     if isinstance(value, int):
         return [value + 1]
     if isinstance(value, float):
-        return [value * 0.75 if value else 0.25]
+        # A loss has only one form below its `delta`, so the other value must lie below most differences.
+        return [value * (0.01 if name == "delta" else 0.75) if value else 0.25]
     if isinstance(value, (list, tuple)) and value and all(isinstance(item, (int, float)) for item in value):
         return [[item + 1 if isinstance(item, int) else item * 0.9 + 0.01 for item in value]]
     return [_INSTEAD_OF_NONE[name]] if value is None and name in _INSTEAD_OF_NONE else []
