@@ -73,6 +73,8 @@ class Encoding:
         lost = []
         if pixels.dtype != self.sample_type(pixels.dtype):
             lost.append("more than 8 bits per sample")
+        elif self.format == "HEIF" and not _fits_10_bits(pixels):
+            lost.append("more than 10 bits per sample")
         if alpha is not None and not self.holds_alpha() and alpha.min() < np.iinfo(alpha.dtype).max:
             lost.append("transparency (shown over white)")
         return tuple(lost)
@@ -86,6 +88,16 @@ class Encoding:
             )
         if self.format == "BMP" and 3 * width * height > 2**32 - 1024:
             raise InputError(f"{name}: {width} x {height} pixels are more than a BMP's 4 GB; write PNG or TIFF instead")
+
+
+def _fits_10_bits(pixels: np.ndarray) -> bool:
+    """Whether samples were 8 or 10 bits deep before they were scaled to their present range; looks at 256 rows."""
+    if pixels.dtype == np.uint8:
+        return True
+    from sr_gan_tf.pictures.samples import widened  # loads a decoder
+
+    some = pixels[:: max(1, len(pixels) // 256)]
+    return np.array_equal(widened(((some.astype(np.uint32) * 1023 + 32767) // 65535).astype(np.uint16), 10), some)
 
 
 def format_of(path: str | Path) -> str:

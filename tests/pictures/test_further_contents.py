@@ -15,6 +15,7 @@ from sr_gan_tf.pictures.encoding import Encoding
 from sr_gan_tf.pictures.jpeg_xl import jxl_head, with_boxes
 from sr_gan_tf.pictures.raw_exif import raw_exif
 from sr_gan_tf.pictures.reading import read_header, read_image, write_image
+from sr_gan_tf.pictures.samples import widened
 
 
 def _chunks(path) -> dict[bytes, bytes]:
@@ -300,6 +301,11 @@ def test_samples_that_a_format_cannot_store_are_named():
     deep, alpha = np.zeros((4, 4, 3), np.uint16), np.full((4, 4), 65535, np.uint16)
     assert Encoding("PNG").unkept(deep, alpha) == Encoding("HEIF").unkept(deep, alpha) == ()
     assert Encoding("AVIF").unkept(deep, None) == ("more than 8 bits per sample",)
+    every = np.arange(1024, dtype=np.uint16).reshape(32, 32)
+    assert Encoding("HEIF").unkept(widened(every, 10), None) == ()
+    for finer in (widened(every * 4 + 1, 12), every * 64 + 1):
+        assert Encoding("HEIF").unkept(finer, None) == ("more than 10 bits per sample",)
+        assert Encoding("PNG").unkept(finer, None) == ()
     assert Encoding("JPEG").unkept(deep.astype(np.uint8), alpha) == ()  # opaque
     alpha[0, 0] = 9
     assert Encoding("JPEG").unkept(deep.astype(np.uint8), alpha) == ("transparency (shown over white)",)
