@@ -24,6 +24,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 
 # Key of a run folder's experiment.json: the version whose defaults the experiment relies on.
 WRITTEN_BY = "$written_by"
+VALIDATION_METRICS = ("psnr_y", "ssim_y")  # by default
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -143,7 +144,7 @@ class Experiment:
     sample_every: int | None = Field(default=None, gt=0, description="steps between image strips; default: validations")
     log_every: int = Field(default=50, gt=0)
     validation_metrics: tuple[str, ...] = Field(
-        default=("psnr_y", "ssim_y"), min_length=1, description="names of metrics or groups (docs/evaluation.md)"
+        default=VALIDATION_METRICS, min_length=1, description="names of metrics or groups (docs/evaluation.md)"
     )
     best_metric: str | None = Field(
         default=None,

@@ -106,10 +106,10 @@ class Network(keras.Model):
         """What the network is called in messages: its class."""
         return type(self).__name__
 
-    def copy(self) -> "Network":
-        """A second network of the same configuration with the same weights."""
+    def copy(self, name: str | None = None) -> "Network":
+        """A second network of the same configuration with the same weights; it may have another name."""
         with computing(self.dtype_policy):
-            twin = type(self).from_config(self.get_config())
+            twin = type(self).from_config({**self.get_config(), **({"name": name} if name else {})})
         twin.set_weights(self.get_weights())
         return twin
 

@@ -29,8 +29,9 @@ def main(photos: str, run: str, steps: int = 300) -> int:
             shutil.copy(file, parts["photographs"])
         counts = {name: len(list(part.iterdir())) for name, part in parts.items()}
         print(", ".join(f"{name}: {count} images" for name, count in counts.items()), flush=True)
-        command = f"--from {BASE} --train-data {parts['text_train']} --base-data {parts['photographs']} --steps {steps}"
-        status = fit([*command.split(), "--validation-data", str(parts["text_valid"]), "--run-dir", run])
+        folders = {"train": "text_train", "base": "photographs", "validation": "text_valid"}
+        data = [word for use, part in folders.items() for word in (f"--{use}-data", str(parts[part]))]
+        status = fit(["--from", str(BASE), *data, "--steps", str(steps), "--run-dir", run])
         if status:
             return status
         sets = [f"text={parts['text_valid']}", f"photographs={Path(photos, 'valid')}"]

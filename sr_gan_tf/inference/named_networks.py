@@ -80,17 +80,11 @@ def _with_mixed_pictures(networks: list[Generator], shares: list[float]) -> Gene
     """A network that runs all of them and returns the weighted sum of their pictures."""
     inputs = keras.Input((None, None, 3), name="lr")
     parts = [
-        keras.layers.Rescaling(share, dtype="float32", name=f"share{index}")(_renamed(network, f"part{index}")(inputs))
+        keras.layers.Rescaling(share, dtype="float32", name=f"share{index}")(network.copy(f"part{index}")(inputs))
         for index, (network, share) in enumerate(zip(networks, shares, strict=True))
     ]
     picture = keras.layers.Add(dtype="float32", name="mix")(parts) if len(parts) > 1 else parts[0]
     return WrappedGenerator(keras.Model(inputs, picture, name="mix"))
-
-
-def _renamed(network: Generator, name: str) -> Generator:
-    twin = type(network).from_config({**network.get_config(), "name": name})
-    twin.set_weights(network.get_weights())
-    return twin
 
 
 def _settings(network: Generator) -> dict:

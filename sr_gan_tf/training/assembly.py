@@ -14,8 +14,9 @@ from sr_gan_tf.networks import Discriminator, Generator, computing
 from sr_gan_tf.training.checks import check_settings
 from sr_gan_tf.training.gan import GAN, Stabilizers
 from sr_gan_tf.training.initial_weights import build_discriminator
-from sr_gan_tf.training.optimizers import build_optimizer, build_schedule
+from sr_gan_tf.training.optimizers import build_optimizer
 from sr_gan_tf.training.randomness import seeded
+from sr_gan_tf.training.schedules import build_schedule
 from sr_gan_tf.training.supervised import Supervised
 from sr_gan_tf.training.teacher import Teacher  # noqa: F401 - registers the content term
 from sr_gan_tf.training.terms import WeightedLoss

@@ -5,22 +5,16 @@ A setting that equals its default counts as not given.
 
 import dataclasses
 
-from sr_gan_tf.config import Balance, Data, Experiment, Spec, Stage, Term, chosen_by, patch_size
+from sr_gan_tf.config import VALIDATION_METRICS, Balance, Data, Experiment, Spec, Stage, Term, chosen_by, patch_size
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.training.optimizers import build_schedule
-
-_METRICS: tuple[str, ...] = next(
-    getattr(field.default, "default")  # noqa: B009 - a pydantic FieldInfo, which the stubs do not know
-    for field in dataclasses.fields(Experiment)
-    if field.name == "validation_metrics"
-)
+from sr_gan_tf.training.schedules import build_schedule
 
 
 def check_settings(experiment: Experiment) -> None:
     """Raises InputError for settings that contradict each other or have no effect."""
     for index, stage in enumerate(experiment.stages):
         _check_patches(experiment, stage)
-        _check_game(stage, f"stages.{index}")
+        _check_balance(stage, f"stages.{index}")
         _check_weights(stage, f"stages.{index}")
         if stage.partial and not (stage.initial_weights or stage.discriminator_initial_weights):
             raise InputError(f"stages.{index}.partial: has no effect without initial_weights; remove it")
@@ -46,7 +40,7 @@ def _check_patches(experiment: Experiment, stage: Stage) -> None:
         )
 
 
-def _check_game(stage: Stage, where: str) -> None:
+def _check_balance(stage: Stage, where: str) -> None:
     """Checks that a stage is either adversarial and complete, or supervised and without discriminator settings."""
     if stage.adversarial is not None:
         if stage.discriminator_optimizer is None:
@@ -132,7 +126,7 @@ def _check_validation(experiment: Experiment) -> None:
     if not experiment.data.validation:
         given = {key: getattr(experiment, key) is not None for key in ("patience", "sample_every", "best_metric")}
         given["data.validation_limit"] = experiment.data.validation_limit is not None
-        given["validation_metrics"] = experiment.validation_metrics != _METRICS
+        given["validation_metrics"] = experiment.validation_metrics != VALIDATION_METRICS
         for key, is_given in given.items():
             if is_given:
                 raise InputError(f"{key}: has no effect without data.validation; remove it, or add validation pictures")

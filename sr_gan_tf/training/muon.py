@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from sr_gan_tf.arguments import at_least
 from sr_gan_tf.training.adam import Adam
 
 # Coefficients of the fifth-order Newton-Schulz iteration, from Jordan's post.
@@ -67,8 +68,7 @@ class Muon(Adam):
     ):
         if not 0 <= momentum < 1:
             raise ValueError(f"momentum: expected a number from 0 to below 1, found {momentum}")
-        if newton_schulz_steps < 1:
-            raise ValueError(f"newton_schulz_steps: expected 1 or more, found {newton_schulz_steps}")
+        at_least(1, newton_schulz_steps=newton_schulz_steps)
         if not rms > 0:
             raise ValueError(f"rms: expected a number above 0, found {rms}")
         super().__init__(

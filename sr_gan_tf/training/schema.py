@@ -17,7 +17,8 @@ from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.registry.parts import Catalogue
-from sr_gan_tf.training.optimizers import OPTIMIZERS, SCHEDULES
+from sr_gan_tf.training.optimizers import OPTIMIZERS
+from sr_gan_tf.training.schedules import SCHEDULES
 from sr_gan_tf.training.teacher import Teacher
 
 # The teacher loads a model, so a later package registers it than the other losses.

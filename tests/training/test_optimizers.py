@@ -9,7 +9,8 @@ from sr_gan_tf.config import Spec
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.training.adam import Adam
 from sr_gan_tf.training.muon import Muon, orthogonalized
-from sr_gan_tf.training.optimizers import build_optimizer, build_schedule
+from sr_gan_tf.training.optimizers import build_optimizer
+from sr_gan_tf.training.schedules import build_schedule
 
 
 def stepper(optimizer, variable, compiled: bool):

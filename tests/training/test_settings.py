@@ -21,8 +21,9 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.fit import main
 from sr_gan_tf.training.assembly import build_networks
 from sr_gan_tf.training.checks import check_settings
-from sr_gan_tf.training.optimizers import SCHEDULES, build_optimizer, build_schedule
+from sr_gan_tf.training.optimizers import build_optimizer
 from sr_gan_tf.training.randomness import seeded
+from sr_gan_tf.training.schedules import SCHEDULES, build_schedule
 
 ABSENT = object()
 ADVERSARIAL = {"stages.1.adversarial": ABSENT, "stages.1.discriminator_optimizer": ABSENT}

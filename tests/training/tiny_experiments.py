@@ -15,9 +15,10 @@ from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.training.assembly import Networks, build_networks, build_stage
-from sr_gan_tf.training.optimizers import OPTIMIZERS, SCHEDULES
+from sr_gan_tf.training.optimizers import OPTIMIZERS
 from sr_gan_tf.training.randomness import seeded
 from sr_gan_tf.training.run import stage_data
+from sr_gan_tf.training.schedules import SCHEDULES
 from sr_gan_tf.training.supervised import Supervised
 
 # Small forms of each generator and discriminator, for patches of 16.
