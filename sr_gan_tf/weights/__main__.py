@@ -62,7 +62,7 @@ def _about(path: Path) -> Card:
     from sr_gan_tf.json_files import read_json
 
     measured = {"sha256": "", "scale": 0, "parameters": 0, "figures": {}, "command": "", "bfloat16_loss_db": None}
-    measured["measured"] = None
+    measured |= {"measured": None, "lr": "folder", "degradation": None}
     told, known = american(read_json(path)), [field.name for field in dataclasses.fields(Card)]
     for name in told:
         if name not in known:
@@ -70,6 +70,10 @@ def _about(path: Path) -> Card:
     missing = [name for name in known if name not in {**measured, **told}]
     if missing:
         raise InputError(f"{path}: missing {', '.join(missing)}; add them")
+    if told.get("lr", "folder") not in ("folder", "made"):
+        raise InputError(f"{path}: lr is {told['lr']!r}; expected folder or made")
+    if told.get("degradation") is not None and told.get("lr") != "made":
+        raise InputError(f'{path}: degradation has no effect on LR images from a folder; add "lr": "made" or remove it')
     return Card(**{**measured, **told})
 
 
@@ -84,7 +88,11 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("names", nargs="*", metavar="NAME", help="default: all")
     publish = commands.add_parser("publish", help="add a run's averaged, merged generator and its measured card")
     publish.add_argument("model", help="run folder, .keras file, or A:0.3,B:0.7 for the weighted mean of their weights")
-    publish.add_argument("about", type=Path, help="JSON: name, experiments, steps, hours, data, license, limits")
+    publish.add_argument(
+        "about",
+        type=Path,
+        help='JSON: name, experiments, steps, hours, data, license, limits; optional: lr (made), degradation',
+    )
     measure = commands.add_parser("measure", help="measure a shipped network and rewrite its card")
     measure.add_argument("name")
     for one in (publish, measure):
@@ -97,7 +105,9 @@ def _parser() -> argparse.ArgumentParser:
             help="another model, measured for comparison",
         )
     for one in (verify, publish, measure):
-        help = "test set with LR images: FOLDER contains x4/HR and x4/LR (or those of the network's scale)"
+        help = (
+            "test set: FOLDER contains x4/HR and x4/LR (or those of the network's scale; LR only if the card reads it)"
+        )
         one.add_argument("--data", action="append", default=[], metavar="NAME=FOLDER", help=help)
     photographs = commands.add_parser("photographs", help="check a rebuilt folder of the training photographs")
     photographs.add_argument("folder", type=Path, help="contains train/ and valid/")

@@ -1,6 +1,9 @@
 """Measures shipped networks: writes their cards and verifies them."""
 
 import dataclasses
+import json
+import re
+import shlex
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +13,7 @@ from sr_gan_tf.evaluation.costs import parameters
 from sr_gan_tf.evaluation.figures import Evaluation, evaluate
 from sr_gan_tf.evaluation.methods import interpolations, model_method
 from sr_gan_tf.evaluation.metric_choice import choose_metrics
-from sr_gan_tf.evaluation.test_sets import PictureSet, find_set
+from sr_gan_tf.evaluation.test_sets import PictureSet, find_set, parse_degradation
 from sr_gan_tf.export_formats import deploying, model_card
 from sr_gan_tf.export_formats.saved_model import Serving, write_saved_model
 from sr_gan_tf.files import replacing, sha256
@@ -46,10 +49,10 @@ def measure_again(about: Card, data: Sequence[str], beside: Sequence[str] = ()) 
     """Measures a shipped network and rewrites its card, e.g. after a metric was added."""
     network = _generator(str(about.weights))
     others = [(label, _generator(place)) for label, _, place in (item.partition("=") for item in beside)]
-    result = _measure(about.name, network, data, others)
+    result = _measure(about, network, data, others)
     rounded = evaluate(
         [model_method(about.name, in_precision(network, "bfloat16"), network.scale)],
-        _sets(data, network.scale),
+        _sets(about, data, network.scale),
         network.scale,
         choose_metrics(["psnr_y"]),
     )
@@ -58,22 +61,34 @@ def measure_again(about: Card, data: Sequence[str], beside: Sequence[str] = ()) 
         exact.mean(about.name, column) - one.mean(about.name, column)
         for exact, one in zip(result.sets, rounded.sets, strict=True)
     ]
-    names = " ".join(f"--data {item.partition('=')[0]}={item.partition('=')[0]}/x{network.scale}" for item in data)
-    metrics = ",".join(METRICS + LEARNED_METRICS + TRUNK_METRICS)
-    models = " ".join([about.name, *beside])
-    command = f"python -m sr_gan_tf.evaluate {models} {names} --lr folder --metrics {metrics}"
     card = dataclasses.replace(
         about,
         sha256=sha256(about.weights),
         scale=network.scale,
         parameters=parameters(network) or 0,
         figures=_figures(result),
-        command=command,
+        command=_command(about, data, beside, network.scale),
         bfloat16_loss_db=round(max(losses), 4) if losses else None,
         measured=measure_served(network),
     )
     card.write()
     return card
+
+
+def _command(about: Card, data: Sequence[str], beside: Sequence[str], scale: int) -> str:
+    """The `evaluate` command that prints the card's figures."""
+    places = [item.partition("=") for item in data]
+    sets = [f"--data {name}={name}/{_subfolder(Path(folder), scale)}" for name, _, folder in places]
+    origin = ["--lr", about.lr]
+    if about.degradation is not None:
+        origin = ["--degradation", shlex.quote(json.dumps(about.degradation))]
+    metrics = ",".join(METRICS + LEARNED_METRICS + TRUNK_METRICS)
+    return " ".join(["python -m sr_gan_tf.evaluate", about.name, *beside, *sets, *origin, "--metrics", metrics])
+
+
+def _subfolder(folder: Path, scale: int) -> str:
+    """Without a folder of this scale, the HR images come from that of another one, e.g. Set5/x2."""
+    return folder.name if re.fullmatch(r"x\d+", folder.name) else f"x{scale}"
 
 
 def measure_served(network: Generator) -> dict[str, float]:
@@ -97,7 +112,7 @@ def verify(card: Card, data: Sequence[str]) -> list[str]:
     known = [item for item in data if item.partition("=")[0] in card.figures]
     if len(known) < len(data):
         raise InputError(f"--data: the card of {card.name} has figures only for {', '.join(card.figures) or 'no set'}")
-    for name, models in _figures(_measure(card.name, network, known)).items():
+    for name, models in _figures(_measure(card, network, known)).items():
         for metric, value in models[card.name].items():
             expected = card.figures[name][card.name].get(metric)
             if expected is not None and abs(value - expected) > _TOLERANCE:
@@ -114,16 +129,19 @@ def _generator(place: str) -> Generator:
     return network
 
 
-def _sets(data: Sequence[str], scale: int) -> list[PictureSet]:
-    return [find_set(item, scale, "folder") for item in data]
+def _sets(card: Card, data: Sequence[str], scale: int) -> list[PictureSet]:
+    degradation = None
+    if card.degradation is not None:
+        degradation = parse_degradation(json.dumps(card.degradation), scale)
+    return [find_set(item, scale, card.lr, degradation=degradation) for item in data]
 
 
-def _measure(name: str, network: Generator, data: Sequence[str], others=()) -> Evaluation:
+def _measure(card: Card, network: Generator, data: Sequence[str], others=()) -> Evaluation:
     scale = network.scale
-    methods = [model_method(label, one, scale) for label, one in [(name, network), *others]]
+    methods = [model_method(label, one, scale) for label, one in [(card.name, network), *others]]
     names = METRICS + (LEARNED_METRICS if lpips_at_hand() else []) + (TRUNK_METRICS if trunk_at_hand() else [])
     metrics = choose_metrics(names)
-    return evaluate([*interpolations(scale), *methods], _sets(data, scale), scale, metrics)
+    return evaluate([*interpolations(scale), *methods], _sets(card, data, scale), scale, metrics)
 
 
 def _figures(result: Evaluation) -> dict[str, dict[str, dict[str, float]]]:

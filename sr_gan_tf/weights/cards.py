@@ -33,6 +33,8 @@ class Card:
         bfloat16_loss_db: largest loss of PSNR-Y (dB) in bfloat16 on those sets.
         measured: `megapixels` of one served image, the `processor_seconds` that it takes, and the `peak` memory of the
             process in bytes; `export --deploy` derives limits and timeouts from it.
+        lr: origin of the LR images of `figures`: read from the `folder`, or `made` from HR.
+        degradation: what makes them, as in an experiment; None for bicubic. Requires `lr` "made".
     """
 
     name: str
@@ -49,6 +51,8 @@ class Card:
     command: str = ""
     bfloat16_loss_db: float | None = None
     measured: dict[str, float] | None = None
+    lr: str = "folder"
+    degradation: dict[str, Any] | None = None
 
     @property
     def weights(self) -> Path:

@@ -91,6 +91,34 @@ def test_verify_finds_other_figures_and_other_files(published, folder, capsys):
     assert "missing" in capsys.readouterr().out
 
 
+def test_a_network_for_damaged_pictures_is_measured_on_such(folder, tmp_path, capsys):
+    pictures = tmp_path / "Two" / "x2" / "HR"
+    pictures.mkdir(parents=True)
+    write_image(pictures / "cat.png", data.chelsea()[:96, :96])
+    faithful_generator(3).save(tmp_path / "small.keras")
+    noise = {"class_name": "NoiseJPEG", "config": {"sigma": [20, 20]}}
+    about = tmp_path / "about.json"
+    test_set, publish = f"--data=Two={tmp_path / 'Two' / 'x2'}", ["publish", str(tmp_path / "small.keras"), str(about)]
+    about.write_text(json.dumps({**ABOUT, "lr": "made"}))
+    assert main([*publish, test_set]) == 0
+    clean = cards.read_card("small")
+    assert clean.command.startswith("python -m sr_gan_tf.evaluate small --data Two=Two/x2 --lr made --metrics psnr_y,")
+    about.write_text(json.dumps({**ABOUT, "lr": "made", "degradation": noise}))
+    assert main([*publish, test_set]) == 0
+    noisy = cards.read_card("small")
+    bicubic = [one.figures["Two"]["bicubic"]["psnr_y_crop4"] for one in (clean, noisy)]
+    assert bicubic[1] < bicubic[0] - 1
+    assert f"--degradation '{json.dumps(noise)}' --metrics" in noisy.command
+    assert main(["verify", test_set]) == 0
+    capsys.readouterr()
+    about.write_text(json.dumps({**ABOUT, "degradation": noise}))
+    assert main([*publish, test_set]) == 2
+    assert "degradation has no effect on LR images from a folder" in capsys.readouterr().err
+    about.write_text(json.dumps({**ABOUT, "lr": "mad"}))
+    assert main([*publish, test_set]) == 2
+    assert "lr is 'mad'; expected folder or made" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [(["show", "smal"], "no shipped network 'smal'"), (["verify"], "no shipped networks to verify"),
