@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ try:
 except ModuleNotFoundError:  # Windows
     fcntl = None
 
+_WRITTEN = itertools.count()  # several threads may write a file of the same name
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp(\.\w+)?")  # as `replacing` names them
 
 
@@ -33,29 +35,6 @@ def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
-    """A binary file that receives its name only when it is complete; an error leaves nothing."""
-    path = Path(path)
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; choose another folder") from error
-    try:
-        os.close(descriptor)
-        with open(temporary, "w+b") as file:
-            yield file
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp's files are the owner's alone
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or one_line(error)}; nothing was written") from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
 
 
 @contextlib.contextmanager
@@ -75,18 +54,21 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
+def replacing(path: Path, durable: bool = False, make_folder: bool = True) -> Iterator[Path]:
     """A temporary name in the folder of `path` (same suffix) that replaces `path` when the block succeeds.
 
     Args:
         path: the file to write.
         durable: whether to flush the content to the disk before renaming, so that a power failure leaves a complete
             file.
+        make_folder: whether to create a missing folder.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    # A name may have 255 bytes, and a character takes up to four of them.
+    temporary = path.with_name(f".{path.stem[:40]}.{os.getpid()}{next(_WRITTEN):06d}.tmp{path.suffix}")
     try:
         with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if make_folder:
+                path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             if durable:
                 with temporary.open("rb") as file:
@@ -95,6 +77,13 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # if it could not be created
             temporary.unlink()
+
+
+@contextlib.contextmanager
+def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
+    """A binary file in an existing folder that receives its name only when it is complete; see `replacing`."""
+    with replacing(Path(path), make_folder=False) as temporary, temporary.open("w+b") as file:
+        yield file
 
 
 @contextlib.contextmanager

@@ -37,12 +37,18 @@ def written(format, frames, **options) -> bytes:
     return file.getvalue()
 
 
+def _without_seconds(data: bytes) -> list[tuple[bytes, int]]:
+    """An AVIF file contains the second in which it was written, so only its frames can be compared."""
+    return [(frame.pixels.tobytes(), frame.duration) for frame in read_frames(data)]
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("format", FORMATS)
 def test_frames_and_durations_are_kept(format, channels):
     expected = list(frames_of(7, channels))
     data = written(format, iter(expected), count=7, channels=channels)
-    assert data == written(format, expected)  # found from the frames, the same
+    again = written(format, expected)  # number and channels found from the frames: the same
+    assert data == again or (format == "AVIF" and _without_seconds(data) == _without_seconds(again))
     header = read_header(data)
     assert (header.frames, header.width, header.height) == (7, 31, 24)
     assert header.loop in (0, None)

@@ -238,7 +238,7 @@ def test_nothing_is_left_of_a_write_that_fails(model, photo, tmp_path, monkeypat
 
     monkeypatch.setattr("sr_gan_tf.inference.pictures.encode", full)
     assert main([photo, "-o", str(tmp_path / "out.png"), "--model", model, "--tile", "16"]) == 2
-    assert "No space left" in capsys.readouterr().err
+    assert "no space left to write" in capsys.readouterr().err
     assert names_in(tmp_path) == ["cat.png"]
 
 
