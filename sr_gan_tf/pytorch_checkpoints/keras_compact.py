@@ -1,8 +1,8 @@
-"""Compact in the layout of `SRVGGNetCompact`, with a bicubic skip folded into published weights.
+"""Compact in the layout of `SRVGGNetCompact`, with a bicubic skip folded into the published weights.
 
-The published network adds its output to the enlargement by nearest neighbor. A bicubic skip adds to the bicubic one.
-Forty-eight more channels hold the difference: the first convolution carries the picture and a channel of ones, the
-second makes the views of keras_views.py, the others carry them, and the last one enlarges.
+The published network adds its output to a nearest-neighbor enlargement; a bicubic skip adds it to a bicubic one.
+Forty-eight additional channels hold the difference: the first convolution copies the picture and a channel of ones, the
+second makes the views described in keras_views.py, the next ones copy the views, and the last one enlarges from them.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from sr_gan_tf.pytorch_checkpoints.layouts import State
 
 
 def compact(network: Network, weights: State) -> State:
-    """`SRVGGNetCompact` with PReLU; ReLU and leaky ReLU are PReLU with constant slopes.
+    """Converts to `SRVGGNetCompact` with PReLU; ReLU and leaky ReLU become PReLU with constant slopes.
 
     Raises:
         Unsupported: a bicubic skip needs two convolutions before the last one.
@@ -47,7 +47,7 @@ def compact(network: Network, weights: State) -> State:
 
 
 def _with_views(index: int, kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Kernel and bias of a convolution with the additional channels, and the slopes of their activations."""
+    """Returns kernel and bias of a convolution with the additional channels, and the slopes of their activations."""
     inputs, filters = kernel.shape[2:]
     kernel = np.pad(kernel, [(0, 0), (0, 0), (0, views.COUNT if index else 0), (0, views.COUNT)])
     bias, slopes = np.pad(bias, (0, views.COUNT)), np.ones(views.COUNT, np.float32)

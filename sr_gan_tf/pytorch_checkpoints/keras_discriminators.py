@@ -1,7 +1,7 @@
-"""Our discriminators in the layouts of their published PyTorch networks, for fine-tuning elsewhere.
+"""Converts our discriminators to the layouts of their published PyTorch networks, for fine-tuning elsewhere.
 
-Each function takes the network and its weights, {path of the variable: array}, and returns the state_dict's arrays;
-each is the inverse of the function of that name in pytorch_discriminators.py.
+Each function takes the network and its weights, {path of the variable: array}, and returns the state_dict's arrays.
+Each is the inverse of the function of the same name in pytorch_discriminators.py.
 """
 
 from sr_gan_tf.networks import Network
@@ -19,7 +19,7 @@ from sr_gan_tf.pytorch_checkpoints.layouts import State
 
 
 def unet_discriminator(_network: Network, weights: State) -> State:
-    """Real-ESRGAN's U-Net discriminator with spectral normalization."""
+    """Converts to Real-ESRGAN's U-Net discriminator with spectral normalization."""
     state = conv_state(weights, "conv_0", "conv0")
     for number in range(1, 9):
         state |= spectral_conv_state(weights, f"conv_{number}", f"conv{number}")
@@ -27,7 +27,7 @@ def unet_discriminator(_network: Network, weights: State) -> State:
 
 
 def dunet(_network: Network, weights: State) -> State:
-    """umzi2's `DUnet`."""
+    """Converts to umzi2's `DUnet`."""
     state = conv_state(weights, "first_conv", "in_to_dim")
     for number in (1, 2, 3):
         state |= spectral_conv_state(weights, f"down{number}_conv", f"e_x{number}.0")
@@ -43,7 +43,7 @@ def dunet(_network: Network, weights: State) -> State:
 
 
 def vgg_discriminator(network: Network, weights: State) -> State:
-    """BasicSR's `VGGStyleDiscriminator`."""
+    """Converts to BasicSR's `VGGStyleDiscriminator`."""
     state: State = {}
     stage = 0
     while f"conv_{stage}_0/kernel" in weights:
@@ -52,7 +52,7 @@ def vgg_discriminator(network: Network, weights: State) -> State:
             if stage or part:
                 state |= batch_norm_state(weights, f"norm_{stage}_{part}", f"bn{stage}_{part}")
         stage += 1
-    # The first dense layer sees rows, columns, channels here, and channels, rows, columns there.
+    # The first dense layer reads (row, column, channel) in Keras, and (channel, row, column) in PyTorch.
     kernel = weights["dense/kernel"]
     side = network.image_size // 2**stage
     kernel = kernel.reshape(side, side, -1, kernel.shape[1]).transpose(3, 2, 0, 1)
@@ -65,7 +65,7 @@ def vgg_discriminator(network: Network, weights: State) -> State:
 
 
 def metagan(network: Network, weights: State) -> State:
-    """umzi2's `MetaGan`."""
+    """Converts to umzi2's `MetaGan`."""
     state: State = {}
     for stage, blocks in enumerate(network.blocks):
         down, body, name = f"stages.{2 * stage}", f"stages.{2 * stage + 1}", f"stage{stage + 1}"
@@ -109,7 +109,7 @@ def _block(weights: State, name: str, target: str) -> State:
     parts = {"position": ("sse", 0), "squeeze": ("cse", 0), "excite": ("cse", 2)}
     parts = {part: place for part, place in parts.items() if f"{gate}/{part}/kernel" in weights}
     for part, (kind, number) in parts.items():
-        # Both gates together have names; one alone has none.
+        # If a block has both gates, their layers carry the gate's name; a single gate's layers don't.
         layer = f"{target}.se.{kind}.squeezing.{number}" if len(parts) == 3 else f"{target}.se.squeezing.{number}"
         state[f"{layer}.weight"] = dense(weights[f"{gate}/{part}/kernel"])
         state[f"{layer}.bias"] = weights[f"{gate}/{part}/bias"]

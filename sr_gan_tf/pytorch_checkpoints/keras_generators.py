@@ -1,8 +1,8 @@
-"""Our generators in the layouts of their published PyTorch networks: one function per family.
+"""Converts our generators to the layouts of their published PyTorch networks: one function per architecture.
 
-Each takes the network and its weights, {path of the variable: array}, and returns the state_dict's arrays; each is
-the inverse of the function of that name in pytorch_generators.py. SPAN, Compact and MSRResNet have files of
-their own.
+Each function takes the network and its weights, {path of the variable: array}, and returns the state_dict's arrays.
+Each is the inverse of the function of the same name in pytorch_generators.py. SPAN, Compact and MSRResNet have their
+own files.
 """
 
 from sr_gan_tf.networks import Network
@@ -16,7 +16,7 @@ from sr_gan_tf.pytorch_checkpoints.layouts import State
 
 
 def rrdbnet(network: Network, weights: State) -> State:
-    """`RRDBNet` of BasicSR and Real-ESRGAN; with inner skips ESRGAN+, whose published layers have numbers."""
+    """Converts to `RRDBNet` of BasicSR and Real-ESRGAN, or with inner skips to ESRGAN+, whose layers have numbers."""
     ups = sum(path.startswith("up") and path.endswith("_conv/kernel") for path in weights)
     if network.inner_skips:
         last = 3 * ups + 4
@@ -50,7 +50,7 @@ def rrdbnet(network: Network, weights: State) -> State:
 
 
 def shared_residual(_network: Network, weights: State) -> State:
-    """The CelebA SRGAN's generator: x4, four uses of its block, running statistics shared by them."""
+    """Converts to the CelebA SRGAN's generator: x4, one block used four times, with shared running statistics."""
     return {
         **conv_state(weights, "first_conv", "conv1"),
         **conv_state(weights, "block_conv", "conv2"),

@@ -1,4 +1,4 @@
-"""Keras's layouts of weights to PyTorch's: the inverse of layouts.py, arrays in, arrays out."""
+"""Converts weight arrays from Keras's layouts to PyTorch's: the inverse of layouts.py."""
 
 import numpy as np
 
@@ -31,7 +31,7 @@ def as_conv(kernel: np.ndarray) -> np.ndarray:
 
 
 def conv_state(weights: State, name: str, target: str) -> State:
-    """Kernel and, where there is one, bias of our layer `name` under PyTorch's `target`."""
+    """Returns the kernel and, if there is one, the bias of our layer `name` under PyTorch's name `target`."""
     state = {f"{target}.weight": conv(weights[f"{name}/kernel"])}
     if f"{name}/bias" in weights:
         state[f"{target}.bias"] = weights[f"{name}/bias"]
@@ -39,26 +39,26 @@ def conv_state(weights: State, name: str, target: str) -> State:
 
 
 def shuffled_conv_state(weights: State, name: str, target: str, scale: int) -> State:
-    """The same of a convolution before a pixel shuffle by `scale`."""
+    """Does the same for a convolution that precedes a pixel shuffle by `scale`."""
     state = conv_state(weights, name, target)
     return {key: channels_first(value, scale) for key, value in state.items()}
 
 
 def channels_first(array: np.ndarray, scale: int, axis: int = 0) -> np.ndarray:
-    """Channels in the order (row, column, channel) to PyTorch's (channel, row, column)."""
+    """Reorders channels from (row, column, channel) to PyTorch's (channel, row, column)."""
     front, back = array.shape[:axis], array.shape[axis + 1 :]
     split = array.reshape(*front, scale**2, -1, *back)
     return np.swapaxes(split, axis, axis + 1).reshape(array.shape)
 
 
 def batch_norm_state(weights: State, name: str, target: str) -> State:
-    """Scale, offset and running statistics of a batch normalization."""
+    """Returns the scale, offset and running statistics of a batch normalization."""
     parts = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
     return {f"{target}.{key}": weights[f"{name}/{own}"] for key, own in parts.items()}
 
 
 def spectral_conv_state(weights: State, name: str, target: str) -> State:
-    """Raw kernel, bias and the two vectors of a spectrally normalized convolution (sigma = u^T W v)."""
+    """Returns the raw kernel, bias and both vectors of a spectrally normalized convolution (sigma = u^T W v)."""
     kernel = weights[f"{name}/kernel"]
     height, width, inputs, _ = kernel.shape
     state = {

@@ -1,9 +1,10 @@
-"""MSRResNet in the layout of BasicSR's, with a bicubic skip folded into published weights.
+"""MSRResNet in BasicSR's layout, with a bicubic skip folded into the published weights.
 
-The published network adds its output to the bilinear enlargement. A bicubic skip adds to the bicubic one. Fifty-two
-more channels hold the difference: the first convolution carries the picture and a channel of ones, the first block adds
-the views of keras_views.py to them, the first enlarging convolution makes all pixels of the difference, which the
-others carry to their places. An offset keeps it above zero, so that activations leave it as it is.
+The published network adds its output to a bilinear enlargement; a bicubic skip adds it to a bicubic one. Fifty-two
+additional channels hold the difference: the first convolution copies the picture and a channel of ones, the first block
+adds the views described in keras_views.py, and the first enlarging convolution computes the difference for all output
+pixels, which the later convolutions move into place. An offset keeps the values positive, so activations don't alter
+them.
 """
 
 import numpy as np
@@ -15,17 +16,17 @@ from sr_gan_tf.pytorch_checkpoints.keras_layouts import conv_state, shuffled_con
 from sr_gan_tf.pytorch_checkpoints.layouts import State
 
 _FACTORS = {2: [2], 3: [3], 4: [2, 2]}
-# The views, then the picture and the ones.
+# The views, the picture, and the channel of ones.
 _EXTRA = views.COUNT + 4
-# More than a bicubic enlargement of values in [0, 1] can lie below a bilinear one.
+# A bicubic enlargement of values in [0, 1] is never lower than the bilinear one by this much.
 _OFFSET = 2.0
 
 
 def msrresnet(network: Network, weights: State) -> State:
-    """BasicSR's `MSRResNet`, which enlarges by 2, 3 or 4.
+    """Converts to BasicSR's `MSRResNet`, which enlarges by 2, 3 or 4.
 
     Raises:
-        Unsupported: another scale; or a bicubic skip without a block that could hold it.
+        Unsupported: the scale is another, or there is a bicubic skip but no block to hold it.
     """
     factors = _FACTORS.get(network.scale)
     if factors is None:
@@ -46,7 +47,7 @@ def msrresnet(network: Network, weights: State) -> State:
 
 
 def _with_bicubic(weights: State, scale: int, factors: list[int]) -> State:
-    """The same weights with the additional channels, which are zero where nothing is said here."""
+    """Adds the channels, whose weights are zero unless set below."""
     filters = weights["first_conv/bias"].size
     wide: State = {}
     for path in [path for path in weights if path.endswith("/kernel")]:
@@ -65,7 +66,7 @@ def _with_bicubic(weights: State, scale: int, factors: list[int]) -> State:
     wide["block1_conv1/kernel"][:, :, picture:, 0, filters:picture] = views.viewing()[0]
     wide["block1_conv2/kernel"][1, 1, filters:picture, 0, filters:picture] = np.eye(views.COUNT)
     first, rest = factors[0], scale // factors[0]
-    # From the pixels of a whole block to those of the first stage, each with the pixels that it becomes later.
+    # From the output pixels of an LR pixel to those of the first stage, each with the pixels that it later becomes.
     enlarging = views.enlarging(scale, views.bilinear_rows(scale))
     enlarging = enlarging.reshape(3, 3, views.COUNT, first, rest, first, rest, 3).transpose(0, 1, 2, 3, 5, 4, 6, 7)
     count = 3 * rest**2

@@ -1,16 +1,16 @@
-"""SPAN in the layout of its published PyTorch network, with what ours adds folded into published weights.
+"""SPAN in the layout of its published PyTorch network, with our additions folded into the published weights.
 
-The published network subtracts DIV2K's mean and multiplies by 255, or, with the key `no_norm`, does neither; it adds
-nothing to its output. Folded exactly, up to the rounding of one product per weight:
+The published network subtracts DIV2K's mean and multiplies by 255, or does neither if the key `no_norm` is present. It
+adds nothing to its output. These are folded exactly, up to the rounding of one product per weight:
 
 - `merged`: a 3x3 convolution becomes a Conv3XC whose 1x1 convolutions are identities and whose skip is zero.
 - `input_gain`: a factor on the first kernels.
-- `nearest_skip`: three more channels carry the LR picture through the first branch of the concatenation to the center
-  of the last kernel, whose pixel shuffle then repeats it. In the blocks these channels are zero: their gates are
-  sigmoid(0) - 0.5 = 0.
-- `initial_gate`: the offsets of the training graph go into biases.
+- `nearest_skip`: three additional channels carry the LR picture through the first branch of the concatenation to the
+  center of the last kernel, whose pixel shuffle repeats it. In the blocks these channels are zero, because their gates
+  are sigmoid(0) - 0.5 = 0.
+- `initial_gate`: the offsets of the training graph are added to biases.
 
-Another `input_mean` cannot be folded: the convolution pads by zeros after the subtraction, so borders would differ.
+Another `input_mean` cannot be folded: the convolution pads with zeros after the subtraction, so borders would differ.
 """
 
 import numpy as np
@@ -26,10 +26,10 @@ _BLOCKS = 6
 
 
 def span(network: Network, weights: State) -> State:
-    """The published layout of a SPAN in either form.
+    """Converts a SPAN, in its training or its merged form, to the published layout.
 
     Raises:
-        Unsupported: it has another number of blocks, or another mean than the published one.
+        Unsupported: the number of blocks or the mean differs from the published one.
     """
     if network.num_blocks != _BLOCKS:
         raise Unsupported(f"SPAN: num_blocks is {network.num_blocks}, but the published network has {_BLOCKS} blocks")
@@ -53,7 +53,7 @@ def span(network: Network, weights: State) -> State:
         parts = _widened(parts, 0 if name == "first" else extra, extra)
         if name == "first" and extra:
             for channel in range(3):
-                # The LR picture, less its mean.
+                # The LR picture minus its mean.
                 parts["sk.weight"][channel - 3, channel] = 1 / _GAIN if normalized else 1
         state |= {f"{target}.{key}": value for key, value in _with_eval_conv(parts).items()}
     state |= conv_state(_fuse(network, weights), "fuse", "conv_cat")
@@ -66,7 +66,7 @@ def span(network: Network, weights: State) -> State:
     return state if normalized else {**state, "no_norm": np.zeros(1, np.float32)}
 
 
-# Kernels of a Conv3XC that are applied to its input.
+# The kernels of a Conv3XC that are applied to its input.
 _TAKES_THE_INPUT = ("conv.0.weight", "sk.weight")
 
 
@@ -105,7 +105,7 @@ def _merged(weights: State, name: str) -> State:
 
 
 def _widened(parts: State, inputs: int, outputs: int) -> State:
-    """A Conv3XC with so many more input and output channels, all zero."""
+    """Adds input and output channels of zeros to a Conv3XC."""
     if not inputs and not outputs:
         return parts
     more = {"conv.0": (2 * inputs, inputs), "conv.1": (2 * outputs, 2 * inputs), "conv.2": (outputs, 2 * outputs)}
@@ -118,7 +118,7 @@ def _widened(parts: State, inputs: int, outputs: int) -> State:
 
 
 def _with_eval_conv(parts: State) -> State:
-    """The same and the merged convolution, which published files hold, too."""
+    """Adds the merged convolution, which published files contain as well."""
     first, middle, last = (parts[f"conv.{index}.weight"] for index in range(3))
     kernel = np.einsum("om,mnhw,ni->oihw", last[..., 0, 0], middle, first[..., 0, 0], optimize=True)
     kernel[..., 1, 1] += parts["sk.weight"][..., 0, 0]
@@ -135,7 +135,7 @@ def _fuse(network: Network, weights: State) -> State:
 
 
 def _carry_through_the_fusion(state: State, filters: int) -> None:
-    """Three more channels in each of the four branches, and the first branch's in the output."""
+    """Adds three channels to each of the four branches, and copies those of the first branch to the output."""
     kernel = state["conv_cat.weight"]
     wide = filters + 3
     widened = np.zeros((wide, 4 * wide, 1, 1), np.float32)
@@ -150,7 +150,7 @@ def _carry_through_the_fusion(state: State, filters: int) -> None:
 
 
 def _add_the_picture(last: State, scale: int, mean: np.ndarray) -> State:
-    """The last convolution with three more inputs, which it adds to all pixels of a block; ours before the shuffle."""
+    """Adds three inputs to the last convolution, which adds them to all pixels of a block before the pixel shuffle."""
     kernel = np.pad(last["last/kernel"], [(0, 0), (0, 0), (0, 3), (0, 0)])
     kernel[1, 1, -3:] = np.tile(np.eye(3, dtype=np.float32), (1, scale**2))
     return {"last/kernel": kernel, "last/bias": last["last/bias"] + np.tile(mean, scale**2)}

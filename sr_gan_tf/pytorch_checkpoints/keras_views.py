@@ -1,9 +1,10 @@
-"""Bicubic enlargement by 3x3 convolutions that pad by zeros, exact up to the replicated edges.
+"""Bicubic enlargement by 3x3 convolutions with zero padding, exact including the replicated edges.
 
-A bicubic kernel reaches two pixels far and replicates the edges. Here one convolution with a ReLU makes sixteen views
-of each color: along rows and along columns the picture is shifted by a pixel back or forth, or reduced to its first or
-last line. Another convolution enlarges from them. To reduce a picture to its first line, a channel of ones that is a
-line off is subtracted from it many times: a ReLU leaves the line that has none before it.
+A bicubic kernel reaches two pixels in each direction and replicates the edges. Here one convolution with a ReLU makes
+sixteen views of each color: along rows and along columns, the picture is shifted by one pixel backward or forward, or
+reduced to its first or last line. A second convolution enlarges from the views. To reduce a picture to its first line,
+a channel of ones, shifted by one line, is multiplied by a large number and subtracted; after a ReLU only the line
+without a predecessor remains.
 """
 
 import numpy as np
@@ -14,19 +15,19 @@ from sr_gan_tf.layers.bicubic import enlarging_rows
 _BACK, _FORTH, _FIRST, _LAST = range(4)
 _VIEWS = [(row, column) for row in range(4) for column in range(4)]
 COUNT = 3 * len(_VIEWS)
-# Where a view looks, and where a pixel stands that the first or last one does not have.
+# Which pixel a view shows, and on which side the first or last line has no neighbor.
 _OFFSETS = {_BACK: -1, _FORTH: 1, _FIRST: 0, _LAST: 0}
 _BEFORE = {_FIRST: -1, _LAST: 1}
-# More than any value of a picture.
+# Larger than any value of a picture.
 _MUCH = 64.0
 
 
 def viewing() -> tuple[np.ndarray, np.ndarray]:
-    """The convolution that makes the views.
+    """Returns the convolution that makes the views.
 
     Returns:
-        Its kernel (3, 3, 4, 48), of a picture in [0, 1] and a channel of ones; and (48,) which views need a ReLU, the
-        others are to be left as they are.
+        The kernel (3, 3, 4, 48), applied to a picture in [0, 1] and a channel of ones; and (48,), whether each view
+        needs a ReLU. The other views must pass unchanged.
     """
     kernel, reduced = np.zeros((3, 3, 4, COUNT), np.float32), np.zeros(COUNT, bool)
     for color in range(3):
@@ -43,14 +44,14 @@ def viewing() -> tuple[np.ndarray, np.ndarray]:
 
 
 def enlarging(scale: int, base: np.ndarray) -> np.ndarray:
-    """The convolution before a pixel shuffle that enlarges the views.
+    """Returns the convolution before a pixel shuffle that enlarges from the views.
 
     Args:
         scale: enlargement.
-        base: (5, scale), weights along one axis of an enlargement that a network adds anyway, to be subtracted.
+        base: (5, scale), weights along one axis of the enlargement that the network adds itself; it is subtracted.
 
     Returns:
-        Its kernel, (3, 3, 48, 3 * scale**2).
+        The kernel, (3, 3, 48, 3 * scale**2).
     """
     kernel = sum(
         sign * np.einsum("yvi,xwj->yxvwij", _axis(rows), _axis(rows))
@@ -61,20 +62,20 @@ def enlarging(scale: int, base: np.ndarray) -> np.ndarray:
 
 
 def nearest_rows(scale: int) -> np.ndarray:
-    """(5, scale): weights of the enlargement by nearest neighbor along one axis."""
+    """(5, scale): weights of nearest-neighbor enlargement along one axis."""
     rows = np.zeros((5, scale))
     rows[2] = 1
     return rows
 
 
 def bilinear_rows(scale: int) -> np.ndarray:
-    """(5, scale): weights of the bilinear enlargement along one axis."""
+    """(5, scale): weights of bilinear enlargement along one axis."""
     places = (np.arange(scale) + 0.5) / scale - 0.5
     return np.maximum(0, 1 - np.abs(places[None] - np.arange(-2, 3)[:, None]))
 
 
 def _axis(rows: np.ndarray) -> np.ndarray:
-    """Kernels of five pixels with replicated edges, (5, scale), as kernels of three pixels of the views.
+    """Converts five-pixel kernels with replicated edges, (5, scale), to three-pixel kernels on the views.
 
     Returns:
         (3, 4, scale).
@@ -83,7 +84,7 @@ def _axis(rows: np.ndarray) -> np.ndarray:
     kernel = np.zeros((3, 4, rows.shape[1]))
     kernel[0, _BACK], kernel[1, _BACK] = far_left, left
     kernel[0, _FORTH], kernel[1, _FORTH], kernel[2, _FORTH] = center, right, far_right
-    # The forward view lacks the first pixel itself, whose place would be before the picture.
+    # The forward view lacks the first pixel itself, which would have to be stored before the picture.
     kernel[1, _FIRST], kernel[0, _FIRST] = far_left + left + center, far_left
     kernel[1, _LAST], kernel[2, _LAST] = right + far_right, far_right
     return kernel

@@ -1,4 +1,4 @@
-"""PyTorch's layouts of weights to Keras's; arrays in, arrays out."""
+"""Converts weight arrays from PyTorch's layouts to Keras's."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -10,16 +10,16 @@ State = dict[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """How the published PyTorch networks of one kind become ours.
+    """How one kind of published PyTorch network is converted to ours.
 
     Args:
-        class_name: ours, in the catalog of generators or discriminators.
-        read: state to (our constructor's arguments, {path in `network.weights`: array}); raises KeyError for a key
-            that is missing.
-        keys: a state that has all of them is of this family.
-        derived: endings of keys that the others say already (merged kernels, constants); they need not be read.
-        unsaid: constructor arguments that some states don't tell, with what they may be; whoever converts such a
-            state must say them.
+        class_name: our class, in the catalog of generators or discriminators.
+        read: maps a state to (our constructor's arguments, {path in `network.weights`: array}); raises KeyError if a
+            key is missing.
+        keys: a state that has all of these keys is of this kind.
+        derived: suffixes of keys that follow from other keys (merged kernels, constants) and need not be read.
+        unsaid: constructor arguments that cannot be inferred from some states, with their possible values; to
+            convert such a state, the user must pass them.
     """
 
     class_name: str
@@ -50,7 +50,7 @@ def pointwise(kernel: np.ndarray) -> np.ndarray:
 
 
 def conv_weights(state: State, source: str, name: str) -> State:
-    """Kernel and, where there is one, bias of the convolution `source` under our layer's `name`."""
+    """Returns the kernel and, if there is one, the bias of the convolution `source` under our layer's `name`."""
     weights = {f"{name}/kernel": conv(state[f"{source}.weight"])}
     if f"{source}.bias" in state:
         weights[f"{name}/bias"] = state[f"{source}.bias"]
@@ -58,7 +58,7 @@ def conv_weights(state: State, source: str, name: str) -> State:
 
 
 def batch_norm_weights(state: State, source: str, name: str) -> State:
-    """Scale, offset and running statistics of the batch normalization `source` under our layer's `name`."""
+    """Returns scale, offset and running statistics of the batch normalization `source` under our layer's `name`."""
     return {
         f"{name}/gamma": state[f"{source}.weight"],
         f"{name}/beta": state[f"{source}.bias"],
@@ -68,7 +68,7 @@ def batch_norm_weights(state: State, source: str, name: str) -> State:
 
 
 def spectral_conv_weights(state: State, source: str, name: str) -> State:
-    """Raw kernel, bias and the two vectors of a spectrally normalized convolution (sigma = u^T W v)."""
+    """Returns the raw kernel, bias and both vectors of a spectrally normalized convolution (sigma = u^T W v)."""
     kernel = state[f"{source}.weight_orig"]
     _, inputs, height, width = kernel.shape
     v = state[f"{source}.weight_v"].reshape(inputs, height, width).transpose(1, 2, 0).reshape(-1)

@@ -1,7 +1,7 @@
-"""Public PyTorch checkpoints as our networks, recognized by the names of their weights alone.
+"""Loads public PyTorch checkpoints as our networks, recognized by the names of their weights alone.
 
-Read are `.safetensors` files and those of `torch.save` (`.pth`, `.pt`; see torch_pickle.py), a state_dict itself or
-one wrapped in `params_ema`, `params`, `state_dict` or the like. PyTorch is not needed.
+Reads `.safetensors` files and files of `torch.save` (`.pth`, `.pt`; see torch_pickle.py) that contain a state_dict,
+either directly or under `params_ema`, `params`, `state_dict` or a similar key. PyTorch is not needed.
 """
 
 from collections.abc import Mapping
@@ -25,10 +25,10 @@ from sr_gan_tf.pytorch_checkpoints.torch_pickle import read_torch
 
 FAMILIES: tuple[Family, ...] = (*GENERATOR_FAMILIES, *DISCRIMINATOR_FAMILIES)
 
-# The average over training first: it is what its author published the file for.
+# The averaged weights come first, because the authors publish files for them.
 _WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "generator", "net_g", "net_d")
-# What frameworks put before a network's names: DataParallel, torch.compile, averaged models, Lightning, trainers. Here,
-# too, the average comes first.
+# Prefixes that frameworks add to a network's names: DataParallel, torch.compile, averaged models, Lightning, trainers.
+# Again, averaged weights come first.
 _PREFIXES = (
     "ema_model.", "model_ema.", "net_g_ema.", "generator_ema.", "g_ema.", "ema.", "module.", "_orig_mod.", "model.",
     "generator.", "net_g.", "netG.", "net_d.", "netD.", "discriminator.",
@@ -41,23 +41,23 @@ _PARAMETRIZED = {
 
 
 def load_pytorch(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Network:
-    """The network that a PyTorch checkpoint holds.
+    """Loads the network of a PyTorch checkpoint.
 
     Args:
-        path: `.safetensors`, or what `torch.save` wrote.
-        overrides: constructor arguments that its weights don't tell, e.g. `{"published_attention": True}`.
+        path: a `.safetensors` file, or a file written by `torch.save`.
+        overrides: constructor arguments that the weights don't determine, e.g. `{"published_attention": True}`.
 
     Raises:
-        InputError: not such a file, an unknown network, or weights that don't fit together.
+        InputError: the file is of another kind, the network is unknown, or the weights don't fit together.
     """
     return network_of(read_state(Path(path)), str(path), overrides)
 
 
 def read_state(path: Path) -> State:
-    """Weights of a checkpoint by name, floating point ones as float32.
+    """Reads the weights of a checkpoint by name; floating-point weights become float32.
 
     Raises:
-        InputError: it cannot be read, or holds no weights.
+        InputError: the file cannot be read, or contains no weights.
     """
     content = _read_safetensors(path) if path.suffix == ".safetensors" else read_torch(path)
     content = content if isinstance(content, dict) else {}
@@ -70,7 +70,7 @@ def read_state(path: Path) -> State:
 
 
 def network_of(state: State, where: str, overrides: Mapping[str, Any] | None = None) -> Network:
-    """The network whose weights these are; `where` names their file in messages."""
+    """Builds the network that has these weights; error messages name the file as `where`."""
     family, state = _recognized(state, where)
     noted = _Noted(state)
     try:
@@ -81,7 +81,7 @@ def network_of(state: State, where: str, overrides: Mapping[str, Any] | None = N
             f"{where} looks like {family.class_name}, but cannot be one: {missing}; only the published form is read"
         ) from error
     unread = [key for key in state if key not in noted.read and not key.endswith(family.derived)]
-    # A whole number alone counts something (`n_averaged`, `num_batches_tracked`) and is no weight.
+    # A scalar integer is a counter (`n_averaged`, `num_batches_tracked`), not a weight.
     unread = [key for key in unread if state[key].ndim or state[key].dtype.kind == "f"]
     if unread:
         raise InputError(
@@ -101,7 +101,7 @@ def network_of(state: State, where: str, overrides: Mapping[str, Any] | None = N
 
 
 def recognize(state: State, where: str) -> Family:
-    """The family that has these keys."""
+    """Returns the architecture whose keys the state has."""
     for family in FAMILIES:
         if all(key in state for key in family.keys):
             return family
@@ -110,9 +110,9 @@ def recognize(state: State, where: str) -> Family:
 
 
 def _recognized(state: State, where: str) -> tuple[Family, State]:
-    """The family, and its state without what a framework has put before all names, or before those of one network.
+    """Returns the architecture, and its state without the prefix of a framework or of one of several networks.
 
-    Names are first taken as they are: those of ESRGAN's first publication begin with `model.` themselves.
+    Names are first tried unchanged, because those of ESRGAN's first publication themselves begin with `model.`.
     """
     coming = [state]
     while coming:
@@ -121,7 +121,7 @@ def _recognized(state: State, where: str) -> tuple[Family, State]:
             if all(key in names for key in family.keys):
                 return family, names
         coming += [part for prefix in _PREFIXES if (part := _under(prefix, names))]
-    # Any other name may stand there, as long as it is one.
+    # Any other prefix is accepted if only one of them leads to a known network.
     prefixes = {key[: place + 1] for key in state for place, letter in enumerate(key) if letter == "."}
     found = {prefix: _under(prefix, state) for prefix in sorted(prefixes)}
     found = {
@@ -136,12 +136,12 @@ def _recognized(state: State, where: str) -> tuple[Family, State]:
 
 
 def _under(prefix: str, state: State) -> State:
-    """The part of a state whose names begin with a prefix, without it."""
+    """Returns the entries whose names begin with a prefix, with the prefix removed."""
     return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
 
 
 class _Noted(dict):
-    """A state that notes which keys were read."""
+    """A state that records which keys were read."""
 
     def __init__(self, state: State):
         super().__init__(state)
@@ -152,7 +152,7 @@ class _Noted(dict):
         return super().__getitem__(key)
 
     def get(self, key, default=None):
-        return self[key] if key in self else default  # noqa: SIM401 - __getitem__ takes note
+        return self[key] if key in self else default  # noqa: SIM401 - __getitem__ records the key
 
 
 def _read_safetensors(path: Path) -> dict:
@@ -165,7 +165,7 @@ def _read_safetensors(path: Path) -> dict:
 
 
 def _plain_name(key: str) -> str:
-    """Names without DataParallel's prefix, spectral norm as in its older form."""
+    """Removes DataParallel's prefix, and renames spectral norm's weights to their older form."""
     key = key.removeprefix("module.")
     for ending, plain in _PARAMETRIZED.items():
         if key.endswith(ending):
@@ -174,7 +174,7 @@ def _plain_name(key: str) -> str:
 
 
 def _float32(array: np.ndarray) -> np.ndarray:
-    # bfloat16 is no kind of float to NumPy.
+    # NumPy doesn't count bfloat16 among its float kinds.
     return array.astype(np.float32) if array.dtype.kind == "f" or array.dtype.name == "bfloat16" else array
 
 

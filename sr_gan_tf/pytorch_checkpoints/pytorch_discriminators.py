@@ -1,4 +1,4 @@
-"""Published PyTorch discriminators in ours: one function a family, from its state_dict alone.
+"""Converts published PyTorch discriminators to ours from the state_dict alone: one function per architecture.
 
 Each function takes the state, {key: array}, and returns the constructor's arguments and our weights, {path of the
 variable: array}; the paths are those of `network.weights`.
@@ -18,7 +18,7 @@ from sr_gan_tf.pytorch_checkpoints.layouts import (
 
 
 def unet_discriminator(state: State) -> tuple[dict, State]:
-    """Real-ESRGAN's U-Net discriminator with spectral normalization, `UNetDiscriminator`."""
+    """Reads `UNetDiscriminator` from Real-ESRGAN's U-Net discriminator with spectral normalization."""
     weights = conv_weights(state, "conv0", "conv_0") | conv_weights(state, "conv9", "conv_9")
     for number in range(1, 9):
         weights |= spectral_conv_weights(state, f"conv{number}", f"conv_{number}")
@@ -26,7 +26,7 @@ def unet_discriminator(state: State) -> tuple[dict, State]:
 
 
 def dunet(state: State) -> tuple[dict, State]:
-    """umzi2's `DUnet`."""
+    """Reads umzi2's `DUnet`."""
     weights = conv_weights(state, "in_to_dim", "first_conv") | conv_weights(state, "end_conv.4", "last_conv")
     for number in (1, 2, 3):
         weights |= spectral_conv_weights(state, f"e_x{number}.0", f"down{number}_conv")
@@ -43,7 +43,7 @@ def dunet(state: State) -> tuple[dict, State]:
 
 
 def vgg_discriminator(state: State) -> tuple[dict, State]:
-    """BasicSR's `VGGStyleDiscriminator`, `VGGDiscriminator`."""
+    """Reads `VGGDiscriminator` from BasicSR's `VGGStyleDiscriminator`."""
     halvings = _count(state, "conv{}_1.weight")
     weights: State = {}
     for stage in range(halvings):
@@ -51,7 +51,7 @@ def vgg_discriminator(state: State) -> tuple[dict, State]:
             weights |= conv_weights(state, f"conv{stage}_{part}", f"conv_{stage}_{part}")
             if stage or part:
                 weights |= batch_norm_weights(state, f"bn{stage}_{part}", f"norm_{stage}_{part}")
-    # The first dense layer sees channels, rows, columns there, and rows, columns, channels here.
+    # The first dense layer reads (channel, row, column) in PyTorch, and (row, column, channel) in Keras.
     kernel = state["linear1.weight"]
     channels = len(state[f"bn{halvings - 1}_1.weight"])
     side = round((kernel.shape[1] / channels) ** 0.5)
@@ -62,7 +62,7 @@ def vgg_discriminator(state: State) -> tuple[dict, State]:
 
 
 def metagan(state: State) -> tuple[dict, State]:
-    """umzi2's `MetaGan`; its attention is used, as in ours, whatever the published code does with it."""
+    """Reads umzi2's `MetaGan`; its attention is used, as in ours, even where the published code ignores it."""
     stages = _count(state, "stages.{}.0.weight", step=2)
     filters = [len(state[f"stages.{2 * stage}.2.weight"]) for stage in range(stages)]
     blocks = [_count(state, f"stages.{2 * stage + 1}.blocks.{{}}.norm1.weight") for stage in range(stages)]
@@ -122,7 +122,7 @@ def _block(state: State, source: str, name: str) -> State:
         gate = f"{source}.se.{source_name}" if f"{source}.se.sse.squeezing.0.weight" in state else f"{source}.se."
         number = 2 if part == "excite" else 0
         kernel = state.get(f"{gate}squeezing.{number}.weight")
-        # Alone, the gate by position has one output, the gate by channel has two layers.
+        # A single gate has no name; the spatial gate has one output, and the channel gate has two layers.
         if kernel is None or (part == "position") != (kernel.shape[0] == 1):
             continue
         weights[f"{name}_excitation/{part}/kernel"] = dense(kernel)
@@ -131,7 +131,7 @@ def _block(state: State, source: str, name: str) -> State:
 
 
 def _count(state: State, key: str, step: int = 1) -> int:
-    """How many of the keys with 0, step, 2*step ... in their place there are in a row."""
+    """Counts the consecutive keys with 0, step, 2*step ... filled in."""
     number = 0
     while key.format(number * step) in state:
         number += 1

@@ -1,4 +1,4 @@
-"""Published PyTorch generators in ours: one function a family, from its state_dict alone.
+"""Converts published PyTorch generators to ours from the state_dict alone: one function per architecture.
 
 Each function takes the state, {key: array}, and returns the constructor's arguments and our weights, {path of the
 variable: array}; the paths are those of `network.weights`.
@@ -12,7 +12,7 @@ from sr_gan_tf.pytorch_checkpoints.layouts import Family, State, batch_norm_weig
 
 
 def span(state: State) -> tuple[dict, State]:
-    """SPAN in its training form, or with merged convolutions (`eval_conv`) alone; `no_norm` marks no input range."""
+    """Reads SPAN in its training form or with only merged convolutions (`eval_conv`); `no_norm`: no input scaling."""
     scale = _scale_of(state["upsampler.0.weight"])
     config: dict[str, Any] = {
         "scale": scale,
@@ -33,7 +33,7 @@ def span(state: State) -> tuple[dict, State]:
 
 
 def msrresnet(state: State) -> tuple[dict, State]:
-    """BasicSR's `MSRResNet`, and under the names that it had before (`recon_trunk`, `HRconv`)."""
+    """Reads BasicSR's `MSRResNet`, also with its earlier names (`recon_trunk`, `HRconv`)."""
     if "HRconv.weight" in state:
         return _msrresnet(state, "recon_trunk.{}", "HRconv")
     return _msrresnet(state, "body.{}", "conv_hr")
@@ -54,7 +54,7 @@ def _msrresnet(state: State, block_name: str, hr_conv: str) -> tuple[dict, State
 
 
 def rrdbnet(state: State) -> tuple[dict, State]:
-    """`RRDBNet` of BasicSR and Real-ESRGAN, at x4, and at x2 and x1 through a pixel unshuffle."""
+    """Reads `RRDBNet` of BasicSR and Real-ESRGAN: x4, and x2 and x1 with a pixel unshuffle."""
     return _rrdbnet(
         state,
         {"first_conv": "conv_first", "body_conv": "conv_body", **_stages(state, "conv_up{}"), "hr_conv": "conv_hr",
@@ -64,7 +64,7 @@ def rrdbnet(state: State) -> tuple[dict, State]:
 
 
 def rrdbnet_esrgan(state: State) -> tuple[dict, State]:
-    """The same in ESRGAN's own file (`RRDBNet_arch.py`), and in BSRGAN's, which enlarges once at x2."""
+    """Reads `RRDBNet` from ESRGAN's own file (`RRDBNet_arch.py`), or from BSRGAN's, which enlarges only once at x2."""
     return _rrdbnet(
         state,
         {"first_conv": "conv_first", "body_conv": "trunk_conv", **_stages(state, "upconv{}"), "hr_conv": "HRconv",
@@ -74,9 +74,9 @@ def rrdbnet_esrgan(state: State) -> tuple[dict, State]:
 
 
 def rrdbnet_sequential(state: State) -> tuple[dict, State]:
-    """The same in ESRGAN's first publication, where layers had numbers; most old collections are in this form.
+    """Reads `RRDBNet` in ESRGAN's first form, with numbered layers; most older collections use it.
 
-    Each enlargement by 2 takes three numbers (nearest neighbor, convolution, activation), two convolutions follow them.
+    Each enlargement by 2 takes three numbers (nearest neighbor, convolution, activation); two convolutions follow.
     ESRGAN+ has the same names and a `conv1x1` in each dense block.
     """
     blocks = _count(state, ("model.1.sub.{}.RDB1.conv1.0.weight",))
@@ -91,7 +91,7 @@ def rrdbnet_sequential(state: State) -> tuple[dict, State]:
 
 
 def compact(state: State) -> tuple[dict, State]:
-    """`SRVGGNetCompact`. Without slopes its activation remains unsaid: ReLU and LeakyReLU leave no trace."""
+    """Reads `SRVGGNetCompact`. Without slopes its activation is unknown: ReLU and LeakyReLU have no weights."""
     num_convs = _count(state, ("body.{}.weight",), step=2) - 2
     last = f"body.{2 * num_convs + 2}"
     scale = _scale_of(state[f"{last}.weight"])
@@ -106,7 +106,7 @@ def compact(state: State) -> tuple[dict, State]:
 
 
 def shared_residual(state: State) -> tuple[dict, State]:
-    """The CelebA SRGAN's generator, with the running statistics that it publishes."""
+    """Reads the CelebA SRGAN's generator, with its published running statistics."""
     weights = conv_weights(state, "conv1", "first_conv") | conv_weights(state, "conv2", "block_conv")
     weights |= _shuffled_conv(state, "conv3", "up_conv", 2) | conv_weights(state, "output", "last_conv")
     weights |= batch_norm_weights(state, "batchnorm", "norm")
@@ -146,7 +146,7 @@ def _rrdbnet(state: State, names: dict[str, str], dense_conv: str) -> tuple[dict
 
 
 def _stages(state: State, name: str) -> dict[str, str]:
-    """The convolutions after each enlargement by 2: our name to theirs."""
+    """Maps our names of the convolutions after each enlargement by 2 to theirs."""
     count = _count(state, (name + ".weight",), first=1)
     return {f"up{stage}_conv": name.format(stage) for stage in range(1, count + 1)}
 
@@ -165,7 +165,7 @@ def _merged_conv3xc(state: State, source: str, name: str) -> State:
 
 
 def _shuffled_conv(state: State, source: str, name: str, scale: int) -> State:
-    """A convolution before a pixel shuffle."""
+    """Reads a convolution that precedes a pixel shuffle."""
     weights = {f"{name}/kernel": conv(_blocks_first(state[f"{source}.weight"], scale))}
     if f"{source}.bias" in state:
         weights[f"{name}/bias"] = _blocks_first(state[f"{source}.bias"], scale)
@@ -173,14 +173,14 @@ def _shuffled_conv(state: State, source: str, name: str, scale: int) -> State:
 
 
 def _blocks_first(array: np.ndarray, scale: int, axis: int = 0) -> np.ndarray:
-    """Channels in the order (channel, row, column) to (row, column, channel)."""
+    """Reorders channels from (channel, row, column) to (row, column, channel)."""
     front, back = array.shape[:axis], array.shape[axis + 1 :]
     split = array.reshape(*front, -1, scale**2, *back)
     return np.swapaxes(split, axis, axis + 1).reshape(array.shape)
 
 
 def _scale_of(kernel: np.ndarray, channels: int = 3) -> int:
-    """Enlargement by the pixel shuffle after this convolution, of which `channels` are left."""
+    """Returns the scale of the pixel shuffle that follows this convolution and leaves `channels` channels."""
     scale = round((len(kernel) / channels) ** 0.5)
     if len(kernel) != channels * scale**2:
         raise ValueError(f"{len(kernel)} channels before the pixel shuffle do not make pictures of {channels} channels")
@@ -188,7 +188,7 @@ def _scale_of(kernel: np.ndarray, channels: int = 3) -> int:
 
 
 def _count(state: State, keys: tuple[str, ...], first: int = 0, step: int = 1) -> int:
-    """How many numbers first, first + step, ... in a row have one of the keys."""
+    """Counts how many of the consecutive numbers first, first + step, ... have one of the keys."""
     number = 0
     while any(key.format(first + number * step) in state for key in keys):
         number += 1

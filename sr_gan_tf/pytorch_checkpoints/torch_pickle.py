@@ -1,9 +1,9 @@
-"""Tensors out of files that `torch.save` wrote, without PyTorch and without running what is in the file.
+"""Reads the tensors of files that `torch.save` wrote, without PyTorch and without running code from the file.
 
-A pickle can call any function of any module. Here it may name only what a state_dict consists of: ordered
-dictionaries, the functions that rebuild a tensor and the types of its storage, all of them replaced by ours, which
-only take notes. Whatever else a file names is refused before anything of it is called. Both formats are read: the zip
-archive of PyTorch 1.6 and later, and the row of pickles before it.
+A pickle can call any function of any module. Here it may name only what a state_dict consists of: ordered dictionaries,
+the functions that rebuild a tensor, and the types of its storage. All of these are replaced by our own, which only
+record their arguments. Anything else that a file names is refused before it is called. Both formats are read: the zip
+archive of PyTorch 1.6 and later, and the earlier sequence of pickles.
 """
 
 import collections
@@ -36,10 +36,10 @@ _DTYPES = {
 
 
 def read_torch(path: Path) -> Any:
-    """What `torch.save` put into the file, tensors as NumPy arrays (in dictionaries, at most two levels deep).
+    """Reads the object in a `torch.save` file, with tensors as NumPy arrays (in dictionaries, at most two levels deep).
 
     Raises:
-        InputError: it isn't such a file, is damaged, or holds other objects than tensors, numbers and text.
+        InputError: it is no such file, is damaged, or contains objects other than tensors, numbers and text.
     """
     try:
         if zipfile.is_zipfile(path):
@@ -69,7 +69,7 @@ class _Storage(NamedTuple):
 
 
 class _Tensor(NamedTuple):
-    """A view of a storage whose bytes are read when all names are known."""
+    """A view of a storage; its bytes are read once all names are known."""
 
     storage: _Storage
     offset: int
@@ -87,7 +87,7 @@ class _Tensor(NamedTuple):
 
 
 class _Callable:
-    """A function that a pickle may call; without attributes that a pickle could set."""
+    """A function that a pickle may call; it has no attributes that a pickle could set."""
 
     __slots__ = ()
 
@@ -183,7 +183,7 @@ def _read_legacy(file) -> Any:
     file.seek(0)
     if _Unpickler(file).load() != _LEGACY_MAGIC:
         raise ValueError("the first number is not PyTorch's")
-    _Unpickler(file).load()  # version of the format
+    _Unpickler(file).load()  # format version
     system = _Unpickler(file).load()
     order = "little" if system.get("little_endian", True) else "big"
     content = _Unpickler(file).load()
@@ -208,7 +208,7 @@ def _values(data: bytes, storage: _Storage, order: str) -> np.ndarray:
 
 
 def _resolve(content: Any, values, depth: int = 2) -> Any:
-    """`content` with an array in the place of each tensor; `values` may also just take note of the storages."""
+    """Replaces each tensor in `content` by an array; `values` may also merely record the storages."""
     if isinstance(content, _Tensor):
         stored = values(content.storage)
         return content.array(stored) if isinstance(stored, np.ndarray) else content

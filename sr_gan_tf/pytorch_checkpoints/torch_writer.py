@@ -1,8 +1,8 @@
-"""Files that `torch.load` reads, also with `weights_only=True`, written without PyTorch.
+"""Writes files that `torch.load` reads, also with `weights_only=True`, without PyTorch.
 
-The format is that of `torch.save` since PyTorch 1.6: an uncompressed zip archive with one pickle, which names the
-tensors, and one file of raw numbers per tensor. The pickle is assembled from its opcodes, since Python's own pickler
-would have to import what it names.
+The format is that of `torch.save` since PyTorch 1.6: an uncompressed zip archive with one pickle that names the
+tensors, and one file of raw numbers per tensor. The pickle is assembled from its opcodes, because Python's pickler would
+have to import what it names.
 """
 
 import pickle

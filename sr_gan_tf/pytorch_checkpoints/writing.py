@@ -1,7 +1,7 @@
-"""Our networks as PyTorch checkpoints in the layouts of the published networks; PyTorch is not needed.
+"""Writes our networks as PyTorch checkpoints in the layouts of the published networks; PyTorch is not needed.
 
-What pytorch.py reads, this writes again with the same bits. What ours adds to a published network is folded into
-published weights where that is exact (keras_span.py, keras_views.py), else refused with the reason.
+Whatever pytorch.py reads, this module writes back bit for bit. Our additions to a published network are folded into its
+weights where that is exact (keras_span.py, keras_views.py); otherwise they are refused with a reason.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ LAYOUTS = {
     "MetaGAN": metagan,
     "VGGDiscriminator": vgg_discriminator,
 }
-# Arguments that a published network does not have, with what it does instead.
+# Arguments that a published network lacks, with the values at which ours behaves like it.
 _PLAIN: dict = {"value_range": [0.0, 1.0], "ending": None}
 _PUBLISHED: dict[str, dict] = {
     "RRDBNet": {"bicubic_skip": False},
@@ -49,10 +49,10 @@ _PUBLISHED: dict[str, dict] = {
 
 
 def state_of(network: Network) -> State:
-    """The weights of a network under the names and in the layout of its published PyTorch network, float32.
+    """Returns a network's float32 weights under the names and in the layout of its published PyTorch network.
 
     Raises:
-        Unsupported: there is no published layout, or it cannot hold this network; the message says why.
+        Unsupported: there is no published layout, or it cannot represent this network; the message says why.
     """
     name = type(network).__name__
     if name not in LAYOUTS:
@@ -73,15 +73,15 @@ def state_of(network: Network) -> State:
 
 
 def write_checkpoint(path: Path, state: State, half: bool = False) -> None:
-    """Writes `.safetensors`, or `.pth` as `torch.save` does, with the weights under `params`.
+    """Writes `.safetensors`, or `.pth` like `torch.save` with the weights under `params`.
 
     Args:
-        path: the file; its ending decides.
+        path: the file; its suffix decides the format.
         state: arrays by name.
-        half: whether the weights are rounded to float16.
+        half: round the weights to float16.
 
     Raises:
-        InputError: a weight is beyond float16's range.
+        InputError: a weight is outside float16's range.
     """
     if half:
         large = [key for key, value in state.items() if np.abs(value).max(initial=0) > np.finfo(np.float16).max]
@@ -95,7 +95,7 @@ def write_checkpoint(path: Path, state: State, half: bool = False) -> None:
 
 
 class _Noted(dict):
-    """Weights that note which were read."""
+    """Weights that record which of them were read."""
 
     def __init__(self, weights: State):
         super().__init__(weights)

@@ -1,1 +1,1 @@
-"""Parts of your own: which code may run, and where the names of an experiment lead."""
+"""Custom parts: which code may run, and what the names in an experiment refer to."""

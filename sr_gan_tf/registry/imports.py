@@ -1,7 +1,7 @@
-"""Modules with parts of your own: which ones the user has allowed, and importing them.
+"""Modules with custom parts: keeps track of which ones the user has allowed, and imports them.
 
-A file never decides which code runs. A module that a file names is imported only after the user has named it: with
-`--import` on the command line, in the environment variable SR_GAN_TF_IMPORT, or by `import_parts` in Python.
+A file never decides which code runs. A module named by a file is imported only if the user has named it as well: with
+`--import` on the command line, in the environment variable SR_GAN_TF_IMPORT, or through `import_parts` in Python.
 """
 
 import argparse
@@ -21,36 +21,36 @@ from sr_gan_tf.quiet_start import import_tensorflow
 
 VARIABLE = "SR_GAN_TF_IMPORT"
 
-# Module name to how it has to be named to be imported again: an absolute path for a file, else its name.
+# Module name to the name under which it can be imported again: the absolute path for a file, otherwise the module name.
 _allowed: dict[str, str] = {}
-# Modules that the user allowed, but that have to wait for the folder of the experiment file.
+# Modules that the user has allowed but that can't be found until the experiment file's folder is known.
 _waiting: list[str] = []
-# Imports that files have asked for, to be named in messages: import to the file that asks.
+# Imports that files have requested, for messages: import to the requesting file.
 _wanted: dict[str, str] = {}
 _folders: list[Path] = []
 _environment_read: list[bool] = []
 
 
 def import_parts(name: str | Path) -> None:
-    """Imports a module that defines parts of your own, and allows experiments and `.keras` files to name it.
+    """Imports a module that defines custom parts, and allows experiments and `.keras` files to name it.
 
     Args:
         name: a module (`my_parts`, `my_package.parts`) or the path of a file (`parts/my_parts.py`).
 
     Raises:
-        InputError: it cannot be found, or importing it fails.
+        InputError: the module cannot be found, or importing it fails.
     """
     if not import_module(str(name), wait=False):
         raise InputError(f"--import {name}: no such module; give a module on Python's path, or the path of a .py file")
 
 
 def add_import(parser: argparse.ArgumentParser, experiment: bool = False) -> None:
-    """Adds `--import` to a command; one that reads an experiment file looks for modules beside that, too."""
+    """Adds `--import` to a command; with `experiment`, modules may also be in the experiment file's folder."""
 
     class Import(argparse.Action):
         def __call__(self, parser, namespace, values, option_string=None):
             if import_module(values, wait=experiment) is None and not experiment:
-                import_parts(values)  # says what is wrong
+                import_parts(values)  # reports errors
 
     read_environment(wait=experiment)
     parser.add_argument(
@@ -60,7 +60,7 @@ def add_import(parser: argparse.ArgumentParser, experiment: bool = False) -> Non
 
 
 def beside(path: str | Path, wanted: tuple[str, ...] = ()) -> None:
-    """Takes note of an experiment file: allowed modules may lie in its folder, `wanted` are the imports it asks for.
+    """Registers an experiment file: allowed modules may be in its folder; `wanted` are the imports that it requests.
 
     Raises:
         InputError: a module that the user allowed is neither on the path nor in that folder.
@@ -80,35 +80,35 @@ def beside(path: str | Path, wanted: tuple[str, ...] = ()) -> None:
 
 
 def imported() -> tuple[str, ...]:
-    """What the user has imported, as it has to be named to be imported again."""
+    """Returns what the user has imported, under the names with which it can be imported again."""
     return tuple(_allowed.values())
 
 
 def is_allowed(module: str) -> bool:
-    """Whether the user has allowed this module, or the package that holds it; a path is no module."""
+    """Whether the user has allowed this module or a package that contains it; a path is no module."""
     return is_module_name(module) and any(module == name or module.startswith(f"{name}.") for name in _allowed)
 
 
 def is_module_name(name: str) -> bool:
-    """Whether a name can be that of a module, e.g. `my_package.parts`; `my_parts.py` is a file's."""
+    """Whether a name can be a module's, e.g. `my_package.parts`; `my_parts.py` is a file name."""
     return not name.endswith(".py") and all(part.isidentifier() for part in name.split("."))
 
 
 def remedy(module: str) -> str:
-    """How the user allows a module that a file names."""
+    """Tells how the user can allow a module that a file names."""
     name = next((wanted for wanted in _wanted if _module_name(wanted) == module), module)
     return f"if you trust it, pass --import {name}, set {VARIABLE}={name}, or call sr_gan_tf.import_parts({name!r})"
 
 
 def unmet() -> str:
-    """What to say of imports that files have asked for and the user has not allowed."""
+    """Message about imports that files have requested and the user has not allowed."""
     for name, file in _wanted.items():
         return f"; {file} needs the module {name}, not run unasked: {remedy(_module_name(name))}"
     return ""
 
 
 def read_environment(wait: bool = True) -> None:
-    """Imports, once, what the environment variable lists."""
+    """Imports the modules listed in the environment variable, once."""
     if _environment_read:
         return
     _environment_read.append(True)
@@ -118,19 +118,19 @@ def read_environment(wait: bool = True) -> None:
 
 
 def describe_fault(error: BaseException) -> str:
-    """An exception of the user's own code on one line, with the place where it happened."""
+    """Describes an exception of the user's own code on one line, with its location."""
     if isinstance(error, SyntaxError):
         return f"SyntaxError: {error.msg} ({error.filename}, line {error.lineno})"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
     frames = [frame for frame in frames if str(Path(__file__).parents[1]) not in frame.filename]
     frames = [frame for frame in frames if not frame.filename.startswith("<frozen")]
     place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
-    text = re.sub(r"\x1b\[\d*m", "", one_line(error))  # Keras prints in bold
+    text = re.sub(r"\x1b\[\d*m", "", one_line(error))  # Keras's messages contain codes for bold type
     return f"{type(error).__name__}: {text[:300]}{place}"
 
 
 def import_module(name: str, wait: bool) -> ModuleType | None:
-    """The module; None where it isn't found (it is then noted to be looked for beside the experiment, if `wait`)."""
+    """Returns the module, or None if it isn't found; with `wait`, it is then searched in the experiment's folder."""
     if _is_path(name):
         path = Path(name).expanduser().absolute()
         if not path.is_file() and not (path / "__init__.py").is_file():
@@ -157,7 +157,7 @@ def import_module(name: str, wait: bool) -> ModuleType | None:
 
 
 def _called(name: str) -> str:
-    """How an imported module has to be named to be imported again from another folder."""
+    """Returns the name with which an imported module can be imported again from another folder."""
     top = name.partition(".")[0]
     file = Path(getattr(sys.modules[top], "__file__", None) or "").absolute()
     if "site-packages" in file.parts or file.suffix != ".py":
@@ -177,7 +177,7 @@ def _is_path(name: str) -> bool:
 
 
 def _execute(path: Path) -> ModuleType:
-    """Runs a file, or the folder of a package, as the module of its name."""
+    """Runs a file, or the folder of a package, as the module with its name."""
     name, known = path.stem, sys.modules.get(path.stem)
     file = path / "__init__.py" if path.is_dir() else path
     if not name.isidentifier():
@@ -194,7 +194,7 @@ def _execute(path: Path) -> ModuleType:
     module, loader = importlib.util.module_from_spec(specification), specification.loader
     sys.modules[name] = module
     if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # for what the file itself imports from beside it
+        sys.path.append(str(path.parent))  # so that the file can import from its own folder
     try:
         _guarded(str(path), lambda: loader.exec_module(module))
     except InputError:
@@ -205,7 +205,7 @@ def _execute(path: Path) -> ModuleType:
 
 
 def _guarded(name: str, action: Callable[[], Any]) -> Any:
-    import_tensorflow()  # quietly, before the user's code does
+    import_tensorflow()  # quietly, before the user's code imports it
     try:
         return action()
     except Exception as error:
@@ -215,7 +215,7 @@ def _guarded(name: str, action: Callable[[], Any]) -> Any:
 def _allow(module: str, called: str) -> None:
     _allowed[module] = called
     _wanted.pop(called, None)
-    os.environ[VARIABLE] = ",".join(_allowed.values())  # for processes that this one starts
+    os.environ[VARIABLE] = ",".join(_allowed.values())  # for child processes
 
 
 def _module_name(name: str) -> str:

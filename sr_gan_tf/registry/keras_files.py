@@ -1,7 +1,7 @@
-"""What a `.keras` file's configuration may name: Keras's harmless classes, this package's, and those the user allowed.
+"""Checks what a `.keras` file's configuration names: Keras's harmless classes, this package's, and those allowed.
 
-Keras builds whatever class the configuration names, with the arguments that stand there. So every class is looked up
-here first, as Keras would, before Keras gets to see the file.
+Keras builds any class that the configuration names, with the arguments given there. Therefore every class is first
+looked up here, in the same way as Keras does, before Keras sees the file.
 """
 
 import importlib
@@ -28,25 +28,25 @@ _REFUSED = (
     layers.Lambda, layers.TFSMLayer, layers.JaxLayer, layers.FlaxLayer, layers.TorchModuleWrapper, layers.StringLookup,
     layers.IntegerLookup, layers.TextVectorization,
 )  # fmt: skip
-# A later room registers these; a command that only loads models hasn't imported it.
+# Packages listed later register these; a command that only loads models hasn't imported them.
 _TRAINERS = {"sr_gan_tf>GAN": "sr_gan_tf.training.gan", "sr_gan_tf>Supervised": "sr_gan_tf.training.supervised"}
-# Values that Keras writes in the form of a class.
+# Values that Keras writes in the same form as a class.
 _VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"}
 
 
 def check_configuration(configuration: Any, path: Path) -> None:
-    """Looks up every class that a `.keras` file names, importing those of modules that the user has allowed.
+    """Looks up every class that a `.keras` file names, and imports those of modules that the user has allowed.
 
     Args:
-        configuration: what `config.json` of the file holds.
+        configuration: the content of the file's `config.json`.
         path: the file, for messages.
 
     Raises:
-        InputError: it is not a model, or it names something that may not be built.
+        InputError: it is not a model, or it names something that must not be built.
     """
     if not (isinstance(configuration, dict) and {"class_name", "config"} <= configuration.keys()):
         raise InputError(f"{path} cannot be loaded as a .keras model: its config.json describes no object")
-    # Of the outermost model, the arguments of compile() aren't read.
+    # The compile() arguments of the outermost model aren't read.
     read = {key: value for key, value in configuration.items() if key != "compile_config"}
     try:
         kinds = list(_classes(read, path))
@@ -57,7 +57,7 @@ def check_configuration(configuration: Any, path: Path) -> None:
 
 
 def _classes(value: Any, path: Path) -> Iterator[type | None]:
-    """The classes that a value names, outermost first."""
+    """Yields the classes that a value names, outermost first."""
     if isinstance(value, dict):
         if "class_name" in value and "config" in value:
             kind = _class(value, path)
@@ -72,7 +72,7 @@ def _classes(value: Any, path: Path) -> Iterator[type | None]:
 
 
 def _takes_plain_values(kind: type | None) -> bool:
-    """A network of this package builds nothing of what its configuration says; wrappers and trainers do."""
+    """Whether a class takes its configuration as plain values: our networks do; wrappers and trainers build objects."""
     ours = kind is not None and kind.__module__.startswith("sr_gan_tf.")
     return ours and getattr(kind, "takes_plain_values", False)
 
@@ -105,13 +105,13 @@ def _class(value: dict, path: Path) -> type | None:
 def _of_keras(module: str, name: str) -> type | None:
     try:
         kind = getattr(importlib.import_module(module), name, None)
-    except Exception:  # a module of another backend raises whatever it misses
+    except Exception:  # a module of another backend can raise anything
         return None
     return kind if isinstance(kind, type) and kind.__module__.startswith("keras.") else None
 
 
 def _of_user(module: str, name: str, registered: Any) -> type | None:
-    """A class of a module that the user has allowed; Keras finds it by its registered name afterwards."""
+    """Returns a class of a module that the user has allowed; Keras then finds it by its registered name."""
     loaded = sys.modules.get(module) or import_module(module, wait=False)
     kind = vars(loaded).get(name)
     if isinstance(kind, type) and hasattr(kind, "get_config"):
@@ -120,7 +120,7 @@ def _of_user(module: str, name: str, registered: Any) -> type | None:
 
 
 def _check_function(value: dict, path: Path) -> None:
-    """An activation of Keras's, or a function that the user's code has registered."""
+    """Accepts an activation of Keras, or a function that the user's code has registered."""
     name, module = value["config"], value.get("module")
     known = isinstance(name, str) and (
         keras.saving.get_registered_object(name) is not None

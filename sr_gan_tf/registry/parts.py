@@ -1,8 +1,8 @@
-"""Parts by name: catalogues, `register`, and the three ways in which a part of your own gets into an experiment.
+"""Parts by name: catalogs, `register`, and the three ways to use a custom part in an experiment.
 
-An experiment writes `"class_name": "my_parts:MyGenerator"`; or the bare name of a class that `register` (or Keras's
-`register_keras_serializable`) has registered; or a name that an installed package offers under the entry point group
-`sr_gan_tf.parts`. Which modules may be imported is decided in imports.py.
+An experiment gives a module and name, `"class_name": "my_parts:MyGenerator"`; or the bare name of a class that was
+registered by `register` (or Keras's `register_keras_serializable`); or a name that an installed package offers under
+the entry point group `sr_gan_tf.parts`. imports.py decides which modules may be imported.
 """
 
 import hashlib
@@ -29,21 +29,21 @@ from sr_gan_tf.registry.imports import (
 
 ENTRY_POINTS = "sr_gan_tf.parts"
 
-# What `register` was given: name to the parts of that name (a loss and a metric may share one).
+# What was passed to `register`: name to the parts of that name (a loss and a metric may share one).
 _parts: dict[str, list[Any]] = {}
 _entry_points_loaded: list[bool] = []
 
 
 class Catalogue(dict):
-    """The names that one place of an experiment may hold, and the test that a part of the user's own must pass.
+    """The names that one key of an experiment may have, and the test that a custom part must pass.
 
     Args:
-        kind: what such a part is called in messages, e.g. `"generator"`.
-        shipped: the package's own parts by name.
-        bases: classes from which an own part derives; or a part that is no class (a metric) is an instance of them.
-        adapt: turns what a foreign constructor returned into a part of this kind: called with the object and the
-            `given` of `build`. It raises ValueError to refuse the object. Without it, only `bases` are accepted.
-        functions: whether an own part may be a function that returns the object.
+        kind: the kind of part in messages, e.g. `"generator"`.
+        shipped: the package's parts by name.
+        bases: classes from which a custom part must derive; a part that is no class (a metric) must be an instance.
+        adapt: converts what a foreign constructor returned to a part of this kind. Called with the object and the
+            `given` of `build`; raises ValueError to refuse the object. Without it, only `bases` are accepted.
+        functions: whether a custom part may be a function that returns the object.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Catalogue(dict):
         self.kind, self.bases, self.adapt, self.functions = kind, bases, adapt, functions
 
     def accepts(self, part: Any) -> bool:
-        """Whether a part can stand in this catalogue, as far as can be told before it is built."""
+        """Whether a part belongs to this catalog, as far as that is known before it is built."""
         if isinstance(part, type):
             return issubclass(part, self.bases)
         return isinstance(part, self.bases) or (self.functions and inspect.isfunction(part))
@@ -70,17 +70,17 @@ class Catalogue(dict):
 
 
 def register(part: Any = None, /, *, name: str | None = None) -> Any:
-    """Lets experiments name a part of your own by its bare name; works as a decorator, with or without arguments.
+    """Lets experiments use a custom part by its bare name; works as a decorator, with or without arguments.
 
     Classes that Keras can save (networks, layers, losses, optimizers) are registered with Keras as well, so that
     `.keras` files that contain them load.
 
     Args:
         part: a class, a function that returns a network, or a `Metric`.
-        name: the name for experiments; default: the part's own.
+        name: the name in experiments; default: the part's own.
 
     Returns:
-        The part itself.
+        The part, unchanged.
 
     Example:
         >>> @sr_gan_tf.register
@@ -93,7 +93,7 @@ def register(part: Any = None, /, *, name: str | None = None) -> Any:
     name = name or getattr(part, "__name__", None)
     if not name or ":" in name:
         raise ValueError(f"register: {name!r} cannot be the name of a part; pass name=..., without a colon")
-    same = [one for one in _parts.get(name, []) if _origin(one) != _origin(part)]  # a notebook's cell runs again
+    same = [one for one in _parts.get(name, []) if _origin(one) != _origin(part)]  # a notebook's cell may run again
     _parts[name] = [*same, part]
     if isinstance(part, type) and hasattr(part, "get_config"):
         known_to_keras(part, name)
@@ -101,16 +101,16 @@ def register(part: Any = None, /, *, name: str | None = None) -> Any:
 
 
 def known_to_keras(part: type, name: str | None = None) -> None:
-    """Registers a class with Keras under `MODULE>NAME`, unless it is registered already."""
+    """Registers a class with Keras as `MODULE>NAME`, unless it is registered already."""
     if keras.saving.get_registered_name(part) == part.__name__:
         keras.saving.register_keras_serializable(_package(part), name or part.__name__)(part)
 
 
 def find(name: str, catalogue: Mapping[str, Any], where: str) -> Any:
-    """The constructor (or metric) that stands for a name in a catalogue.
+    """Returns the constructor (or metric) for a name in a catalog.
 
     Raises:
-        InputError: nothing has that name, or it is of another kind, or its module may not be imported.
+        InputError: no part has that name, it is of another kind, or its module may not be imported.
     """
     if not isinstance(catalogue, Catalogue):
         if name not in catalogue:
@@ -143,7 +143,7 @@ def find(name: str, catalogue: Mapping[str, Any], where: str) -> Any:
 
 
 def registered_class(name: str) -> type | None:
-    """The class that Keras knows by this registered name, those of installed packages included."""
+    """Returns the class that Keras knows by this registered name, including those of installed packages."""
     read_environment()
     found = keras.saving.get_registered_object(name)
     if found is None and not name.startswith("sr_gan_tf"):
@@ -153,19 +153,19 @@ def registered_class(name: str) -> type | None:
 
 
 def source_digest(part: Any) -> bytes:
-    """A hash of the file that defines an own part; empty for the package's own parts."""
+    """Hashes the file that defines a custom part; empty for the package's own parts."""
     kind = type(part)
     if kind.__module__.partition(".")[0] == "sr_gan_tf":
         return b""
     try:
         text = Path(inspect.getfile(kind)).read_bytes()
-    except (TypeError, OSError):  # typed into a notebook or the interpreter
+    except (TypeError, OSError):  # defined in a notebook or the interpreter
         text = kind.__qualname__.encode()
     return hashlib.sha256(text).digest()
 
 
 def _registered(name: str, catalogue: Catalogue) -> list[Any]:
-    """Own parts of that name and of the catalogue's kind."""
+    """Returns the custom parts of that name and of the catalog's kind."""
     found = [part for part in _parts.get(name, []) if catalogue.accepts(part)]
     for key, part in keras.saving.get_custom_objects().items():
         package, _, bare = key.rpartition(">")
@@ -175,7 +175,7 @@ def _registered(name: str, catalogue: Catalogue) -> list[Any]:
 
 
 def _from_module(name: str, catalogue: Catalogue, where: str) -> Any:
-    """The part that "module:Name" means."""
+    """Returns the part that "module:Name" refers to."""
     module_name, _, attribute = name.partition(":")
     if not is_module_name(module_name):
         raise InputError(f"{where}: {name!r} names no module; write MODULE:NAME, e.g. my_parts:MyGenerator")
@@ -196,14 +196,14 @@ def _from_module(name: str, catalogue: Catalogue, where: str) -> Any:
 
 
 def _foreign(part: Any, module: str) -> bool:
-    """Whether a module only imported this class or function from somewhere else."""
+    """Whether a module merely imported this class or function from elsewhere."""
     if not isinstance(part, type) and not inspect.isfunction(part):
         return False
     return part.__module__.partition(".")[0] != module.partition(".")[0]
 
 
 def _load_entry_points() -> None:
-    """Imports, once, what installed packages offer; an entry point names a module, or a part in one."""
+    """Imports the parts of installed packages, once; an entry point names a module, or a part in one."""
     if _entry_points_loaded:
         return
     _entry_points_loaded.append(True)
@@ -225,7 +225,7 @@ def _origin(part: Any) -> tuple:
 
 
 def _package(part: type) -> str:
-    """The package under which Keras knows a class: its module's name, also where that runs as the main program."""
+    """The package under which Keras knows a class: its module's name, even if that runs as the main program."""
     if part.__module__ != "__main__":
         return part.__module__
     file = getattr(sys.modules["__main__"], "__file__", None)

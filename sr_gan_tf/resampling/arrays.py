@@ -7,8 +7,8 @@ import numpy as np
 
 from sr_gan_tf.resampling.taps import HALF, INTEGERS, Border, axes_of, cached_taps, dense, order_of
 
-# Multiplications in one product. A block's buffers stay in the processor's cache, and OpenBLAS computes such a product
-# in the calling thread: larger ones wait for all its threads, which costs far more than it gives on a busy machine.
+# Multiplications per product. A block's buffers stay in the processor's cache, and OpenBLAS computes such a product in
+# the calling thread. Larger products wait for all its threads, which costs far more than it saves on a busy machine.
 PRODUCT = 150_000
 
 
@@ -20,21 +20,21 @@ def imresize(
     antialias: bool = True,
     border: Border = "replicate",
 ) -> np.ndarray:
-    """Enlarges or shrinks a picture as MATLAB does, bit for bit.
+    """Enlarges or shrinks a picture like MATLAB, bit for bit.
 
     Args:
-        image: (H, W), (H, W, C) or (N, H, W, C). uint8 and uint16 are rounded and clipped after each pass;
-            float16, float32 and float64 keep their type and may leave the kernel's input range.
-        scale: output size over input size, one number or (vertical, horizontal); the output has
-            `ceil(scale * length)` pixels. Either this or `size`.
+        image: (H, W), (H, W, C) or (N, H, W, C). uint8 and uint16 are rounded and clipped after each pass; float16,
+            float32 and float64 keep their type and may exceed the range of the input.
+        scale: output size divided by input size, one number or (vertical, horizontal); the output has
+            `ceil(scale * length)` pixels. Pass either this or `size`.
         size: (height, width) of the output.
         kernel: bicubic, bilinear, lanczos2, lanczos3, box (MATLAB's), area (exact coverage of each output pixel)
             or nearest.
         antialias: widen the kernel when shrinking (`nearest` never does).
-        border: `replicate` repeats the edge pixel, `symmetric` mirrors the picture, `wrap` repeats it.
+        border: `replicate` repeats the edge pixel, `symmetric` mirrors the picture, `wrap` tiles it.
 
     Raises:
-        ValueError: unknown kernel or border, a type or shape that is not a picture, or a size below 1.
+        ValueError: the kernel or border is unknown, the type or shape is no picture's, or a size is below 1.
     """
     image = np.asarray(image)
     if image.dtype not in INTEGERS and image.dtype.kind != "f":
@@ -60,11 +60,11 @@ def imresize_rows(
     kernel: str = "bicubic",
     border: Border = "replicate",
 ) -> Iterator[np.ndarray]:
-    """The rows [first, last) of `imresize` to `size`, one block per item of `rows`.
+    """Yields the rows [first, last) of `imresize` to `size`, one block per item of `rows`.
 
-    The vertical pass comes first whatever the scales, so where the width shrinks more than the height, integers may
-    differ from `imresize` by the rounding between the passes. `image` may be mapped from a file: only the rows that
-    a block needs are read.
+    The vertical pass always comes first. If the width shrinks more than the height, integers may therefore differ from
+    `imresize` by the rounding between the passes. `image` may be memory-mapped: only the rows that a block needs are
+    read.
     """
     (height, ratio), _ = axes = axes_of(image.shape[:2], None, size, kernel, border)
     index, weights = cached_taps(image.shape[0], height, ratio, kernel, True, border)
@@ -80,12 +80,12 @@ def imresize_rows(
 
 
 def _apply(rows: np.ndarray, index: np.ndarray, weights: np.ndarray, ratio: float) -> np.ndarray:
-    """Each output row is a weighted sum of a few input rows: a banded matrix product, block by block."""
+    """Computes each output row as a weighted sum of a few input rows: a banded matrix product, block by block."""
     peak, columns = INTEGERS.get(rows.dtype), rows.shape[1]
     result = np.empty((len(index), columns), rows.dtype)
     # A block of output rows reads as many new rows as it shares with its neighbors.
     step = max(8, math.ceil(index.shape[1] * max(ratio, 1.0)))
-    # One pair of buffers for all blocks: giving memory back and asking for it again costs more than the sums.
+    # All blocks share one pair of buffers: freeing and allocating memory costs more than the sums.
     reach = math.ceil(step / ratio) + index.shape[1]
     chunk = min(columns, max(16, PRODUCT // (step * reach)))
     source, target = np.empty(0), np.empty((step, chunk))

@@ -1,4 +1,4 @@
-"""The input pixels of each output pixel and their weights: kernels, axes, borders."""
+"""The input pixels that contribute to each output pixel, and their weights: kernels, axes, borders."""
 
 import functools
 import math
@@ -10,7 +10,7 @@ import numpy as np
 
 Border = Literal["replicate", "symmetric", "wrap"]
 
-# Added before rounding down; see the package's docstring.
+# Added before rounding down; see the docstring of the package.
 HALF = 0.5 + 1e-9
 INTEGERS = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 
@@ -27,7 +27,7 @@ def _triangle(x, width, xp):
 
 
 def _lanczos(lobes: int, x, width, xp):
-    tiny = np.finfo(np.float64).eps  # MATLAB's own way round 0 / 0
+    tiny = np.finfo(np.float64).eps  # MATLAB's way to avoid 0 / 0
     value = (xp.sin(np.pi * x) * xp.sin(np.pi * x / lobes) + tiny) / ((np.pi * x) ** 2 / lobes + tiny)
     return xp.where(abs(x) < lobes, value, 0.0 * x)
 
@@ -37,11 +37,11 @@ def _box(x, width, xp):
 
 
 def _coverage(x, width, xp):
-    # Overlap of an input pixel with the output pixel's own square, which is `width` input pixels wide.
+    # The overlap of an input pixel with the output pixel, which is `width` input pixels wide.
     return xp.maximum(xp.minimum((width + 1.0) / 2.0 - abs(x), xp.minimum(width, 1.0)), 0.0 * x)
 
 
-# Name -> (weights of distances, support in kernel units). `area` alone measures distances in input pixels.
+# Name -> (function from distances to weights, support in kernel units). Only `area` measures distances in input pixels.
 KERNELS: dict[str, tuple[Callable, float]] = {
     "bicubic": (_cubic, 4.0),
     "bilinear": (_triangle, 2.0),
@@ -54,7 +54,7 @@ KERNELS: dict[str, tuple[Callable, float]] = {
 
 
 def axes_of(lengths, scale, size, kernel: str, border: str) -> list[tuple]:
-    """(output length, output / input) of the vertical and the horizontal axis; tensors where an input is one."""
+    """Returns (output length, output / input) of the vertical and the horizontal axis; tensors if an input is one."""
     if kernel not in KERNELS:
         raise ValueError(f"no kernel {kernel!r}; expected one of {', '.join(KERNELS)}")
     if border not in get_args(Border):
@@ -66,7 +66,7 @@ def axes_of(lengths, scale, size, kernel: str, border: str) -> list[tuple]:
         axes = [(out, _float(out) / _float(length)) for out, length in zip(size, lengths, strict=True)]
     else:
         scales = [scale[0], scale[1]] if _is_pair(scale) else [scale, scale]
-        # 1e-9: a third of 9 pixels is 3, not 4, however 1 / 3 was rounded.
+        # Subtracting 1e-9 makes a third of 9 pixels 3, not 4, regardless of how 1 / 3 was rounded.
         axes = [(_ceil(_float(s) * _float(n) - 1e-9), s) for s, n in zip(scales, lengths, strict=True)]
     for out, ratio in axes:
         if not (_is_tensor(out) or out >= 1) or not (_is_tensor(ratio) or 0 < ratio < math.inf):
@@ -75,7 +75,7 @@ def axes_of(lengths, scale, size, kernel: str, border: str) -> list[tuple]:
 
 
 def _is_tensor(value) -> bool:
-    # Not imported here: whoever has a tensor has imported it.
+    # TensorFlow is not imported here: a caller with a tensor has imported it.
     return "tensorflow" in sys.modules and sys.modules["tensorflow"].is_tensor(value)
 
 
@@ -98,7 +98,7 @@ def _ceil(value):
 
 
 def order_of(axes) -> tuple[int, int] | None:
-    """Axes in the order MATLAB takes them: the smaller scale first; None where only the graph will know."""
+    """Returns the axes in MATLAB's order, the smaller scale first; None if the order is known only in the graph."""
     first, second = axes[0][1], axes[1][1]
     if first is second:
         return (0, 1)
@@ -108,12 +108,12 @@ def order_of(axes) -> tuple[int, int] | None:
 
 
 def taps_of(in_length, out_length, ratio, kernel: str, antialias: bool, border: str, xp, taps):
-    """Indices and weights, both (out_length, taps), of the input pixels that each output pixel sums up."""
+    """Returns indices and weights, both (out_length, taps), of the input pixels that each output pixel sums."""
     function, _ = KERNELS[kernel]
     width = 1.0 / ratio if kernel == "area" else 1.0
     stretch = xp.minimum(ratio, 1.0) if _widens(kernel, antialias) else 1.0
     center = (xp.arange(out_length) + 0.5) / ratio - 0.5
-    # `taps` spans the support and one more pixel per side, as MATLAB does against rounding.
+    # `taps` covers the support and one more pixel per side, like MATLAB's, as a margin for rounding.
     left = xp.floor(center - (taps - 2) / 2.0)[:, None]
     position = left + xp.arange(taps)[None, :]
     weights = function(stretch * (center[:, None] - position), width, xp)
@@ -133,7 +133,7 @@ def _widens(kernel: str, antialias: bool) -> bool:
 
 
 def support_of(ratio, kernel: str, antialias: bool, xp):
-    """Input pixels that the kernel covers."""
+    """Returns the number of input pixels that the kernel covers."""
     support = KERNELS[kernel][1]
     if kernel == "area":
         return support + 1.0 / ratio
@@ -144,7 +144,7 @@ def support_of(ratio, kernel: str, antialias: bool, xp):
 def cached_taps(
     in_length: int, out_length: int, ratio: float, kernel: str, antialias: bool, border: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Index and weights of `taps_of` in float64, without columns that are all zero; shared, so never changed."""
+    """Returns `taps_of` in float64 without columns that are all zero; shared between callers, so don't change it."""
     taps = math.ceil(float(support_of(ratio, kernel, antialias, np))) + 2
     index, weights = taps_of(in_length, out_length, ratio, kernel, antialias, border, np, taps)
     index = index.astype(np.int64)
@@ -153,7 +153,7 @@ def cached_taps(
 
 
 def dense(index: np.ndarray, weights: np.ndarray, columns: int) -> np.ndarray:
-    """The taps as a matrix, (outputs, `columns`)."""
+    """Returns the taps as a matrix, (outputs, `columns`)."""
     matrix = np.zeros((len(index), columns))
     np.add.at(matrix, (np.arange(len(index))[:, None], index), weights)
     return matrix

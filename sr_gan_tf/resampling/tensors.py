@@ -1,4 +1,4 @@
-"""imresize in TensorFlow: two dense matrix products, with sizes that may be known only to the graph."""
+"""imresize in TensorFlow: two dense matrix products, for sizes that may be known only in the graph."""
 
 from collections.abc import Sequence
 
@@ -18,9 +18,9 @@ def imresize_tf(
 ) -> tf.Tensor:
     """`imresize` as TensorFlow operations: two matrix products, differentiable for float pictures.
 
-    Arguments as for `imresize`; the picture is (H, W, C) or (N, H, W, C). Height and width, `scale` and `size` may
-    be tensors (tf.data); for XLA they must be known when the graph is made. The products are dense: meant for
-    crops and pictures of some megapixels, while `imresize` is the frugal one for large files.
+    Takes the arguments of `imresize`; the picture is (H, W, C) or (N, H, W, C). Height and width, `scale` and `size`
+    may be tensors (tf.data); for XLA they must be known when the graph is built. The products are dense: suited to
+    crops and pictures of a few megapixels. For large files, `imresize` is more economical.
     """
     image = tf.convert_to_tensor(image)
     if image.shape.rank not in (3, 4):
@@ -53,7 +53,7 @@ def imresize_tf(
 
 
 def _matrix(in_length, out_length, ratio, kernel: str, antialias: bool, border: str) -> tf.Tensor:
-    """(out_length, in_length) weights: a constant where all is known, otherwise made in the graph."""
+    """Returns (out_length, in_length) weights: a constant if everything is known, otherwise computed in the graph."""
     if not any(tf.is_tensor(value) for value in (in_length, out_length, ratio)):
         taps = cached_taps(in_length, out_length, float(ratio), kernel, antialias, border)
         return tf.constant(dense(*taps, in_length), tf.float64)
@@ -71,7 +71,7 @@ def _matrix(in_length, out_length, ratio, kernel: str, antialias: bool, border: 
 
 
 class _Graph:
-    """The few NumPy names that `taps_of` and the kernels use, as TensorFlow operations."""
+    """The few NumPy functions that `taps_of` and the kernels use, as TensorFlow operations."""
 
     arange, floor, minimum, maximum, where, sin = tf.range, tf.floor, tf.minimum, tf.maximum, tf.where, tf.sin
     sum = staticmethod(tf.reduce_sum)
