@@ -1,41 +1,42 @@
-"""Flicker: how restless an enlarged film is where the original stands still, and a filter against it.
+"""Flicker: measures how much the still parts of an enlarged film change, and filters it.
 
-Networks enlarge each frame for itself, so that noise too small to see in the original moves edges and texture from
-frame to frame. Where the original stays (nearly) the same, the filter moves only a part of the way from the last
-output to the new one: a recursive average over time. Where something moves it does nothing, so nothing is smeared.
+Networks enlarge each frame independently, so noise that is too weak to see in the original moves edges and texture from
+frame to frame. Where the original stays (nearly) the same, the filter moves only part of the way from the last output
+to the new one: a recursive average over time. Where something moves, it does nothing, so nothing is smeared.
 """
 
 import numpy as np
 from scipy import ndimage
 
-# Gray levels of 255 by which a resting pixel's neighborhood may change: noise and compression, not motion.
+# Gray levels of 255 by which the neighborhood of a still pixel may change: noise and compression, not motion.
 STILL = 6.0
-# Part of the way to the new output in still places.
+# Fraction of the way to the new output in still places.
 STEP = 0.25
 
 
 def still(before: np.ndarray, now: np.ndarray) -> np.ndarray:
-    """Where two frames show the same at rest.
+    """Returns where two frames are still.
 
     Args:
         before: (H, W, 3) uint8 or uint16.
         now: of the same shape and type.
 
     Returns:
-        (H, W) float32, 1 where the 5x5 neighborhood stays within `STILL` levels, 0 where it does not, soft between.
+        (H, W) float32: 1 where the 5x5 neighborhood changes by less than about `STILL` levels, 0 where it changes more,
+        with a soft transition.
     """
     scale = 255.0 / np.iinfo(now.dtype).max
     difference = np.abs(now.astype(np.float32) - before.astype(np.float32)).mean(axis=2) * scale
-    # Both the mean (a slow pan over a smooth place) and the largest difference nearby (a moving edge) count.
+    # The mean (a slow pan over a smooth area) and the largest difference nearby (a moving edge) both count.
     near = np.maximum(ndimage.uniform_filter(difference, 5) * 2, ndimage.maximum_filter(difference, 5) / 2)
     return ndimage.uniform_filter(np.clip((STILL - near) / (STILL / 2), 0, 1).astype(np.float32), 3)
 
 
 class Stabilizer:
-    """Calms the still parts of an enlarged film.
+    """Reduces flicker in the still parts of an enlarged film.
 
     Args:
-        step: part of the way to the new output that still places go, 0 to 1; 1 changes nothing.
+        step: fraction of the way to the new output in still places, 0 to 1; 1 changes nothing.
     """
 
     def __init__(self, step: float = STEP):
@@ -44,7 +45,7 @@ class Stabilizer:
         self._shown: np.ndarray | None = None
 
     def __call__(self, pixels: np.ndarray, enlarged: np.ndarray) -> np.ndarray:
-        """The enlarged frame to show.
+        """Returns the enlarged frame to show.
 
         Args:
             pixels: (h, w, 3), the original frame.
@@ -64,7 +65,7 @@ class Stabilizer:
         return np.rint(result).astype(enlarged.dtype)
 
     def resume(self, pixels: np.ndarray, shown: np.ndarray) -> None:
-        """Takes over the last frame of an earlier run: the original, and the unrounded output."""
+        """Continues after the last frame of an earlier run: the original, and the output before rounding."""
         self._before, self._shown = pixels, shown
 
     @property
@@ -74,12 +75,12 @@ class Stabilizer:
 
 
 def flicker(originals: list[np.ndarray], enlarged: list[np.ndarray], truth: list[np.ndarray]) -> float:
-    """Mean change from frame to frame in still places, in gray levels, less that of the true large film.
+    """Returns the mean change between frames in still places, in gray levels, minus that of the true large film.
 
     Args:
         originals: (h, w, 3) uint8 frames.
         enlarged: (H, W, 3) uint8 frames.
-        truth: (H, W, 3) uint8 frames that the originals were made from.
+        truth: (H, W, 3) uint8 frames from which the originals were made.
     """
     values = []
     for index in range(1, len(originals)):

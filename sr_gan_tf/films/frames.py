@@ -1,27 +1,27 @@
-"""Enlarging one frame after another: what has not changed since the last frame is not computed again."""
+"""Enlarges frame after frame, and computes only what has changed since the last one."""
 
 import numpy as np
 
 from sr_gan_tf.inference.chain import Chain
 from sr_gan_tf.inference.passes import Settings, enlarge
 
-_TILE = 64  # pixels of a side of the squares that are compared; smaller ones save more and cost more halo
-_MOST_CHANGED = 0.5  # above this share, the whole frame at once is quicker
+_TILE = 64  # side in pixels of the squares that are compared; smaller ones save more work but add more halo
+_MOST_CHANGED = 0.5  # above this share, enlarging the whole frame at once is faster
 
 
 class FrameEnlarger:
     """Enlarges the frames of a film.
 
-    A square whose input window (the square and all that the network sees around it) equals that of the last frame
-    keeps its enlargement: an exact result, since the output depends on nothing else.
+    A square whose input window (the square and everything that the network sees around it) is unchanged since the last
+    frame keeps its enlargement. That is exact, because the output depends on nothing else.
 
     Args:
         chain: the networks.
-        settings: final size and look.
+        settings: final size, colors, edges, tiles.
 
     Attributes:
         computed: squares that were enlarged.
-        reused: squares that were taken from the last frame.
+        reused: squares that were copied from the last frame.
     """
 
     def __init__(self, chain: Chain, settings: Settings):
@@ -30,13 +30,13 @@ class FrameEnlarger:
         self._before: np.ndarray | None = None
         self._enlarged: np.ndarray | None = None
         field = chain.enlargers[0].field
-        # Squares are alone what they are in the picture only if one network of finite sight makes the result.
+        # Squares can be enlarged alone only if a single network with a finite receptive field makes the result.
         plain = settings == Settings(tile=settings.tile, halo=settings.halo)
         alone = plain and len(chain.enlargers) == 1 and field.finite and _TILE % field.alignment == 0
         self._halo = -(-(field.halo or 0) // field.alignment) * field.alignment if alone else None
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """(H, W, 3) uint8 or uint16 to the final size, of the same type."""
+        """Enlarges (H, W, 3) uint8 or uint16 to the final size, in the same type."""
         before, enlarged = self._before, self._enlarged
         squares = -(-pixels.shape[0] // _TILE) * -(-pixels.shape[1] // _TILE)
         if before is None or enlarged is None or before.shape != pixels.shape:
@@ -58,14 +58,14 @@ class FrameEnlarger:
         return result
 
     def resume(self, pixels: np.ndarray, enlarged: np.ndarray) -> None:
-        """Takes over the last frame of an earlier run."""
+        """Continues after the last frame of an earlier run."""
         self._before, self._enlarged = pixels, enlarged
 
     def _whole(self, pixels: np.ndarray) -> np.ndarray:
         return np.concatenate(list(enlarge(pixels, self.chain, self.settings).blocks))
 
     def _changed(self, before: np.ndarray, pixels: np.ndarray) -> list[tuple[int, int]] | None:
-        """Top left corners of the squares whose input window changed; None if squares cannot be made alone."""
+        """Top left corners of the squares whose input window changed; None if squares cannot be enlarged alone."""
         if self._halo is None:
             return None
         height, width = pixels.shape[:2]

@@ -1,4 +1,4 @@
-"""What `upscale` does with its inputs: films here, pictures by inference/upscaling.py."""
+"""Dispatches the inputs of `upscale`: films are enlarged here, pictures by inference/upscaling.py."""
 
 import dataclasses
 import glob
@@ -18,12 +18,12 @@ from sr_gan_tf.inference.upscaling import terminated_as_interrupted, upscale_fil
 
 @dataclasses.dataclass(frozen=True)
 class FilmOptions:
-    """What is said about films alone.
+    """Options for films only.
 
     Args:
-        codec: name of an encoder; None: by the container and the depth.
-        crf: constant quality; None: the encoder's usual one.
-        stabilize: calm the still parts.
+        codec: name of an encoder; None: chosen by container and bit depth.
+        crf: constant quality; None: the encoder's default here.
+        stabilize: reduce flicker in the still parts.
     """
 
     codec: str | None = None
@@ -42,10 +42,10 @@ def upscale_inputs(
     dry_run: bool = False,
     film_options: FilmOptions | None = None,
 ) -> int:
-    """Enlarges films and pictures and reports to the terminal, as `python -m sr_gan_tf.upscale` does.
+    """Enlarges films and pictures and reports to the terminal, like `python -m sr_gan_tf.upscale`.
 
     Args:
-        inputs: films, pictures, patterns, folders of pictures (films in them are named, not enlarged), or `-` for a
+        inputs: films, pictures, patterns, folders of pictures (films in them are listed, not enlarged), or `-` for a
             picture on standard input.
         models: as in `load_chain`; None: a shipped network is chosen.
         settings: final size, colors, edges, tiles.
@@ -53,14 +53,14 @@ def upscale_inputs(
         passes: as in `load_chain`.
         precision: as in `load_chain`.
         ensemble: as in `load_chain`.
-        dry_run: print what would be done, and do nothing.
+        dry_run: print what would be done, without doing it.
         film_options: codec, quality, filter.
 
     Returns:
         0 if everything was written or skipped, 1 if some of several failed.
 
     Raises:
-        InputError: for options that cannot be used, and if the only input fails.
+        InputError: for invalid options, and if the only input fails.
     """
     film_options = film_options or FilmOptions()
     inputs = [name for item in inputs for name in _expanded(item)]
@@ -87,14 +87,14 @@ def upscale_inputs(
 
 
 def _expanded(item: str) -> list[str]:
-    """The films that a pattern such as `clips/*.mp4` finds; other inputs as they are."""
+    """Returns the films that match a pattern such as `clips/*.mp4`; other inputs unchanged."""
     if Path(item).suffix.lower() in SUFFIXES and glob.has_magic(item) and not Path(item).exists():
         return matching(item) or [item]
     return [item]
 
 
 def _tell_films_in_folders(inputs: Sequence[str], output: str | None) -> None:
-    """Says which films a folder holds: they take hours, so that only those that are named are enlarged."""
+    """Lists the films in folders: they take hours, so only films that are named are enlarged."""
     results = None if output in (None, STANDARD) else Path(str(output)).resolve()
     for item in inputs:
         found = []

@@ -1,4 +1,4 @@
-"""Decoding: a film's frames as RGB arrays, upright and progressive, with their time stamps."""
+"""Decodes a film's frames to RGB arrays, upright and progressive, with their time stamps."""
 
 import dataclasses
 import fractions
@@ -14,7 +14,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 
 from sr_gan_tf.errors import InputError, one_line
 
-# Of ITU-T H.273: the matrix of a film that doesn't say its own, by the rule that players follow.
+# ITU-T H.273 code points. A film that doesn't state its matrix gets one by the rule that players follow.
 _BT709, _BT601, _UNSPECIFIED, _RGB, _BT2020 = 1, 6, 2, 0, (9, 10)
 _SWSCALE = {
     1: Colorspace.ITU709,
@@ -23,30 +23,30 @@ _SWSCALE = {
     6: Colorspace.ITU601,
     7: Colorspace.SMPTE240M,
 }
-# Without the flags, FFmpeg's scaler cuts fractions off, which makes every picture half a level darker.
+# Without the flags, FFmpeg's scaler truncates fractions, which makes every picture half a level darker.
 EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 
 
 @dataclasses.dataclass(frozen=True)
 class Film:
-    """What is known of a film before its frames are decoded.
+    """Properties of a film that are known before its frames are decoded.
 
     Attributes:
         path: the file.
         width: of the upright picture, in pixels.
         height: of the upright picture, in pixels.
         bits: per sample, 8 or more.
-        pixel_format: of the file, in FFmpeg's words.
-        matrix: code point of ITU-T H.273, never "unspecified": guessed by the size as players do.
+        pixel_format: of the file, in FFmpeg's notation.
+        matrix: code point of ITU-T H.273, never "unspecified": otherwise guessed from the size, like players do.
         primaries: code point.
         transfer: code point.
-        full_range: whether luma goes from 0 to the peak.
+        full_range: whether luma ranges from 0 to the peak.
         turn: quarter turns counterclockwise that make the picture upright.
-        interlaced: whether the first frames are.
-        aspect: of a pixel, width to height.
+        interlaced: whether the first frames are interlaced.
+        aspect: pixel aspect ratio, width divided by height.
         rate: mean number of frames per second.
         time_base: seconds per unit of time stamps.
-        frames: expected number, for the progress; 0 if unknown.
+        frames: expected number, to show the progress; 0 if unknown.
     """
 
     path: Path
@@ -73,7 +73,7 @@ class Frame:
     Attributes:
         pixels: (H, W, 3) uint8, or uint16 for films of more than 8 bits.
         time: time stamp, in units of the film's time base.
-        repeated: it could not be decoded, and is the one before once more.
+        repeated: whether it could not be decoded and repeats the previous frame.
     """
 
     pixels: np.ndarray
@@ -82,10 +82,10 @@ class Frame:
 
 
 def open_film(path: str | Path) -> "av.container.InputContainer":
-    """The file, opened.
+    """Opens the file.
 
     Raises:
-        InputError: it cannot be read, or is no film.
+        InputError: it cannot be read, or is not a film.
     """
     try:
         container = av.open(str(path), metadata_errors="replace")
@@ -101,7 +101,7 @@ def open_film(path: str | Path) -> "av.container.InputContainer":
 
 
 def main_stream(container: "av.container.InputContainer") -> Any:
-    """The film's picture: of several video streams the one that players show; None if there is only a cover."""
+    """The film's picture: the video stream that players show; None if there is only a cover."""
     streams = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
     best = container.streams.best("video")
     return best if best in streams else next(iter(streams), None)
@@ -143,10 +143,10 @@ def probe(path: str | Path) -> Film:
 
 
 class Frames:
-    """A film's frames, one after another; `broken` counts those that could not be decoded.
+    """Iterates over a film's frames; `broken` counts those that could not be decoded.
 
     Args:
-        film: what `probe` said.
+        film: the result of `probe`.
     """
 
     def __init__(self, film: Film):
@@ -157,7 +157,7 @@ class Frames:
         film, last, times = self.film, None, -(2**62)
         with open_film(film.path) as container:
             stream = main_stream(container)
-            stream.thread_type = "SLICE"  # by frames, faults would show some packets too late
+            stream.thread_type = "SLICE"  # with threads by frame, some packets' errors would appear too late
             lost: list[int | None] = []
             for frame in _deinterlaced(_decoded(container, stream, lost), stream, film):
                 self.broken += len(lost)
@@ -170,7 +170,7 @@ class Frames:
                     continue
                 time = frame.pts if frame.pts is not None else times + 1
                 if time <= times:
-                    continue  # out of order after a fault: a player would not show it either
+                    continue  # out of order after an error: a player would not show it either
                 if frame.is_corrupt:
                     self.broken += 1
                     if last is None:
@@ -195,14 +195,14 @@ class Frames:
 
 
 def swscale_matrix(matrix: int) -> int:
-    """FFmpeg's software scaler's number of a matrix of ITU-T H.273."""
+    """Returns the number that FFmpeg's software scaler gives to a matrix of ITU-T H.273."""
     if matrix in _BT2020:
         return 9
     return int(_SWSCALE.get(matrix, Colorspace.DEFAULT))
 
 
 def _decoded(container, stream, lost: list[int | None]) -> Iterator:
-    """Decoded frames; None in place of those of a packet that cannot be decoded, whose time goes into `lost`."""
+    """Yields decoded frames; for a packet that cannot be decoded, yields None and adds its time to `lost`."""
     packets = container.demux(stream)
     while True:
         try:
@@ -223,7 +223,7 @@ def _decoded(container, stream, lost: list[int | None]) -> Iterator:
 
 
 def _deinterlaced(frames: Iterator, stream, film: Film) -> Iterator:
-    """The frames of an interlaced film made progressive, one for each."""
+    """Makes the frames of an interlaced film progressive, one for one."""
     if not film.interlaced:
         yield from frames
         return

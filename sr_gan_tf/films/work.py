@@ -1,7 +1,7 @@
-"""A film from beginning to end: frames decoded, enlarged and encoded as they come; killed and started again, resumed.
+"""Enlarges a film: decodes, enlarges and encodes frames as they arrive; an interrupted run can be resumed.
 
-Beside the target lies `TARGET.partial` while the work runs: finished segments, and a journal that says what they are
-and where the next one begins. Nothing is encoded twice; a half-written segment is made again.
+During the work, the folder `TARGET.partial` next to the target contains the finished segments and a journal that lists
+them and where the next one begins. Finished segments are not encoded again; a half-written one is.
 """
 
 import dataclasses
@@ -29,16 +29,16 @@ SEGMENT = 240  # frames
 
 @dataclasses.dataclass
 class Report:
-    """What became of a film.
+    """Result of enlarging a film.
 
     Attributes:
         target: the written file.
-        frames: number of them.
-        broken: frames that could not be decoded and show the one before once more.
-        reused: share of the picture's squares that did not change and were not computed again, 0 to 1.
-        resumed: frames that an earlier run had done.
-        lost: what could not be kept, a line each.
-        interlaced: the original was, and was made progressive.
+        frames: number of frames.
+        broken: frames that could not be decoded and repeat the previous one.
+        reused: share of the picture's squares that had not changed and were not computed again, 0 to 1.
+        resumed: frames that an earlier run had finished.
+        lost: what could not be kept, one line each.
+        interlaced: whether the original was interlaced, and made progressive.
     """
 
     target: Path
@@ -72,24 +72,24 @@ def enlarge_film(
     tell: Callable[[int], Any] = lambda frames: None,
     segment: int = SEGMENT,
 ) -> Report:
-    """Enlarges a film; an interrupted run of the same command is continued.
+    """Enlarges a film; resumes an interrupted run of the same command.
 
     Args:
-        film: what `probe` said.
-        target: file to write, not there yet or to be replaced.
+        film: the result of `probe`.
+        target: file to write; an existing one is replaced.
         chain: the networks.
-        settings: final size and look.
+        settings: final size, colors, edges, tiles.
         codec: encoder and quality.
-        stabilize: calm the still parts.
-        tell: receives numbers of finished frames.
-        segment: frames of a segment.
+        stabilize: reduce flicker in the still parts.
+        tell: is called with numbers of finished frames.
+        segment: frames per segment.
 
     Raises:
-        InputError: for an encoder or a container that cannot be had, a film without a frame, a full disk.
+        InputError: the encoder or the container is unavailable, no frame can be decoded, or the disk is full.
     """
     format = _container(target)
     width, height = settings.final_size(film.width, film.height, chain.scale)
-    size = (width - width % 2, height - height % 2)  # 4:2:0 has a color for each 2x2 pixels
+    size = (width - width % 2, height - height % 2)  # 4:2:0 has one color sample per 2x2 pixels
     codec = codec.resolved(film, target, size)
     journal = _Journal(target, _identity(film, chain, settings, codec, stabilize, segment))
     frames, enlarger = Frames(film), FrameEnlarger(chain, settings)
@@ -140,7 +140,7 @@ def enlarge_film(
 
 
 class _Part:
-    """Up to `length` of the coming frames; false if there are none."""
+    """Up to `length` of the next frames; false if there are none."""
 
     def __init__(self, coming: Iterator[Frame], length: int):
         self._first, self._coming, self._length, self.count = next(coming, None), coming, length, 0
@@ -187,7 +187,7 @@ class _Journal:
             return saved["pixels"], saved["enlarged"], saved["shown"]
 
     def add(self, count: int, pixels: np.ndarray, enlarged: np.ndarray, shown: np.ndarray) -> None:
-        """Keeps the segment that was just finished, and the last frame, on which the next segment builds."""
+        """Records the finished segment, and the last frame, from which the next segment continues."""
         number = len(self._notes["counts"])
         np.savez(self.folder / f"last_{number + 1:06d}.npz", pixels=pixels, enlarged=enlarged, shown=shown)
         self.unfinished.replace(self.folder / f"{number:06d}.nut")
@@ -226,7 +226,7 @@ def _container(target: Path) -> str:
 
 
 def default_target(source: Path, folder: Path | None, scale: str) -> Path:
-    """Where a film goes if no name was given: FILM_x4.mp4; MKV if its own container is not written here."""
+    """Default output file: FILM_x4.mp4; MKV if the film's own container cannot be written here."""
     suffix = source.suffix.lower() if source.suffix.lower() in _CONTAINERS else ".mkv"
     return (folder or source.parent) / f"{source.stem}_x{scale}{suffix}"
 

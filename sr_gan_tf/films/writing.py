@@ -1,4 +1,4 @@
-"""Encoding by segments, and the finished film: the segments' packets, with sound and all else copied."""
+"""Encodes segments, and joins them to the finished film with copies of the sound and all other streams."""
 
 import contextlib
 import dataclasses
@@ -16,27 +16,27 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.films.reading import EXACT, Film, main_stream, open_film, swscale_matrix
 
-# Constant quality where nothing else is asked for: near what one cannot tell from the uncompressed film.
+# Default constant quality: nearly indistinguishable from the uncompressed film.
 _QUALITY = {"libx264": 16, "libx265": 18, "libvpx-vp9": 24, "libsvtav1": 24}
-# x265 writes past the end of smaller frames, which ends the process.
+# x265 writes past the end of smaller frames, which crashes the process.
 _X265_SIDE = 64
-_DELAYED = 0  # no B-frames: time stamps of segments join without a gap, also at a variable rate
+_DELAYED = 0  # no B-frames: time stamps of segments join without a gap, even at a variable rate
 
 
 @dataclasses.dataclass(frozen=True)
 class Codec:
-    """How the picture is encoded.
+    """Encoder settings for the picture.
 
     Args:
-        name: an encoder of FFmpeg's, e.g. "libx264", "libx265", "libsvtav1", "h264_nvenc"; None: by the container.
-        crf: constant quality, lower is better; None: the encoder's usual one here.
+        name: an FFmpeg encoder, e.g. "libx264", "libx265", "libsvtav1", "h264_nvenc"; None: chosen by the container.
+        crf: constant quality, lower is better; None: the encoder's default here.
     """
 
     name: str | None = None
     crf: int | None = None
 
     def resolved(self, film: Film, target: Path, size: tuple[int, int]) -> "Codec":
-        """With an encoder's name and quality.
+        """Fills in the encoder's name and quality.
 
         Args:
             film: the original.
@@ -44,7 +44,7 @@ class Codec:
             size: (width, height) of the frames.
 
         Raises:
-            InputError: the encoder is not known here, or cannot take frames of this size.
+            InputError: the encoder is unavailable, or cannot encode frames of this size.
         """
         name = self.name
         if name is None:
@@ -68,7 +68,7 @@ class Codec:
         return Codec(name, self.crf if self.crf is not None else _QUALITY.get(name))
 
     def pixel_format(self, film: Film) -> str:
-        """The film's own if the encoder takes it, else 4:2:0 of its depth if it does, else of 8 bits."""
+        """The film's own format if the encoder supports it, else 4:2:0 of its depth if supported, else of 8 bits."""
         formats = av.Codec(self.name or "libx264", "w").video_formats or []
         known = [one.name for one in formats]
         own = film.pixel_format.replace("yuvj", "yuv")
@@ -77,12 +77,12 @@ class Codec:
 
 
 class SegmentWriter:
-    """Encodes a part of the film into a file of its own, which holds the picture alone.
+    """Encodes a part of the film to a separate file that contains only the picture.
 
     Args:
-        path: the file; NUT, since it keeps time stamps as they are.
+        path: the file; NUT, because it preserves time stamps.
         film: the original.
-        codec: with name and quality.
+        codec: resolved, with name and quality.
         size: (width, height) of the frames.
     """
 
@@ -124,20 +124,20 @@ class SegmentWriter:
         self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        """Writes what the encoder still holds."""
+        """Writes the frames that the encoder still holds, and closes the file."""
         try:
             self._container.mux(self._stream.encode(None))
         finally:
             self._container.close()
 
     def abandon(self) -> None:
-        """Closes the file without caring for its end."""
+        """Closes the file without finishing it."""
         with contextlib.suppress(av.FFmpegError):
             self._container.close()
 
 
 def join(segments: Sequence[Path], film: Film, target: Path, format: str) -> list[str]:
-    """Writes the finished film: the segments' packets as they are, with the original's other streams and chapters.
+    """Writes the finished film: copies the segments' packets, and the original's other streams and chapters.
 
     Args:
         segments: files of `SegmentWriter`, in order.
@@ -146,7 +146,7 @@ def join(segments: Sequence[Path], film: Film, target: Path, format: str) -> lis
         format: FFmpeg's name of the container.
 
     Returns:
-        What could not be kept, a line each.
+        What could not be kept, one line each.
     """
     lost: list[str] = []
     with contextlib.ExitStack() as stack:
@@ -163,7 +163,7 @@ def join(segments: Sequence[Path], film: Film, target: Path, format: str) -> lis
             if stream.index == shown.index:
                 continue
             if stream.type == "data" and source.chapters():
-                continue  # MP4 keeps the chapters' titles as a stream; they are written anew
+                continue  # MP4 stores the chapters' titles as a stream; they are written anew
             if stream.disposition & Disposition.attached_pic:
                 lost.append("the cover picture")
                 continue
