@@ -1,1 +1,1 @@
-"""The local web page for people who don't type: enlarge, compare, and watch trainings."""
+"""The local web page for people who prefer not to use a terminal: enlarge, compare, and monitor trainings."""

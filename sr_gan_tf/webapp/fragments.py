@@ -1,4 +1,4 @@
-"""Pieces of HTML that the page shows: progress, results, errors, a run. Every text of a user is escaped."""
+"""HTML fragments of the page: progress, results, errors, a run. All user text is escaped."""
 
 import html
 import json
@@ -9,10 +9,10 @@ from sr_gan_tf.webapp.workbench import Progress, Result
 
 
 def viewer(pictures: Sequence[tuple[str, str]], mode: str) -> str:
-    """The viewer element.
+    """Returns the viewer element.
 
     Args:
-        pictures: label and name on the shelf.
+        pictures: label and shelf name of each picture.
         mode: "slider" for two pictures, "grid" for any number.
     """
     data = json.dumps([{"label": label, "src": picture_address(token)} for label, token in pictures])
@@ -20,7 +20,7 @@ def viewer(pictures: Sequence[tuple[str, str]], mode: str) -> str:
 
 
 def progress_bar(progress: Progress) -> str:
-    """How far a job is and how long it will take."""
+    """Shows the progress of a job and the remaining time."""
     if progress.finished:
         return ""
     percent = round(100 * progress.share)
@@ -34,7 +34,7 @@ def progress_bar(progress: Progress) -> str:
 
 
 def duration(seconds: float) -> str:
-    """E.g. 40 s, 3 min, 2 h 5 min."""
+    """Formats a duration, e.g. 40 s, 3 min, 2 h 5 min."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
@@ -42,13 +42,13 @@ def duration(seconds: float) -> str:
 
 
 def results(found: Sequence[Result], failed: Sequence[str], cancelled: bool, archive: str | None) -> str:
-    """All results with their sliders and downloads, and what went wrong.
+    """Shows all results with sliders and downloads, and the failures.
 
     Args:
         found: written pictures.
         failed: one line per picture that could not be enlarged.
         cancelled: whether the user stopped the work.
-        archive: name on the shelf of a zip file with all results.
+        archive: shelf name of a zip file with all results.
     """
     parts = []
     if cancelled:
@@ -75,17 +75,17 @@ def _result(result: Result) -> str:
 
 
 def error(text: str) -> str:
-    """What could not be done, as an alert."""
+    """Shows an error as an alert."""
     return f'<div class="sr-error" role="alert">{html.escape(text)}</div>'
 
 
 def run(name: str, lines: Sequence[str], pictures: Sequence[tuple[str, str]]) -> str:
-    """A training: its figures and pictures.
+    """Shows a training's figures and pictures.
 
     Args:
         name: of the run.
-        lines: what is to be said about it.
-        pictures: what a picture shows, and its name on the shelf.
+        lines: text about it.
+        pictures: caption and shelf name of each picture.
     """
     told = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
     shown = "".join(

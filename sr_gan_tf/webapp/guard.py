@@ -1,8 +1,8 @@
-"""Only this machine's own browser pages may use the app.
+"""Restricts the app to browser pages from this machine.
 
-The server listens on 127.0.0.1, but any website can make a browser send requests there. Two checks stop that: the
-`Host` header must be the app's own (a page that rebinds its own name to 127.0.0.1 sends that name), and a request that
-comes from another page must be an ordinary visit. See https://fetch.spec.whatwg.org/#origin-header and
+The server listens on 127.0.0.1, but any website can make a browser send requests to it. Two checks prevent that: the
+`Host` header must be the app's own (a site that rebinds its name to 127.0.0.1 sends that name), and a request from
+another site's page must be an ordinary navigation. See https://fetch.spec.whatwg.org/#origin-header and
 https://w3c.github.io/webappsec-fetch-metadata/.
 """
 
@@ -28,16 +28,16 @@ _REPLACED = {b"access-control-allow-origin", b"access-control-allow-credentials"
 
 
 def own_hosts(port: int) -> set[str]:
-    """The values of the Host header that name the app itself."""
+    """The values of the Host header that refer to the app itself."""
     return {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
 
 
 def refusal(method: str, headers: Iterable[tuple[bytes, bytes]], port: int) -> str | None:
-    """Why a request is refused, or None if it may pass.
+    """Returns why a request is refused, or None if it is allowed.
 
     Args:
         method: of the request, e.g. "GET".
-        headers: raw names in lower case and values, as ASGI gives them.
+        headers: lowercase raw names, and values, as in ASGI.
         port: the app's own.
     """
     values: dict[bytes, list[str]] = {}
@@ -57,18 +57,18 @@ def refusal(method: str, headers: Iterable[tuple[bytes, bytes]], port: int) -> s
 
 
 class LocalOnly:
-    """ASGI middleware: refuses foreign requests and adds headers that keep the page to its own server.
+    """ASGI middleware that refuses foreign requests and adds headers that restrict the page to its own server.
 
     Args:
         app: the wrapped ASGI application.
-        port: where the app listens.
+        port: the port on which the app listens.
     """
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], port: int):
         self.app, self.port = app, port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on, or answers 403."""
+        """Passes the request on, or responds with 403."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""The page itself, by Gradio: Enlarge, Compare, Runs."""
+"""The page, built with Gradio: Enlarge, Compare, Runs."""
 
 import contextlib
 import threading
@@ -33,18 +33,18 @@ SIZES = {
 
 
 def about(name: str) -> str:
-    """One sentence on a choice of network: of a shipped one the beginning of what its card says."""
+    """One sentence about a choice of network; for a shipped one, from its card."""
     if name == CHOOSE:
         return "By each picture: one network for clean ones, another for noise and strongly compressed JPEGs."
     return f"**{name}** (×{read_card(name).scale}): {read_card(name).limits.partition(';')[0]}."
 
 
 class Benches:
-    """The workbenches of the open pages; those of a page that was closed are deleted.
+    """The workbenches of all open pages; those of a closed page are deleted.
 
     Args:
-        shelf: where pictures are put for the page to fetch.
-        parent: folder of the workbenches' own folders.
+        shelf: where pictures are put for the page to request.
+        parent: folder in which the workbenches create their folders.
     """
 
     def __init__(self, shelf: Shelf, parent: Path):
@@ -53,7 +53,7 @@ class Benches:
         self._lock = threading.Lock()
 
     def of(self, request: gr.Request, tab: str) -> Workbench:
-        """The workbench of the page that asks."""
+        """Returns the workbench of the requesting page."""
         key = (str(request.session_hash), tab)
         with self._lock:
             if key not in self._benches:
@@ -61,7 +61,7 @@ class Benches:
             return self._benches[key]
 
     def close(self, request: gr.Request) -> None:
-        """Deletes the workbenches of a page that was closed."""
+        """Deletes the workbenches of a closed page."""
         self._close(str(request.session_hash))
 
     def close_all(self) -> None:
@@ -77,12 +77,12 @@ class Benches:
 
 
 def build_page(benches: Benches, runs: Path, max_megapixels: float = MAX_MEGAPIXELS) -> gr.Blocks:
-    """The page's components and what they do.
+    """Builds the page's components and their event handlers.
 
     Args:
-        benches: where the open pages' work is kept.
-        runs: folder that holds run folders.
-        max_megapixels: larger pictures are refused by their header.
+        benches: the workbenches of the open pages.
+        runs: folder that contains run folders.
+        max_megapixels: larger pictures are refused based on their header.
     """
     with gr.Blocks(title="sr_gan_tf", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown("# Enlarge pictures\nEverything happens on this machine; nothing is sent anywhere.")
@@ -241,7 +241,7 @@ def _runs_tab(shelf: Shelf, folder: Path) -> None:
         name = name if name in names else (names[0] if names else None)
         if trainings is not None and not trainings.changed(name):
             return gr.skip(), gr.skip(), gr.skip()
-        with contextlib.suppress(OSError):  # a file that is being replaced at this moment: at the next tick
+        with contextlib.suppress(OSError):  # a file that is being replaced right now is read at the next tick
             trainings, text = show(trainings, name)
             return trainings, gr.update(choices=names, value=name), text
         return gr.skip(), gr.skip(), gr.skip()

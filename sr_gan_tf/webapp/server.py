@@ -1,4 +1,4 @@
-"""The server: Gradio's page on 127.0.0.1, the shelf of pictures, and the guard before both."""
+"""The server: Gradio's page on 127.0.0.1, the shelf of pictures, and the guard in front of both."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 
-# Before Gradio is imported: it asks nobody for anything.
+# Set before Gradio is imported, so that it makes no network requests.
 os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
 
 import fastapi
@@ -25,7 +25,7 @@ from sr_gan_tf.webapp.shelf import Shelf
 
 ADDRESS = "127.0.0.1"
 MAX_UPLOAD = "2gb"
-# Fonts of the system: Gradio's own themes fetch theirs from the web.
+# System fonts: Gradio's own themes download theirs from the web.
 _SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Consolas", "monospace"]
 
@@ -37,17 +37,17 @@ def serve(
     max_megapixels: float = MAX_MEGAPIXELS,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Serves the page until it is interrupted; everything uploaded and made is deleted at the end.
+    """Serves the page until interrupted, then deletes all uploads and results.
 
     Args:
-        runs: folder that holds run folders.
-        port: on 127.0.0.1; 0 for a free one.
+        runs: folder that contains run folders.
+        port: on 127.0.0.1; 0 for any free one.
         browser: open the page in the user's browser.
-        max_megapixels: larger pictures are refused by their header.
-        say: receives the line with the address.
+        max_megapixels: larger pictures are refused based on their header.
+        say: is called with the line that contains the address.
 
     Raises:
-        InputError: for a port that cannot be had.
+        InputError: the port cannot be used.
     """
     with _listening(port) as listener:
         port = listener.getsockname()[1]
@@ -61,7 +61,7 @@ def serve(
             settings = uvicorn.Config(
                 build_app(benches, runs, port, max_megapixels), log_level="warning", lifespan="on"
             )
-            # Uvicorn raises the signal that stopped it once more, which must not skip the cleaning up.
+            # Uvicorn raises the signal that stopped it again, which must not skip the cleanup.
             with terminated_as_interrupted():
                 uvicorn.Server(settings).run(sockets=[listener])
         finally:
@@ -70,13 +70,13 @@ def serve(
 
 
 def build_app(benches: Benches, runs: Path, port: int, max_megapixels: float = MAX_MEGAPIXELS) -> LocalOnly:
-    """The ASGI application.
+    """Builds the ASGI application.
 
     Args:
-        benches: where the open pages' work is kept.
-        runs: folder that holds run folders.
-        port: where it will listen, which the guard must know.
-        max_megapixels: larger pictures are refused by their header.
+        benches: the workbenches of the open pages.
+        runs: folder that contains run folders.
+        port: the port on which it will listen, for the guard.
+        max_megapixels: larger pictures are refused based on their header.
     """
     benches.uploads.mkdir()
     os.environ["GRADIO_TEMP_DIR"] = str(benches.uploads)

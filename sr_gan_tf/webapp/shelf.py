@@ -1,4 +1,4 @@
-"""Files that the page may ask for, each by a random name: no path of the machine appears in an address or is read."""
+"""Files that the page may request under random names, so that no path of the machine appears in an address."""
 
 import dataclasses
 import secrets
@@ -12,8 +12,8 @@ class Item:
     """A file on the shelf.
 
     Attributes:
-        path: where it lies.
-        name: what it is called when it is downloaded.
+        path: location of the file.
+        name: file name for downloads.
     """
 
     path: Path
@@ -21,25 +21,25 @@ class Item:
 
 
 class Shelf:
-    """Random names of files; one that was taken away is gone for the page."""
+    """Maps random names to files; a file that was removed can't be requested any more."""
 
     def __init__(self) -> None:
         self._items: dict[str, Item] = {}
         self._lock = threading.Lock()
 
     def put(self, path: str | Path, name: str | None = None) -> str:
-        """Puts a file on the shelf; returns its random name."""
+        """Adds a file and returns its random name."""
         token = secrets.token_urlsafe(16)
         with self._lock:
             self._items[token] = Item(Path(path), name or Path(path).name)
         return token
 
     def get(self, token: str) -> Item | None:
-        """The file of that name, or None."""
+        """Returns the file with that name, or None."""
         return self._items.get(token)
 
     def take(self, tokens: list[str]) -> None:
-        """Takes files off the shelf; the files themselves stay."""
+        """Removes files from the shelf; the files themselves stay."""
         with self._lock:
             for token in tokens:
                 self._items.pop(token, None)
@@ -49,10 +49,10 @@ class Shelf:
 
 
 def picture_address(token: str) -> str:
-    """Where the page finds a picture of the shelf."""
+    """Returns the address of a picture on the shelf."""
     return f"/shelf/{token}"
 
 
 def download_address(token: str, name: str) -> str:
-    """The same as a download; `name` makes the address readable."""
+    """Returns the address of a download; `name` makes it readable."""
     return f"/shelf/{token}/{quote(name)}"

@@ -1,4 +1,4 @@
-"""What the page shows of run folders: figures, chart and newest pictures, also while a training runs."""
+"""What the page shows of run folders: figures, chart and newest pictures, even during training."""
 
 import math
 from pathlib import Path
@@ -12,7 +12,7 @@ from sr_gan_tf.webapp.shelf import Shelf
 
 
 def run_names(parent: Path) -> list[str]:
-    """Names of the run folders below a folder, the one that changed last first."""
+    """Names of the run folders in a folder, the most recently changed first."""
     found = [path.parent for path in parent.glob("*/experiment.json")] if parent.is_dir() else []
     return [folder.name for folder in sorted(found, key=_changed, reverse=True)]
 
@@ -26,8 +26,8 @@ class Trainings:
     """Shows one run folder at a time.
 
     Args:
-        parent: folder that holds run folders.
-        shelf: where charts and pictures are put for the page to fetch.
+        parent: folder that contains run folders.
+        shelf: where charts and pictures are put for the page to request.
     """
 
     def __init__(self, parent: Path, shelf: Shelf):
@@ -36,11 +36,11 @@ class Trainings:
         self._state: tuple = ()
 
     def changed(self, name: str | None) -> bool:
-        """Whether there is something new to show since `show` was called."""
+        """Whether there is anything new since the last call of `show`."""
         return self._state != self._look(name)
 
     def show(self, name: str | None) -> str:
-        """HTML of a run; of no run, what to do to get one."""
+        """Returns the HTML of a run; if there is none, how to start one."""
         self._state = self._look(name)
         self.shelf.take(self._tokens)
         self._tokens = []
@@ -85,7 +85,7 @@ def _figures(folder: RunFolder) -> list[str]:
             continue
         try:
             metric = metric_named(name)
-        except InputError as error:  # one of a module that was not imported
+        except InputError as error:  # an object of a module that was not imported
             lines.append(one_line(error))
             continue
         steps, values = history.series(column)

@@ -1,4 +1,4 @@
-"""What one open page works on: its uploads, its results, and the job that runs; the same engine as `upscale`."""
+"""The work of one open page: its uploads, its results, and the running job; uses the engine of `upscale`."""
 
 import contextlib
 import dataclasses
@@ -27,22 +27,22 @@ _SHOWN_BY_BROWSERS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp")
 
 
 class Cancelled(BaseException):
-    """The user has pressed Cancel; not an Exception, so that no picture counts as failed for it."""
+    """The user pressed Cancel; not an Exception, so that no picture counts as failed because of it."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Choices:
-    """What the user has chosen.
+    """The user's choices.
 
     Args:
-        network: name of a shipped network, or another that `load` takes; "" chooses one by each picture.
+        network: a shipped network, or another that `load` accepts; "" chooses one for each picture.
         mixed_with: a second network whose weights are mixed in; "" for none.
         share: of the second network, 0 to 1.
         settings: final size.
         format: of the results ("png", "jpg" ...); None keeps each original's.
         quality: 1 to 100, for JPEG, WebP and AVIF.
-        strip: leave metadata out.
-        max_megapixels: larger originals are refused by their header.
+        strip: omit metadata.
+        max_megapixels: larger originals are refused based on their header.
     """
 
     network: str
@@ -56,7 +56,7 @@ class Choices:
 
     @property
     def model(self) -> str:
-        """As `upscale --model` takes it."""
+        """The value for `upscale --model`."""
         if not self.network or not self.mixed_with or self.mixed_with == self.network or self.share <= 0:
             return self.network
         return f"{self.network}:{1 - self.share:.3f},{self.mixed_with}:{self.share:.3f}"
@@ -64,7 +64,7 @@ class Choices:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """A written picture: the uploaded original and the enlargement, as paths and as names on the shelf."""
+    """A written picture: the uploaded original and the enlargement, as paths and as shelf names."""
 
     original: Path
     path: Path
@@ -76,15 +76,15 @@ class Result:
 
 @dataclasses.dataclass
 class Progress:
-    """How far a job is.
+    """Progress of a job.
 
     Attributes:
         share: 0 to 1.
-        left: seconds that are left by the pace so far; None as long as that is unknown.
-        picture: name of the picture in work.
-        finished: nothing more will come.
-        cancelled: because the user wanted it so.
-        results: pictures that are written.
+        left: estimated seconds left; None while unknown.
+        picture: name of the current picture.
+        finished: whether the job has ended.
+        cancelled: whether the user stopped it.
+        results: pictures written so far.
         failed: one line per picture that could not be enlarged.
     """
 
@@ -98,7 +98,7 @@ class Progress:
 
 
 class _Bar:
-    """What the engine reports its work to, in place of a terminal's bar; ends the work when asked to."""
+    """Receives the engine's progress in place of a terminal's progress bar; ends the work on request."""
 
     def __init__(self, progress: Progress, stop: threading.Event):
         self.progress, self.stop = progress, stop
@@ -126,17 +126,17 @@ class _Bar:
 
 @functools.lru_cache(maxsize=4)
 def cached_chain(model: str) -> Chain:
-    """The network by its name, loaded once."""
+    """Loads a network by name, once."""
     return load_chain([model])
 
 
 class Workbench:
-    """The uploads and results of one open page, in a folder that goes with it.
+    """The uploads and results of one open page, in a folder that is deleted with it.
 
     Args:
-        shelf: where results are put for the page to fetch.
-        parent: folder that holds the workbenches' folders.
-        uploads: folder where the server puts uploads; no other file is read or deleted, whatever a request says.
+        shelf: where results are put for the page to request.
+        parent: folder in which the workbench creates its folder.
+        uploads: the server's folder of uploads; no other file is read or deleted, whatever a request contains.
     """
 
     def __init__(self, shelf: Shelf, parent: Path, uploads: Path):
@@ -150,10 +150,10 @@ class Workbench:
         self._stop = threading.Event()
 
     def receive(self, uploads: Sequence[str | Path]) -> None:
-        """Takes uploaded files over; those of before, and their results, are deleted.
+        """Takes over uploaded files; deletes earlier ones and their results.
 
         Raises:
-            InputError: one lies elsewhere than in the folder of uploads.
+            InputError: a file is outside the folder of uploads.
         """
         if not all(Path(upload).resolve().is_relative_to(self.uploads) for upload in uploads):
             raise InputError("this file was not uploaded; drop it on the page")
@@ -162,7 +162,7 @@ class Workbench:
         folder = self._fresh("originals")
         self.originals, self._uploads = [], list(map(Path, uploads))
         for number, upload in enumerate(self._uploads):
-            # A folder per file: two uploads may have the same name. A link, since the page still offers the upload.
+            # One folder per file: two uploads may have the same name. A link: the page still offers the upload.
             target = folder / str(number) / upload.name
             target.parent.mkdir()
             try:
@@ -172,11 +172,11 @@ class Workbench:
             self.originals.append(target)
 
     def enlarge(self, choices: Choices, keep: bool = False, every: float = 0.25) -> Iterator[Progress]:
-        """Enlarges all uploads; yields the progress, the last time with the results.
+        """Enlarges all uploads; yields the progress, finally with the results.
 
         Args:
             choices: network, size, format.
-            keep: earlier results stay, for a comparison.
+            keep: keep earlier results, for a comparison.
             every: seconds between two reports.
         """
         if not keep:
@@ -191,16 +191,16 @@ class Workbench:
                 worker.join(every)
             yield progress
         finally:
-            # The page was closed in the middle of the work: nobody waits for it any more.
+            # If the page was closed during the work, nobody waits for it any more.
             self._stop.set()
             worker.join()
 
     def cancel(self) -> None:
-        """Stops the running job at the next tile; no half-written file is left."""
+        """Stops the running job at the next tile; leaves no half-written file."""
         self._stop.set()
 
     def archived(self) -> str:
-        """All results as one zip file, by its name on the shelf; names that occur twice get a number."""
+        """Writes a zip file of all results and returns its shelf name; duplicate names get a number."""
         path = self.folder / "enlarged.zip"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             for result, name in zip(self.results, _distinct([each.path.name for each in self.results]), strict=True):
@@ -215,7 +215,7 @@ class Workbench:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def show(self, path: Path) -> str:
-        """Puts a picture on the shelf in a form that browsers show: itself, or a PNG of it."""
+        """Puts a picture on the shelf in a format that browsers show: the file itself, or a PNG of it."""
         return self._put(path if path.suffix.lower() in _SHOWN_BY_BROWSERS else _as_png(path))
 
     def _work(self, choices: Choices, progress: Progress) -> None:
@@ -229,7 +229,7 @@ class Workbench:
             self._forget_results()
         except InputError as error:
             progress.failed = [one_line(error)]
-        except Exception as error:  # the page must say something, whatever happened
+        except Exception as error:  # the page must report any failure
             progress.failed = [f"unexpected {type(error).__name__}: {one_line(error)}"]
         progress.failed = [self._without_paths(text) for text in progress.failed]
         progress.finished = True
@@ -242,7 +242,7 @@ class Workbench:
         folder = Path(tempfile.mkdtemp(prefix="results-", dir=self.folder))
         jobs: list[Job] = []
         for number, original in enumerate(self.originals):
-            # As the command would: `upscale ORIGINAL -o FOLDER/ --name '{stem}_x{scale}' --format ...`.
+            # As the command `upscale ORIGINAL -o FOLDER/ --name '{stem}_x{scale}' --format ...` does.
             naming = Naming(f"{folder / str(number)}/", "{stem}_x{scale}", choices.format)
             files = Files(naming, choices.quality, strip=choices.strip, max_megapixels=choices.max_megapixels)
             treatment = Treatment(chain, choices.settings, files.max_megapixels, files.strip, choose=choose)
@@ -258,7 +258,7 @@ class Workbench:
         return Result(original, path, self.show(original), self.show(path), job.size, note)
 
     def _without_paths(self, text: str) -> str:
-        """An error line that names the picture as the user knows it, not where it lies here."""
+        """Removes paths from an error line, which then names the picture as the user knows it."""
         for original in self.originals:
             text = text.replace(str(original), original.name)
         return text.replace(f"{self.folder}/", "")
@@ -278,7 +278,7 @@ class Workbench:
     def _forget_uploads(self, kept: set[Path]) -> None:
         for upload in set(self._uploads) - kept:
             upload.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # the server gives each upload a folder
+            with contextlib.suppress(OSError):  # the server creates a folder for each upload
                 upload.parent.rmdir()
 
     def _fresh(self, name: str) -> Path:
@@ -296,7 +296,7 @@ def _as_png(path: Path) -> Path:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """The names in order; one that occurred before gets the first free number."""
+    """Returns the names in order; duplicates get the first free number."""
     distinct: list[str] = []
     for name in names:
         path, number, free = Path(name), 1, name
