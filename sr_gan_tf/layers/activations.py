@@ -1,7 +1,7 @@
 """Mish and hard swish that keep only their input for the backward pass.
 
-Keras builds both from several operations, for which automatic differentiation keeps one or two more maps of the
-input's size: a third of the activations of a MetaGAN step. Here the gradients are closed formulas of the input.
+Keras builds both from several operations, for which automatic differentiation keeps one or two more maps of the input's
+size: a third of the activations of a MetaGAN step. Here the gradients are closed formulas of the input.
 Mish: Misra 2019 (arXiv:1908.08681); hard swish: Howard et al. 2019 (arXiv:1905.02244).
 """
 

@@ -1,4 +1,4 @@
-"""Batch normalization (Ioffe and Szegedy 2015, arXiv:1502.03167) of pictures by one fused operation.
+"""Batch normalization (Ioffe and Szegedy 2015, arXiv:1502.03167) of pictures as one fused operation.
 
 Keras's own layer runs a dozen operations, in float32 even under mixed_bfloat16: about a fifth of an SRResNet training
 step. TensorFlow's fused operation takes bfloat16 directly, keeps float32 statistics and costs almost nothing. Momentum
@@ -61,10 +61,10 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
     def _over_replicas(self, inputs):
-        """Normalizes by the moments of the joint batch of all replicas, for which there is no fused operation."""
+        """Normalizes by the moments of the joint batch of all replicas; no fused operation exists for that."""
         x = tf.cast(inputs, tf.float32)
         own_mean, own_variance = tf.nn.moments(x, axes=(0, 1, 2))
-        # One message: squares are taken around the running mean, which is close to the new one, to limit cancellation.
+        # One message suffices: squares are centered at the running mean, close to the new mean, to limit cancellation.
         about = tf.stop_gradient(tf.convert_to_tensor(self.moving_mean))
         moments = distribution.mean(tf.stack([own_mean, own_variance + tf.square(own_mean - about)]))
         mean, variance = moments[0], moments[1] - tf.square(moments[0] - about)

@@ -1,7 +1,7 @@
-"""Bicubic enlargement as a layer: what a generator adds its output to, so that a fresh one is as good as bicubic.
+"""Bicubic enlargement as a layer: generators add their output to it, so that a fresh one is as good as bicubic.
 
 Keys 1981, "Cubic convolution interpolation for digital image processing", a = -0.5 as in MATLAB. It is one convolution
-with a fixed kernel and a pixel shuffle, which every runtime and XLA know; XLA refuses TensorFlow's own bicubic resize.
+with a fixed kernel and a pixel shuffle, which all runtimes and XLA support; XLA refuses TensorFlow's bicubic resize.
 """
 
 import keras
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from sr_gan_tf.layers.few_channels import COPIES
 
-_REACH = 2  # pixels of the input on each side of an output pixel's place
+_REACH = 2  # input pixels on each side of an output pixel's position
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
@@ -34,13 +34,13 @@ class BicubicEnlargement(keras.layers.Layer):
         for axis in (1, 2):
             first, last = (tf.gather(x, [place], axis=axis) for place in (0, tf.shape(x)[axis] - 1))
             x = tf.concat([first] * _REACH + [x] + [last] * _REACH, axis)
-        with tf.name_scope(COPIES):  # an interpolation, as others: its products aren't counted
+        with tf.name_scope(COPIES):  # like those of other interpolations, its products aren't counted
             x = tf.nn.conv2d(x, self._kernel(inputs.shape[-1]), 1, "VALID")
         x = tf.nn.depth_to_space(x, self.scale)
         return tf.cast(tf.ensure_shape(x, self.compute_output_shape(inputs.shape)), self.compute_dtype)
 
     def _kernel(self, channels: int) -> np.ndarray:
-        """(5, 5, C, scale * scale * C): each output pixel of a block from its own channel of the input."""
+        """(5, 5, C, scale * scale * C): computes each output pixel of a block from the same channel of the input."""
         rows = enlarging_rows(self.scale)
         block = np.einsum("yi,xj,cd->yxcijd", rows, rows, np.eye(channels))
         return block.reshape(*block.shape[:3], -1).astype(np.float32)

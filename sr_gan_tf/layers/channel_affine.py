@@ -1,4 +1,4 @@
-"""Scale and offset per channel, where one pair serves several normalizations or a residual branch."""
+"""Scale and offset per channel; one pair can serve several normalizations or a residual branch."""
 
 import keras
 

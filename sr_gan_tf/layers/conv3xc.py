@@ -1,7 +1,7 @@
 """Conv3XC: the overparameterized 3x3 convolution of SPAN (Wan et al. 2023, arXiv:2311.12770).
 
-The published layer is a 1x1, a 3x3 and a 1x1 convolution with a 1x1 skip, all with bias and no activation between
-them, so it equals one 3x3 convolution. Here the kernels are multiplied at each forward pass and that one convolution is
+The published layer is a 1x1, a 3x3 and a 1x1 convolution with a 1x1 skip, all with bias and no activation between them,
+so it equals one 3x3 convolution. Here the kernels are multiplied in each forward pass and that one convolution is
 applied: same function, same gradients, a third of the cost. The published form pads with zeros *before* the first 1x1,
 whose bias therefore fills the padded ring as well; so the merged bias is the same everywhere and the borders are exact.
 """
@@ -23,8 +23,8 @@ class Conv3XC(keras.layers.Layer):
         initial_gain: factor on the initial last kernel and skip; 1 is the published start (PyTorch's default
             uniform distribution).
         initial_bias: of the output.
-        input_mean: expected mean of the inputs. The bias is trained as that of a convolution of the inputs minus this
-            mean, so that a step on the kernel doesn't shift the whole output; the set of functions is the same.
+        input_mean: expected mean of the inputs. The trained bias is that of a convolution of the inputs minus this
+            mean, so that an update of the kernel doesn't shift the whole output; the set of functions is the same.
         published_graph: apply the convolutions one after another, as published; for comparisons.
     """
 
@@ -73,14 +73,14 @@ class Conv3XC(keras.layers.Layer):
         self.skip_bias = bias("skip_bias", self.filters)
 
     def merged(self):
-        """Kernel (3, 3, C, filters) and bias (filters,) of the one convolution, float32."""
+        """Returns the kernel (3, 3, C, filters) and the bias (filters,) of the merged convolution, in float32."""
         channels, wide_in = self.first_kernel.shape
         filters = self.filters
         rows = ops.matmul(ops.reshape(self.middle_kernel, (9 * wide_in, -1)), self.last_kernel)
         rows = ops.reshape(rows, (wide_in, 9 * filters))
         taps = ops.unstack(ops.reshape(ops.matmul(self.first_kernel, rows), (channels, 9, filters)), axis=1)
         taps[4] = taps[4] + self.skip_kernel  # the center
-        # Stack instead of transpose: oneDNN's transpose costs more than all of these products.
+        # Stacked instead of transposed: oneDNN's transpose costs more than all of these products.
         kernel = ops.reshape(ops.stack(taps), (3, 3, channels, filters))
         # The first bias passes through the other kernels like an input channel of ones.
         through = ops.reshape(ops.matmul(self.first_bias[None], rows), (9, filters))
@@ -89,7 +89,7 @@ class Conv3XC(keras.layers.Layer):
         return kernel, bias[0] + self.last_bias + self.skip_bias - self._of_the_mean(kernel)
 
     def _of_the_mean(self, kernel):
-        """The output for an input that equals `input_mean` everywhere, (filters,)."""
+        """Returns the output for an input that equals `input_mean` everywhere, (filters,)."""
         if not self.input_mean:
             return 0.0
         taps = kernel.shape[0] * kernel.shape[1] * kernel.shape[2]

@@ -1,9 +1,9 @@
 """Depthwise convolution with a faster gradient of its kernel on CPU.
 
 TensorFlow's operation for that gradient takes ten times as long as the convolution itself, and was the largest part of
-MetaGAN's training step. The gradient is itself a depthwise convolution, of the padded input with the upstream gradient
-as a kernel as large as the map, and the forward operation computes it in a third of the time. On a GPU, whose library
-is not made for such kernels, TensorFlow's own gradient is used.
+MetaGAN's training step. The gradient is itself a depthwise convolution of the padded input, with the upstream gradient
+as a kernel as large as the map; the forward operation computes it in a third of the time. GPU libraries are not made
+for such kernels, so on a GPU TensorFlow's own gradient is used.
 """
 
 import keras
@@ -21,7 +21,7 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
     """
 
     def __init__(self, kernel_size: int, **kwargs):
-        # Whatever else Keras writes into the configuration never changes.
+        # All other values that Keras writes to the configuration are constant.
         super().__init__(kernel_size, padding="same", use_bias=False, **kwargs)
 
     def call(self, inputs):

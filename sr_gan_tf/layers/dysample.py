@@ -14,7 +14,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class DySample(keras.layers.Layer):
-    """(N, H, W, C) to (N, scale*H, scale*W, C); sampling beyond the border gives the border's pixel.
+    """(N, H, W, C) to (N, scale*H, scale*W, C); sampling beyond the border returns the border's pixel.
 
     Args:
         scale: enlargement, 2 or more.
@@ -47,7 +47,7 @@ class DySample(keras.layers.Layer):
         return sample(inputs, *self._positions(offsets), self.groups)
 
     def _positions(self, offsets):
-        """Rows and columns to read at, both (N, scale*H, scale*W, groups), in pixels of the input."""
+        """Rows and columns to sample, both (N, scale*H, scale*W, groups), in pixels of the input."""
         batch, height, width = tf.unstack(tf.shape(offsets)[:3])
         scale, groups = self.scale, self.groups
         offsets = tf.reshape(offsets, (batch, height, width, 2, groups, scale, scale))
@@ -71,7 +71,7 @@ def sample(images, rows, columns, groups: int):
 
     Args:
         images: (N, H, W, C).
-        rows: vertical positions, (N, H', W', groups) float32; group g moves channels g*C/groups to (g+1)*C/groups.
+        rows: vertical positions, (N, H', W', groups) float32; group g applies to channels g*C/groups to (g+1)*C/groups.
         columns: horizontal positions, like `rows`.
         groups: number of groups.
 
@@ -92,7 +92,7 @@ def sample(images, rows, columns, groups: int):
     indices = [((first + row) * width + column) * groups + tf.range(groups) for row, column in corners]
     weights = [(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right]
     flat = [tf.reshape(item, (-1,)) for item in (*indices, *weights)]
-    pixels = tf.reshape(images, (-1, channels // groups))  # a line for each picture, pixel and group
+    pixels = tf.reshape(images, (-1, channels // groups))  # one line per picture, pixel and group
     return tf.reshape(weighted_lines(pixels, *flat), tf.concat([tf.shape(rows)[:3], [channels]], 0))
 
 
@@ -101,7 +101,7 @@ def weighted_lines(table, *indices_and_weights):
     """Sum over four corners of weights[k] * table[indices[k]].
 
     TensorFlow's own gradient keeps every gathered corner for the backward pass and concatenates all of their gradients
-    before adding them; at 512x512 that takes several gigabytes. Here the corners are gathered again, one by one.
+    before adding them, which takes several gigabytes at 512x512. Here the corners are gathered again, one by one.
     """
     indices, weights = indices_and_weights[:4], indices_and_weights[4:]
     size = tf.shape(table)[0]
@@ -114,7 +114,7 @@ def weighted_lines(table, *indices_and_weights):
         return total
 
     def gather(corner):
-        # Added up in float32, whatever the table's precision.
+        # Summed in float32, whatever the table's precision.
         return tf.cast(tf.gather(table, indices[corner]), tf.float32)
 
     def gradient(upstream):

@@ -1,8 +1,8 @@
-"""The activations of SPAN (Wan et al. 2023, arXiv:2311.12770): SiLU, and the gate that is its attention.
+"""The activations of SPAN (Wan et al. 2023, arXiv:2311.12770): SiLU, and the gate that acts as its attention.
 
 On a CPU, TensorFlow's bfloat16 sigmoid takes several times as long as the float32 one or tanh, and made up a fifth of a
-training step. So SiLU's gradient computes it in float32, and the gate uses tanh. In a training step, the forward and
-the backward pass are one kernel each (see one_pass.py).
+training step. Therefore SiLU's gradient computes it in float32, and the gate uses tanh. In a training step, the forward
+and the backward pass are one kernel each (see one_pass.py).
 """
 
 import keras
@@ -34,7 +34,7 @@ class SymmetricGate(keras.layers.Layer):
         values, skip = inputs
         if training and worth_compiling(values):
             return symmetric_gate(values, skip)
-        # Equals sigmoid(o) - 0.5, a difference that keeps only a few bits in bfloat16 where o is small.
+        # Equals sigmoid(o) - 0.5, whose difference would keep only a few bits in bfloat16 for small o.
         return (values + skip) * (0.5 * tf.tanh(0.5 * values))
 
     def compute_output_shape(self, input_shape):

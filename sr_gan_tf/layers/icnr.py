@@ -1,7 +1,7 @@
 """ICNR: initialization of the convolution before a pixel shuffle (Aitken et al. 2017, arXiv:1707.02937).
 
-The `scale**2` kernels of one block of output pixels start equal, so a fresh network enlarges by nearest neighbor and
-shows no checkerboard.
+The `scale**2` kernels of one block of output pixels start equal, so that a fresh network enlarges by nearest neighbor,
+without a checkerboard.
 """
 
 import keras

@@ -1,8 +1,8 @@
 """Layers that let a discriminator compare the pictures of a batch, against mode collapse.
 
 Minibatch discrimination: Salimans et al. 2016 (arXiv:1606.03498), section 3.2. Minibatch standard deviation:
-Karras et al. 2018 (arXiv:1710.10196), section 3. In the papers, they follow a vector per picture or the last map. On a
-map of features, minibatch discrimination uses the average over positions, and both repeat their statistics at each
+Karras et al. 2018 (arXiv:1710.10196), section 3. In the papers, they follow one vector per picture or the last map. On
+a map of features, minibatch discrimination uses the average over positions, and both repeat their statistics at each
 position. Pass real and generated pictures in separate batches, as in both papers.
 """
 
@@ -13,7 +13,7 @@ from keras import ops
 
 
 class _BatchStatistics(keras.layers.Layer):
-    """Appends `statistics(x)`, (N, K), as K channels to (N, C) or (N, H, W, C), in float32 inside."""
+    """Appends `statistics(x)`, (N, K), computed in float32, as K channels to (N, C) or (N, H, W, C)."""
 
     footprint = (-math.inf, math.inf, 1)
 
@@ -77,7 +77,7 @@ class MinibatchStandardDeviation(_BatchStatistics):
         super().__init__(name=name)
 
     def statistics(self, x):
-        # The epsilon keeps the square root's gradient finite where all pictures agree.
+        # The epsilon keeps the square root's gradient finite if all pictures agree.
         deviation = ops.sqrt(ops.var(x, axis=0) + 1e-8)
         return ops.mean(deviation) * ops.ones_like(ops.reshape(x, (ops.shape(x)[0], -1))[:, :1])
 

@@ -1,4 +1,4 @@
-"""Chains of pixelwise operations as one XLA kernel, inside a step that XLA doesn't compile as a whole.
+"""Compiles chains of pixelwise operations to one XLA kernel, in a step that XLA doesn't compile as a whole.
 
 On a CPU, TensorFlow runs a training step through oneDNN, whose convolutions XLA cannot match; but every pixelwise
 operation is a separate pass over memory: twelve for PReLU and its gradients. Compiled alone, they take three.
@@ -22,10 +22,10 @@ def worth_compiling(images: tf.Tensor) -> bool:
 
 
 def one_pass(function):
-    """The function as one kernel. It must compute in float32 whatever its inputs: XLA rounds each bfloat16 step."""
+    """Compiles a function to one kernel. It must compute in float32 for any input: XLA rounds each bfloat16 step."""
     return tf.function(function, jit_compile=True, autograph=False)
 
 
 def wide(*tensors):
-    """The tensors in float32."""
+    """Casts the tensors to float32."""
     return [tf.cast(tensor, tf.float32) for tensor in tensors]

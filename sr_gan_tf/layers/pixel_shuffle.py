@@ -1,8 +1,8 @@
 """PixelShuffle and PixelUnshuffle: channels to pixels and back (Shi et al. 2016, arXiv:1609.05158).
 
 Channels are ordered (row, column, channel), as in TensorFlow's `depth_to_space`. PyTorch's `PixelShuffle` orders them
-(channel, row, column), so conversion permutes the output channels of the convolution before it. A layer's `footprint`
-is (first, last, stride): the input pixels that an output pixel depends on; tiling uses it.
+(channel, row, column), so conversion permutes the output channels of the preceding convolution. A layer's `footprint`
+is (first, last, stride): the input pixels on which an output pixel depends; tiling uses it.
 """
 
 import keras

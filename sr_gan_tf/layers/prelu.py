@@ -11,7 +11,7 @@ from sr_gan_tf.layers.one_pass import one_pass, wide, worth_compiling
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class ChannelPReLU(keras.layers.PReLU):
-    """(N, H, W, C) to the same shape: x where it is positive, slope * x elsewhere; Keras's weights and arguments.
+    """(N, H, W, C) to the same shape: x where it is positive, slope * x elsewhere; weights and arguments as in Keras.
 
     Args:
         alpha_initializer: start of the slopes; PyTorch's 0.25, not Keras's 0.

@@ -4,7 +4,7 @@ Keras's wrapper overwrites the kernel at each forward pass and passes no gradien
 kernel is divided by sigma = v^T W u inside the call, so the gradient flows through sigma. Only
 `advance_power_iterations` changes the vectors; training calls it once per update of the discriminator, so the
 generator's loss and inference leave them unchanged. The first vectors come from several power steps when the layer is
-built, so a fresh network is normalized, too.
+built, so that a fresh network is normalized, too.
 """
 
 import keras
@@ -67,13 +67,13 @@ class SpectralConv2D(keras.layers.Layer):
         if all(self._is_same(side) for side in inputs.shape[1:3]):
             x = tf.nn.conv2d(inputs, kernel, self.strides, "SAME")
         else:
-            # conv2d's own explicit padding has no oneDNN gradient: on CPU the step would take far longer.
+            # conv2d's own explicit padding has no oneDNN gradient; on a CPU the step would take far longer.
             around = [self.padding, self.padding]
             x = tf.nn.conv2d(tf.pad(inputs, [[0, 0], around, around, [0, 0]]), kernel, self.strides, "VALID")
         return tf.nn.bias_add(x, self.bias) if self.use_bias else x
 
     def _is_same(self, side: int | None) -> bool:
-        """Whether padding "SAME" puts `padding` zeros on both ends of this side."""
+        """Whether padding "SAME" adds `padding` zeros at both ends of this side."""
         if side is None:
             return self.strides == 1 and self.kernel_size == 2 * self.padding + 1
         return max((-(-side // self.strides) - 1) * self.strides + self.kernel_size - side, 0) == 2 * self.padding
@@ -97,7 +97,7 @@ class SpectralConv2D(keras.layers.Layer):
 
 
 def advance_power_iterations(network: keras.Model) -> None:
-    """Takes one power step in each spectrally normalized layer; to be called once per update of the weights."""
+    """Takes one power step in each spectrally normalized layer; call it once per update of the weights."""
     for layer in network.layers:
         if isinstance(layer, SpectralConv2D):
             layer.power_step()

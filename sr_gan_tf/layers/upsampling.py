@@ -12,7 +12,7 @@ from sr_gan_tf.layers.pixel_shuffle import PixelShuffle
 
 
 def stages(scale: int) -> list[int]:
-    """The factors of the enlargement, one per stage: 4 -> [2, 2], 3 -> [3], 6 -> [2, 3], 1 -> [].
+    """Returns the factors of the enlargement, one per stage: 4 -> [2, 2], 3 -> [3], 6 -> [2, 3], 1 -> [].
 
     Raises:
         ValueError: the scale has factors other than 2 and 3.
