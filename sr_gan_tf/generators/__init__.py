@@ -1,4 +1,4 @@
-"""The catalogue of generators: the names that an experiment may write and what they build."""
+"""The catalog of generators: the names that an experiment's `generator` may have."""
 
 import keras
 

@@ -1,7 +1,7 @@
 """Compact, the plain stack of convolutions of Real-ESRGAN's small models (SRVGGNetCompact).
 
-Wang et al. 2021, arXiv:2107.10833. All layers work at the size of the LR picture; the network's output is added to the
-nearest-neighbor enlargement. The sum is made in float32 under every precision policy.
+Wang et al. 2021, arXiv:2107.10833. All layers work at the size of the LR picture; the network's output is added to a
+nearest-neighbor enlargement. The sum is computed in float32 under every precision policy.
 """
 
 from typing import ClassVar, Literal
@@ -25,13 +25,13 @@ class Compact(Generator):
         scale: enlargement, 1 or more.
         filters: channels of the body.
         num_convs: convolutions between the first and the last one; published with 16 and 32.
-        activation: `"prelu"` (one slope a channel), `"relu"` or `"leaky_relu"` (slope 0.1).
-        bicubic_skip: add to the bicubic enlargement instead of the published one by nearest neighbor, which takes
-            hundreds of steps to catch up with it: `Compact.published()`.
+        activation: `"prelu"` (one slope per channel), `"relu"` or `"leaky_relu"` (slope 0.1).
+        bicubic_skip: add to a bicubic enlargement instead of the published nearest-neighbor one, which takes hundreds
+            of steps to catch up: `Compact.published()`.
         name: name of the model.
 
     Raises:
-        ValueError: for an argument outside what is said above.
+        ValueError: an argument is outside the values described above.
     """
 
     PUBLISHED: ClassVar = {"bicubic_skip": False}
@@ -53,7 +53,7 @@ class Compact(Generator):
         for index in range(num_convs + 1):
             x = layers.Conv2D(filters, 3, padding="same", kernel_initializer="he_normal", name=f"conv{index}")(x)
             x = _activation(activation, f"activation{index}")(x)  # (N, H, W, filters)
-        # Small at first: an initialization far from the skip makes the body shrink until it cannot learn any more.
+        # Small at first: if the initialization is far from the skip, the body shrinks until it can no longer learn.
         start = keras.initializers.VarianceScaling(0.005)
         x = layers.Conv2D(3 * scale**2, 3, padding="same", kernel_initializer=ICNR(scale, start), name="last_conv")(x)
         if scale > 1:

@@ -1,8 +1,8 @@
 """MSRResNet, the SRResNet without batch normalization of BasicSR (https://github.com/XPixelGroup/BasicSR).
 
-Made after Ledig et al. 2017 (arXiv:1609.04802) and Lim et al. 2017 (arXiv:1707.02921): LeakyReLU of slope 0.1, plain
-ReLU inside the blocks, one more convolution at HR size, added to the bilinear enlargement. As published, kernels start
-at a tenth of He's normal distribution, so that a fresh network is close to bilinear.
+Based on Ledig et al. 2017 (arXiv:1609.04802) and Lim et al. 2017 (arXiv:1707.02921): LeakyReLU of slope 0.1, plain ReLU
+inside the blocks, one more convolution at HR size, added to a bilinear enlargement. As published, kernels start at a
+tenth of He's normal distribution, so that a fresh network is close to bilinear.
 """
 
 from typing import ClassVar
@@ -27,13 +27,13 @@ class MSRResNet(Generator):
         scale: enlargement, a product of twos and threes.
         filters: channels of the body.
         num_blocks: residual blocks.
-        bicubic_skip: add to the bicubic enlargement; the last convolution starts at zero, so that a fresh network is
-            bicubic, and the one before it with He's full normal distribution. Published with the bilinear
-            enlargement and small kernels in both, which take thousands of steps to wake: `MSRResNet.published()`.
+        bicubic_skip: add to a bicubic enlargement; the last convolution starts at zero, so that a fresh network is
+            bicubic, and the one before it with He's full normal distribution. The published network has a bilinear
+            enlargement and small kernels in both, which need thousands of steps to grow: `MSRResNet.published()`.
         name: name of the model.
 
     Raises:
-        ValueError: for a scale with other factors than 2 and 3, or any argument outside what is said above.
+        ValueError: the scale has factors other than 2 and 3, or an argument is outside the values described above.
     """
 
     PUBLISHED: ClassVar = {"bicubic_skip": False}

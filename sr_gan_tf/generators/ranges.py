@@ -1,4 +1,4 @@
-"""How a generator's last values become a picture in [0, 1]."""
+"""Converts a generator's last values to a picture in [0, 1]."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from sr_gan_tf.networks import leave_range
 
 
 def leave_network(x, bounded: bool, value_range: Sequence[float]):
-    """The last convolution's values to float32 in [0, 1]; `bounded` squeezes them into it by a tanh first."""
+    """Converts the last convolution's values to float32 in [0, 1]; `bounded` first applies a tanh."""
     if bounded:
         x = layers.Activation("tanh", dtype="float32", name="bound")(x)
         value_range = (-1.0, 1.0)
@@ -17,7 +17,7 @@ def leave_network(x, bounded: bool, value_range: Sequence[float]):
 
 
 def add_to_enlarged(x, inputs, scale: int, value_range: Sequence[float] = (0.0, 1.0), method: str = "bicubic"):
-    """The enlarged LR picture, plus the last convolution's values divided by the width of their range.
+    """Adds the last convolution's values, divided by the width of their range, to the enlarged LR picture.
 
     Args:
         x: (N, scale*H, scale*W, 3), a difference of pictures in `value_range`.
@@ -35,14 +35,14 @@ def add_to_enlarged(x, inputs, scale: int, value_range: Sequence[float] = (0.0, 
 
 
 def has_bicubic_skip(wanted: bool | None, **other_outputs: bool) -> bool:
-    """Whether a network adds to the bicubic picture; by default it does unless its output is of another kind.
+    """Whether a network adds to a bicubic picture; by default it does unless its output is of another kind.
 
     Args:
         wanted: the constructor's `bicubic_skip`.
         **other_outputs: arguments that exclude it, e.g. `bounded`.
 
     Raises:
-        ValueError: two kinds of output were asked for.
+        ValueError: two kinds of output were requested.
     """
     others = [name for name, value in other_outputs.items() if value]
     if wanted and others:

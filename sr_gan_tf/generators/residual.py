@@ -1,6 +1,6 @@
 """SmallResidual: a residual generator whose only enlargement is a parameter-free resize, for small x2 runs.
 
-Eight blocks of convolution, batch normalization, activation and convolution; 596,419 parameters at 64 filters, of
+Eight blocks of convolution, batch normalization, activation and convolution; 596,419 parameters with 64 filters, of
 which 595,395 are trained. The output is linear unless `bounded`.
 """
 
@@ -36,7 +36,7 @@ class SmallResidual(Generator):
         name: name of the model.
 
     Raises:
-        ValueError: for an argument outside what is said above.
+        ValueError: an argument is outside the values described above.
     """
 
     PUBLISHED: ClassVar = {"bicubic_skip": False}
@@ -93,5 +93,5 @@ class SmallResidual(Generator):
 
 
 def _activation(kind: str, name: str) -> keras.layers.Layer:
-    # Keras's own default slope is 0.3, the sources use 0.2.
+    # Keras's default slope is 0.3; the sources use 0.2.
     return layers.LeakyReLU(0.2, name=name) if kind == "leaky_relu" else layers.Activation(kind, name=name)

@@ -1,8 +1,8 @@
 """RRDBNet, the generator of ESRGAN (Wang et al. 2018, arXiv:1809.00219) and Real-ESRGAN (arXiv:2107.10833).
 
-At scale 2 and 1 the LR picture is first folded by a pixel unshuffle (2, 4), as Real-ESRGAN does; pictures of other
-sizes are mirrored up to a multiple and the result is cropped. Enlargement by 4 follows, nearest neighbor and
-convolution. As published, the dense blocks' kernels start at a tenth of He's normal distribution.
+At scales 2 and 1 the LR picture is first folded by a pixel unshuffle (2, 4), as in Real-ESRGAN; pictures of other sizes
+are mirrored up to a multiple and the result is cropped. Enlargement by 4 follows, by nearest neighbor and convolution.
+As published, the dense blocks' kernels start at a tenth of He's normal distribution.
 
 Older models enlarge once per factor of 2 instead (`unshuffle=False`); ESRGAN+ (Rakotonirina and Rasoanaivo 2020,
 arXiv:2001.08073) adds skips inside the dense blocks (`inner_skips`). Its training noise is omitted.
@@ -27,11 +27,11 @@ class RRDBNet(Generator):
     """Residual-in-residual dense generator: (N, H, W, 3) to (N, scale*H, scale*W, 3), both in [0, 1].
 
     Args:
-        scale: enlargement: 4 or 8, or 2 and 1 through a pixel unshuffle.
+        scale: enlargement: 4 or 8, or 2 and 1 with a pixel unshuffle.
         filters: channels of the body.
         num_blocks: residual-in-residual dense blocks; published with 23 and 6.
         growth: channels that each convolution of a dense block adds.
-        unshuffle: at scale 2 and 1, fold the LR picture and enlarge it by 4; False enlarges by the scale alone.
+        unshuffle: at scales 2 and 1, fold the LR picture and enlarge it by 4; False enlarges by the scale alone.
         inner_skips: add the second features of each dense block to the fourth, and to the second a 1x1 convolution of
             the block's input.
         bicubic_skip: add the LR picture enlarged by bicubic interpolation; the last convolution starts at zero, so
@@ -39,7 +39,7 @@ class RRDBNet(Generator):
         name: name of the model.
 
     Raises:
-        ValueError: for an argument outside what is said above.
+        ValueError: an argument is outside the values described above.
     """
 
     PUBLISHED: ClassVar = {"bicubic_skip": False}

@@ -1,9 +1,9 @@
-"""SharedResidual, the CelebA SRGAN's generator (https://github.com/ty-on-h12/srgan-pytorch): every weight used again.
+"""SharedResidual, the CelebA SRGAN's generator (https://github.com/ty-on-h12/srgan-pytorch), which reuses its weights.
 
-One residual block serves four times, one up-sampling convolution twice, one scalar PReLU everywhere; no convolution has
-a bias. Pictures are in [-1, 1] inside and the output is linear. The published network shares the running statistics of
-its one batch normalization too, which then fit none of the four depths, and its pictures collapse at inference
-(19.9 dB on Set5 instead of 27.0). Here each use has separate statistics; `"published"` shares them.
+One residual block is used four times, one up-sampling convolution twice, and one scalar PReLU everywhere; no
+convolution has a bias. Pictures are in [-1, 1] internally and the output is linear. The published network also shares the
+running statistics of its single batch normalization, which then fit none of the four depths, so that its pictures collapse at
+inference (19.9 dB on Set5 instead of 27.0). Here each use has separate statistics; `"published"` shares them.
 """
 
 from typing import ClassVar, Literal
@@ -31,13 +31,13 @@ class SharedResidual(Generator):
         num_uses: how often the residual block is used.
         normalization: `"batch"` (one scale and offset, separate statistics per use), `"published"` (the
             statistics shared as well) or `"none"`.
-        value_range: range of the pictures inside.
+        value_range: internal range of the pictures.
         bicubic_skip: add the LR picture enlarged by bicubic interpolation; the last convolution starts at zero, so
-            that a fresh network is bicubic. Published without: `SharedResidual.published()`.
+            that a fresh network is bicubic. The published network has none: `SharedResidual.published()`.
         name: name of the model.
 
     Raises:
-        ValueError: for an argument outside what is said above.
+        ValueError: an argument is outside the values described above.
     """
 
     PUBLISHED: ClassVar = {"bicubic_skip": False}

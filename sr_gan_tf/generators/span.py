@@ -1,8 +1,8 @@
 """SPAN, the swift parameter-free attention network (Wan et al. 2023, arXiv:2311.12770).
 
-Decided where the paper and its code differ or are silent: the published in-place SiLU overwrites the first convolution
-of the last block, so the concatenated tensor is behind the activation; there is no global residual unless
-`nearest_skip`; the output is the picture itself, not undone from the input's normalization. The mean is DIV2K's.
+Our choices where the paper and its code differ or are silent: the published in-place SiLU overwrites the first
+convolution of the last block, so the concatenated tensor is the one after the activation; there is no global residual
+unless `nearest_skip`; the output is the picture itself, without undoing the input's normalization. The mean is DIV2K's.
 """
 
 import math
@@ -23,28 +23,28 @@ from sr_gan_tf.networks import Generator, computing
 class SPAN(Generator):
     """Parameter-free attention generator: (N, H, W, 3) to (N, scale*H, scale*W, 3), both in [0, 1].
 
-    The defaults are what trains from scratch; `SPAN.published()` is the paper's network, which ends 8 dB and more below
-    bicubic after the same few hundred steps. Converted checkpoints use the published one.
+    The defaults are those that train from scratch; `SPAN.published()` is the paper's network, which ends 8 dB or more
+    below bicubic after the same few hundred steps. Converted checkpoints use the published one.
 
     Args:
         scale: enlargement, 1 or more.
         filters: channels of the body; published with 48, 52 and 32.
         num_blocks: attention blocks; published with 6.
         merged: plain 3x3 convolutions (426,288 parameters instead of 1,840,488 at x4); `for_inference()` converts.
-        published_graph: train through the published chain of convolutions; same function, a third as fast.
+        published_graph: train through the published chain of convolutions; the same function at a third of the speed.
         input_mean: subtracted from the LR picture's channels, in [0, 1] units.
-        input_gain: factor on the difference; published with 255, and with 1 and no mean.
+        input_gain: factor on the difference; published with 255, or with 1 and no mean.
         initial_gain: factor on the initial kernels of the body (of each Conv3XC's last kernel and skip); published: 1.
         initial_output_gain: factor on the initial kernel of the last convolution; published: 1. Default: 0 with
             `nearest_skip`, so that a fresh network is nearest neighbor, else 1.
         initial_gate: initial bias of each block's third convolution. At 3 or more all gates start open, so that the
             signal reaches every block; around 0, as published, deep blocks vanish in the first hundred steps and stay
             dead.
-        nearest_skip: add the LR picture enlarged by nearest neighbor to the output; published without.
+        nearest_skip: add the LR picture enlarged by nearest neighbor to the output; the published network has none.
         name: name of the model.
 
     Raises:
-        ValueError: for an argument outside what is said above.
+        ValueError: an argument is outside the values described above.
     """
 
     PUBLISHED: ClassVar = {
@@ -95,7 +95,7 @@ class SPAN(Generator):
                 name=name,
             )(x)
 
-        # What an open gate adds to the block's output, and what the outputs are therefore around.
+        # What an open gate adds to the block's output, and therefore the value around which the outputs lie.
         opened = 0.5 * math.tanh(initial_gate / 2)
         means = [0.0]
         for _ in range(num_blocks):
@@ -105,7 +105,7 @@ class SPAN(Generator):
         x = layers.Rescaling(
             input_gain, offset=[-input_gain * mean for mean in input_mean], dtype="float32", name="normalize"
         )(inputs)
-        # In float32, since bfloat16 keeps only 8 bits of a picture.
+        # In float32, because bfloat16 keeps only 8 bits of a picture.
         shallow = x = conv3(x, "first", dtype="float32")  # (N, H, W, filters)
         for index in range(1, num_blocks + 1):
             activated = SiLU(name=f"block{index}_silu1")(conv3(x, f"block{index}_conv1", input_mean=means[index - 1]))
@@ -126,7 +126,7 @@ class SPAN(Generator):
             3,
             padding="same",
             kernel_initializer=ICNR(scale, _uniform(initial_output_gain)),
-            # A small residual is exact enough in bfloat16, a whole picture is not.
+            # bfloat16 is exact enough for a small residual, but not for a whole picture.
             dtype=None if nearest_skip else "float32",
             name="last",
         )(x)
@@ -149,7 +149,7 @@ class SPAN(Generator):
         self.nearest_skip = nearest_skip
 
     def for_inference(self) -> "SPAN":
-        """The same network with plain 3x3 convolutions; outputs agree to 1e-5. Itself, if it is merged already."""
+        """Returns it with plain 3x3 convolutions (outputs agree to 1e-5), or itself if it is merged already."""
         if self.merged:
             return self
         with computing(self.dtype_policy):
@@ -165,7 +165,7 @@ class SPAN(Generator):
 
 
 def _uniform(gain: float = 1.0):
-    """PyTorch's default for convolutions, uniform within 1 / sqrt(fan_in), times `gain`."""
+    """PyTorch's default for convolutions: uniform within 1 / sqrt(fan_in), times `gain`."""
     if gain == 0:
         return keras.initializers.Zeros()
     return keras.initializers.VarianceScaling(gain**2 / 3, mode="fan_in", distribution="uniform")

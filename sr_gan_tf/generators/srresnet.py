@@ -1,8 +1,8 @@
 """SRResNet, the generator of SRGAN (Ledig et al. 2017, arXiv:1609.04802).
 
-The paper is silent on three things. The batch statistics' momentum and epsilon are PyTorch's, the slopes of PReLU
-start at 0.25, and the output is linear; `bounded=True` ends in the tanh that several implementations add.
-Sub-pixel convolutions start with ICNR. The last convolution runs in float32 under every precision policy, since
+The paper is silent on three points. Here momentum and epsilon of the batch statistics are PyTorch's, the slopes of
+PReLU start at 0.25, and the output is linear; `bounded=True` adds the final tanh of several implementations.
+Sub-pixel convolutions start with ICNR. The last convolution runs in float32 under every precision policy, because
 bfloat16 has only 8 bits for a picture of 8 bits.
 """
 
@@ -31,16 +31,16 @@ class SRResNet(Generator):
         normalization: `"batch"`, or `"none"` (no shift of colors between training and inference).
         upsampling: `"pixel_shuffle"` with ICNR, or `"nearest"` and convolution.
         bounded: whether a tanh keeps the output within [0, 1].
-        input_range: range in which the first convolution sees the LR picture; the paper's is [0, 1].
-        value_range: range of the last convolution's values, of no use if `bounded`; the paper's is [-1, 1].
+        input_range: range of the LR picture at the first convolution; [0, 1] in the paper.
+        value_range: range of the last convolution's values, without effect if `bounded`; [-1, 1] in the paper.
         nearest_skip: add the LR picture enlarged by nearest neighbor to the output; the last convolution starts at
             zero.
-        bicubic_skip: add the bicubic enlargement instead, so that a fresh network is bicubic. Default: unless
-            `bounded` or `nearest_skip`. The paper has neither skip: `SRResNet.published()`.
+        bicubic_skip: add a bicubic enlargement instead, so that a fresh network is bicubic. Default: unless `bounded`
+            or `nearest_skip`. The paper has neither skip: `SRResNet.published()`.
         name: name of the model.
 
     Raises:
-        ValueError: for a scale with other factors than 2 and 3, or any argument outside what is said above.
+        ValueError: the scale has factors other than 2 and 3, or an argument is outside the values described above.
     """
 
     PUBLISHED: ClassVar = {"nearest_skip": False, "bicubic_skip": False}

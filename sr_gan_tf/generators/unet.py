@@ -1,9 +1,10 @@
-"""UNet, pix2pix's encoder-decoder with skips (Isola et al. 2017, arXiv:1611.07004), made a super-resolver.
+"""UNet, pix2pix's encoder-decoder with skips (Isola et al. 2017, arXiv:1611.07004), extended to super-resolution.
 
-With `scale=1` it is the published generator (54,413,955 parameters at eight halvings): 4x4 convolutions of stride 2,
-LeakyReLU 0.2 on the way down, ReLU on the way up, tanh at the end, kernels from N(0, 0.02). Each doubling of `scale`
-adds one more transposed convolution at the end; layers keep their names, so that a network trained at one scale starts
-the next (64 -> 128 -> 256). Pictures of any size are mirrored up to a multiple of 2**num_downs, the result is cropped.
+With `scale=1` it is the published generator (54,413,955 parameters with eight halvings): 4x4 convolutions of stride 2,
+LeakyReLU 0.2 in the encoder, ReLU in the decoder, tanh at the end, kernels from N(0, 0.02). Each doubling of `scale`
+adds one transposed convolution at the end; layers keep their names, so that a network trained at one scale can
+initialize the next (64 -> 128 -> 256). Pictures of any size are mirrored up to a multiple of 2**num_downs, and the
+result is cropped.
 """
 
 from typing import ClassVar, Literal
@@ -27,7 +28,7 @@ class UNet(Generator):
         filters: channels of the first convolution; they double at each halving up to eight times as many.
         num_downs: halvings, 2 or more; 2**num_downs is the smallest size that is not padded.
         normalization: `"batch"`, `"instance"` (each picture by itself) or `"none"`.
-        dropout: part of the values dropped in the three deepest stages up but one, while training.
+        dropout: share of values dropped during training in the decoder's widest stages, except the deepest.
         bounded: whether a tanh keeps the output within [0, 1].
         value_range: range of the network's input and, unless `bounded`, output.
         bicubic_skip: add the LR picture enlarged by bicubic interpolation; the last convolution starts at zero, so
@@ -35,7 +36,7 @@ class UNet(Generator):
         name: name of the model.
 
     Raises:
-        ValueError: for an argument outside what is said above.
+        ValueError: an argument is outside the values described above.
     """
 
     PUBLISHED: ClassVar = {"bounded": True, "bicubic_skip": False}
@@ -62,7 +63,7 @@ class UNet(Generator):
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout: {dropout} is no part of the values; expected 0 up to, not including, 1")
         start = keras.initializers.RandomNormal(stddev=0.02)
-        # Behind batch normalization a bias would be subtracted again.
+        # After batch normalization a bias has no effect.
         settings = {"strides": 2, "padding": "same", "use_bias": normalization != "batch"}
 
         def down(x, channels, name):

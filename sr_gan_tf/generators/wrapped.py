@@ -1,4 +1,4 @@
-"""Any Keras model as a generator: wrapped, its scale found by trying, and checked on pictures of two sizes."""
+"""Wraps any Keras model as a generator: finds its scale, and checks it on pictures of two sizes."""
 
 import keras
 import numpy as np
@@ -6,13 +6,13 @@ import numpy as np
 from sr_gan_tf.layers.borders import CropLike, MirrorToMultiple
 from sr_gan_tf.networks import Generator, UnfitModel, Wrapped, answer, check_copy, title_of, wrapped
 
-# LR pictures on which a foreign generator is tried: sides odd and even, in both orders of height and width.
+# LR pictures on which a foreign generator is tested: odd and even sides, in both orders of height and width.
 _PROBES = ((13, 22), (24, 17))
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class WrappedGenerator(Wrapped, Generator):
-    """Any Keras model (N, H, W, 3) to (N, scale*H, scale*W, 3) as a generator; `as_generator` makes and checks it.
+    """Any Keras model (N, H, W, 3) to (N, scale*H, scale*W, 3) as a generator; `as_generator` creates and checks it.
 
     Args:
         model: functional, sequential or subclassed; pictures in [0, 1] on both sides. If it has an attribute
@@ -36,7 +36,7 @@ class WrappedGenerator(Wrapped, Generator):
 
 
 def as_generator(model: keras.Model, scale: int | None = None, **given) -> Generator:
-    """A Keras model of the user's own as a generator, tried on pictures of two sizes.
+    """Returns a user's Keras model as a generator, after testing it on pictures of two sizes.
 
     Args:
         model: (N, H, W, 3) to (N, s*H, s*W, 3) for any H and W (multiples of its `size_multiple`, where it has one).
@@ -44,7 +44,7 @@ def as_generator(model: keras.Model, scale: int | None = None, **given) -> Gener
         **given: other values that an experiment passes to constructors; not used.
 
     Returns:
-        The model itself where it is a `Generator`, else a wrapper around it.
+        The model itself if it is a `Generator`, otherwise a wrapper around it.
 
     Raises:
         UnfitModel: it is not such a model, or it cannot be copied.
@@ -63,14 +63,14 @@ def as_generator(model: keras.Model, scale: int | None = None, **given) -> Gener
 
 
 def _picture(model: keras.Model, height: int, width: int, multiple: int) -> np.ndarray:
-    """A picture (1, H, W, 3) of noise, its sides raised to what the model takes."""
+    """A picture (1, H, W, 3) of noise, with sides rounded up to what the model accepts."""
     least = getattr(model, "minimum_size", 1)
     sides = [max(-(-side // multiple), -(-least // multiple)) * multiple for side in (height, width)]
     return np.random.default_rng(0).random((1, *sides, 3), np.float32)
 
 
 def _scale_of(model: keras.Model, multiple: int) -> int:
-    """The enlargement, found by trying."""
+    """Finds the enlargement by applying the model."""
     scales = set()
     for sides in _PROBES:
         picture = _picture(model, *sides, multiple)
