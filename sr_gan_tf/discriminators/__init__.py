@@ -1,4 +1,4 @@
-"""The catalogue of discriminators: the names that an experiment's `discriminator` may have."""
+"""The catalog of discriminators: the names that an experiment's `discriminator` may have."""
 
 import keras
 

@@ -1,8 +1,8 @@
 """ConvDiscriminator: SRGAN's discriminator without dense layers, for pictures of any size, as trained on CelebA.
 
-The published code (github ty-on-h12/srgan-pytorch) uses one batch normalization for all layers of one width. Its
-running statistics then fit none of them, so here the layers of one width share scale and offset (the parameter
-count stays), but each keeps separate statistics.
+The published code (github ty-on-h12/srgan-pytorch) uses one batch normalization for all layers of one width, whose
+running statistics then fit none of them. Here the layers of one width share scale and offset (the number of parameters
+stays the same), but each keeps separate statistics.
 """
 
 import keras
@@ -17,16 +17,16 @@ from sr_gan_tf.networks import Discriminator, enter_range
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class ConvDiscriminator(Discriminator):
-    """(N, H, W, 3) in [0, 1] to (N, 1) logits, H and W any.
+    """(N, H, W, 3) in [0, 1] to (N, 1) logits, for any H and W.
 
     Args:
         filters: channels of the first convolution, at least 1; they double up to 16 times as many.
-        value_range: what the network itself sees, (low, high).
+        value_range: range of the network's internal input, (low, high).
         ending: batch statistics appended before the logit (see endings.py), or None.
         name: name of the model.
 
     Raises:
-        ValueError: for an argument outside what is said above.
+        ValueError: an argument is outside the values described above.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """DUnet: a U-Net discriminator that enlarges by DySample (github umzi2/DUnet; DySample: arXiv:2308.15085).
 
-As published: no activation after the first convolution nor on the way up, spectral normalization everywhere but in
+As published: no activation after the first convolution or in the decoder; spectral normalization everywhere except in
 the first and the last convolution.
 """
 
@@ -21,12 +21,12 @@ class DUnet(Discriminator):
 
     Args:
         filters: channels at full size, a multiple of 2; they double up to 8 times as many.
-        value_range: what the network itself sees, (low, high).
+        value_range: range of the network's internal input, (low, high).
         ending: batch statistics appended before the logits (see endings.py), or None.
         name: name of the model.
 
     Raises:
-        ValueError: for an argument outside what is said above.
+        ValueError: an argument is outside the values described above.
     """
 
     size_multiple = 8
@@ -42,7 +42,7 @@ class DUnet(Discriminator):
         at_least(2, filters=filters)
         increasing(value_range=value_range)
         if filters % 2:
-            # DySample's four groups must divide the twice as many channels that it enlarges last.
+            # The last DySample enlarges 2 * filters channels, which must be divisible into its four groups.
             raise ValueError(f"filters: {filters} is odd; expected a multiple of 2")
 
         picture = keras.Input((None, None, 3), name="picture")

@@ -1,6 +1,6 @@
 """The `ending` argument: batch statistics before the last layer of a discriminator.
 
-Written as every object of an experiment: `"ending": {"class_name": "MinibatchDiscrimination", "config": {...}}`.
+Written like every object of an experiment: `"ending": {"class_name": "MinibatchDiscrimination", "config": {...}}`.
 """
 
 from pydantic import ValidationError
@@ -17,7 +17,7 @@ ENDINGS = {
 
 
 def with_ending(features, ending: dict | None):
-    """Features with the batch statistics that `ending` names appended as channels; unchanged for None."""
+    """Appends the batch statistics that `ending` names to the features as channels; does nothing for None."""
     if ending is None:
         return features
     try:

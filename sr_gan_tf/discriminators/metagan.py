@@ -1,10 +1,10 @@
 """MetaGAN: a MetaFormer discriminator, one logit per picture (github umzi2/MetaGan).
 
 Four stages of blocks; each block mixes positions (a separable 7x7 convolution, or self-attention in the last two
-stages), then channels, then gates the sum by squeeze-and-excitation. The published attention computes its result and
-drops it, so that the weights of queries, keys and values never learn; here it is used, unless `published_attention`
-asks for the published function. Its dropout belongs to the discriminator's own update: in the generator's loss the
-noise can make training diverge, so training evaluates it there in inference mode.
+stages), then channels, and finally gates the sum by squeeze-and-excitation. The published attention computes its result
+and discards it, so that the weights of queries, keys and values never learn; here it is used, unless
+`published_attention` selects the published function. Dropout applies only in the discriminator's own update: in the
+generator's loss its noise can make training diverge, so training evaluates the network there in inference mode.
 """
 
 from typing import Literal
@@ -33,18 +33,18 @@ class MetaGAN(Discriminator):
     Args:
         mixer: `"attention"` in the last two stages, or `"conv"` in all.
         excitation: the gate at the end of a block: `"sse"` by position, `"cse"` by channel, `"csse"` both.
-        published_attention: whether the attention's result is dropped as in the published code.
+        published_attention: whether the attention's result is discarded as in the published code.
         filters: channels of each stage.
-        blocks: blocks of each stage, as many stages as in `filters`.
-        reductions: how many times smaller each stage's map is than the one before.
+        blocks: blocks of each stage; the same length as `filters`.
+        reductions: reduction of each stage's map compared with the previous one.
         head_size: channels of an attention head.
         dropout: share of the last features dropped in the discriminator's own update, in [0, 1).
-        value_range: what the network itself sees, (low, high).
+        value_range: range of the network's internal input, (low, high).
         ending: batch statistics appended before the logit (see endings.py), or None.
         name: name of the model.
 
     Raises:
-        ValueError: for an argument outside what is said above.
+        ValueError: an argument is outside the values described above.
     """
 
     def __init__(

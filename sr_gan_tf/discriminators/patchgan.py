@@ -1,7 +1,7 @@
 """PatchGAN, the discriminator of pix2pix: Isola et al. 2017 (arXiv:1611.07004), appendix 6.1.2.
 
-Decided here: spectral normalization, where asked for, takes the place of the other norms in every convolution, as in
-Miyato et al. 2018 (arXiv:1802.05957); instance normalization has no weights, as in the published code.
+Our choices: spectral normalization, if selected, replaces the other norms in every convolution, as in Miyato et al.
+2018 (arXiv:1802.05957); instance normalization has no weights, as in the published code.
 """
 
 from typing import Literal
@@ -26,13 +26,13 @@ class PatchGAN(Discriminator):
         filters: channels of the first convolution, at least 1; they double up to 8 times as many.
         num_layers: convolutions of stride 2, at least 1.
         normalization: `"batch"`, `"instance"`, `"spectral"` or `"none"`.
-        conditional: whether it sees the enlarged LR picture in three more channels.
-        value_range: what the network itself sees, (low, high).
+        conditional: whether the input contains the enlarged LR picture in three more channels.
+        value_range: range of the network's internal input, (low, high).
         ending: batch statistics appended before the logits (see endings.py), or None.
         name: name of the model.
 
     Raises:
-        ValueError: for an argument outside what is said above.
+        ValueError: an argument is outside the values described above.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """SRGAN's discriminator: Ledig et al. 2017 (arXiv:1609.04802), figure 4.
 
-Decided here: it returns logits (the paper ends in a sigmoid; the losses take logits), and sees pictures in
-[-1, 1] as the paper's generator writes them. Batch normalization has PyTorch's epsilon and momentum.
+Our choices: it returns logits (the paper ends in a sigmoid; our losses take logits), and its internal input is in
+[-1, 1], the range of the paper's generator. Batch normalization has PyTorch's epsilon and momentum.
 """
 
 import keras
@@ -23,12 +23,12 @@ class SRGANDiscriminator(Discriminator):
         image_size: height and width of the pictures, in pixels; the experiment's patch size.
         filters: channels of the first convolution, at least 1; they double up to 8 times as many.
         units: width of the dense layer before the logit.
-        value_range: what the network itself sees, (low, high).
+        value_range: range of the network's internal input, (low, high).
         ending: batch statistics appended before the logit (see endings.py), or None.
         name: name of the model.
 
     Raises:
-        ValueError: for an argument outside what is said above.
+        ValueError: an argument is outside the values described above.
     """
 
     def __init__(

@@ -17,12 +17,12 @@ class TinyDiscriminator(Discriminator):
     Args:
         filters: channels of the convolution, at least 1.
         logits: `"matrix"` for one logit per pixel, `"one"` for one per picture (average over all positions first).
-        value_range: what the network itself sees, (low, high).
+        value_range: range of the network's internal input, (low, high).
         ending: batch statistics appended before the logit (see endings.py), or None.
         name: name of the model.
 
     Raises:
-        ValueError: for an argument outside what is said above.
+        ValueError: an argument is outside the values described above.
     """
 
     def __init__(

@@ -15,13 +15,13 @@ class UNetDiscriminator(Discriminator):
 
     Args:
         filters: channels at full size, at least 1; they double up to 8 times as many.
-        skip_connections: whether the way up adds the maps of the way down.
-        value_range: what the network itself sees, (low, high).
+        skip_connections: whether the decoder adds the maps of the encoder.
+        value_range: range of the network's internal input, (low, high).
         ending: batch statistics appended before the logits (see endings.py), or None.
         name: name of the model.
 
     Raises:
-        ValueError: for an argument outside what is said above.
+        ValueError: an argument is outside the values described above.
     """
 
     size_multiple = 8

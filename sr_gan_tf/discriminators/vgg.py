@@ -1,6 +1,6 @@
-"""VGG-style discriminator of ESRGAN's and BasicSR's training for 128x128 (Wang et al. 2018, arXiv:1809.00219).
+"""VGG-style discriminator of ESRGAN and BasicSR, for 128x128 pictures (Wang et al. 2018, arXiv:1809.00219).
 
-Unlike SRGAN's it halves by 4x4 convolutions and has no bias before a batch normalization.
+Unlike SRGAN's, it halves the map by 4x4 convolutions and has no bias before a batch normalization.
 """
 
 import keras
@@ -17,15 +17,15 @@ class VGGDiscriminator(Discriminator):
     """(N, image_size, image_size, 3) in [0, 1] to (N, 1) logits.
 
     Args:
-        image_size: height and width of the pictures, in pixels: a multiple of 32, of 64 from 256 on, where a sixth
-            halving is added; the experiment's patch size.
+        image_size: height and width of the pictures, in pixels; the experiment's patch size. A multiple of 32; from 256
+            on a multiple of 64, because a sixth halving is added.
         filters: channels of the first convolution, at least 1; they double up to 8 times as many.
-        value_range: what the network itself sees, (low, high).
+        value_range: range of the network's internal input, (low, high).
         ending: batch statistics appended before the logit (see endings.py), or None.
         name: name of the model.
 
     Raises:
-        ValueError: for an argument outside what is said above.
+        ValueError: an argument is outside the values described above.
     """
 
     def __init__(

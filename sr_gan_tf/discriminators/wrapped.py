@@ -1,4 +1,4 @@
-"""Any Keras model as a discriminator: wrapped, and tried on two pictures."""
+"""Wraps any Keras model as a discriminator, and tests it on two pictures."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ class WrappedDiscriminator(Wrapped, Discriminator):
 
     Args:
         model: functional, sequential or subclassed. Its attributes `size_multiple`, `minimum_size`, `conditional` and
-            `feature_layers` (names of layers, shallow to deep) count, where it has them.
+            `feature_layers` (names of layers, shallow to deep) are used if it has them.
         name: name of the wrapper; default: the model's.
     """
 
@@ -46,11 +46,11 @@ class WrappedDiscriminator(Wrapped, Discriminator):
 
 
 def as_discriminator(model: keras.Model, image_size: int | None = None, **given) -> Discriminator:
-    """A Keras model of the user's own as a discriminator, tried on two pictures.
+    """Returns a user's Keras model as a discriminator, after testing it on two pictures.
 
     Args:
         model: pictures (N, H, W, 3) in [0, 1] to logits (N, ...).
-        image_size: side of the pictures; default: what the model is made for, or 64.
+        image_size: side of the pictures; default: the size for which the model was built, or 64.
         **given: other values that an experiment passes to constructors; not used.
 
     Raises:
