@@ -1,8 +1,8 @@
 """Writes files that `torch.load` reads, also with `weights_only=True`, without PyTorch.
 
 The format is that of `torch.save` since PyTorch 1.6: an uncompressed zip archive with one pickle that names the
-tensors, and one file of raw numbers per tensor. The pickle is assembled from its opcodes, because Python's pickler would
-have to import what it names.
+tensors, and one file of raw numbers per tensor. The pickle is assembled from its opcodes, because Python's pickler
+would have to import what it names.
 """
 
 import pickle
