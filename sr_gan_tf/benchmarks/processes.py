@@ -57,7 +57,7 @@ class Row:
         self.processor: list[float] = []
         self.waiting: list[float] = []
         environment = {**os.environ, **REUSE_OF_BUFFERS, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        environment[VARIABLE] = ",".join(imported())  # the user's own parts, for our worker
+        environment[VARIABLE] = ",".join(imported())  # the user's custom parts, for our worker
         self._said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed by close()
         try:
             self._process = subprocess.Popen(

@@ -1,9 +1,9 @@
 """Jobs: the rows of a benchmark, from the names on the command line.
 
 A network is named by its catalog name, with arguments after a colon (`MetaGAN:mixer=conv,excitation=cse`), by the
-label of a row of the published table, or by an experiment file, which selects its networks, or in the mode `step` the
-train step of one of its stages. A network of the user's own has its registered name, or `module:Name`, with arguments
-after another colon. The published table is that of github umzi2/MetaGan: input [2, 3, 512, 512].
+label of a row of the published table, or by an experiment file, which selects its networks or, in the mode `step`, the
+train step of one of its stages. A custom network has its registered name, or `module:Name`, with arguments after
+another colon. The published table is that of github umzi2/MetaGan: input [2, 3, 512, 512].
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 def as_network(model: keras.Model, **given) -> Network:
-    """A Keras model of the user's own as a generator, or as a discriminator where it is none."""
+    """Wraps a user's Keras model as a generator, or as a discriminator if it is none."""
     try:
         return as_generator(model, **given)
     except UnfitModel as error:

@@ -1,8 +1,8 @@
-"""Writes a generator for other programs: one module per format, and the checks they share."""
+"""Exports a generator for other programs: one module per format, and the checks that they share."""
 
 from typing import Literal, get_args
 
-# Formats that are files, with their endings; the others are folders.
+# Formats that are single files, with their suffixes; the others are folders.
 FILE_SUFFIXES = {
     "keras": ".keras",
     "litert": ".tflite",
@@ -19,4 +19,4 @@ QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 LAYOUTS = ("nchw", "nhwc")  # of ONNX and OpenVINO files
 SIGNATURES = ("float", "uint8")
 OPSET = 17
-MAX_MEGAPIXELS = 25.0  # of encoded pictures that a SavedModel takes
+MAX_MEGAPIXELS = 25.0  # of encoded pictures that a SavedModel accepts

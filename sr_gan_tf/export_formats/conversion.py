@@ -1,4 +1,4 @@
-"""A PyTorch checkpoint, or the averaged generator of a run, as a `.keras` file."""
+"""Converts a PyTorch checkpoint, or the averaged generator of a run, to a `.keras` file."""
 
 import json
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ def convert(
     """Writes a PyTorch checkpoint, or a run's averaged generator, as a `.keras` file; returns the network.
 
     Args:
-        model: `.safetensors`, what `torch.save` wrote (`.pth`, `.pt`), or a run folder.
+        model: a `.safetensors` file, a file written by `torch.save` (`.pth`, `.pt`), or a run folder.
         output: the file to write; default: the model's name with `.keras`.
         overrides: constructor arguments that the weights don't determine, e.g.
             `{"published_attention": True}`; none for a run folder.
-        overwrite: whether an existing file may be replaced.
+        overwrite: replace an existing file.
 
     Raises:
         InputError: nothing was written; the message says why.
@@ -47,7 +47,7 @@ def convert(
 
 
 def describe(network: Network) -> str:
-    """What was recognized, on one line."""
+    """Describes the recognized network on one line."""
     arguments = {key: value for key, value in network.get_config().items() if key not in ("name", "ending")}
     kind = f"generator x{network.scale}" if isinstance(network, Generator) else "discriminator"
     listed = ", ".join(f"{key}={json.dumps(value)}" for key, value in arguments.items())

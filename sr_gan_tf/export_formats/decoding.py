@@ -1,9 +1,9 @@
-"""PNG, JPEG and WebP bytes to pixels inside a TensorFlow graph, with a sentence instead of an exception.
+"""Decodes PNG, JPEG and WebP bytes in a TensorFlow graph; reports failures as text instead of raising.
 
-TensorFlow's decoders raise on damaged bytes, which would fail a whole request. Here each decodes inside a small
-tf.data pipeline that drops what raises (`ignore_errors`), all of it stock operations of a model server. What the
-headers say is judged before: TensorFlow 2.21's decoder of animated WebP writes beyond its buffer and ends the
-process, and a picture of a few bytes can claim any size.
+TensorFlow's decoders raise on damaged bytes, which would fail a whole request. Here each runs in a small tf.data
+pipeline that drops elements that raise (`ignore_errors`); all of these are stock operations of a model server. The
+headers are checked first: TensorFlow 2.21's decoder of animated WebP writes beyond its buffer and crashes the process,
+and a picture of a few bytes can claim any size.
 """
 
 from collections.abc import Callable
@@ -19,13 +19,13 @@ _PNG, _JPEG, _WEBP = 1, 2, 3
 
 
 class Decoder:
-    """Bytes to (uint8 pixels, uint16 pixels, status); to be called inside a tf.function.
+    """Decodes bytes to (uint8 pixels, uint16 pixels, status); call it inside a tf.function.
 
-    A picture of 16 bits (PNG only) is given as uint16 (H, W, C), any other as uint8, the other one is (0, 0, 0); C is
-    1, 2 (gray and alpha), 3 or 4. A picture that cannot be used has neither, and `status` says why.
+    A 16-bit picture (PNG only) is returned as uint16 (H, W, C), any other as uint8; the unused array is (0, 0, 0). C is
+    1, 2 (gray and alpha), 3 or 4. For an unusable picture both are empty, and `status` says why.
 
     Args:
-        max_megapixels: pictures whose header names more are refused before they are decoded.
+        max_megapixels: pictures that are larger according to their header are refused before they are decoded.
     """
 
     def __init__(self, max_megapixels: float):
@@ -33,7 +33,7 @@ class Decoder:
         self.most = int(max_megapixels * 1e6)
 
     def __call__(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        # Zeros after it, since a slice must not reach beyond a string.
+        # Zeros are appended, because a slice must not reach beyond the end of a string.
         header = tf.strings.join([tf.strings.substr(contents, 0, _HEADER), tf.constant(b"\0" * _HEADER)])
         byte = tf.cast(tf.io.decode_raw(tf.strings.substr(header, 0, _HEADER), tf.uint8), tf.int64)
         kind = self._kind(header)
@@ -74,7 +74,7 @@ class Decoder:
         return tf.where(is_png, _PNG, tf.where(is_jpeg, _JPEG, tf.where(is_webp, _WEBP, 0)))
 
     def _size(self, contents, header, byte, kind) -> tuple[tf.Tensor, tf.Tensor]:
-        """Height and width that the header names."""
+        """Height and width according to the header."""
 
         def number(first: int, count: int, big_endian: bool = False) -> tf.Tensor:
             places = range(count - 1, -1, -1) if big_endian else range(count)
@@ -110,19 +110,19 @@ def _deep_png(contents: tf.Tensor) -> tf.Tensor:
 
 
 def _jpeg(contents: tf.Tensor) -> tf.Tensor:
-    # The accurate transform is the one that Pillow and browsers use.
+    # The accurate transform, as in Pillow and browsers.
     return tf.io.decode_jpeg(contents, dct_method="INTEGER_ACCURATE")
 
 
 def _webp(contents: tf.Tensor) -> tf.Tensor:
-    return tf.io.decode_webp(contents)[0]  # of one frame
+    return tf.io.decode_webp(contents)[0]  # the only frame
 
 
 @tf.autograph.experimental.do_not_convert
 def _guarded(decode: Callable[[tf.Tensor], tf.Tensor], contents: tf.Tensor, otherwise: tf.Tensor) -> tf.Tensor:
-    """`decode(contents)`, or `otherwise` where it raises.
+    """Returns `decode(contents)`, or `otherwise` if it raises.
 
-    The pipeline is built anew at each call of the graph: as little as possible stands in it.
+    The pipeline is rebuilt at each call of the graph, so it contains as little as possible.
     """
     results = tf.data.Dataset.from_tensors(contents).map(decode).ignore_errors(log_warning=False)
     options = tf.data.Options()

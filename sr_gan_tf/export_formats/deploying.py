@@ -1,8 +1,8 @@
-"""The folder `deploy/` beside a SavedModel's versions: container, manifests, monitoring and a client.
+"""Writes the folder `deploy/` next to a SavedModel's versions: container, manifests, monitoring and a client.
 
-Memory limits and time-outs follow from a measurement of the SavedModel in a process of its own. The card of the version
-stores it; a shipped network's own card holds one already. Times are processor time, which other work on the machine
-changes little.
+Memory limits and time-outs are derived from a measurement of the SavedModel in a separate process. The version's card
+stores it; a shipped network's card already contains one. Times are processor time, which other work on the machine
+affects little.
 """
 
 import json
@@ -28,11 +28,11 @@ FILES = (
     "README.md",
 )
 _MIB = 2**20
-# A picture of one megapixel is larger than a tile, so that the tile's feature maps are in the measurement.
+# A picture of one megapixel is larger than a tile, so the measurement includes the tile's feature maps.
 _MEASURED = (1000, 1000)
-# What the manifests request.
+# Requested in the manifests.
 _CORES = 2
-# Over what was measured, for requests that overlap a little and allocators that keep memory.
+# Margin for requests that overlap a little and for allocators that keep memory.
 _MARGIN = 1.25
 _MEASURE = """
 import json, resource, sys, time
@@ -52,7 +52,7 @@ print(json.dumps({"processor_seconds": seconds, "peak": peak * (1 if sys.platfor
 
 
 def check_free(folder: Path) -> None:
-    """Raises InputError if files of an earlier deployment are there, which may have been edited, or for a bad name."""
+    """Raises InputError if an earlier deployment exists, which may have been edited, or if the name is unsuitable."""
     name = folder.resolve().name
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise InputError(
@@ -64,13 +64,13 @@ def check_free(folder: Path) -> None:
 
 
 def measure(version: Path) -> dict[str, float]:
-    """One encoded picture of a megapixel, enlarged in a process of its own.
+    """Measures the enlargement of one encoded picture of a megapixel in a separate process.
 
     Args:
         version: folder of a SavedModel.
 
     Returns:
-        `megapixels`, `processor_seconds` of all threads, and `peak` of the process's memory in bytes.
+        `megapixels`, `processor_seconds` of all threads, and the process's `peak` memory in bytes.
 
     Raises:
         InputError: the SavedModel failed.
@@ -85,16 +85,16 @@ def measure(version: Path) -> dict[str, float]:
 
 
 def memory_limit(card: dict, measured: dict[str, float]) -> int:
-    """Bytes that one picture of the largest size needs: what was measured, and its additional enlarged pixels.
+    """Bytes needed for one picture of the largest size: the measured memory, plus its additional enlarged pixels.
 
-    Four channels of 16 bits, held three times: as tiles, joined, and as PNG.
+    The pixels have four channels of 16 bits and are held three times: as tiles, joined, and as PNG.
     """
     more = max(0.0, card["max_megapixels"] - measured["megapixels"])
     return int(_MARGIN * (measured["peak"] + more * 1e6 * card["scale"] ** 2 * 4 * 2 * 3))
 
 
 def dns_name(name: str) -> str:
-    """A name as Kubernetes wants it: at most 63 small letters, digits and hyphens, a letter first."""
+    """Converts a name for Kubernetes: at most 63 lowercase letters, digits and hyphens, starting with a letter."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     if not plain[:1].isalpha():
         plain = f"model-{plain}"
@@ -102,14 +102,14 @@ def dns_name(name: str) -> str:
 
 
 def write_deployment(version: Path, card: dict) -> list[Path]:
-    """Writes `deploy/` beside the version's folder.
+    """Writes `deploy/` next to the version's folder.
 
     Args:
         version: the SavedModel.
-        card: its model card, with what `measure` returned as `measured`.
+        card: its model card, with the result of `measure` as `measured`.
 
     Returns:
-        The files.
+        The written files.
     """
     folder = version.parent / FOLDER
     measured = card["measured"]

@@ -1,4 +1,4 @@
-"""A generator in one or all of the formats: options checked, written, run and compared."""
+"""Exports a generator in one or all formats: checks the options, writes the files, runs and compares them."""
 
 import dataclasses
 import functools
@@ -32,7 +32,7 @@ from sr_gan_tf.models import load, load_network
 from sr_gan_tf.networks import Network
 from sr_gan_tf.training.initial_weights import discriminator_of
 
-# Endings that mean a file, of a format that is not written.
+# Suffixes of file formats that are not written.
 _NO_FORMAT = {
     ".h5": "Keras's old format .h5 cannot hold these networks, .keras can",
     ".hdf5": "Keras's old format .hdf5 cannot hold these networks, .keras can",
@@ -43,7 +43,7 @@ _NO_FORMAT = {
     ".zip": "no format has the ending .zip",
 }
 _DEFAULTS = (Serving(), Lite(), Graph())
-# Which formats an option is for, if it isn't for all of them.
+# The formats to which an option applies, unless it applies to all.
 _OWNERS = {
     **{field.name: ("saved_model", "all") for field in dataclasses.fields(Serving)},
     **{field.name: ("litert",) for field in dataclasses.fields(Lite)},
@@ -72,27 +72,27 @@ def export(
     deploy: bool = False,
     network: str = "generator",
 ) -> list[Agreement | verification.Refusal]:
-    """Writes a generator in its form for inference, runs what was written, and compares it with the Keras model.
+    """Exports a generator in its form for inference, runs the result, and compares it with the Keras model.
 
     Args:
         model: a shipped name, run folder, `.keras` file, or a loaded generator; for `safetensors` and `pth` also a
             discriminator.
-        to: the model's folder for `saved_model` (a numbered version is added), a folder for `tfjs` and `all`, a file
-            for the other formats.
-        format: one of FORMATS, or `"all"` for a table of all but TF.js; default: by the ending of `to`, else
+        to: for `saved_model`, the model's folder (a numbered version is added to it); for `tfjs` and `all`, a folder;
+            for other formats, a file.
+        format: one of FORMATS, or `"all"` for a table of all but TF.js; default: by the suffix of `to`, otherwise
             `saved_model`.
-        serving: how a SavedModel treats its pictures.
-        lite: what a LiteRT file holds.
+        serving: how a SavedModel processes pictures.
+        lite: options of a LiteRT file.
         license: of the weights, for the card.
-        overwrite: whether an existing file may be replaced; a SavedModel's versions never are.
-        tfjs_python: Python of an environment that has the TF.js converter.
-        half: whether weights are stored as float16; an ONNX file then computes in float16, too.
-        graph: what an ONNX or OpenVINO file takes and gives.
-        deploy: whether `deploy/` beside a SavedModel's versions is written: container, manifests, monitoring, client.
-        network: `"generator"`, or `"discriminator"` for that of a run's newest checkpoint (`safetensors`, `pth`).
+        overwrite: replace an existing file; a SavedModel's versions are never replaced.
+        tfjs_python: Python interpreter of an environment with the TF.js converter.
+        half: store weights as float16; an ONNX file then also computes in float16.
+        graph: inputs and outputs of an ONNX or OpenVINO file.
+        deploy: write `deploy/` next to a SavedModel's versions: container, manifests, monitoring, client.
+        network: `"generator"`, or `"discriminator"` for the one in a run's newest checkpoint (`safetensors`, `pth`).
 
     Returns:
-        What was written and how it compares with the Keras model.
+        What was written, and how it compares with the Keras model.
 
     Raises:
         InputError: nothing was written; the message says why.
@@ -137,7 +137,7 @@ def export(
     if format == "saved_model":
         if deploy:
             deploying.check_free(to)
-        # A shipped network's card holds the measurement of its default tiles.
+        # A shipped network's card contains the measurement for its default tiles.
         known = "measured" in card and (serving.tile, serving.halo) == (None, None)
         agreement = write_saved_model(generator, to, card, serving, deploying.measure if deploy and not known else None)
         if deploy:
@@ -147,7 +147,7 @@ def export(
 
 
 def chosen_format(format: str | None, to: str | Path) -> str:
-    """The format that was named, or else that of the file's ending, or else `saved_model`.
+    """Returns the given format, or that of the file's suffix, or `saved_model`.
 
     Raises:
         InputError: there is no such format.
@@ -165,7 +165,7 @@ def chosen_format(format: str | None, to: str | Path) -> str:
 
 
 def _any_network(model: str | Path | keras.Model, role: str = "generator") -> Network:
-    """A generator in the form in which it is stored, or a discriminator: a file's, or that of a run folder."""
+    """Loads a generator in its stored form, or a discriminator, from a file or a run folder."""
     if role == "discriminator":
         if isinstance(model, keras.Model) or not Path(model).is_dir():
             raise InputError(f"--network discriminator: expected a run folder, found {model}; remove --network")
@@ -181,10 +181,10 @@ def _any_network(model: str | Path | keras.Model, role: str = "generator") -> Ne
 def _all(
     model: str | Path | keras.Model, generator: keras.Model, to: Path, card: dict, serving: Serving, overwrite: bool
 ) -> list[Agreement | verification.Refusal]:
-    """One file of each kind; the LiteRT ones for tiles of 128 pixels, their quickest form.
+    """Writes one file of each kind; LiteRT files take tiles of 128 pixels, their fastest form.
 
-    A format that cannot hold the network, or whose packages are missing, has a row that says why; any other error ends
-    the export.
+    A format that cannot represent the network, or whose packages are missing, gets a row that says why; any other error
+    ends the export.
     """
     name = to.resolve().name
     lites = {f"{name}_{kind}.tflite": Lite(kind, side=128) for kind in QUANTIZATIONS}

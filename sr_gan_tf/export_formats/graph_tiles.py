@@ -1,8 +1,8 @@
-"""Pictures through a network in tiles inside a TensorFlow graph: `inference/tiling.py` for a server without Python.
+"""Enlarges pictures tile by tile in a TensorFlow graph: `inference/tiling.py` for a server without Python.
 
-The spans are those of `inference.tiling.spans`: windows of one size that reach a halo beyond their core, and end where
-the picture ends, where it is continued by mirroring. Here they are computed by the graph, one tile after another, so
-that memory holds one tile in the making and the result so far.
+The spans are those of `inference.tiling.spans`: windows of one size that extend by a halo beyond their core and end at
+the picture's edge, beyond which it is extended by mirroring. Here the graph computes them, one tile after another, so
+that memory holds one tile in progress and the result so far.
 """
 
 import math
@@ -16,24 +16,24 @@ from sr_gan_tf.inference.halo import measured_halo
 from sr_gan_tf.inference.tiling import OVERLAP, Tiling
 
 _SMALLEST_TILE, _LARGEST_TILE = 16, 4096
-# Bytes of feature maps of one window: the first of these that makes little enough of the work a halo's.
+# Bytes for the feature maps of one window: the smallest of these for which halos add little enough work.
 _MEMORY = (2**28, 2**29, 2**30)
 _COMFORTABLE_WORK = 1.5
 _LARGEST_WORK = 2.0
 
 
 def fixed_tiling(enlarger: Enlarger, tile: int | None = None, halo: int | str | None = None) -> Tiling:
-    """How an exported network cuts pictures of any size; decided once, since a graph knows no free memory.
+    """Plans how an exported network cuts pictures of any size; fixed, because a graph can't query free memory.
 
     Args:
         enlarger: the network.
-        tile: LR pixels a side, without the halo; default: what a gigabyte of feature maps holds, or less of it where
-            that does as well.
-        halo: LR pixels around a tile; `"exact"` for the receptive field's; default: that, or one measured on
-            photographs where it would more than double the work.
+        tile: side in LR pixels, without the halo; default: what fits in a gigabyte of feature maps, or in less of it if
+            that is as efficient.
+        halo: LR pixels around a tile; `"exact"` for that of the receptive field; default: that, or one measured on
+            photographs if it would more than double the work.
 
     Raises:
-        InputError: for a tile below 16 pixels or above 4,096, or a negative halo.
+        InputError: the tile is below 16 pixels or above 4,096, or the halo is negative.
     """
     field = enlarger.field
     if tile is not None and not _SMALLEST_TILE <= tile <= _LARGEST_TILE:
@@ -61,7 +61,7 @@ def fixed_tiling(enlarger: Enlarger, tile: int | None = None, halo: int | str | 
         _tile_within(enlarger, reach, _MEMORY[-1]),
     )
     if not field.finite:
-        # A pixel is blended from two neighbors at most, so tiles are no narrower than two blending zones.
+        # A pixel is blended from at most two neighbors, so tiles are at least as wide as two blending zones.
         side = max(side, 2 * reach)
         note = (
             f"pictures with a side above {side + 2 * reach} pixels are cut into tiles that overlap by {2 * reach} "
@@ -78,22 +78,22 @@ def _tile_within(enlarger: Enlarger, reach: int, memory: float) -> int:
 
 
 def _work(enlarger: Enlarger, reach: int, tile: int | None) -> float:
-    """What is computed for each pixel that is kept."""
+    """Number of pixels computed per pixel kept."""
     side = tile or _tile_within(enlarger, reach, _MEMORY[-1])
     return ((side + 2 * reach) / side) ** 2
 
 
 class GraphTiles:
-    """(N, H, W, C) pictures to (N, scale*H, scale*W, C'), by a loop over tiles; to be called inside a tf.function.
+    """Maps pictures (N, H, W, C) to (N, scale*H, scale*W, C') by a loop over tiles; call it inside a tf.function.
 
-    Pictures that fit into a window are taken several at once, as many as a window has room for.
+    Pictures that fit in a window are processed together, as many as a window has room for.
 
     Args:
         function: (k, h, w, C) windows to (k, scale*h, scale*w, C') float32.
-        finish: what becomes of those values once they are final, e.g. rounding to uint8.
+        finish: applied to those values once they are final, e.g. rounding to uint8.
         channels: C'.
         scale: the enlargement.
-        tiling: how to cut; both sides of its tile are equal.
+        tiling: how to cut; its tiles are square.
     """
 
     def __init__(self, function: Callable, finish: Callable, channels: int, scale: int, tiling: Tiling):
@@ -119,7 +119,7 @@ class GraphTiles:
         )
 
     def _rows(self, pictures: tf.Tensor) -> tf.Tensor:
-        """(N * scale*H, scale*W, C'): the rows of all pictures, one below the other."""
+        """Returns (N * scale*H, scale*W, C'): the rows of all pictures, one below the other."""
         count, height, width, _ = tf.unstack(tf.shape(pictures))
         tall, wide = self._window(height), self._window(width)
         fits = tf.logical_and(tf.equal(tall, height), tf.equal(wide, width))
@@ -150,7 +150,7 @@ class GraphTiles:
         return blocks.concat()
 
     def _strip(self, strip: tf.Tensor, start: tf.Tensor, top: tf.Tensor, last: tf.Tensor, wide: tf.Tensor) -> tf.Tensor:
-        """A row of tiles: the rows of `strip` that are kept, over the whole width."""
+        """Computes a row of tiles: the rows of `strip` that are kept, over the whole width."""
         height, width = start + tf.shape(strip)[1], tf.shape(strip)[2]
         rows, down = self._kept(top, last, start, height, bottom=tf.equal(last, height))
         down_edges = self._beyond(tf.equal(start, 0), tf.equal(last, height))
@@ -183,11 +183,11 @@ class GraphTiles:
         return finished
 
     def _beyond(self, *edges: tf.Tensor) -> list[tf.Tensor]:
-        """Pixels by which a window is continued before and after it: none where it does not meet the picture's edge."""
+        """Pixels by which a window is extended before and after it: zero unless it touches the picture's edge."""
         return [self.border * tf.cast(edge, tf.int32) for edge in edges]
 
     def _continued(self, window: tf.Tensor, down: list[tf.Tensor], across: list[tf.Tensor]) -> tf.Tensor:
-        """The function of a window that is continued by mirroring, without what is computed for the continuation."""
+        """Applies the function to a window extended by mirroring, and crops the extension from the result."""
         if not self.border:
             return self.function(window)
         values = self.function(_mirrored(_mirrored(window, 1, *down), 2, *across))
@@ -195,7 +195,7 @@ class GraphTiles:
         return values[:, top : tf.shape(values)[1] - bottom, left : tf.shape(values)[2] - right]
 
     def _window(self, length: tf.Tensor) -> tf.Tensor:
-        """Side of the windows that an axis is cut into; see `inference.tiling.spans`."""
+        """Side of the windows into which an axis is cut; see `inference.tiling.spans`."""
         rest = length % self.unit
         inner = tf.maximum(length - rest - 2 * self.margin, 1)
         count = -(-inner // self.tile)
@@ -203,11 +203,11 @@ class GraphTiles:
         return tf.where(length <= self.tile + 2 * self.margin, length, core + 2 * self.margin + rest)
 
     def _last(self, stop: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-        """Where the core of a window ends that ends at `stop`."""
+        """Returns where the core of a window that ends at `stop` ends."""
         return tf.where(tf.equal(stop, length), length, stop - length % self.unit - self.margin)
 
     def _kept(self, first, last, start, length, bottom) -> tuple[tuple[tf.Tensor, tf.Tensor], tf.Tensor]:
-        """Which output pixels of a window at `start` are kept, and their weights where tiles are blended."""
+        """Returns which output pixels of a window at `start` are kept, and their weights if tiles are blended."""
         begin, end = tf.maximum(0, first - self.reach), tf.where(bottom, last, last + self.reach)
         bounds = (begin - start) * self.scale, (end - start) * self.scale
         if not self.reach:
@@ -219,12 +219,12 @@ class GraphTiles:
         return bounds, tf.clip_by_value(tf.minimum(rising, falling), 0, 1)
 
     def _settled(self, values, carried, axis: int, is_last) -> tuple[tf.Tensor, tf.Tensor]:
-        """What the zone carried over from the neighbor before adds to; and the zone that is carried on."""
+        """Adds the zone carried over from the previous tile; returns final values and the zone for the next tile."""
         if not self.reach:
             return values, carried
         before = tf.shape(carried)[axis]
         head, tail = tf.split(values, tf.stack([before, tf.shape(values)[axis] - before]), axis=axis)
-        # Nothing carried has no size at all.
+        # If nothing is carried, the zone is empty.
         head = tf.cond(before > 0, lambda: head + carried, lambda: head)
         values = tf.concat([head, tail], axis=axis)
         zone = tf.where(is_last, 0, 2 * self.reach * self.scale)
@@ -239,7 +239,7 @@ def _mirrored(values: tf.Tensor, axis: int, before: tf.Tensor, after: tf.Tensor)
 
 
 def rounded(dtype: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Values in [0, 1] to the integers of `dtype` as `inference` rounds them; floats stay as they are."""
+    """Rounds values in [0, 1] to the integers of `dtype` like `inference`; leaves floats unchanged."""
     if dtype.is_floating:
         return lambda values: tf.cast(values, dtype)
     return lambda values: tf.cast(tf.round(tf.clip_by_value(values * dtype.max, 0, dtype.max)), dtype)

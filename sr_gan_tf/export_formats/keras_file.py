@@ -1,4 +1,4 @@
-"""A generator in its form for inference as a `.keras` file, loaded again and compared."""
+"""Writes a generator in its form for inference as a `.keras` file, reloads it and compares."""
 
 import dataclasses
 from pathlib import Path
@@ -10,7 +10,7 @@ from sr_gan_tf.files import replacing
 
 
 def write_keras(generator: keras.Model, path: Path) -> verification.Agreement:
-    """Writes it; `sr_gan_tf.load` and, with the package imported, `keras.saving.load_model` read it."""
+    """Writes the file for `sr_gan_tf.load` and, with the package imported, `keras.saving.load_model`."""
     with replacing(path) as temporary:
         generator.save(temporary)
         loaded = keras.saving.load_model(temporary, compile=False, safe_mode=True)

@@ -1,7 +1,7 @@
-"""A generator as a LiteRT (TensorFlow Lite) file: float32, weights in 8 bits, or everything in 8 bits.
+"""Writes a generator as a LiteRT (TensorFlow Lite) file: float32, 8-bit weights, or everything in 8 bits.
 
-A phone has no room for a whole picture's feature maps: the file takes one picture at a time, of a fixed size (a tile,
-which runs quickest and is what accelerators want) or of any size that the application sets before it runs.
+A phone has no memory for a whole picture's feature maps, so the file takes one picture at a time, either of a fixed
+size (a tile, which is fastest and suits accelerators) or of any size that the application sets before running it.
 """
 
 import contextlib
@@ -23,19 +23,19 @@ from sr_gan_tf.files import replacing
 from sr_gan_tf.pictures.reading import read_rgb
 
 _CALIBRATION_SIDE = 64
-# In dB, of 8-bit files: less shows a broken conversion, not rounding.
+# In dB, for 8-bit files: lower values indicate a broken conversion, not rounding.
 _LEAST_PSNR = {"dynamic": 30.0, "int8": 20.0}
 
 
 @dataclasses.dataclass(frozen=True)
 class Lite:
-    """What a LiteRT file holds.
+    """Options of a LiteRT file.
 
     Args:
-        quantization: `"float32"`; `"dynamic"`, weights in 8 bits; `"int8"`, weights and feature maps in 8 bits, with
-            pictures to calibrate on.
-        side: height and width of the one picture it takes; None for any size.
-        calibration: pictures, in a folder; default: photographs of scikit-image.
+        quantization: `"float32"`; `"dynamic"`, 8-bit weights; `"int8"`, 8-bit weights and feature maps, which requires
+            pictures for calibration.
+        side: height and width of the input picture; None for any size.
+        calibration: folder of pictures; default: photographs from scikit-image.
     """
 
     quantization: Quantization = "float32"
@@ -56,8 +56,8 @@ def write_litert(generator: keras.Model, path: Path, lite: Lite) -> verification
     """Writes a `.tflite` file, runs it, and compares it with the Keras model.
 
     Raises:
-        Unsupported: the network cannot be converted that way, or 8 bits are too few for it.
-        InputError: the file's pictures are wrong.
+        Unsupported: the network cannot be converted this way, or 8 bits are too few for it.
+        InputError: the file's output is wrong.
     """
     with replacing(path) as temporary:
         temporary.write_bytes(_converted(generator, lite))
@@ -89,9 +89,9 @@ def _converted(generator: keras.Model, lite: Lite) -> bytes:
     try:
         with _quiet():
             return converter.convert()
-    except InputError:  # a picture to calibrate on that can't be read
+    except InputError:  # a calibration picture can't be read
         raise
-    except Exception as error:  # the converter raises whatever its passes raise
+    except Exception as error:  # the converter can raise anything
         remedy = "" if lite.side else "; a fixed size may do: --side 128"
         raise Unsupported(
             f"{generator.name} cannot be converted to LiteRT ({one_line(error)[:160]}){remedy}"
@@ -99,7 +99,7 @@ def _converted(generator: keras.Model, lite: Lite) -> bytes:
 
 
 def _calibration(folder: str | Path | None, side: int) -> Iterator[np.ndarray]:
-    """(1, side, side, 3) pieces of pictures, float32 in [0, 1]."""
+    """Crops of pictures, (1, side, side, 3), float32 in [0, 1]."""
     if folder is None:
         for picture in verification.photographs(4, 2 * side, 2 * side):
             for top, left in ((0, 0), (0, side), (side, 0), (side, side)):
@@ -114,10 +114,10 @@ def _calibration(folder: str | Path | None, side: int) -> Iterator[np.ndarray]:
 
 
 def calibration_files(folder: str | Path) -> list[Path]:
-    """The pictures below a folder to calibrate on.
+    """Finds the calibration pictures in a folder and its subfolders.
 
     Raises:
-        InputError: there is no such folder, or no picture in it.
+        InputError: there is no such folder, or it contains no picture.
     """
     if not Path(folder).is_dir():
         raise InputError(f"--calibration {folder}: no such folder; give one of low-resolution pictures")
@@ -131,9 +131,9 @@ def calibration_files(folder: str | Path) -> list[Path]:
 
 
 def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """The file as a function of (N, H, W, 3) float32 pictures in [0, 1]; one with 8-bit ends gets and gives them so."""
+    """Returns the file as a function of (N, H, W, 3) float32 pictures in [0, 1]; converts 8-bit inputs and outputs."""
     with warnings.catch_warnings():
-        # It is said to move to another package, and is here all the same.
+        # TensorFlow warns that the interpreter will move to another package, but it is still available here.
         warnings.simplefilter("ignore")
         interpreter = tf.lite.Interpreter(model_path=str(path))
     given, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
@@ -166,7 +166,7 @@ def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The converter writes to the process's standard error directly; its errors come as exceptions."""
+    """Silences the converter, which writes directly to the process's standard error; its errors are exceptions."""
     with tempfile.TemporaryFile() as nowhere, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         before = os.dup(2)

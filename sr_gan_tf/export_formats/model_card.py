@@ -1,4 +1,4 @@
-"""The card of an exported model: where it comes from, what it was trained on, how good it is."""
+"""The card of an exported model: its origin, training data and quality."""
 
 import json
 from pathlib import Path
@@ -19,12 +19,12 @@ NAME = "model_card.json"
 
 
 def model_card(source: str | Path, generator: keras.Model, license: str | None = None) -> dict:
-    """What can be said about a model from where it was loaded.
+    """Describes a model by what is known about its source.
 
     Args:
-        source: what `sr_gan_tf.models.load` was given.
+        source: the argument of `sr_gan_tf.models.load`.
         generator: the loaded model, merged.
-        license: of the weights; default: what a shipped model's own card says, else "not stated".
+        license: of the weights; default: from the card of a shipped model, otherwise "not stated".
     """
     card = {
         "name": generator.name,
@@ -63,7 +63,7 @@ def _of_run(run: RunFolder) -> dict:
     figures = {}
     history = History(run.history)
     metric = experiment.get("best_metric") or "psnr_y"
-    # Both files are the last stage's.
+    # Both files belong to the last stage.
     steps, values = history.series(f"validation/{metric}", history.stages[-1] if len(history) else None)
     if steps:
         _, best = max(zip(values, steps, strict=True), key=lambda item: score(metric, item[0]))
@@ -77,7 +77,7 @@ def _of_run(run: RunFolder) -> dict:
 
 
 def metadata(card: dict, generator: keras.Model) -> dict:
-    """What a file without a card beside it says of itself: name, scale, license, the halo that tiles need."""
+    """Metadata for a file without a card next to it: name, scale, license, the halo that tiles need."""
     field = enlarger_of(generator).field
     return {
         "name": card["name"],
@@ -98,20 +98,20 @@ def _file_of(source: str | Path) -> Path | None:
 
 
 def of_version(folder: Path) -> dict:
-    """The card that was written into a version's folder."""
+    """Reads the card from a version's folder."""
     return json.loads((folder / NAME).read_text(encoding="utf-8"))
 
 
 def to_text(card: dict) -> str:
-    """The card as it is written to a file."""
+    """Formats the card for a file."""
     return json.dumps(card, indent=2, ensure_ascii=False) + "\n"
 
 
 def exportable(model: keras.Model, source: str | Path) -> Generator:
-    """The generator in its form for inference.
+    """Returns the generator in its form for inference.
 
     Raises:
-        InputError: for a model that was exported already.
+        InputError: the model was exported already.
     """
     if not isinstance(model, Generator):
         raise InputError(f"{source} was exported already; give the .keras file, run folder or name it came from")

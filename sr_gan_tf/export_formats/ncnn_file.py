@@ -1,8 +1,8 @@
-"""A generator as the two files of ncnn, `.param` and `.bin`, for Upscayl and the ncnn tools; needs the extra `export`.
+"""Writes a generator as ncnn's files `.param` and `.bin`, for Upscayl and the ncnn tools; needs the extra `export`.
 
-The files are written straight from the Keras graph, whose layers are few: ncnn_layers.py says what each becomes. Input
-blob `data`, output blob `output`, RGB in [0, 1], pictures of any size, one at a time. The Python package ncnn runs them
-on the CPU in float32 for the comparison.
+The files are written directly from the Keras graph, which has few kinds of layers: ncnn_layers.py translates them.
+Input blob `data`, output blob `output`, RGB in [0, 1], pictures of any size, one at a time. For the comparison, the
+Python package ncnn runs them on the CPU in float32.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from sr_gan_tf.files import check_output, replacing
 
 GIVEN, RESULT = "data", "output"
 _MAGIC = 7767517
-# Of the range of values: ncnn transforms 3x3 convolutions (Winograd), which costs a digit or two.
+# Relative to the range of values: ncnn transforms 3x3 convolutions (Winograd), which costs one or two digits.
 TOLERANCE = 1e-3
 _LEAST_PSNR = 40.0
 
@@ -29,16 +29,16 @@ _LEAST_PSNR = 40.0
 def write_ncnn(
     generator: keras.Model, path: Path, half: bool = False, overwrite: bool = False
 ) -> verification.Agreement:
-    """Writes NAME.param and NAME.bin, runs them by ncnn and compares.
+    """Writes NAME.param and NAME.bin, runs them with ncnn and compares.
 
     Args:
         generator: (N, H, W, 3) to (N, scale*H, scale*W, 3).
         path: the `.param` file; the `.bin` file gets the same name.
-        half: whether kernels are stored as float16.
-        overwrite: whether existing files may be replaced.
+        half: store kernels as float16.
+        overwrite: replace existing files.
 
     Raises:
-        InputError: ncnn isn't installed, a layer has no counterpart, or the pictures are wrong; nothing was written.
+        InputError: ncnn isn't installed, a layer has no counterpart, or the output is wrong; nothing was written.
     """
     check_package()
     weights_path = path.with_suffix(".bin")
@@ -63,7 +63,7 @@ def write_ncnn(
 
 
 def ncnn_model(generator: keras.Model, half: bool = False) -> tuple[str, bytes]:
-    """Text of the `.param` file and content of the `.bin` file.
+    """Returns the text of the `.param` file and the content of the `.bin` file.
 
     Raises:
         InputError: a layer has no counterpart; the message names it.
@@ -78,7 +78,7 @@ def ncnn_model(generator: keras.Model, half: bool = False) -> tuple[str, bytes]:
     last = generator.outputs[0]
 
     def produced(tensor, name: str) -> None:
-        """A blob that several layers read is split, since each of ncnn's blobs has one reader."""
+        """Splits a blob that several layers read, because each ncnn blob has a single reader."""
         count = len(uses.get(id(tensor), ()))
         blobs[id(tensor)] = Blob(name, count)
         if count > 1:
@@ -94,17 +94,17 @@ def ncnn_model(generator: keras.Model, half: bool = False) -> tuple[str, bytes]:
             lines.append(line)
             weights += content
         produced(tensor, name)
-    # In each line the third and fourth word count the blobs that it reads and writes.
+    # In each line, the third and fourth words count the blobs that it reads and writes.
     count = sum(int(line.split()[3]) for line in lines)
     return "\n".join([str(_MAGIC), f"{len(lines)} {count}", *lines]) + "\n", bytes(weights)
 
 
 def _nodes(generator: keras.Model) -> list:
-    """The calls of layers between input and output, each after those whose results it takes."""
+    """Lists the layer calls between input and output, each after those whose results it reads."""
     ordered: dict[int, object] = {}
     done = {id(tensor) for tensor in generator.inputs}
     stack = [generator.outputs[0]]
-    while stack:  # Not recursion: deep networks have more layers than Python allows calls.
+    while stack:  # no recursion: deep networks have more layers than Python's recursion limit
         tensor = stack[-1]
         if id(tensor) in done:
             stack.pop()
@@ -123,7 +123,7 @@ def _nodes(generator: keras.Model) -> list:
 
 
 def runner(path: Path, weights: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """The files as a function of (N, H, W, 3) float32 pictures in [0, 1], one by one, by ncnn in float32 on the CPU."""
+    """Returns the files as a function of (N, H, W, 3) float32 pictures in [0, 1], run one by one by ncnn on the CPU."""
     ncnn = check_package()
     net = ncnn.Net()
     net.opt.use_vulkan_compute = False
@@ -148,7 +148,7 @@ def runner(path: Path, weights: Path) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def check_package():
-    """The package ncnn, or InputError with the line that installs it."""
+    """Imports the package ncnn, or raises InputError with the command that installs it."""
     try:
         return importlib.import_module("ncnn")
     except ImportError as error:

@@ -1,7 +1,7 @@
-"""What each Keras layer becomes in ncnn: lines of the `.param` file and their weights.
+"""Translates Keras layers to ncnn: lines of the `.param` file and their weights.
 
-A line is `Type name inputs outputs blob ... key=value ...`; the keys are those of ncnn's own table of operators. Maps
-are (C, H, W) there; kernels are (out, in, H, W), preceded by a tag: 0 for float32, or that of float16.
+A line is `Type name inputs outputs blob ... key=value ...`; the keys are those of ncnn's operator table. Maps are (C,
+H, W) in ncnn; kernels are (out, in, H, W), preceded by a tag: 0 for float32, or that of float16.
 """
 
 import itertools
@@ -38,24 +38,24 @@ class Blob:
 
 
 def lines_of(operation, given: Sequence[str], name: str, readers: Sequence, half: bool) -> list[Line]:
-    """The lines of a layer; the last one writes the blob `name`.
+    """Returns the lines of a layer; the last one writes the blob `name`.
 
     Args:
         operation: the Keras layer.
-        given: names of the blobs that it takes.
-        name: of the blob that it gives.
-        readers: the layers that take its result.
-        half: whether kernels are stored as float16.
+        given: names of its input blobs.
+        name: name of its output blob.
+        readers: the layers that read its result.
+        half: store kernels as float16.
 
     Raises:
-        Unsupported: it has no counterpart.
+        Unsupported: the layer has no counterpart.
     """
     if isinstance(operation, (layers.Conv2D, layers.Conv2DTranspose)):
         return [_convolution(operation, given, name, readers, half)]
     if isinstance(operation, layers.Identity) or _is_linear(operation):
         return [_line("Noop", given, name)]
     if isinstance(operation, PixelShuffle):
-        # The convolution before it has its channels in ncnn's order already where it could.
+        # If possible, the preceding convolution already has its channels in ncnn's order.
         return [_line("PixelShuffle", given, name, {0: operation.scale, 1: int(not _is_reordered(operation))})]
     for kind, writer in _WRITERS.items():
         if isinstance(operation, kind):
@@ -65,7 +65,7 @@ def lines_of(operation, given: Sequence[str], name: str, readers: Sequence, half
 
 
 def _line(kind: str, given: Sequence[str], name: str, values: dict | None = None) -> Line:
-    """A layer without weights."""
+    """Returns the line of a layer without weights."""
     said = " ".join(
         f"{key}={value:.9e}" if isinstance(value, float) else f"{key}={value}" for key, value in (values or {}).items()
     )
@@ -77,7 +77,7 @@ def _plain(values) -> bytes:
 
 
 def _kernel(kernel: np.ndarray, half: bool) -> bytes:
-    """A kernel with its tag; float16 is filled up to a multiple of four bytes."""
+    """Returns a kernel with its tag; float16 is padded to a multiple of four bytes."""
     if not half:
         return struct.pack("<I", 0) + _plain(kernel)
     if np.abs(kernel).max(initial=0) > np.finfo(np.float16).max:
@@ -114,7 +114,7 @@ def _convolution(layer, given: Sequence[str], name: str, readers: Sequence, half
 
 
 def _is_reordered(shuffle: PixelShuffle) -> bool:
-    """Whether a pixel shuffle's only source is a convolution that nothing else reads, which writes ncnn's order."""
+    """Whether a pixel shuffle reads only a convolution that nothing else reads; that one then writes ncnn's order."""
     if len(shuffle._inbound_nodes) != 1:
         return False
     history = shuffle._inbound_nodes[0].input_tensors[0]._keras_history
@@ -207,7 +207,7 @@ def _bilinear(layer: BilinearEnlargement, given: Sequence[str], name: str) -> li
 
 
 def _bicubic(layer: BicubicEnlargement, given: Sequence[str], name: str) -> list[Line]:
-    """Edges replicated, then a convolution to the pixels of a block, then a pixel shuffle."""
+    """Replicates the edges, applies a convolution that computes the pixels of a block, and shuffles."""
     if layer.scale == 1:
         return [_line("Noop", given, name)]
     kernel = channels_first(conv(layer._kernel(3)), layer.scale)

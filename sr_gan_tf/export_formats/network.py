@@ -1,10 +1,10 @@
-"""A generator as one TensorFlow function, for the converters that start from a graph."""
+"""Represents a generator as one TensorFlow function, for converters that start from a graph."""
 
 import keras
 import tensorflow as tf
 
 INPUT, OUTPUT = "images", "outputs"
-# Names of input and output by the layout of the pictures.
+# Names of input and output for each layout.
 IN_LAYOUT = {"nhwc": (INPUT, OUTPUT), "nchw": ("input", "output")}
 
 
@@ -15,14 +15,14 @@ def network_function(
     result: str = OUTPUT,
     eight_bits: bool = False,
 ) -> tf.types.experimental.PolymorphicFunction:
-    """(N, H, W, 3) to {result: (N, scale*H, scale*W, 3)}, with what is None in `shape` left open.
+    """Returns a function from (N, H, W, 3) to {result: (N, scale*H, scale*W, 3)}; None in `shape` allows any size.
 
     Args:
         generator: the network.
         shape: N, H and W.
         given: name of the input.
         result: name of the output.
-        eight_bits: whether both are uint8, rounded half to even; else float32, not clipped.
+        eight_bits: whether both are uint8, rounded half to even; otherwise float32, not clipped.
     """
 
     def network(images):

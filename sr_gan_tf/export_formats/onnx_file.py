@@ -1,4 +1,4 @@
-"""A generator as an ONNX file for pictures of any size and number, checked by onnxruntime; needs the extra `export`."""
+"""Writes a generator as an ONNX file for any picture size and batch size, checked with onnxruntime; needs `export`."""
 
 import contextlib
 import dataclasses
@@ -17,24 +17,24 @@ from sr_gan_tf.export_formats import LAYOUTS, OPSET, SIGNATURES, verification
 from sr_gan_tf.export_formats.network import IN_LAYOUT, network_function
 from sr_gan_tf.files import replacing
 
-# What the converter writes, and all runtimes of recent years read.
+# Supported by the converter and by all runtimes of recent years.
 OPSETS = tuple(range(13, 19))
-# In dB, of values in [0, 1]: less shows a broken file, not rounding.
+# In dB, for values in [0, 1]: lower values indicate a broken file, not rounding.
 _LEAST_PSNR = {"float16": 40.0, "uint8": 50.0}
 
 
 @dataclasses.dataclass(frozen=True)
 class Graph:
-    """What an ONNX or OpenVINO file takes and gives.
+    """Inputs and outputs of an ONNX or OpenVINO file.
 
     Args:
         layout: `"nchw"`, pictures (N, 3, H, W) named `input` and `output`, as most applications expect; `"nhwc"`,
             (N, H, W, 3) named `images` and `outputs`.
         signature: `"float"`, values in [0, 1], not clipped; `"uint8"`, integers from 0 to 255, rounded half to even.
-        opset: version of ONNX's operators.
-        side: height and width of the one picture it takes, for runtimes that compile for a size; None for any size
+        opset: version of ONNX's operator set.
+        side: height and width of the single input picture, for runtimes that compile for one size; None for any size
             and number.
-        float16_ends: with float16 weights, whether input and output are float16, too.
+        float16_ends: with float16 weights, make input and output float16 as well.
     """
 
     layout: Literal["nchw", "nhwc"] = "nchw"
@@ -63,17 +63,17 @@ class Graph:
 def write_onnx(
     generator: keras.Model, path: Path, graph: Graph | None = None, half: bool = False, about: Mapping | None = None
 ) -> verification.Agreement:
-    """Writes an `.onnx` file, runs it by onnxruntime and compares.
+    """Writes an `.onnx` file, runs it with onnxruntime and compares.
 
     Args:
         generator: (N, H, W, 3) to (N, scale*H, scale*W, 3).
         path: the file.
-        graph: what it takes and gives.
-        half: whether it computes in float16.
-        about: what is stored as metadata, e.g. name, scale, license and the halo of tiles.
+        graph: its inputs and outputs.
+        half: compute in float16.
+        about: metadata to store, e.g. name, scale, license and the halo of tiles.
 
     Raises:
-        InputError: a package is missing, the network cannot be converted, or the file's pictures are wrong.
+        InputError: a package is missing, the network cannot be converted, or the file's output is wrong.
     """
     graph = Graph() if graph is None else graph
     check_packages()
@@ -90,7 +90,7 @@ def write_onnx(
 
 
 def onnx_model(generator: keras.Model, graph: Graph, half: bool = False):
-    """The ONNX ModelProto of a generator."""
+    """Converts a generator to an ONNX ModelProto."""
     tf2onnx = needed("tf2onnx")
     given, result = graph.names
     shape = (None, None, None) if graph.side is None else (1, graph.side, graph.side)
@@ -106,7 +106,7 @@ def onnx_model(generator: keras.Model, graph: Graph, half: bool = False):
                 model = float16.convert_float_to_float16(
                     model, keep_io_types=not graph.float16_ends, node_block_list=_of_sizes(model)
                 )
-        except Exception as error:  # the converters raise whatever their passes raise
+        except Exception as error:  # the converters can raise anything
             raise Unsupported(f"{generator.name} cannot be converted to ONNX: {one_line(error)[:200]}") from error
     places = ("height", "width") if graph.layout == "nhwc" else ("", "height", "width")
     for value, prefix in ((model.graph.input[0], ""), (model.graph.output[0], "output_")):
@@ -117,13 +117,13 @@ def onnx_model(generator: keras.Model, graph: Graph, half: bool = False):
 
 
 def _of_sizes(model) -> list[str]:
-    """Names of the nodes that compute sizes and positions: float16 counts to 2048 only, so they stay in float32."""
+    """Names of nodes that compute sizes and positions; they stay in float32, because float16 counts only up to 2048."""
     known = {item.name for item in model.graph.initializer}
     known |= {name for node in model.graph.node if node.op_type == "Constant" for name in node.output}
     rest = [node for node in model.graph.node if node.op_type != "Constant"]
     sizes: set[str] = set()
     names: list[str] = []
-    while True:  # the nodes stand in no particular order
+    while True:  # the nodes are in no particular order
         found = []
         for node in rest:
             given = [name for name in node.input if name and name not in known]
@@ -138,7 +138,7 @@ def _of_sizes(model) -> list[str]:
 
 
 def verify(path: Path, generator: keras.Model, graph: Graph, half: bool) -> verification.Agreement:
-    """Runs the file on photographs and compares with the Keras model."""
+    """Runs the file on photographs and compares it with the Keras model."""
     name = f"onnx opset {graph.opset} {graph.layout}" + described(graph, half)
     agreement = verification.compare(
         name, path, runner(path, graph), generator, sizes_of(graph), clipped=graph.signature == "uint8"
@@ -147,12 +147,12 @@ def verify(path: Path, generator: keras.Model, graph: Graph, half: bool) -> veri
 
 
 def sizes_of(graph: Graph) -> tuple[tuple[int, int, int], ...]:
-    """(N, H, W) of the batches that a file is compared on."""
+    """(N, H, W) of the batches on which a file is compared."""
     return verification.SIZES if graph.side is None else ((1, graph.side, graph.side),)
 
 
 def described(graph: Graph, half: bool) -> str:
-    """What distinguishes the file, for its name in tables."""
+    """Describes the file's options, for its name in tables."""
     parts = ["uint8"] * (graph.signature == "uint8") + ["float16"] * half
     parts += [f"{graph.side}x{graph.side}"] if graph.side else []
     return "".join(f" {part}" for part in parts)
@@ -161,7 +161,7 @@ def described(graph: Graph, half: bool) -> str:
 def check_precision(
     agreement: verification.Agreement, generator: keras.Model, graph: Graph, half: bool
 ) -> verification.Agreement:
-    """The agreement, or InputError where it is worse than the file's precision explains."""
+    """Returns the agreement, or raises InputError if it is worse than the file's precision explains."""
     if not half and graph.signature == "float":
         return verification.check(agreement, verification.largest_value(generator))
     least = _LEAST_PSNR["float16" if half else "uint8"]
@@ -174,7 +174,7 @@ def check_precision(
 
 
 def runner(path: Path, graph: Graph | None = None) -> Callable[[np.ndarray], np.ndarray]:
-    """The file as a function of (N, H, W, 3) float32 pictures in [0, 1], by onnxruntime."""
+    """Returns the file as a function of (N, H, W, 3) float32 pictures in [0, 1], run by onnxruntime."""
     graph = Graph() if graph is None else graph
     session = needed("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
     given, result = graph.names
@@ -182,7 +182,7 @@ def runner(path: Path, graph: Graph | None = None) -> Callable[[np.ndarray], np.
 
 
 def as_pictures(run: Callable[[np.ndarray], np.ndarray], graph: Graph) -> Callable[[np.ndarray], np.ndarray]:
-    """A function of the file's own tensors as one of (N, H, W, 3) float32 pictures in [0, 1]."""
+    """Converts a function of the file's own tensors to one of (N, H, W, 3) float32 pictures in [0, 1]."""
 
     def pictures_to_pictures(pictures: np.ndarray) -> np.ndarray:
         values = pictures
@@ -206,7 +206,7 @@ def check_packages(*more: str) -> None:
 
 
 def needed(package: str):
-    """A package of the extra `export`."""
+    """Imports a package of the extra `export`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -217,7 +217,7 @@ def needed(package: str):
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The converter logs a traceback for each optimization that it skips."""
+    """Silences the converter, which logs a traceback for each optimization that it skips."""
     logger = logging.getLogger("tf2onnx")
     names = [
         logger,

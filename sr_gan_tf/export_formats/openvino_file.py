@@ -1,4 +1,4 @@
-"""A generator as OpenVINO's two files, `.xml` and `.bin`, made from its ONNX graph; needs the extra `export`."""
+"""Writes a generator as OpenVINO's two files, `.xml` and `.bin`, from its ONNX graph; needs the extra `export`."""
 
 import dataclasses
 import os
@@ -32,18 +32,18 @@ def write_openvino(
     about: Mapping | None = None,
     overwrite: bool = False,
 ) -> verification.Agreement:
-    """Writes NAME.xml and NAME.bin, runs them by OpenVINO on the CPU in float32, and compares.
+    """Writes NAME.xml and NAME.bin, runs them with OpenVINO on the CPU in float32, and compares.
 
     Args:
         generator: (N, H, W, 3) to (N, scale*H, scale*W, 3).
         path: the `.xml` file; the `.bin` file gets the same name.
-        graph: what it takes and gives; see `onnx_file.Graph`.
-        half: whether weights are stored as float16.
-        about: what is stored as metadata.
-        overwrite: whether existing files may be replaced.
+        graph: its inputs and outputs; see `onnx_file.Graph`.
+        half: store weights as float16.
+        about: metadata to store.
+        overwrite: replace existing files.
 
     Raises:
-        InputError: a package is missing, the network cannot be converted, or the pictures are wrong.
+        InputError: a package is missing, the network cannot be converted, or the output is wrong.
     """
     graph = Graph() if graph is None else graph
     check_packages("openvino")
@@ -60,7 +60,7 @@ def write_openvino(
             for key, value in (about or {}).items():
                 model.set_rt_info(str(value), ["sr_gan_tf", key])
             openvino.save_model(model, str(written), compress_to_fp16=half)
-        except Exception as error:  # the converter raises whatever its passes raise
+        except Exception as error:  # the converter can raise anything
             raise Unsupported(f"{generator.name} cannot be converted to OpenVINO: {one_line(error)[:200]}") from error
         name = f"openvino {graph.layout}" + described(graph, half)
         clipped = graph.signature == "uint8"
@@ -76,7 +76,7 @@ def write_openvino(
 
 
 def runner(path: Path, graph: Graph | None = None) -> Callable[[np.ndarray], np.ndarray]:
-    """The files as a function of (N, H, W, 3) float32 pictures in [0, 1]."""
+    """Returns the files as a function of (N, H, W, 3) float32 pictures in [0, 1]."""
     graph = Graph() if graph is None else graph
     core = needed("openvino").Core()
     compiled = core.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

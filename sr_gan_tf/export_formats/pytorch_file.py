@@ -1,8 +1,8 @@
-"""A network as a PyTorch checkpoint in the layout of its published network, `.safetensors` or `.pth`.
+"""Writes a network as a PyTorch checkpoint in the layout of its published network, `.safetensors` or `.pth`.
 
 Programs that use the library spandrel (chaiNNer, ComfyUI) recognize architecture, scale and channels from the names and
-shapes of the weights. What was written is read back by the reader of published checkpoints, which is tested against
-the published code's own outputs, and compared with the Keras model.
+shapes of the weights. The written file is read back by the reader of published checkpoints, which is tested against the
+output of the published code, and compared with the Keras model.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from sr_gan_tf.pytorch_checkpoints.pytorch import network_of, read_state
 from sr_gan_tf.pytorch_checkpoints.writing import state_of, write_checkpoint
 
 FORMATS = ("safetensors", "pth")
-# In dB, of float16 weights: less shows a broken file, not rounding.
+# In dB, for float16 weights: lower values indicate a broken file, not rounding.
 _LEAST_PSNR = 40.0
 
 
@@ -29,10 +29,10 @@ def write_pytorch(network: Network, path: Path, half: bool = False) -> verificat
     Args:
         network: a generator or discriminator; one that isn't merged keeps its form for training.
         path: the file, `.safetensors` or `.pth`.
-        half: whether weights are stored as float16.
+        half: store weights as float16.
 
     Raises:
-        InputError: the published layout cannot hold this network, or its values differ; nothing was written.
+        InputError: the published layout cannot represent this network, or its values differ; nothing was written.
     """
     state = state_of(network)
     with replacing(path) as temporary:
@@ -61,7 +61,7 @@ def _predict(network: keras.Model):
 def _compare_discriminators(
     name: str, path: Path, again: keras.Model, network: keras.Model
 ) -> tuple[verification.Agreement, float]:
-    """Logits of two pictures of a size that the network takes, and their largest absolute value."""
+    """Compares logits of two pictures of a size that the network accepts; also returns their largest absolute value."""
     side = network.image_size or max(128, network.minimum_size)
     channels = network.inputs[0].shape[-1]
     pictures = np.concatenate([verification.photographs(2, side, side)] * (channels // 3), axis=-1)

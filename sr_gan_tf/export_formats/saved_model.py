@@ -1,4 +1,4 @@
-"""A generator as a SavedModel for TensorFlow Serving: written, loaded again and compared before it gets its name."""
+"""Writes a generator as a SavedModel for TensorFlow Serving: reloaded and compared before it gets its final name."""
 
 import dataclasses
 from collections.abc import Callable
@@ -21,13 +21,13 @@ from sr_gan_tf.networks import Generator
 
 @dataclasses.dataclass(frozen=True)
 class Serving:
-    """How a SavedModel treats its pictures.
+    """How a SavedModel processes pictures.
 
     Args:
         version: number of the folder, below 2^63; None for the next one.
-        tile: LR pixels a side of a tile; None for what a gigabyte holds.
+        tile: side of a tile in LR pixels; None for what fits in a gigabyte.
         halo: LR pixels around a tile, `"exact"`, or None.
-        max_megapixels: encoded pictures whose header names more are refused.
+        max_megapixels: encoded pictures that are larger according to their header are refused.
     """
 
     version: int | None = None
@@ -53,13 +53,13 @@ def write_saved_model(
 
     Args:
         generator: in its form for inference.
-        folder: of the model's versions.
-        card: what is known of the model; what is found here is added.
-        serving: how pictures are treated.
-        measure: takes the written folder; its result is stored on the card as `measured`.
+        folder: contains the model's versions.
+        card: what is known about the model; this function adds to it.
+        serving: how pictures are processed.
+        measure: called with the written folder; its result is stored on the card as `measured`.
 
     Raises:
-        InputError: the version exists, or what was written doesn't give the model's pictures.
+        InputError: the version exists, or the written model doesn't reproduce the model's output.
     """
     enlarger = enlarger_of(generator)
     tiling = fixed_tiling(enlarger, serving.tile, serving.halo)
@@ -130,7 +130,7 @@ def _tiled_size(tiling: Tiling) -> tuple[int, int]:
 
 
 def _whole(generator: keras.Model, pictures: np.ndarray, tiling: Tiling) -> np.ndarray:
-    """The model's own pictures; where tiles are an approximation, the same one by `inference`."""
+    """Returns the model's own output; if tiles are an approximation, the same one by `inference`."""
     if tiling.exact and not tiling.note:
         values = pictures.astype(np.float32) / 255
         return as_samples(verification.reference(generator, values, tiling.border), np.uint8)

@@ -1,7 +1,7 @@
-"""The folder that a model server watches: numbered versions, requests to warm up with, the server's own settings.
+"""The folder that a model server watches: numbered versions, warm-up requests, and the server's settings.
 
-The messages of the warm-up file (PredictionLog of `tensorflow-serving-api`) are few and simple, and are put together
-here by hand: exporting needs nothing but TensorFlow. A test parses them by the real definitions.
+The messages of the warm-up file (PredictionLog of `tensorflow-serving-api`) are few and simple, and are encoded here by
+hand, so that exporting requires only TensorFlow. A test parses them with the real definitions.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ num_batch_threads {{ value: 2 }}
 
 
 def versions(folder: Path) -> list[int]:
-    """Numbers of the versions in a model's folder."""
+    """Lists the version numbers in a model's folder."""
     if not folder.is_dir():
         return []
     return sorted(int(item.name) for item in folder.iterdir() if item.name.isdigit())
@@ -48,9 +48,9 @@ def versions(folder: Path) -> list[int]:
 
 @contextlib.contextmanager
 def new_version(folder: Path, version: int | None = None) -> Iterator[tuple[Path, Path]]:
-    """(temporary folder, final one): the first takes the second's place when the block ends well.
+    """Yields (temporary folder, final folder); the first is renamed to the second when the block succeeds.
 
-    A server that watches the folder never sees half a version: names that are no number mean nothing to it.
+    A server that watches the folder never sees a half-written version, because it ignores names that are not numbers.
 
     Raises:
         InputError: the version exists already, or `folder` is a file.
@@ -78,11 +78,11 @@ def new_version(folder: Path, version: int | None = None) -> Iterator[tuple[Path
         shutil.rmtree(temporary, ignore_errors=True)
         if is_new:
             with contextlib.suppress(OSError):
-                folder.rmdir()  # only if nothing came of it
+                folder.rmdir()  # only if nothing was written
 
 
 def write_settings(folder: Path) -> list[Path]:
-    """`models.config` and `batching.config` for a model server; files that are there stay as they are."""
+    """Writes `models.config` and `batching.config` for a model server; existing files stay unchanged."""
     written = []
     for name, text in (("models.config", _MODELS), ("batching.config", _BATCHING)):
         if not (folder / name).exists():
@@ -92,7 +92,7 @@ def write_settings(folder: Path) -> list[Path]:
 
 
 def write_warmup(version: Path, name: str) -> None:
-    """Requests that the server runs when it loads a version, so that the first user doesn't wait for the optimizer."""
+    """Writes requests that the server runs when it loads a version, so that users don't wait for the optimizer."""
     picture = np.full((1, 32, 32, 3), 128, np.uint8)
     file = io.BytesIO()
     Image.fromarray(picture[0]).save(file, "PNG")
@@ -109,7 +109,7 @@ def write_warmup(version: Path, name: str) -> None:
 
 
 def predict_request(name: str, signature: str, inputs: Mapping[str, np.ndarray]) -> bytes:
-    """A serialized tensorflow.serving.PredictRequest."""
+    """Serializes a tensorflow.serving.PredictRequest."""
     specification = _field(1, name.encode()) + _field(3, signature.encode())
     request = _field(1, specification)
     for key, value in inputs.items():
@@ -119,7 +119,7 @@ def predict_request(name: str, signature: str, inputs: Mapping[str, np.ndarray])
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """One length-delimited field of a protocol buffer."""
+    """Encodes one length-delimited field of a protocol buffer."""
     return _varint(number << 3 | 2) + _varint(len(content)) + content
 
 

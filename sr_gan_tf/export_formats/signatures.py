@@ -1,8 +1,8 @@
-"""The module that a SavedModel is written from: a generator with the signatures of a model server.
+"""The module from which a SavedModel is written: a generator with the signatures of a model server.
 
-`serving_default` and `float` take tensors, `encoded` takes the bytes of picture files, each of any size: the loop
-over tiles is part of the graph (graph_tiles.py). Nothing but stock operations of TensorFlow is used, so that a model
-server without Python runs it.
+`serving_default` and `float` take tensors, `encoded` takes the bytes of picture files, each of any size: the loop over
+tiles is part of the graph (graph_tiles.py). Only stock operations of TensorFlow are used, so that a model server
+without Python can run it.
 """
 
 from pathlib import Path
@@ -16,14 +16,14 @@ from sr_gan_tf.export_formats.transparency import extended_colors
 from sr_gan_tf.inference.tiling import Tiling
 from sr_gan_tf.resampling import imresize_tf
 
-# The fastest level: the default one takes longer than the network of a small model.
+# The fastest level: the default one takes longer than a small model's network.
 _COMPRESSION = 1
-# What bicubic interpolation looks, in LR pixels.
+# Bicubic interpolation reads this many LR pixels around an output pixel.
 _BICUBIC = Tiling(halo=3, exact=True, tile=(512, 512))
 
 
 class Served:
-    """A generator with its signatures; `write` puts them into a SavedModel.
+    """A generator with its signatures; `write` saves them as a SavedModel.
 
     Args:
         generator: (N, H, W, 3) to (N, scale*H, scale*W, 3), merged.
@@ -36,7 +36,7 @@ class Served:
         self.scale = int(generator.scale)
         self.tiling = tiling
         self.decode = Decoder(max_megapixels)
-        # One function that all signatures call, so that the network stands in the file once.
+        # All signatures call this one function, so that the file contains the network only once.
         self.network = tf.function(
             self._network, autograph=False, input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)]
         )
@@ -50,7 +50,7 @@ class Served:
         }
 
     def signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
-        """Name of each signature and its function."""
+        """Maps the name of each signature to its function."""
 
         def tensors(dtype):
             @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, None, 3), dtype, name="images")])
@@ -75,12 +75,12 @@ class Served:
 
     def write(self, folder: str | Path) -> None:
         """Writes the SavedModel; the folder may exist."""
-        # Keras's own objects stay out of it: it holds the variables and the graphs.
+        # Keras's own objects are left out: the SavedModel contains the variables and the graphs.
         module = tf.Module(name="super_resolution")
         module.weights = [variable.value for variable in self.generator.variables]
         logger = tf.get_logger()
         before = logger.level
-        logger.setLevel("ERROR")  # where its files went is said elsewhere, in fewer words
+        logger.setLevel("ERROR")  # the location of its files is reported elsewhere, in fewer words
         try:
             tf.saved_model.save(module, str(folder), signatures=self.signatures())
         finally:
@@ -102,7 +102,7 @@ class Served:
         return GraphTiles(function, rounded(dtype), 3, self.scale, self.tiling)(images)
 
     def _encoded(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """One file's bytes to PNG bytes and status."""
+        """Enlarges one file's bytes; returns PNG bytes and the status."""
         eight, sixteen, status = self.decode(contents)
         output = tf.cond(
             tf.size(sixteen) > 0,
@@ -112,7 +112,7 @@ class Served:
         return output, status
 
     def _png(self, picture: tf.Tensor) -> tf.Tensor:
-        """(H, W, 1 to 4) pixels, enlarged, as PNG; gray stays gray, alpha is enlarged by bicubic interpolation."""
+        """Enlarges pixels (H, W, 1 to 4) and encodes a PNG; gray stays gray, alpha is enlarged bicubically."""
         channels = tf.shape(picture)[2]
         is_gray, has_alpha = channels <= 2, tf.equal(channels % 2, 0)
         colors = picture[..., : channels - tf.cast(has_alpha, tf.int32)]
@@ -135,8 +135,8 @@ class Served:
 
 
 def _three_channels(images: tf.Tensor) -> tf.Operation:
-    """A model server hands on tensors of any shape; this says what was expected instead of a convolution's noise."""
-    # Behind a placeholder's back: of its declared shape the optimizer would conclude that nothing can be wrong.
+    """Reports the expected shape: a model server passes tensors of any shape, and a convolution's error is obscure."""
+    # A placeholder hides the shape: from a declared shape, the optimizer would conclude that the check is needless.
     shape = tf.shape(tf.raw_ops.PlaceholderWithDefault(input=images, shape=tf.TensorShape(None)))
     message = tf.strings.format(
         "images: expected shape (N, H, W, 3), found {}; drop the alpha channel, repeat a gray one", shape

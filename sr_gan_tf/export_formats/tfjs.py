@@ -1,7 +1,7 @@
-"""A generator as a TF.js graph model, by the converter in an environment of its own.
+"""Writes a generator as a TF.js graph model, with the converter in a separate environment.
 
-The converter (`tensorflowjs`) pins a TensorFlow older than ours, so it is called through another Python, on a frozen
-graph of float32 that both know.
+The converter (`tensorflowjs`) pins an older TensorFlow than ours, so it is run by another Python, on a frozen float32
+graph that both versions can read.
 """
 
 import dataclasses
@@ -25,11 +25,11 @@ ENVIRONMENT = "python3.11 -m venv tfjs && tfjs/bin/pip install tensorflowjs==4.2
 def write_tfjs(generator: keras.Model, folder: Path, python: str | Path | None) -> verification.Agreement:
     """Writes a folder with `model.json` and its weights: `images` (N, H, W, 3) float32 in [0, 1] to `outputs`.
 
-    The graph that the converter gets is compared with the Keras model here; a long test runs the result under Node
-    (`docs/export.md`).
+    The graph that is passed to the converter is compared with the Keras model here; a long test runs the result with
+    Node (`docs/export.md`).
 
     Raises:
-        InputError: no Python with the converter was named, it fails, or the folder already exists.
+        InputError: no Python with the converter was given, it failed, or the folder already exists.
     """
     if python is None:
         raise InputError(

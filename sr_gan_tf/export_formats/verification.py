@@ -1,4 +1,4 @@
-"""Compares an export with the Keras model: its pictures, and its milliseconds."""
+"""Compares an export with the Keras model: output and time."""
 
 import dataclasses
 import statistics
@@ -13,11 +13,11 @@ from skimage import data
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.resampling import imresize
 
-# Of the range of values: what float32 leaves after another order of additions.
+# Relative to the range of values: the rounding error of float32 with another order of additions.
 TOLERANCE = 1e-5
-# A file for one size is run on a picture of it, which has to fit into memory.
+# A file for one size is run on a picture of that size, which must fit in memory.
 LARGEST_SIDE = 2048
-# (N, H, W) of the pictures that every format is compared on.
+# (N, H, W) of the pictures on which every format is compared.
 SIZES = ((1, 64, 64), (4, 33, 40), (1, 61, 37))
 
 
@@ -26,12 +26,12 @@ class Agreement:
     """An exported file compared with the Keras model.
 
     Attributes:
-        format: name of the format, with what distinguishes it.
-        path: what was written.
+        format: name of the format, with its options.
+        path: the written file or folder.
         size: bytes on disk.
-        milliseconds: median of one picture, 64x64 or of the side asked for; `keras_milliseconds`: the model's own.
-        difference: largest of values in [0, 1].
-        psnr: of all values, clipped to [0, 1], in dB; infinite where they are equal.
+        milliseconds: median time for one picture, 64x64 or of the requested side; `keras_milliseconds`: Keras's.
+        difference: largest difference of values in [0, 1].
+        psnr: of all values, clipped to [0, 1], in dB; infinite if they are equal.
     """
 
     format: str
@@ -45,20 +45,20 @@ class Agreement:
 
 @dataclasses.dataclass(frozen=True)
 class Refusal:
-    """A format that was not written: it cannot hold the network, or its packages are missing; and why."""
+    """A format that was not written, and why: it cannot represent the network, or its packages are missing."""
 
     format: str
     reason: str
 
 
 def check_side(side: int | None) -> None:
-    """Raises InputError for an impossible height and width of the one picture that a file takes."""
+    """Raises InputError for an impossible side of a file's single input picture."""
     if side is not None and not 1 <= side <= LARGEST_SIDE:
         raise InputError(f"--side {side}: expected 1 to {LARGEST_SIDE} pixels; larger pictures are cut into tiles")
 
 
 def photographs(count: int, height: int, width: int) -> np.ndarray:
-    """(count, height, width, 3) pieces of photographs, float32 in [0, 1], as sharp as low-resolution pictures are."""
+    """Crops of photographs, (count, height, width, 3), float32 in [0, 1], as sharp as low-resolution pictures."""
     pictures = [imresize(picture, 0.5) for picture in (data.coffee(), data.chelsea(), data.astronaut(), data.rocket())]
     pieces = []
     for index in range(count):
@@ -71,7 +71,7 @@ def photographs(count: int, height: int, width: int) -> np.ndarray:
 
 
 def reference(generator: keras.Model, pictures: np.ndarray, border: int = 0) -> np.ndarray:
-    """What `model.predict` returns for pictures that are continued by `border` mirrored pixels, cut off again."""
+    """Returns the result of `model.predict` for pictures extended by `border` mirrored pixels, cropped again."""
     wide = np.pad(pictures, ((0, 0), (border, border), (border, border), (0, 0)), mode="symmetric")
     result, cut = generator.predict(wide, verbose=0), border * generator.scale
     return result[:, cut : result.shape[1] - cut, cut : result.shape[2] - cut]
@@ -89,13 +89,13 @@ def compare(
     """Runs an export on photographs of several sizes and batches.
 
     Args:
-        name: of the format.
+        name: name of the format.
         path: the file or folder.
         run: (N, H, W, 3) float32 to (N, scale*H, scale*W, 3).
         generator: the Keras model.
-        sizes: (N, H, W) of each batch; the first one's is also what is timed.
-        border: pixels by which the export continues pictures beyond their edges.
-        clipped: whether the export gives values in [0, 1] only, so that the model's are clipped for the difference.
+        sizes: (N, H, W) of each batch; the first one is also timed.
+        border: pixels by which the export extends pictures beyond their edges.
+        clipped: whether the export's values are clipped to [0, 1]; the model's are then clipped for the difference.
     """
     worst, squares, count = 0.0, 0.0, 0
     for size in sizes:
@@ -119,17 +119,17 @@ def compare(
 
 
 def reference_step(generator: keras.Model, pictures: np.ndarray):
-    """`predict_on_batch`: what `predict` does, without its loop."""
+    """Calls `predict_on_batch`, which does the same as `predict` without its loop."""
     return generator.predict_on_batch(pictures)
 
 
 def check(agreement: Agreement, values: float = 1.0, tolerance: float = TOLERANCE) -> Agreement:
-    """The same, or InputError where the difference is more than `tolerance` of the range.
+    """Returns the agreement, or raises InputError if the difference exceeds `tolerance` of the range.
 
     Args:
-        agreement: what was measured.
-        values: largest absolute value that the model gave; the range is no less than 1.
-        tolerance: part of the range.
+        agreement: the measured agreement.
+        values: largest absolute value of the model's output; the range is at least 1.
+        tolerance: fraction of the range.
     """
     limit = tolerance * max(1.0, values)
     if not agreement.difference <= limit:
@@ -141,7 +141,7 @@ def check(agreement: Agreement, values: float = 1.0, tolerance: float = TOLERANC
 
 
 def largest_value(generator: keras.Model) -> float:
-    """Largest absolute value on photographs: an untrained network's may lie far beyond 1."""
+    """Largest absolute value on photographs; an untrained network's can be far above 1."""
     return float(np.abs(reference(generator, photographs(1, *SIZES[0][1:]))).max())
 
 
@@ -166,7 +166,7 @@ def size_of(path: Path) -> int:
 
 
 def table(agreements: Iterable[Agreement | Refusal]) -> str:
-    """The agreements as a Markdown table."""
+    """Formats the agreements as a Markdown table."""
     lines = [
         "| format | MB | ms | Keras ms | largest difference | PSNR to Keras |",
         "|---|---|---|---|---|---|",

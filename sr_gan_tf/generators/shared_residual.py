@@ -1,9 +1,10 @@
 """SharedResidual, the CelebA SRGAN's generator (https://github.com/ty-on-h12/srgan-pytorch), which reuses its weights.
 
 One residual block is used four times, one up-sampling convolution twice, and one scalar PReLU everywhere; no
-convolution has a bias. Pictures are in [-1, 1] internally and the output is linear. The published network also shares the
-running statistics of its single batch normalization, which then fit none of the four depths, so that its pictures collapse at
-inference (19.9 dB on Set5 instead of 27.0). Here each use has separate statistics; `"published"` shares them.
+convolution has a bias. Pictures are in [-1, 1] internally and the output is linear. The published network also shares
+the running statistics of its single batch normalization, which then fit none of the four depths, so that its pictures
+collapse at inference (19.9 dB on Set5 instead of 27.0). Here each use has separate statistics; `"published"` shares
+them.
 """
 
 from typing import ClassVar, Literal

@@ -1,1 +1,1 @@
-"""What an engineer needs to run an exported SavedModel: container, manifests, monitoring and a client."""
+"""Templates to deploy an exported SavedModel: container, manifests, monitoring and a client."""

@@ -1,7 +1,7 @@
-"""Enlarges a picture by a model server: `python client.py photo.jpg enlarged.png [--rest] [--server HOST]`.
+"""Enlarges a picture with a model server: `python client.py photo.jpg enlarged.png [--rest] [--server HOST]`.
 
-Needs Python only with `--rest`, tensorflow-serving-api for gRPC. The time-out follows from the picture's size; what a
-server that starts or is busy refuses is tried again.
+Needs only Python with `--rest`, and tensorflow-serving-api for gRPC. The time-out depends on the picture's size;
+requests that a starting or busy server refuses are retried.
 """
 
 import argparse
@@ -16,20 +16,20 @@ import urllib.request
 from pathlib import Path
 
 MODEL = "@NAME@"
-# Measured at export and tripled: other machines and requests that wait in line.
+# Measured at export, times three: for slower machines and requests in the queue.
 SECONDS_PER_MEGAPIXEL = float("@CLIENT_SECONDS@")
 SHORTEST_SECONDS = 30.0
-# Where the header doesn't tell the size: the largest picture that the model accepts.
+# If the size can't be read from the header: the largest picture that the model accepts.
 LARGEST_MEGAPIXELS = float("@MEGAPIXELS@")
 ATTEMPTS = 5
 
 
 class ServerError(Exception):
-    """The server's answer, or that there was none."""
+    """The server returned an error, or nothing."""
 
 
 def megapixels(content: bytes) -> float:
-    """Megapixels that the header of a PNG or JPEG file names."""
+    """Returns the megapixels according to the header of a PNG or JPEG file."""
     if content.startswith(b"\x89PNG\r\n\x1a\n") and len(content) >= 24:
         width, height = struct.unpack(">II", content[16:24])
         return width * height / 1e6
@@ -45,12 +45,12 @@ def megapixels(content: bytes) -> float:
 
 
 def timeout_of(content: bytes, per_megapixel: float = SECONDS_PER_MEGAPIXEL) -> float:
-    """Seconds to wait for an answer."""
+    """Returns the seconds to wait for an answer."""
     return SHORTEST_SECONDS + per_megapixel * megapixels(content)
 
 
 def by_rest(content: bytes, server: str, model: str, timeout: float) -> tuple[bytes, str]:
-    """The enlarged PNG and the status, by HTTP and JSON."""
+    """Enlarges over HTTP with JSON; returns the PNG and the status."""
     picture = {"b64": base64.b64encode(content).decode()}
     body = json.dumps({"signature_name": "encoded", "instances": [{"image_bytes": picture}]}).encode()
     request = urllib.request.Request(f"http://{server}/v1/models/{model}:predict", body)
@@ -75,7 +75,7 @@ def by_rest(content: bytes, server: str, model: str, timeout: float) -> tuple[by
 
 
 def by_grpc(content: bytes, server: str, model: str, timeout: float) -> tuple[bytes, str]:
-    """The same by gRPC, without the third that base64 adds."""
+    """Does the same over gRPC, without the overhead of a third that base64 adds."""
     import grpc
     from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
     from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
@@ -97,10 +97,10 @@ def by_grpc(content: bytes, server: str, model: str, timeout: float) -> tuple[by
 
 
 def enlarge(content: bytes, send, attempts: int = ATTEMPTS, pause: float = 1.0) -> bytes:
-    """The enlarged PNG; a server that can't be reached is tried again after 1, 2, 4 ... seconds.
+    """Returns the enlarged PNG; if the server can't be reached, retries after 1, 2, 4 ... seconds.
 
     Raises:
-        ServerError: it refused, or could not be reached.
+        ServerError: the server refused the picture, or could not be reached.
     """
     for attempt in range(attempts):
         try:
@@ -117,7 +117,7 @@ def enlarge(content: bytes, send, attempts: int = ATTEMPTS, pause: float = 1.0) 
 
 
 def main() -> int:
-    """The command line; 0, 1 for what the server says, 2 for a mistake."""
+    """Runs the command line; returns 0, 1 for an error of the server, or 2 for a user's mistake."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("picture", type=Path)
     parser.add_argument("output", type=Path)
