@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Experiment", "__version__", "import_parts", "load", "register", "shipped_models"]
 
-# Public names, and the modules that hold them.
+# Public names, and the modules that define them.
 _NAMES = {
     "Experiment": "sr_gan_tf.config",
     "import_parts": "sr_gan_tf.registry.imports",
@@ -26,7 +26,7 @@ _NAMES = {
 
 
 def start() -> None:
-    """Imports TensorFlow quietly, and the catalogues: that registers every network, so that saved files load."""
+    """Imports TensorFlow quietly, and the catalogs, which registers every network, so that saved files load."""
     import_tensorflow()
     importlib.import_module("sr_gan_tf.discriminators")
     importlib.import_module("sr_gan_tf.generators")
@@ -40,6 +40,6 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-# Commands answer --help and mistakes at once; one that needs TensorFlow calls `start` after reading its arguments.
+# Commands print --help and usage errors at once; one that needs TensorFlow calls `start` after reading its arguments.
 if not is_command():
     start()

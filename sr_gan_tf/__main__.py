@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     if name not in known:
         raise InputError(f"unknown command {name!r}; expected {program} COMMAND{suggest(name, known)}")
     module = f"sr_gan_tf.{name}.__main__" if (_PACKAGE / name).is_dir() else f"sr_gan_tf.{name}"
-    if "." in name:  # a tool inside a room, which imports TensorFlow at once
+    if "." in name:  # a tool in a subpackage, which imports TensorFlow immediately
         importlib.import_module("sr_gan_tf").start()
     return importlib.import_module(module).main(words[1:])
 

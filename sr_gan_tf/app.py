@@ -1,4 +1,4 @@
-"""`python -m sr_gan_tf.app`: a local web page to enlarge pictures, compare networks and watch trainings."""
+"""`python -m sr_gan_tf.app`: a local web page to enlarge pictures, compare networks and monitor trainings."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Checks that constructors and commands share; the message says what was expected."""
+"""Argument checks shared by constructors and commands; the messages state what was expected."""
 
 import argparse
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def increasing(**ranges: Sequence[float]) -> None:
 
 
 def halo_argument(text: str) -> int | str:
-    """`--halo` of a command line: exact, or a number of pixels."""
+    """Parses `--halo` of a command line: exact, or a number of pixels."""
     if text == "exact":
         return text
     try:

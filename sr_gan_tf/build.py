@@ -59,7 +59,7 @@ def build(spec: Spec, catalogue: Mapping[str, type], where: str, **given: Any) -
     try:
         built = constructor(**config)
     except InputError as error:
-        # A remedy that is an override of this very object writes {where} for its place.
+        # A remedy that is an override of this very object contains {where} in place of its path.
         raise type(error)(f"{where}: {error}".replace("{where}", where)) from error
     except (TypeError, ValueError) as error:
         place = f" ({describe_fault(error)})" if is_own and isinstance(error, TypeError) else ""
@@ -77,7 +77,7 @@ def build(spec: Spec, catalogue: Mapping[str, type], where: str, **given: Any) -
 
 
 def arguments_of(constructor: Any) -> dict[str, inspect.Parameter]:
-    """The named arguments of a constructor; where it passes `**kwargs` on, those of its base classes as well."""
+    """Returns the named arguments of a constructor; if it passes `**kwargs` on, also those of its base classes."""
     try:
         signature = inspect.signature(constructor, eval_str=True)
     except (NameError, TypeError, SyntaxError):  # annotations that only a type checker can read
@@ -94,12 +94,12 @@ def arguments_of(constructor: Any) -> dict[str, inspect.Parameter]:
 
 
 def _checked(value: Any, annotation: Any, where: str) -> Any:
-    """The value checked against the constructor's annotation; a name without one takes anything."""
+    """Checks a value against the constructor's annotation; an argument without one accepts anything."""
     if annotation is inspect.Parameter.empty or isinstance(annotation, str):
         return value
     try:
         adapter = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
-    except PydanticUserError:  # an annotation that is no type, or a dataclass with a configuration of its own
+    except PydanticUserError:  # an annotation that is no type, or a dataclass with its own configuration
         try:
             adapter = TypeAdapter(annotation)
         except PydanticUserError:

@@ -53,7 +53,7 @@ def _overrides(items: list[str]) -> dict[str, Any]:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "convert":  # for Python; imported when it is asked for, since TensorFlow takes seconds
+    if name == "convert":  # for Python; imported on demand, because TensorFlow takes seconds
         return importlib.import_module("sr_gan_tf.export_formats.conversion").convert
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -1,14 +1,14 @@
-"""More than one device or machine: `"distribution"` in an experiment, on tf.distribute.
+"""Training on more than one device or machine: `"distribution"` in an experiment, on tf.distribute.
 
 `"mirrored"`: the GPUs of one machine (or the logical CPU devices of one process). `"multi_worker"`: the processes that
-TF_CONFIG names, each with its devices; all are started with the same command on a run folder that all can read, and
-only the chief (worker 0 if none has that name) writes it.
+TF_CONFIG lists, each with its devices; all are started with the same command on a run folder that all can read, and
+only the chief (worker 0 if none has that name) writes to it.
 
-Every replica holds its own copy of all variables and does the same arithmetic on them. Only means cross between
-replicas: of the gradients and losses, of batch normalization's moments, of whatever looks at the whole batch. So a step
-on N replicas equals the step of one process on their joint batch, and a train step needs no second version: its
-conditional updates, averages and counters act on the replica's own copy, which tf.distribute's mirrored variables
-refuse inside a condition.
+Every replica holds its own copy of all variables and does the same arithmetic on them. Replicas exchange only means: of
+the gradients and losses, of batch normalization's moments, and of anything else that depends on the whole batch.
+Therefore a step on N replicas equals the step of one process on their joint batch, and a train step needs no second
+version: its conditional updates, averages and counters act on the replica's own copy, which tf.distribute's mirrored
+variables do not allow inside a condition.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ class Crew:
     """The replicas that train an experiment; usually one device without a strategy.
 
     Args:
-        experiment: its `distribution` says which; for `"multi_worker"` the environment variable TF_CONFIG names the
+        experiment: its `distribution` selects them; for `"multi_worker"` the environment variable TF_CONFIG defines the
             cluster, and this must come before any other use of TensorFlow in the process.
 
     Raises:
@@ -75,7 +75,7 @@ class Crew:
 
     @property
     def replicas(self) -> int:
-        """Devices that share each batch."""
+        """Number of devices that share each batch."""
         return 1 if self.strategy is None else self.strategy.num_replicas_in_sync
 
     @property
@@ -107,7 +107,7 @@ class Crew:
         )
 
     def agree(self, *flags: bool) -> list[bool]:
-        """The flags that any worker has set; every worker must call this at the same point."""
+        """Returns, for each flag, whether any worker has set it; every worker must call this at the same point."""
         if self.workers == 1:
             return list(flags)
         return [bool(raised) for raised in np.any(self._gather(flags), axis=0).reshape(-1)]
@@ -158,7 +158,7 @@ class Crew:
             ) from error
 
     def _gather(self, values: Sequence[int]) -> np.ndarray:
-        """(replicas, len(values)): the values of each."""
+        """(replicas, len(values)): the values of each replica."""
         with self.talking():
             return self._everyone(tf.constant(values, tf.int64)[None]).numpy()
 
@@ -174,15 +174,15 @@ class Crew:
 
 
 def replicas() -> int:
-    """Replicas that share the current step; 1 outside of a step."""
+    """Number of replicas that share the current step; 1 outside of a step."""
     context = tf.distribute.get_replica_context()
     return 1 if context is None else context.num_replicas_in_sync
 
 
 def mean(values):
-    """Means over the replicas of tensors (any nest of them), inside a train step; gradients pass through.
+    """Averages tensors (any nest of them) over the replicas, inside a train step; gradients pass through.
 
-    With one replica, or outside a step, the values themselves.
+    With one replica, or outside a step, returns the values unchanged.
     """
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
@@ -193,7 +193,7 @@ def mean(values):
 
 
 def own_part(draw: Callable[[tf.Tensor], tf.Tensor], count: tf.Tensor) -> tf.Tensor:
-    """This replica's part, for `count` pictures, of the random numbers that `draw` makes for the joint batch."""
+    """Draws random numbers for the joint batch with `draw`, and returns this replica's part for `count` pictures."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return draw(count)
@@ -216,8 +216,8 @@ def prepare_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
         "_backend_increment_gradient_accumulators",
         "_overwrite_model_variables_with_average_value",
     ):
-        # Keras's TensorFlow optimizers override these to sum gradients and to leave the replica, which a condition
-        # inside the step forbids; the base class's are plain arithmetic.
+        # Keras's TensorFlow optimizers override these to sum gradients and to leave the replica's context, which is not
+        # allowed in a condition inside the step; the base class's methods are plain arithmetic.
         setattr(optimizer, name, types.MethodType(getattr(BaseOptimizer, name), optimizer))
 
 
@@ -225,13 +225,13 @@ def _own_copy(next_creator, **arguments):
     """Lets each replica read and write its own copy of a variable; elsewhere the first replica's is read."""
     arguments["synchronization"] = tf.VariableSynchronization.ON_READ
     arguments["aggregation"] = tf.VariableAggregation.ONLY_FIRST_REPLICA
-    # TensorFlow allows no trainable variables of this kind; Keras keeps its own list of trainable ones.
+    # TensorFlow allows no trainable variables of this kind; Keras keeps its own list of trainable variables.
     arguments["trainable"] = False
     return next_creator(**arguments)
 
 
 def _cluster() -> tuple[list[str], int]:
-    """(addresses of the workers, this one's number) by TF_CONFIG; the chief is number 0."""
+    """Reads (addresses of the workers, number of this one) from TF_CONFIG; the chief is number 0."""
     form = (
         'TF_CONFIG: expected {"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}, '
         "with another index for each process"

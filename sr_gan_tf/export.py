@@ -59,16 +59,16 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("model", help="shipped name, run folder or .keras file")
     add("--to", required=True, help="a file, or a folder: serving/srgan_x4 for a SavedModel's versions")
-    add("--format", choices=(*FORMATS, "all"), help="default: by the ending of --to, else saved_model")
+    add("--format", choices=(*FORMATS, "all"), help="default: by the suffix of --to, otherwise saved_model")
     add("--license", "--licence", help="license of the weights, for the model card; default: a shipped model's own")
-    add("--overwrite", action="store_true", help="replace an existing file; a SavedModel's versions never are")
+    add("--overwrite", action="store_true", help="replace an existing file; SavedModel versions are never replaced")
     network = "of a run folder, for fine-tuning elsewhere (safetensors, pth); default: generator"
     add("--network", choices=NETWORKS, default=NETWORKS[0], help=network)
-    add("--side", type=int, help="height and width of the one picture it takes (litert, onnx, openvino); default: any")
+    add("--side", type=int, help="height and width of the input picture (litert, onnx, openvino); default: any")
     add("--half", action="store_true", help="store weights as float16 (onnx, openvino, ncnn, safetensors, pth)")
     served = parser.add_argument_group("saved_model")
     served.add_argument("--version", type=int, help="number of the version; default: the next one")
-    served.add_argument("--tile", type=int, help="pixels of the original a side of a tile; default: what 1 GB holds")
+    served.add_argument("--tile", type=int, help="side of a tile in pixels of the original; default: what fits in 1 GB")
     served.add_argument("--halo", type=halo_argument, help="exact, or pixels around a tile")
     deploy = "also write deploy/: Dockerfile, compose, Kubernetes, Prometheus, Triton and a client"
     served.add_argument("--deploy", action="store_true", help=deploy)
@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "export":  # for Python; imported when it is asked for, since TensorFlow takes seconds
+    if name == "export":  # for Python; imported on demand, because TensorFlow takes seconds
         return importlib.import_module("sr_gan_tf.export_formats.exporting").export
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -85,7 +85,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """What options say against each other is known before TensorFlow is imported."""
+    """Checks the options for contradictions before TensorFlow is imported."""
     if arguments.schema:
         return
     if arguments.base is None:
@@ -104,7 +104,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _experiment(arguments: argparse.Namespace) -> "tuple[Experiment, str | None]":
-    """The experiment with the changes of the options, and the run folder, if they name one."""
+    """Returns the experiment with the changes of the options, and the run folder if they name one."""
     from sr_gan_tf.config import load_experiment
     from sr_gan_tf.runs.folder import RunFolder
     from sr_gan_tf.training.substitutes import with_folders, with_trunk
@@ -130,7 +130,7 @@ def _experiment(arguments: argparse.Namespace) -> "tuple[Experiment, str | None]
 
 
 def _fine_tuning(arguments: argparse.Namespace) -> "Experiment":
-    """The experiment that trains `--from` further."""
+    """Returns the experiment that trains the model of `--from` further."""
     from sr_gan_tf.training.fine_tuning import fine_tuning
 
     if not arguments.validation_data:
@@ -149,7 +149,7 @@ def _fine_tuning(arguments: argparse.Namespace) -> "Experiment":
 
 
 def __getattr__(name: str) -> Any:
-    if name == "fit":  # for Python; imported when it is asked for, since TensorFlow takes seconds
+    if name == "fit":  # for Python; imported on demand, because TensorFlow takes seconds
         return importlib.import_module("sr_gan_tf.training.run").fit
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

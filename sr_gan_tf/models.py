@@ -1,4 +1,4 @@
-"""The one door to a trained generator: `load(name | run folder | .keras file | SavedModel folder)`."""
+"""Loads trained generators: `load(name | run folder | .keras file | SavedModel folder)`."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from sr_gan_tf.registry.keras_files import check_configuration
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.shipped import shipped_models
 
-# Keras stores without compressing; whoever compresses weights gains little.
+# Limit on the ratio of unpacked to packed size: Keras stores weights uncompressed, and they hardly compress.
 _MOST_UNPACKED = 20
 
 
@@ -23,10 +23,10 @@ def load(model: str | Path, allow_saved_model: bool = True) -> keras.Model:
     """Loads a trained generator: (N, H, W, 3) to (N, scale*H, scale*W, 3), float32 in [0, 1].
 
     Args:
-        model: a shipped name (`shipped_models()`), a run folder (its `last.keras` after an adversarial stage, else
-            its `best.keras`), a `.keras` file (also one that a trainer saved), or a SavedModel folder written by
+        model: a shipped name (`shipped_models()`), a run folder (its `last.keras` after an adversarial stage, otherwise
+            its `best.keras`), a `.keras` file (also one saved by a trainer), or a SavedModel folder written by
             `sr_gan_tf.export`.
-        allow_saved_model: False where a file names the model: a SavedModel's graph may read and write files.
+        allow_saved_model: False if a file names the model: a SavedModel's graph may read and write files.
 
     Raises:
         InputError: there is no such model, or it cannot be loaded without running foreign code.
@@ -71,13 +71,13 @@ def load(model: str | Path, allow_saved_model: bool = True) -> keras.Model:
 
 
 def load_network(path: str | Path) -> keras.Model:
-    """A generator, a discriminator or another Keras model from a `.keras` file, without running code that it names.
+    """Loads a generator, a discriminator or another Keras model from a `.keras` file, without running code from it.
 
-    Keras's reader would call what a file's configuration says, and its safe mode is a list of what it has learned to
-    refuse. So the configuration is looked at first (registry/keras_files.py).
+    Keras's reader would call whatever a file's configuration names, and its safe mode refuses only what it knows to be
+    dangerous. Therefore the configuration is checked first (registry/keras_files.py).
 
     Raises:
-        InputError: it is no such file, or damaged, or needs code that the user has not allowed.
+        InputError: it is no such file, is damaged, or needs code that the user has not allowed.
     """
     path = Path(path)
     try:
@@ -93,13 +93,13 @@ def load_network(path: str | Path) -> keras.Model:
     check_configuration(holds, path)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever its readers raise
+    except Exception as error:  # Keras's readers can raise anything
         raise InputError(f"{path} cannot be loaded as a .keras model: {one_line(error)[:300]}") from error
 
 
 def _load_keras(path: Path) -> Generator:
     model = load_network(path)
-    # A trainer's file (`GAN.save`, `ModelCheckpoint`) holds the generator that its predict uses.
+    # A trainer's file (`GAN.save`, `ModelCheckpoint`) contains the generator that its `predict` uses.
     model = getattr(model, "average", model)
     if isinstance(model, Generator):
         return model
@@ -112,15 +112,15 @@ def _load_keras(path: Path) -> Generator:
 
 
 def _load_saved_model(path: Path) -> keras.Model:
-    """The exported float endpoint as a Keras model; the card next to it describes it."""
+    """Wraps the exported float endpoint as a Keras model; the card next to it describes it."""
     try:
         card = json.loads((path / "model_card.json").read_text(encoding="utf-8"))
         scale, tiling = card["scale"], card["tiling"]
         layer = keras.layers.TFSMLayer(path, call_endpoint="float")
-    except Exception as error:  # TensorFlow raises whatever its readers raise
+    except Exception as error:  # TensorFlow's readers can raise anything
         raise InputError(f"{path} was not written by sr_gan_tf.export: {one_line(error)[:300]}") from error
     if tiling["equals_the_whole_picture"] and tiling["alignment"] == 1:
-        # What the original's graph says, of which nothing is left to walk.
+        # The footprint of the original network, whose layers no longer exist here.
         layer.footprint = (-tiling["halo"], tiling["halo"] - 1 + 1 / scale, 1 / scale)
     inputs = keras.Input((None, None, 3), name="lr")
     model = keras.Model(inputs, layer(inputs)["outputs"], name=card["name"])

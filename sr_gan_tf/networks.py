@@ -1,8 +1,8 @@
-"""Network: the one base class of generators and discriminators, a functional Keras graph inside a subclass.
+"""Network: the base class of generators and discriminators, a functional Keras graph in a subclass.
 
-A subclass builds its graph in the constructor, hands it to `super().__init__(inputs, outputs)` and stores each
-constructor argument under its own name; `get_config` reads them back by the constructor's signature, so that no
-field is written twice and a `.keras` file loads in safe mode.
+A subclass builds its graph in the constructor, passes it to `super().__init__(inputs, outputs)` and stores each
+constructor argument under its own name. `get_config` reads them back according to the constructor's signature, so that
+no field is written twice and a `.keras` file loads in safe mode.
 """
 
 import contextlib
@@ -21,10 +21,10 @@ from sr_gan_tf.registry.parts import known_to_keras
 
 @contextlib.contextmanager
 def computing(policy) -> Iterator[None]:
-    """The precision policy of the layers that are made inside; the one before comes back.
+    """Sets the precision policy of layers that are created inside, and restores the previous one.
 
     Args:
-        policy: Keras's name of it, e.g. "mixed_bfloat16", or the policy itself.
+        policy: a name as in Keras, e.g. "mixed_bfloat16", or a policy object.
     """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
@@ -37,17 +37,17 @@ def computing(policy) -> Iterator[None]:
 class Network(keras.Model):
     """A Keras Model whose constructor arguments are its configuration.
 
-    Every constructor argument must be stored as an attribute of the same name, be JSON-serializable, have a
-    plain type annotation, and there is no `**kwargs`: a misspelt argument is an error.
+    Every constructor argument must be stored as an attribute of the same name, be JSON-serializable, and have a plain
+    type annotation. There is no `**kwargs`: a misspelled argument is an error.
     """
 
-    # Says that the configuration holds plain values, of which nothing is built, whatever they look like.
+    # The configuration contains plain values only, from which nothing is built, whatever they look like.
     takes_plain_values = True
-    # Height and width of the input must be multiples of this, and at least so large; training checks the crop
-    # before step 0, and every call checks the sizes it knows.
+    # Height and width of the input must be multiples of the first number and at least the second; training checks the
+    # crop before step 0, and every call checks the known sizes.
     size_multiple = 1
     minimum_size = 1
-    # The only height and width that a network with dense layers over positions takes.
+    # The only height and width that a network with dense layers over positions accepts.
     image_size: int | None = None
 
     def __call__(self, inputs, *args, **kwargs):
@@ -59,7 +59,7 @@ class Network(keras.Model):
         return super().__call__(inputs, *args, **kwargs)
 
     def _check_pictures(self, shape, dtype) -> None:
-        """Refuses gray pictures, single ones and integers, of which the layers would say or compute something else."""
+        """Refuses gray pictures, single pictures and integers, which layers would report obscurely or miscompute."""
         channels = self.input_shape[-1]
         if len(shape) != 4 or shape[-1] not in (None, channels):
             remedy = "a single picture is picture[None]" if len(shape) == 3 else "repeat the channel of gray pictures"
@@ -74,7 +74,7 @@ class Network(keras.Model):
             )
 
     def check_size(self, height: int | None, width: int | None) -> None:
-        """Raises InputError, naming the nearest sizes, unless the network takes pictures of this size."""
+        """Raises InputError, naming the nearest sizes, unless the network accepts pictures of this size."""
         if self.image_size is not None and any(side not in (None, self.image_size) for side in (height, width)):
             raise InputError(
                 f"{type(self).__name__}: made for pictures of {self.image_size}x{self.image_size}, which "
@@ -103,11 +103,11 @@ class Network(keras.Model):
 
     @property
     def title(self) -> str:
-        """What the network is called in messages: its class."""
+        """The network's name in messages: its class."""
         return type(self).__name__
 
     def copy(self, name: str | None = None) -> "Network":
-        """A second network of the same configuration with the same weights; it may have another name."""
+        """Returns a second network with the same configuration and weights, and optionally another name."""
         with computing(self.dtype_policy):
             twin = type(self).from_config({**self.get_config(), **({"name": name} if name else {})})
         twin.set_weights(self.get_weights())
@@ -115,9 +115,9 @@ class Network(keras.Model):
 
 
 class Generator(Network):
-    """(N, H, W, 3) to (N, scale*H, scale*W, 3), both float32 in [0, 1] whatever range is used inside.
+    """(N, H, W, 3) to (N, scale*H, scale*W, 3), both float32 in [0, 1] for any internal range.
 
-    The output is not clipped: losses see values beyond the range, writing a picture clips them.
+    The output is not clipped: losses see values beyond the range, and writing a picture clips them.
 
     Example:
         >>> import tensorflow as tf
@@ -128,32 +128,32 @@ class Generator(Network):
     """
 
     scale: int
-    # Arguments of the published network that differ from the defaults, which are what trains from scratch.
+    # Arguments of the published network that differ from the defaults; the defaults train well from scratch.
     PUBLISHED: ClassVar[dict] = {}
 
     @classmethod
     def published(cls, **arguments) -> "Generator":
-        """The network as published, e.g. to compare with a paper; trained from scratch, it may need far more steps.
+        """Builds the published network, e.g. to compare with a paper; trained from scratch, it may need far more steps.
 
         Args:
-            **arguments: the constructor's; they take precedence over `PUBLISHED`.
+            **arguments: of the constructor; they take precedence over `PUBLISHED`.
         """
         return cls(**{**cls.PUBLISHED, **arguments})
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> "Generator":
-        # A file from before the defaults changed lacks the arguments that did not exist yet.
+        # A file from before the defaults changed lacks the arguments that did not exist then.
         return cls.published(**config)
 
     def for_inference(self) -> "Generator":
-        """The network to be used for inference: itself, unless training uses a larger equivalent graph."""
+        """Returns the network for inference: itself, unless training uses a larger equivalent graph."""
         return self
 
 
 class Discriminator(Network):
-    """(N, H, W, 3) in [0, 1] to logits of any shape (N, ...): one a picture, a grid of patches, a full map.
+    """(N, H, W, 3) in [0, 1] to logits of any shape (N, ...): one per picture, a grid of patches, or a full map.
 
-    A conditional discriminator takes 6 channels: the picture, then the LR picture enlarged to its size.
+    A conditional discriminator takes 6 channels: the picture, and the LR picture enlarged to its size.
 
     Example:
         >>> import tensorflow as tf
@@ -171,19 +171,19 @@ class Discriminator(Network):
         raise NotImplementedError
 
     def feature_model(self) -> keras.Model:
-        """Picture to [features of each layer in `feature_layers`, ..., logits]; shares this network's weights."""
+        """Maps a picture to [features of each of `feature_layers`, ..., logits]; shares this network's weights."""
         features = [self.get_layer(name).output for name in self.feature_layers]
         return keras.Model(self.inputs[0], [*features, self.outputs[0]], name=f"{self.name}_features")
 
 
-# What a foreign model may say about itself.
+# Attributes with which a foreign model may describe itself.
 _ATTACHED = ("size_multiple", "minimum_size", "conditional", "feature_layers")
 
 
 class Wrapped:
-    """What the wrappers around foreign Keras models share: the model is part of the configuration."""
+    """Base of the wrappers of foreign Keras models: the model is part of the configuration."""
 
-    # Says that the configuration holds another model's, which is built as well.
+    # The configuration contains that of another model, which is built as well.
     wraps = True
     takes_plain_values = False
     model: keras.Model
@@ -196,7 +196,7 @@ class Wrapped:
     def get_config(self) -> dict:
         model = keras.saving.serialize_keras_object(self.model)
         model.pop("compile_config", None)
-        # A functional model's own configuration doesn't hold what was attached to it.
+        # A functional model's own configuration doesn't contain attributes that were set on it.
         attached = {key: as_json_value(vars(self.model)[key]) for key in _ATTACHED if key in vars(self.model)}
         return {"model": model, "attached": attached, "name": self.name}
 
@@ -210,18 +210,18 @@ class Wrapped:
 
 
 class UnfitModel(ValueError):
-    """A Keras model of the user's own cannot serve as the network that it was named as."""
+    """A user's Keras model cannot serve as the intended network."""
 
 
 def title_of(model: keras.Model) -> str:
-    """What a model is called in messages: its class, or its name where it is a functional one."""
+    """Returns a model's name in messages: its class, or its own name if it is functional."""
     if isinstance(model, Network):
         return model.title
     return model.name if type(model).__module__.startswith("keras.") else type(model).__name__
 
 
 def wrapped(model, kind: type[Network], wrapper: type) -> Network:
-    """The model itself where it is a network of that kind, else the wrapper around it; UnfitModel where that fails."""
+    """Returns the model itself if it is a network of that kind, otherwise wrapped; raises UnfitModel if that fails."""
     if isinstance(model, type) and issubclass(model, keras.Model):
         raise UnfitModel(f"expected a keras.Model, found the class {model.__name__}; call it: {model.__name__}(...)")
     if not isinstance(model, keras.Model):
@@ -241,7 +241,7 @@ def wrapped(model, kind: type[Network], wrapper: type) -> Network:
                 "write it as a keras.layers.Layer"
             )
         if not type(layer).__module__.startswith(("keras.", "sr_gan_tf.")):
-            known_to_keras(type(layer))  # the average and every file are made from classes by name
+            known_to_keras(type(layer))  # the average and every file rebuild classes by name
     try:
         return wrapper(model)
     except (InputError, UnfitModel):
@@ -254,7 +254,7 @@ def wrapped(model, kind: type[Network], wrapper: type) -> Network:
 
 
 def answer(network: keras.Model, pictures: np.ndarray) -> np.ndarray:
-    """What a model makes of pictures (N, H, W, C); UnfitModel where it fails."""
+    """Applies a network to pictures (N, H, W, C); raises UnfitModel if it fails."""
     try:
         outputs = network(pictures, training=False)
         if isinstance(outputs, (dict, list, tuple)):
@@ -272,7 +272,7 @@ def answer(network: keras.Model, pictures: np.ndarray) -> np.ndarray:
 
 
 def check_copy(network: Network, pictures: np.ndarray) -> None:
-    """The average, and every file, is a copy made from the configuration: it must be the same network."""
+    """Checks that a copy made from the configuration, as for the average and every file, is the same network."""
     if not np.isfinite(answer(network, pictures)).all():
         raise UnfitModel(f"{network.title} gives values that are not finite for a picture of noise; repair it")
     try:
@@ -289,12 +289,12 @@ def check_copy(network: Network, pictures: np.ndarray) -> None:
         ) from error
     if not same:
         raise UnfitModel(
-            f"a copy of {network.title} made from its get_config() answers otherwise; what is missing there?"
+            f"a copy of {network.title} made from its get_config() gives other outputs; what is missing there?"
         )
 
 
 def enter_range(image, value_range: Sequence[float]):
-    """[0, 1] to the network's own range, e.g. (-1, 1)."""
+    """Maps [0, 1] to the network's own range, e.g. (-1, 1)."""
     low, high = value_range
     if (low, high) == (0, 1):
         return image
@@ -302,7 +302,7 @@ def enter_range(image, value_range: Sequence[float]):
 
 
 def leave_range(image, value_range: Sequence[float]):
-    """The network's own range back to [0, 1], in float32 whatever the precision policy."""
+    """Maps the network's own range to [0, 1], in float32 under any precision policy."""
     low, high = value_range
     return keras.layers.Rescaling(1 / (high - low), offset=-low / (high - low), dtype="float32", name="leave_range")(
         image
@@ -310,7 +310,7 @@ def leave_range(image, value_range: Sequence[float]):
 
 
 def as_json_value(value):
-    """Keras wraps stored lists and dicts to track them; a configuration holds plain ones."""
+    """Converts the lists and dicts that Keras wraps to track them to plain ones for a configuration."""
     if isinstance(value, Mapping):
         return {key: as_json_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

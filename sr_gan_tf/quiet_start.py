@@ -1,7 +1,7 @@
-"""Imports TensorFlow without the lines about CUDA and oneDNN that it writes before its log levels take effect.
+"""Imports TensorFlow without the messages about CUDA and oneDNN that it writes before its log levels take effect.
 
-TensorFlow 2.19 to 2.21 write them regardless of `TF_CPP_MIN_LOG_LEVEL`, and a command's own output is lost among
-them. `TF_CPP_MIN_LOG_LEVEL=0` shows everything. https://github.com/tensorflow/tensorflow/issues/100442
+TensorFlow 2.19 to 2.21 write them regardless of `TF_CPP_MIN_LOG_LEVEL`, and they bury a command's own output.
+`TF_CPP_MIN_LOG_LEVEL=0` shows everything. https://github.com/tensorflow/tensorflow/issues/100442
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# What the file of a command contains.
+# Identifies the file of a command.
 COMMAND = "\n@command\ndef main("
 _VARIABLE = "TF_CPP_MIN_LOG_LEVEL"
 # "I0000 00:00:1795330784.9 30445 port.cc:153] oneDNN ...": information and warnings, not errors.
@@ -21,7 +21,7 @@ _CHATTER = re.compile(rb"(WARNING: All log messages before absl::InitializeLog|[
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow; anything it writes other than its start-up lines is passed on afterwards."""
+    """Imports TensorFlow; passes on anything that it writes except its startup messages."""
     if "tensorflow" in sys.modules or os.environ.get(_VARIABLE) == "0":
         return
     with without_chatter():
@@ -30,8 +30,8 @@ def import_tensorflow() -> None:
 
 @contextlib.contextmanager
 def without_chatter() -> Iterator[None]:
-    """Collects what C++ writes to standard error, and passes on what is not start-up chatter."""
-    # Without an NVIDIA driver, a failing start of CUDA is not an error.
+    """Collects what C++ code writes to standard error, and passes on everything except startup messages."""
+    # Without an NVIDIA driver, CUDA's failure to start is not an error.
     os.environ.setdefault(_VARIABLE, "3" if not has_nvidia_driver() else "2")
     if os.environ[_VARIABLE] == "0":
         yield
@@ -56,12 +56,12 @@ def without_chatter() -> Iterator[None]:
 
 
 def has_nvidia_driver() -> bool:
-    """Whether TensorFlow may find a graphics card of NVIDIA's."""
+    """Whether TensorFlow may find an NVIDIA GPU."""
     return os.path.exists("/dev/nvidiactl")
 
 
 def _module() -> str | None:
-    """What follows `python -m`; the package's name for the console script `sr-gan-tf`; None for anything else."""
+    """Returns the argument of `python -m`, the package's name for the console script `sr-gan-tf`, otherwise None."""
     words = sys.orig_argv[1:]
     while words and words[0].startswith("-") and words[0] not in ("-m", "-c"):
         words = words[2 if words[0] in ("-X", "-W") else 1 :]
@@ -76,7 +76,7 @@ def is_dispatcher() -> bool:
 
 
 def is_command() -> bool:
-    """Whether it was started as one of the package's commands, which import TensorFlow when they need it."""
+    """Whether the process was started as one of the package's commands, which import TensorFlow on demand."""
     package, _, name = (_module() or "").partition(".")
     if package != "sr_gan_tf" or "." in name:
         return False

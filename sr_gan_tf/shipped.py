@@ -1,4 +1,4 @@
-"""The trained networks inside the package: their names and files."""
+"""Names and files of the trained networks in the package."""
 
 from pathlib import Path
 
@@ -7,5 +7,5 @@ DEFAULT_MODEL = "span_x4"
 
 
 def shipped_models() -> dict[str, Path]:
-    """Names of the trained models inside the package, and their files."""
+    """Returns the names and files of the trained models in the package."""
     return {path.stem: path for path in sorted(WEIGHTS.glob("*.keras"))}

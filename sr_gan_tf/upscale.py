@@ -1,4 +1,4 @@
-"""`python -m sr_gan_tf.upscale`: pictures and films enlarged by trained networks; `upscale()` for Python."""
+"""`python -m sr_gan_tf.upscale`: enlarges pictures and films with trained networks; `upscale()` for Python."""
 
 import argparse
 import dataclasses
@@ -36,11 +36,11 @@ def _arguments() -> argparse.ArgumentParser:
     how.add_argument(
         "--model",
         action="append",
-        help=f"name, run folder, .keras file or SavedModel; A:0.7,B:0.3 mixes weights; several make a chain; "
+        help=f"name, run folder, .keras file or SavedModel; A:0.7,B:0.3 mixes weights; several form a chain; "
         f"default: {DEFAULT_MODEL} for clean pictures, another for JPEGs of low quality and noise",
     )
-    how.add_argument("--passes", type=int, default=1, help="how often a picture goes through the network")
-    how.add_argument("--ensemble", action="store_true", help="mean over eight flips and turns, eight times the work")
+    how.add_argument("--passes", type=int, default=1, help="number of passes through the network")
+    how.add_argument("--ensemble", action="store_true", help="average over eight flips and rotations; takes 8x as long")
     how.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     size = parser.add_argument_group("size and look")
     size.add_argument("--scale", type=float, help="final enlargement; default: the network's")
@@ -48,14 +48,14 @@ def _arguments() -> argparse.ArgumentParser:
     size.add_argument("--height", type=int, help="final height in pixels")
     size.add_argument("--max-side", type=int, help="final length of the longer side in pixels")
     size.add_argument("--short-side", type=int, help="final length of the shorter side in pixels")
-    size.add_argument("--seamless", action="store_true", help="for textures: opposite edges continue each other")
+    size.add_argument("--seamless", action="store_true", help="for textures: opposite edges join seamlessly")
     size.add_argument("--match-color", action="store_true", help="keep the original's colors at low frequencies")
     film = parser.add_argument_group("films")
     film.add_argument(
         "--codec", help="encoder, e.g. libx264, libx265, libsvtav1, h264_nvenc; default: by the container"
     )
-    film.add_argument("--crf", type=int, help="constant quality, 0 (best) to 63; default: near the original's look")
-    film.add_argument("--stabilize", action="store_true", help="calm the flicker of what stands still")
+    film.add_argument("--crf", type=int, help="constant quality, 0 (best) to 63; default: visually almost lossless")
+    film.add_argument("--stabilize", action="store_true", help="reduce flicker in still parts")
     work = parser.add_argument_group("work")
     work.add_argument("--tile", type=int, help="side of a tile in pixels of the original; default: by free memory")
     work.add_argument("--halo", type=halo_argument, help="exact, or pixels around a tile")
@@ -69,7 +69,7 @@ def _arguments() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the command with the arguments `argv`, by default those of the process."""
     options = _arguments().parse_args(argv)
-    # These import NumPy and Pillow, but not TensorFlow, which an enlargement may do without.
+    # These import NumPy and Pillow, but not TensorFlow, which some enlargements do not need.
     from sr_gan_tf.films.inputs import FilmOptions, upscale_inputs
     from sr_gan_tf.inference.batch import Files
     from sr_gan_tf.inference.jobs import Naming
@@ -102,7 +102,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "upscale":  # for Python; imported when it is asked for, since NumPy and Pillow take time
+    if name == "upscale":  # for Python; imported on demand, because NumPy and Pillow take time
         return importlib.import_module("sr_gan_tf.inference.upscaling").upscale
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
