@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML page with figures and pictures, no network needed to open it."""
+"""The report: one self-contained HTML page with figures and pictures that opens without a network connection."""
 
 import json
 from pathlib import Path
@@ -13,17 +13,17 @@ from sr_gan_tf.files import replacing
 from sr_gan_tf.version import __version__
 
 _FOLDER = Path(__file__).parent
-# Bytes of all encoded pictures; base64 makes them a third longer, and the page stays under 60 MB.
+# Bytes of all encoded pictures; base64 adds a third, and the page stays below 60 MB.
 _BUDGET = 42_000_000
 _LARGEST = 3_000_000
 
 
 class Report:
-    """Collects pictures while they are measured, then writes the page.
+    """Collects pictures while they are measured, and writes the page.
 
     Args:
-        scale: HR size over LR size.
-        count: pictures that will come; they share the page's size.
+        scale: HR size divided by LR size.
+        count: number of expected pictures; they share the page's size.
     """
 
     def __init__(self, scale: int, count: int):
@@ -33,20 +33,20 @@ class Report:
         self._details: dict[tuple[str, str], dict] = {}
 
     def add(self, set_name: str, pair: Pair, outputs: dict[str, np.ndarray], figures: PictureFigures) -> None:
-        """Encodes one picture and all methods' outputs."""
+        """Encodes one picture and the outputs of all methods."""
         key = (set_name, pair.name)
         views, self._details[key] = encode_picture(pair, outputs, self.scale, self.budget)
         self._views[key] = _embedded(views)
 
     def write(self, path: Path, evaluation: Evaluation) -> None:
-        """Writes the page, whole or not at all."""
+        """Writes the page, completely or not at all."""
         data = evaluation.to_json() | {"error_peak": ERROR_PEAK}
         views = []
         for set_index, one in enumerate(data["sets"]):
             for picture_index, picture in enumerate(one["pictures"]):
                 key = (one["name"], picture["name"])
                 picture |= self._details[key]
-                # Not parsed before the picture is looked at: so a page of 50 MB opens at once.
+                # Parsed only when the picture is viewed, so that a page of 50 MB opens immediately.
                 views.append(
                     f'<script type="text/plain" id="views-{set_index}-{picture_index}">{self._views[key]}</script>'
                 )
@@ -63,7 +63,7 @@ class Report:
 
 
 def _embedded(data: dict) -> str:
-    """JSON that cannot end the script element it stands in, whatever a picture is called."""
+    """Formats JSON such that no picture's name can end the script element that contains it."""
     return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 

@@ -1,4 +1,4 @@
-"""Pictures for the report: encoded within a budget of bytes, error maps, and where the errors are largest."""
+"""Pictures for the report: encoded within a byte budget, with error maps and the places of the largest errors."""
 
 import base64
 import io
@@ -10,28 +10,28 @@ from sr_gan_tf.evaluation.test_sets import Pair
 from sr_gan_tf.metrics.psnr_ssim import luma_pair
 from sr_gan_tf.resampling import imresize
 
-ERROR_PEAK = 64  # luma levels that are drawn in the brightest color
+ERROR_PEAK = 64  # luma levels drawn in the brightest color
 _QUALITY = 92
-_BYTES_PER_PIXEL = 0.35  # of WebP at that quality, for a first guess
+_BYTES_PER_PIXEL = 0.35  # of WebP at that quality, as an initial estimate
 _REGIONS = 3
 
 
 def encode_picture(
     pair: Pair, outputs: dict[str, np.ndarray], scale: int, budget: int
 ) -> tuple[dict[str, dict[str, str]], dict]:
-    """(data URIs of pictures and error maps, details): the whole picture, or the part that the budget has room for.
+    """Returns (data URIs of pictures and error maps, details) for the picture, or for the part that fits the budget.
 
     Args:
         pair: HR and LR.
-        outputs: enlarged picture by method; `nearest` is shown as LR with large pixels.
-        scale: HR size over LR size.
+        outputs: enlarged picture by method; `nearest` is shown as the LR picture with large pixels.
+        scale: HR size divided by LR size.
         budget: bytes before base64.
     """
     errors = {name: _luma_error(pair.hr, sr) for name, sr in outputs.items()}
     models = [name for name in outputs if name not in ("nearest", "bicubic")] or ["bicubic"]
     worst = np.mean([errors[name] for name in models], axis=0, dtype=np.float32)
     regions = largest_errors(np.asarray(worst), scale)
-    # What is encoded at full size: HR and every method but nearest.
+    # Encoded at full size: HR and every method except nearest.
     area = budget / (_BYTES_PER_PIXEL * len(outputs))
     for _ in range(4):
         top, left, height, width = _window(pair.hr.shape[:2], area, regions[0], scale)
@@ -70,10 +70,10 @@ def encode_picture(
 
 
 def largest_errors(error: np.ndarray, scale: int) -> list[tuple[int, int, int]]:
-    """(top, left, side) of squares with the largest mean error, not overlapping, the largest first."""
+    """Finds (top, left, side) of non-overlapping squares with the largest mean error, the largest first."""
     height, width = error.shape
     side = min(height, width, max(32, 12 * scale, min(height, width) // 8))
-    # Sums over squares from a table of sums over all upper left corners.
+    # Sums over squares are differences of cumulative sums.
     table = np.pad(error.astype(np.float64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
     sums = table[side:, side:] - table[:-side, side:] - table[side:, :-side] + table[:-side, :-side]
     found: list[tuple[int, int, int]] = []
@@ -85,7 +85,7 @@ def largest_errors(error: np.ndarray, scale: int) -> list[tuple[int, int, int]]:
 
 
 def _window(shape: tuple[int, int], area: float, around: tuple[int, int, int], scale: int) -> tuple[int, int, int, int]:
-    """(top, left, height, width) of at most `area` pixels with the picture's proportions, around a square."""
+    """Returns (top, left, height, width) of at most `area` pixels with the picture's proportions, around a square."""
     factor = min(1.0, (area / (shape[0] * shape[1])) ** 0.5)
     sizes, starts = [], []
     for length, start in zip(shape, around[:2], strict=True):
@@ -103,13 +103,13 @@ def _within(region: tuple[int, int, int], top: int, left: int, height: int, widt
 
 
 def _luma_error(hr: np.ndarray, sr: np.ndarray) -> np.ndarray:
-    """(H, W) uint8 absolute difference of luma."""
+    """Absolute difference of luma, (H, W) uint8."""
     first, second = luma_pair(hr, sr, 0)
     return np.abs(first.astype(np.int16) - second).astype(np.uint8)
 
 
 def _error_map(error: np.ndarray) -> bytes:
-    """The error at half size as a gray picture, white at ERROR_PEAK; the page gives it its colors."""
+    """Encodes the error at half size as a gray picture, white at ERROR_PEAK; the page adds the colors."""
     height, width = (max(1, length // 2) for length in error.shape)
     small = imresize(error.astype(np.float32), size=(height, width), kernel="area")
     return _webp(np.clip(small * (255 / ERROR_PEAK), 0, 255).astype(np.uint8), quality=70)

@@ -1,6 +1,6 @@
-// One small chart per method: the power in bands of frequency, compared with HR's; the line at 1 is as much detail as HR has.
+// One small chart per method: the power in frequency bands, compared with HR's; the line at 1 marks HR's power.
 const BANDS = columns.filter((column) => column.startsWith("spectrum_"));
-const BAND_TOP = 1.4; // where a bar is cut off; its figure says how much it is
+const BAND_TOP = 1.4; // bars are cut off here; their figures state the value
 
 function showSpectrum() {
   const set = current();

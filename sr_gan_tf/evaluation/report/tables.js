@@ -41,7 +41,7 @@ function bestOf(metric, values) { // a ratio that is ideal at 1 has no best: hal
   return scores.length > 1 ? Math.min(...scores) : NaN;
 }
 
-// A table whose headings sort: columns are {key, title, hint, value(row), text(row), element(row)}.
+// A table that is sorted by clicking its headings; columns are {key, title, hint, value(row), text(row), element(row)}.
 function table(element, columnList, rows, order, choose, decorate) {
   const head = make("tr");
   columnList.forEach((column, index) => {
@@ -90,7 +90,7 @@ function showMeans() {
   }
   list.push({ title: "Parameters", hint: "trainable", up: true, value: (model) => number(model.parameters), text: (model) => amount(model.parameters) });
   list.push({ title: "Multiply-adds", hint: "for 1280 × 720 pixels of output", up: true, value: (model) => number(model.multiply_adds), text: (model) => amount(model.multiply_adds) });
-  list.push({ title: "s / megapixel", hint: "seconds for a megapixel of output, on the machine that measured", up: true, value: (model) => number(set.seconds_per_megapixel[model.name]), text: (model) => figure(set.seconds_per_megapixel[model.name], 3) });
+  list.push({ title: "s / megapixel", hint: "seconds per megapixel of output, on the measuring machine", up: true, value: (model) => number(set.seconds_per_megapixel[model.name]), text: (model) => figure(set.seconds_per_megapixel[model.name], 3) });
   table($("means"), list, data.models, state.sort, (order) => { state.sort = order; showMeans(); });
   const lr = set.origin;
   $("means-note").textContent = `${columns.join(", ")}: ${data.crop} pixels cut from each border. ${lr}.${partial ? " * not defined for every picture (too small)." : ""}`;
@@ -170,5 +170,5 @@ function showScatter() {
     dot.append(svg("title", {}, `${point.name}: ${figure(point.at[0], metrics[0].digits)}, ${figure(point.at[1], metrics[1].digits)}`));
     chart.append(dot, svg("text", { class: "method", x: x + (toLeft ? -13 : 13), y: y + 4, "text-anchor": toLeft ? "end" : "start" }, point.name));
   }
-  $("scatter-note").textContent = `Means over ${set.name}. A method can be true to the picture or look natural; moving towards the better end of one axis often costs the other. ${metrics[1].title}: ${metrics[1].meaning}.`;
+  $("scatter-note").textContent = `Means over ${set.name}. A method can be faithful to the picture or look natural; gains on one axis often cost quality on the other. ${metrics[1].title}: ${metrics[1].meaning}.`;
 }

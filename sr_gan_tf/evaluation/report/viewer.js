@@ -4,7 +4,7 @@ const picture = () => current().pictures[state.picture];
 const sources = () => ["HR", ...names];
 const slider = $("slider"), grid = $("grid"), handle = $("handle");
 
-function loadViews() { // decoded only when the picture is looked at
+function loadViews() { // parsed only when the picture is viewed
   const key = `views-${state.set}-${state.picture}`;
   if (!view.loaded || view.loaded.key !== key) view.loaded = { key, ...JSON.parse($(key).textContent) };
   return view.loaded;
@@ -44,7 +44,7 @@ function fillPanes() {
   place();
 }
 function fitScale(pane) { return Math.min(pane.clientWidth / picture().view.width, pane.clientHeight / picture().view.height); }
-function place() { // the center (view.x, view.y) of the picture lies in the middle of every pane
+function place() { // the point (view.x, view.y) of the picture is at the center of every pane
   const size = picture().view, panes = view.mode === "slider" ? [slider] : [...grid.children];
   view.zoom = Math.min(64, Math.max(1, view.zoom));
   let shown = 1;
@@ -194,7 +194,7 @@ function showSet(index) {
 }
 function start() {
   const count = data.sets.reduce((sum, set) => sum + set.pictures.length, 0), models = names.length - BASELINES.length;
-  $("lead").textContent = `${models ? `${models} model${models > 1 ? "s" : ""} beside` : "Only"} bicubic and nearest on ${count} picture${count > 1 ? "s" : ""} of ${data.sets.map((set) => set.name).join(", ")}.`;
+  $("lead").textContent = `${models ? `${models} model${models > 1 ? "s" : ""} compared with` : "Only"} bicubic and nearest on ${count} picture${count > 1 ? "s" : ""} of ${data.sets.map((set) => set.name).join(", ")}.`;
   $("sets").hidden = data.sets.length < 2;
   $("sets").append(...data.sets.map((set, i) => { const button = make("button", { type: "button" }, `${set.name} (${set.pictures.length})`); button.addEventListener("click", () => showSet(i)); return button; }));
   const options = () => columns.map((column) => make("option", { value: column }, data.metrics[column].title));
@@ -213,7 +213,7 @@ function start() {
   const themes = ["System", "Light", "Dark"];
   $("theme").addEventListener("click", () => {
     const theme = themes[(themes.indexOf($("theme").lastElementChild.textContent) + 1) % 3];
-    $("theme").lastElementChild.textContent = theme; $("theme").ariaLabel = `Colors: ${theme === "System" ? "as the system" : theme.toLowerCase()}`;
+    $("theme").lastElementChild.textContent = theme; $("theme").ariaLabel = `Colors: ${theme === "System" ? "like the system" : theme.toLowerCase()}`;
     if (theme === "System") delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = theme.toLowerCase();
   });
   new ResizeObserver(place).observe($("viewer"));
