@@ -38,7 +38,7 @@ def frame(network, border: bool) -> int:
 
 
 def texture(network) -> int:
-    """The largest difference between two pixels in the center of a flat picture, in levels: no edge is near there."""
+    """The largest difference between two pixels in the center of a flat picture, far from its edges, in levels."""
     middle = slice(24 * network.scale, 40 * network.scale)
     return max(int(np.ptp(result[middle, middle], axis=(0, 1)).max()) for result in _flat(network, True))
 

@@ -1,8 +1,8 @@
-"""`python tools/fine_tuning_table.py PHOTOS RUN`: the table of docs/fine_tuning.md.
+"""`python tools/fine_tuning_table.py PHOTOS RUN`: prints the table of docs/fine_tuning.md.
 
-Fine-tunes span_x4 of version 0.1, which saw photographs only, on the rendered text of PHOTOS/more (all but every sixth
-tile) as the page says. Prints PSNR-Y and SSIM-Y before and after on the tiles that were left out and on PHOTOS/valid.
-RUN is the new run folder; 300 steps take about two minutes.
+Fine-tunes span_x4 of version 0.1, which was trained on photographs only, on the rendered text of PHOTOS/more (all but
+every sixth tile), as described on that page. Prints PSNR-Y and SSIM-Y before and after on the excluded tiles and on
+PHOTOS/valid. RUN is the new run folder; 300 steps take about two minutes.
 """
 
 import shutil

@@ -1,4 +1,4 @@
-"""`python tools/network_choice.py`: LPIPS of two shipped networks on degraded photographs, and the choice of upscale.
+"""`python tools/network_choice.py`: LPIPS of two shipped networks on degraded photographs, and upscale's choice.
 
 Each photograph of scikit-image is reduced to a quarter, degraded by JPEG or noise, and enlarged by the networks for
 clean and for degraded pictures. The thresholds in sr_gan_tf/inference/choice.py are where the better network changes.

@@ -1,8 +1,8 @@
-"""How long commands take before they do their work: processor and clock time of whole processes, in turns.
+"""Measures how long commands take before their work begins: CPU time and elapsed time of whole processes, in turns.
 
     python tools/start_time.py [--rounds 5]
 
-prints the table of `docs/performance.md`. The processor's time counts on a machine that does other things as well.
+prints the table of `docs/performance.md`. On a machine that does other work as well, rely on the CPU time.
 """
 
 import argparse
@@ -26,7 +26,7 @@ _SIDE = 128
 
 
 def measured(words: Sequence[str], folder: Path, cache: Path) -> tuple[float, float]:
-    """Processor and clock seconds of one process."""
+    """Returns the CPU time and elapsed time of one process in seconds."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(
         [sys.executable, *words],
@@ -41,7 +41,7 @@ def measured(words: Sequence[str], folder: Path, cache: Path) -> tuple[float, fl
 
 def main(argv: list[str] | None = None) -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description="How long commands take before they do their work.")
+    parser = argparse.ArgumentParser(description="Measures how long commands take before their work begins.")
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args(argv).rounds
     with tempfile.TemporaryDirectory() as name:
