@@ -76,7 +76,7 @@ class MetaGAN(Discriminator):
                     f"multiple of {max(4, reduction**2)}"
                 )
         if not 0 <= dropout < 1:
-            raise ValueError(f"dropout: {dropout} is no share; expected 0 or more, below 1")
+            raise ValueError(f"dropout: {dropout} is not a share; expected 0 or more, below 1")
 
         picture = keras.Input((None, None, 3), name="picture")
         x = enter_range(picture, value_range)

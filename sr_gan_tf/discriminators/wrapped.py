@@ -65,7 +65,7 @@ def as_discriminator(model: keras.Model, image_size: int | None = None, **given)
     shape = answer(discriminator, pictures).shape
     if not shape or shape[0] != 2:
         raise UnfitModel(
-            f"{discriminator.title} answers two pictures with an output of shape {tuple(shape)}; "
+            f"{discriminator.title} returns an output of shape {tuple(shape)} for two pictures; "
             "expected logits (2, ...)"
         )
     check_copy(discriminator, pictures)

@@ -44,13 +44,13 @@ def fixed_tiling(enlarger: Enlarger, tile: int | None = None, halo: int | str | 
     if isinstance(halo, int):
         reach = halo
         if field.halo is not None and reach < field.halo:
-            note = f"a halo of {reach} pixels is less than the {field.halo} that the network looks: tiles may show"
+            note = f"a halo of {reach} pixels is smaller than the network's {field.halo}: tiles may show"
     elif field.halo is not None and halo is None and _work(enlarger, reach, tile) > _LARGEST_WORK:
         reach, error = measured_halo(enlarger, field.halo)
         if reach < field.halo:
             note = (
                 f"tiles reach {reach} pixels beyond their edges instead of {field.halo}, which changed photographs by "
-                f"{error:.2f} gray levels at most; --halo exact changes nothing"
+                f"{error:.2f} gray levels at most; pass --halo exact to avoid this"
             )
     side = tile or next(
         (
@@ -65,7 +65,7 @@ def fixed_tiling(enlarger: Enlarger, tile: int | None = None, halo: int | str | 
         side = max(side, 2 * reach)
         note = (
             f"pictures with a side above {side + 2 * reach} pixels are cut into tiles that overlap by {2 * reach} "
-            f"pixels and are blended, since {field.why} looks at the whole picture"
+            f"pixels and are blended, because {field.why} sees the whole picture"
         )
     return Tiling(reach, field.finite, field.alignment, (side, side), note, enlarger.border)
 

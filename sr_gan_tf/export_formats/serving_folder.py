@@ -73,7 +73,7 @@ def new_version(folder: Path, version: int | None = None) -> Iterator[tuple[Path
             except OSError as error:
                 if not final.exists():
                     raise
-                raise InputError(f"{final} was written by someone else meanwhile; start again") from error
+                raise InputError(f"{final} was written by another process meanwhile; run the command again") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         if is_new:

@@ -33,7 +33,7 @@ def write_tfjs(generator: keras.Model, folder: Path, python: str | Path | None) 
     """
     if python is None:
         raise InputError(
-            "--format tfjs needs the converter, whose TensorFlow is older than ours, in an environment of its own: "
+            "--format tfjs needs the converter, whose TensorFlow is older than ours, in a separate environment: "
             f"{ENVIRONMENT}; then say --tfjs-python tfjs/bin/python"
         )
     if folder.exists():

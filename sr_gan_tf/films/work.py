@@ -170,7 +170,7 @@ class _Journal:
                 self._notes = notes
             else:
                 raise InputError(
-                    f"{self.folder} holds an interrupted run with other settings; delete the folder to begin anew, or "
+                    f"{self.folder} holds an interrupted run with other settings; delete the folder to start over, or "
                     "repeat the settings to resume it"
                 )
         self.folder.mkdir(parents=True, exist_ok=True)

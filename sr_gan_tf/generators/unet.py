@@ -61,7 +61,7 @@ class UNet(Generator):
         if scale & (scale - 1):
             raise ValueError(f"scale: {scale} is no power of two; each up-sampling stage doubles the size")
         if not 0 <= dropout < 1:
-            raise ValueError(f"dropout: {dropout} is no part of the values; expected 0 up to, not including, 1")
+            raise ValueError(f"dropout: {dropout} is not a share; expected 0 or more, below 1")
         start = keras.initializers.RandomNormal(stddev=0.02)
         # After batch normalization a bias has no effect.
         settings = {"strides": 2, "padding": "same", "use_bias": normalization != "batch"}

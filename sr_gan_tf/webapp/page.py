@@ -35,7 +35,7 @@ SIZES = {
 def about(name: str) -> str:
     """One sentence about a choice of network; for a shipped one, from its card."""
     if name == CHOOSE:
-        return "By each picture: one network for clean ones, another for noise and strongly compressed JPEGs."
+        return "Chosen for each picture: one network for clean ones, another for noise and strongly compressed JPEGs."
     return f"**{name}** (×{read_card(name).scale}): {read_card(name).limits.partition(';')[0]}."
 
 
@@ -136,7 +136,7 @@ def _enlarge_tab(benches: Benches, max_megapixels: float) -> None:
     ) -> Iterator[tuple[Any, Any]]:  # fmt: skip
         try:
             if network == CHOOSE and mixed != NONE:
-                raise InputError("a second network is mixed into a named one; choose the first one, too")
+                raise InputError("a second network is mixed into a named one; choose the first network as well")
             choices = Choices(
                 "" if network == CHOOSE else network, "" if mixed == NONE else mixed, share / 100,
                 _settings(kind, size),
@@ -169,7 +169,7 @@ def _settings(kind: str, size: float | None) -> Settings:
     if name is None:
         return Settings()
     if not size or size <= 0:
-        raise InputError(f"final size: {size} is no size; expected a number above 0, or choose the network's")
+        raise InputError(f"final size: {size} is not a size; expected a number above 0, or choose the network's")
     if name == "scale":
         return Settings(scale=float(size))
     pixels = round(size)
@@ -179,7 +179,7 @@ def _settings(kind: str, size: float | None) -> Settings:
 
 
 def _compare_tab(benches: Benches, max_megapixels: float) -> None:
-    gr.Markdown("Every shipped network of one scale on one picture, the same part of each side by side.")
+    gr.Markdown("Every shipped network of one scale, applied to one picture and shown side by side.")
     with gr.Row():
         picture = gr.File(label="Drop one picture here, or click to choose", elem_id="compare-upload")
         with gr.Column():

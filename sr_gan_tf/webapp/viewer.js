@@ -53,7 +53,7 @@
     }
     frame() { const pane = this.panes[0]; return [pane.clientWidth, pane.clientHeight]; }
     scale() { const [width, height] = this.frame(); return Math.min(width / this.width, height / this.height) * this.zoom; }
-    place() { // (x, y), 0 to 1, is the place of the scene in the middle of every pane
+    place() { // (x, y), 0 to 1, is the point of the scene at the center of every pane
       if (!this.width) return;
       this.zoom = Math.min(64, Math.max(1, this.zoom));
       const [width, height] = this.frame(), scale = this.scale();
@@ -70,7 +70,7 @@
     }
     fit() { this.zoom = 1; this.place(); }
     oneToOne() { this.zoom *= 1 / devicePixelRatio / this.scale(); this.place(); }
-    zoomBy(factor, clientX, clientY) { // what lies under the pointer stays there
+    zoomBy(factor, clientX, clientY) { // the point under the pointer stays there
       const before = this.scale(), zoom = Math.min(64, Math.max(1, this.zoom * factor)), after = before * zoom / this.zoom;
       if (clientX !== undefined) {
         const box = this.box || this.panes[0].getBoundingClientRect(), dx = clientX - box.left - box.width / 2, dy = clientY - box.top - box.height / 2;

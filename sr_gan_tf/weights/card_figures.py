@@ -92,7 +92,7 @@ def _subfolder(folder: Path, scale: int) -> str:
 
 
 def measure_served(network: Generator) -> dict[str, float]:
-    """What `Card.measured` holds: the network as a SavedModel with default tiles, run in a process of its own."""
+    """Measures `Card.measured`: the network as a SavedModel with default tiles, run in a separate process."""
     with tempfile.TemporaryDirectory() as folder:
         about = model_card.model_card(network.name, network)
         agreement = write_saved_model(network, Path(folder) / "served", about, Serving(), deploying.measure)

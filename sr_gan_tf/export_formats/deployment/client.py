@@ -69,7 +69,7 @@ def by_rest(content: bytes, server: str, model: str, timeout: float) -> tuple[by
     except TimeoutError as error:
         raise ServerError(f"no answer within {timeout:.0f} s") from error
     except http.client.HTTPException as error:
-        raise ConnectionError(f"the answer broke off: {error!r}") from error
+        raise ConnectionError(f"the answer was cut off: {error!r}") from error
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ServerError(f"the answer is none of TensorFlow Serving's: {error!r}") from error
 
@@ -124,14 +124,14 @@ def main() -> int:
     parser.add_argument("--server", help="default: localhost:8500 for gRPC, localhost:8501 for REST")
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--rest", action="store_true")
-    parser.add_argument("--timeout", type=float, help="seconds; default: by the picture's size")
+    parser.add_argument("--timeout", type=float, help="seconds; default: depends on the picture's size")
     parser.add_argument("--overwrite", action="store_true")
     options = parser.parse_args()
     if options.output.exists() and not options.overwrite:
         print(f"error: {options.output} already exists; pass --overwrite", file=sys.stderr)
         return 2
     if not options.output.parent.is_dir():
-        print(f"error: {options.output.parent} is no folder", file=sys.stderr)
+        print(f"error: {options.output.parent} is not a folder", file=sys.stderr)
         return 2
     if options.timeout is not None and not options.timeout > 0:
         print(f"error: --timeout {options.timeout:g}: expected more than 0 seconds", file=sys.stderr)
