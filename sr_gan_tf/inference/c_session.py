@@ -1,7 +1,8 @@
 """Runs a frozen graph through TensorFlow's C API, without the Python packages of TensorFlow and Keras.
 
 Importing those takes ten times as long as enlarging a small picture. The library that they wrap loads in a fraction of
-that, and its C API (tensorflow/c/c_api.h) is stable. The kernels are the same, and so are the results, bit for bit.
+that time, and its C API (tensorflow/c/c_api.h) is stable. The kernels are the same, so the results are identical bit
+for bit.
 """
 
 import contextlib
@@ -41,7 +42,7 @@ _SIGNATURES: dict[str, tuple[type | None, int]] = {  # type of the result, numbe
 
 
 class Unsupported(RuntimeError):
-    """The library is not where it is expected, or refuses the graph; TensorFlow's Python package will do."""
+    """The library is not in its usual place, or refuses the graph; TensorFlow's Python package is needed instead."""
 
 
 class _Output(ctypes.Structure):
@@ -49,7 +50,7 @@ class _Output(ctypes.Structure):
 
 
 def library_path() -> Path | None:
-    """The shared library of the installed TensorFlow; None where it is not one that is known."""
+    """Finds the shared library of the installed TensorFlow; None if it has no known name."""
     found = importlib.util.find_spec("tensorflow")
     path = Path(next(iter(found.submodule_search_locations or ()), "")) if found else Path()
     path /= "libtensorflow_cc.so.2"
@@ -92,14 +93,14 @@ def _library() -> ctypes.CDLL:
 
 
 class Session:
-    """A frozen graph with one input and one output, ready to run; it lives as long as the process.
+    """A frozen graph with one input and one output, ready to run; it exists until the process ends.
 
     Args:
         graph: a serialized GraphDef.
         input, output: names of operations.
 
     Raises:
-        Unsupported: it cannot be run here.
+        Unsupported: the graph cannot be run here.
     """
 
     def __init__(self, graph: bytes, input: str, output: str):
@@ -123,7 +124,7 @@ class Session:
 
     @contextlib.contextmanager
     def _status(self) -> Iterator[int]:
-        """A TF_Status; raises what it says afterwards."""
+        """Yields a TF_Status; afterwards raises the error that it reports."""
         status = self.library.TF_NewStatus()
         try:
             yield status
@@ -136,11 +137,11 @@ class Session:
             self.library.TF_DeleteStatus(status)
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
-        """The output for an array of the input's type.
+        """Returns the output for an array of the input's type.
 
         Raises:
-            MemoryError: there is too little.
-            Unsupported: TensorFlow refuses to compute it.
+            MemoryError: memory ran out.
+            Unsupported: TensorFlow cannot compute it.
         """
         library = self.library
         dimensions = (ctypes.c_int64 * array.ndim)(*array.shape)
@@ -165,7 +166,7 @@ class Session:
                 library.TF_DeleteTensor(result)
 
     def _array(self, tensor: ctypes.c_void_p) -> np.ndarray:
-        """A copy of a tensor's values."""
+        """Returns a copy of a tensor's values."""
         library = self.library
         shape = [library.TF_Dim(tensor, axis) for axis in range(library.TF_NumDims(tensor))]
         array: np.ndarray = np.empty(tuple(shape), _OF_NUMBERS[library.TF_TensorType(tensor)])

@@ -52,7 +52,7 @@ def load_chain(
 
     Args:
         models: each a shipped name, a run folder, a file, a loaded model, or `A:0.7,B:0.3` for a mix: of the weights if
-            one network was trained from the other, else of the pictures.
+            one network was trained from the other, otherwise of the pictures.
         passes: number of passes through the whole chain.
         precision: `"bfloat16"` computes in bfloat16 where the network allows it; `"auto"` does so only if the processor
             supports it and the card of the model lists a loss below 0.02 dB.

@@ -1,4 +1,4 @@
-"""A Keras generator as a function of pictures: one compilation for every size."""
+"""Runs a Keras generator on pictures with one compilation for all sizes."""
 
 import hashlib
 
@@ -10,18 +10,18 @@ from sr_gan_tf.inference import ready_graphs
 from sr_gan_tf.inference.enlarger import BORDER, Enlarger, ReceptiveField
 from sr_gan_tf.inference.receptive_field import receptive_field, tensor_strides
 
-# The executor frees some maps later than their last use, and convolutions have workspaces of their own.
+# The executor frees some maps after their last use, and convolutions have separate workspaces.
 _OVERHEAD = 1.5
-_UNKNOWN_NETWORK = 16 * 1024.0  # bytes; a map of 64 channels at four times the size, for one that hides its graph
+_UNKNOWN_NETWORK = 16 * 1024.0  # bytes; assumes 64 channels at four times the size if the graph is unknown
 
 
 class KerasEnlarger(Enlarger):
-    """Runs a generator through one compiled function for each kind of samples.
+    """Runs a generator through one compiled function per kind of samples.
 
     Args:
         generator: (N, H, W, 3) to (N, scale*H, scale*W, 3), float32 in [0, 1].
-        ensemble: mean over the eight flips and turns of the picture.
-        kept_as: name and precision of a shipped network whose graphs later processes may start from.
+        ensemble: whether to average over the eight flips and rotations of the picture.
+        kept_as: name and precision of a shipped network whose graphs are saved for later processes.
     """
 
     def __init__(self, generator: keras.Model, ensemble: bool = False, kept_as: tuple[str, str] | None = None):
@@ -55,7 +55,7 @@ class KerasEnlarger(Enlarger):
     def _compiled(self, dtype: tf.DType, channels: int, rounded: bool):
         peak = dtype.max if dtype.is_integer else None
 
-        # One function for windows of every size: a picture must not cost a compilation.
+        # One function for windows of all sizes, so that a new picture size needs no compilation.
         @tf.function(input_signature=[tf.TensorSpec((None, None, channels), dtype)])
         def enlarge(window):
             self.traces += 1
@@ -75,25 +75,25 @@ class KerasEnlarger(Enlarger):
 
 
 def _border(generator: keras.Model, field: ReceptiveField) -> int:
-    """Pixels by which pictures are continued beyond their edges for this network; see `enlarger.BORDER`."""
-    # An exported model does so itself. A network that looks at the whole picture would see its edges twice; one with
-    # large strides would see the picture off its grid, or get several times as much to do.
+    """Pixels by which pictures are extended beyond their edges for this network; see `enlarger.BORDER`."""
+    # An exported model does so itself. A network that sees the whole picture would see its edges twice; for one with
+    # large strides, the picture would be off the grid, or the work would multiply.
     if getattr(generator, "continues_edges", False) or field.halo is None or field.alignment > BORDER:
         return 0
     return -(-min(BORDER, field.halo) // field.alignment) * field.alignment
 
 
 def enlarger_of(generator: keras.Model) -> KerasEnlarger:
-    """The generator's enlarger; made once for each generator, so that its function is compiled once."""
-    # Through vars(), since Keras's own attributes become parts of the model.
+    """Returns the generator's enlarger, created once per generator, so that its function is compiled once."""
+    # Through vars(), because Keras turns regular attributes into parts of the model.
     if "_enlarger" not in vars(generator):
         vars(generator)["_enlarger"] = KerasEnlarger(generator)
     return vars(generator)["_enlarger"]
 
 
 def _frozen(function) -> tuple[bytes, tuple[str, str]]:
-    """A function's graph with its weights inside, and the names of its input and output."""
-    # Not part of TensorFlow's public names, though its own guides use it.
+    """Returns a function's serialized graph including its weights, and the names of its input and output."""
+    # Not part of TensorFlow's public API, but its own guides use it.
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     frozen = convert_variables_to_constants_v2(function.get_concrete_function())
@@ -102,7 +102,7 @@ def _frozen(function) -> tuple[bytes, tuple[str, str]]:
 
 
 def bytes_per_pixel(network: keras.Model) -> float:
-    """Bytes of feature maps alive at once for each input pixel, at the worst moment of a forward pass."""
+    """Bytes of simultaneously live feature maps per input pixel, at the peak of a forward pass."""
     strides = tensor_strides(network)
     if not strides or any(isinstance(layer, keras.layers.TFSMLayer) for layer in network.layers):
         return _UNKNOWN_NETWORK

@@ -1,4 +1,4 @@
-"""Networks by what the user calls them, merged for inference, in the precision that was asked for."""
+"""Loads networks by the names that a user gives, merged for inference, in the requested precision."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ from sr_gan_tf.resampling import imresize
 
 
 def named_network(model: str | Path | keras.Model) -> tuple[str, keras.Model]:
-    """The name and the merged network of a shipped name, run folder, file, loaded model, or `A:0.7,B:0.3`."""
+    """Returns name and merged network for a shipped name, run folder, file, loaded model, or `A:0.7,B:0.3`."""
     if isinstance(model, keras.Model):
         return model.name, _merged(model)
     if "," in str(model) and not os.path.exists(model):
@@ -27,7 +27,7 @@ def _merged(network: keras.Model) -> keras.Model:
 
 
 def _interpolated(text: str) -> tuple[str, keras.Model]:
-    """`A:0.7,B:0.3`: a network between A and B: of their weights if these fit together, else of their pictures."""
+    """Mixes `A:0.7,B:0.3`: the weights of A and B if they fit together, otherwise their output pictures."""
     parts = []
     for part in text.split(","):
         model, separator, weight = part.rpartition(":")
@@ -38,7 +38,7 @@ def _interpolated(text: str) -> tuple[str, keras.Model]:
         if not separator or not model:
             raise InputError(f"--model {text}: expected NAME:WEIGHT,NAME:WEIGHT, e.g. span_x4:0.7,span_x4_gan:0.3")
     total = sum(weight for _, weight in parts)
-    if not abs(total - 1) <= 1e-6:  # nan, too
+    if not abs(total - 1) <= 1e-6:  # rejects nan as well
         raise InputError(f"--model {text}: the weights add up to {total:g}, expected 1")
     networks = [_merged(load(model)) for model, _ in parts]
     for (model, _), network in zip(parts, networks, strict=True):
@@ -57,10 +57,10 @@ def _interpolated(text: str) -> tuple[str, keras.Model]:
 
 
 def _with_mixed_weights(networks: list[Generator], shares: list[float]) -> Generator | None:
-    """The network whose weights are the weighted sum, as fast as one; None if its pictures are not in between.
+    """Returns the network with the weighted sum of the weights, as fast as one; None if that is no mix of the pictures.
 
-    They are if one network was trained from the other. The weights of networks with different histories stand for
-    different features, and their sum for none.
+    It is one if one network was trained from the other. The weights of networks with different histories represent
+    different features, and their sum represents none.
     """
     first = networks[0]
     if any(type(other) is not type(first) or _settings(other) != _settings(first) for other in networks[1:]):
@@ -77,7 +77,7 @@ def _with_mixed_weights(networks: list[Generator], shares: list[float]) -> Gener
 
 
 def _with_mixed_pictures(networks: list[Generator], shares: list[float]) -> Generator:
-    """A network that runs all of them and returns the weighted sum of their pictures."""
+    """Returns a network that runs all of them and returns the weighted sum of their pictures."""
     inputs = keras.Input((None, None, 3), name="lr")
     parts = [
         keras.layers.Rescaling(share, dtype="float32", name=f"share{index}")(network.copy(f"part{index}")(inputs))
@@ -97,16 +97,16 @@ def _distance(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def stem(model: str | Path) -> str:
-    """What files and messages call a model."""
+    """The name of a model in files and messages."""
     path = Path(model)
     return path.stem if path.suffix == ".keras" else path.resolve().name if os.path.exists(path) else path.name
 
 
 def in_precision(network: keras.Model, precision: str) -> keras.Model:
-    """The same network computing in another precision; its own rules say what stays in float32."""
+    """Returns the same network computing in another precision; its own rules define what stays in float32."""
     if not isinstance(network, Generator):
         return network
-    # Not `network.copy()`, which keeps the policy that the network was made under.
+    # Not `network.copy()`, which keeps the policy with which the network was created.
     with computing("mixed_bfloat16" if precision == "bfloat16" else "float32"):
         twin = type(network).from_config(network.get_config())
     twin.set_weights(network.get_weights())
@@ -114,5 +114,5 @@ def in_precision(network: keras.Model, precision: str) -> keras.Model:
 
 
 def is_ours(network: keras.Model) -> bool:
-    """Whether the network can compute in another precision than it was made for."""
+    """Whether the network can compute in a precision other than the one it was created with."""
     return isinstance(network, Generator)

@@ -1,7 +1,7 @@
-"""The graphs of shipped networks, kept in the cache folder: the next process need not import Keras to build them.
+"""Saves the graphs of shipped networks in the cache folder, so that later processes need not import Keras.
 
-A file holds one frozen graph and what tiling must know of its network. It counts only for the weights, the source
-files and the TensorFlow that it was made from; any other is made anew, and a damaged one as well.
+A file contains one frozen graph and what tiling must know about its network. It is valid only for the weights, source
+files and TensorFlow from which it was made; otherwise, or if it is damaged, it is rebuilt.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ def _file(model: str, precision: str, kind: Kind) -> Path:
 
 
 def _origin(model: str) -> str:
-    """A digest of all that a network's graph is made from."""
+    """A digest of everything from which a network's graph is made."""
     library = library_path()
     files = sorted(path for pattern in _SOURCES for path in _PACKAGE.glob(pattern))
     stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in [*files, library] if path]
@@ -45,12 +45,12 @@ def _origin(model: str) -> str:
 
 
 def is_kept(model: str, precision: str, kind: Kind) -> bool:
-    """Whether the graph is there, or nothing could run it."""
+    """Whether the graph is saved, or could not be run anyway."""
     return library_path() is None or _read(model, precision, kind) is not None
 
 
 def keep(enlarger: Enlarger, model: str, precision: str, kind: Kind, graph: bytes, ends: tuple[str, str]) -> None:
-    """Writes a graph for later processes; a folder that cannot be written only costs them time."""
+    """Saves a graph for later processes; if the folder is not writable, they only take longer."""
     about = {
         "origin": _origin(model),
         "sha256": hashlib.sha256(graph).hexdigest(),
@@ -80,13 +80,13 @@ def _read(model: str, precision: str, kind: Kind) -> tuple[dict, bytes] | None:
 
 
 class ReadyEnlarger(Enlarger):
-    """Runs kept graphs; what no kept graph does is left to the network itself.
+    """Runs saved graphs; builds the network itself for anything that they do not cover.
 
     Args:
-        about: what one of the files says of the network.
-        model, precision: which network.
-        ensemble: mean over the eight flips and turns of the picture.
-        otherwise: makes the enlarger that builds the network.
+        about: the description of the network in one of the files.
+        model, precision: identify the network.
+        ensemble: whether to average over the eight flips and rotations of the picture.
+        otherwise: creates the enlarger that builds the network.
     """
 
     def __init__(self, about: dict, model: str, precision: str, ensemble: bool, otherwise: Callable[[], Enlarger]):
@@ -101,7 +101,7 @@ class ReadyEnlarger(Enlarger):
 
     @property
     def identity(self) -> str:
-        """That of the network from which the graphs were made."""
+        """The identity of the network from which the graphs were made."""
         return self._identity
 
     def _run(self, window: np.ndarray, rounded: bool) -> np.ndarray:
@@ -133,13 +133,13 @@ def _is_tensorflow_imported() -> bool:
 def ready_enlarger(
     model: str, precision: str, ensemble: bool, otherwise: Callable[[], Enlarger]
 ) -> ReadyEnlarger | None:
-    """The network as kept graphs run it; None where there are none, or where building it costs no import.
+    """Returns an enlarger that runs saved graphs; None if there are none, or if building the network needs no import.
 
     Args:
         model: a shipped name.
-        precision: in which it computes.
-        ensemble: mean over the eight flips and turns of the picture.
-        otherwise: makes the enlarger that builds the network, for samples without a kept graph.
+        precision: of the computation.
+        ensemble: whether to average over the eight flips and rotations of the picture.
+        otherwise: creates the enlarger that builds the network, for samples without a saved graph.
     """
     if _is_tensorflow_imported() or has_nvidia_driver() or library_path() is None:
         return None
