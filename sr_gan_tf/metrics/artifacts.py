@@ -56,7 +56,7 @@ def _window_means(plane: np.ndarray) -> np.ndarray:
 def band_ratio(hr: np.ndarray, sr: np.ndarray, crop: int, low: float) -> float:
     """Luma power of SR over that of HR from `low` to `low` + 0.1 cycles per pixel, in all directions.
 
-    1 is as much detail of that size as HR has; nan below 48 pixels per side.
+    1 means as much detail of that size as in HR; nan below 48 pixels per side.
     """
     frequency = np.fft.fftfreq(_SIDE)
     radius = np.hypot(frequency[:, None], frequency[None, :])
@@ -67,7 +67,7 @@ def band_ratio(hr: np.ndarray, sr: np.ndarray, crop: int, low: float) -> float:
 def detail_ratio(hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
     """Luma power of SR over that of HR in the top half of frequencies (above a quarter cycle per pixel, either axis).
 
-    1 is as much fine detail as in HR, regardless of its position; 0 is none; nan below 48 pixels per side.
+    1 means as much fine detail as in HR, regardless of its position; 0 means none; nan below 48 pixels per side.
     """
     frequency = np.abs(np.fft.fftfreq(_SIDE))
     high = np.maximum(frequency[:, None], frequency[None, :]) > 0.25
@@ -89,9 +89,9 @@ def checkerboard_ratio(hr: np.ndarray, sr: np.ndarray, crop: int, scale: int) ->
 
 
 def power_spectrum(plane: np.ndarray) -> np.ndarray | None:
-    """Mean power at each frequency over half-overlapping blocks, (48, 25) as `rfft2` lays it out.
+    """Mean power at each frequency over half-overlapping blocks, (48, 25) in the layout of `rfft2`.
 
-    None where no block fits.
+    None if no block fits.
     """
     if min(plane.shape) < _SIDE:
         return None
@@ -115,7 +115,7 @@ def _power_ratio(hr: np.ndarray, sr: np.ndarray, crop: int, where: np.ndarray) -
     hr_power, sr_power = (power_spectrum(plane) for plane in luma_pair(hr, sr, crop))
     if hr_power is None:
         return math.nan
-    # rfft2 keeps one of each pair of mirrored columns; the first and the last stand for themselves.
+    # rfft2 keeps one of each pair of mirrored columns; the first and the last have no counterpart.
     weights = np.full(where.shape, 2.0)
     weights[:, [0, -1]] = 1.0
     weights *= where

@@ -1,7 +1,7 @@
 """PSNR and SSIM as Keras metrics over float batches: the same protocol as fidelity.py, in TensorFlow operations.
 
-They work inside `fit`, `evaluate`, tf.function and XLA. A batch's pictures count one by one, so that the result is
-the mean of the pictures' values, as in every published table.
+They work inside `fit`, `evaluate`, tf.function and XLA. The pictures of a batch count individually, so that the result
+is the mean of the pictures' values, as in all published tables.
 """
 
 import keras
@@ -14,7 +14,7 @@ _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 def eight_bits(images, channels: str, crop: int) -> tf.Tensor:
-    """(N, H, W, 3) of [0, 1] to what is compared: 8-bit RGB or its luma (`y` rounded, `yfloat`), float64 of 0..255."""
+    """Converts (N, H, W, 3) in [0, 1] to the compared float64 values, 0..255: RGB, or luma (`y` rounded, `yfloat`)."""
     height, width = tf.shape(images)[1], tf.shape(images)[2]
     images = images[:, crop : height - crop, crop : width - crop]
     images = tf.floor(tf.clip_by_value(tf.cast(images, tf.float64), 0.0, 1.0) * 255.0 + 0.5)
@@ -58,7 +58,7 @@ class PSNR(keras.metrics.Mean):
     def __init__(self, crop: int, channels: str = "y", name: str | None = None):
         _check(crop, channels, ("y", "yfloat", "rgb"))
         super().__init__(name=name or protocol_name(f"psnr_{channels}", crop))
-        self._direction = "up"  # what Keras's callbacks read
+        self._direction = "up"  # read by Keras's callbacks
         self.crop, self.channels = crop, channels
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -82,7 +82,7 @@ class SSIM(keras.metrics.Mean):
     def __init__(self, crop: int, channels: str = "y", name: str | None = None):
         _check(crop, channels, ("y", "yfloat"))
         super().__init__(name=name or protocol_name(f"ssim_{channels}", crop))
-        self._direction = "up"  # what Keras's callbacks read
+        self._direction = "up"  # read by Keras's callbacks
         self.crop, self.channels = crop, channels
 
     def update_state(self, y_true, y_pred, sample_weight=None):

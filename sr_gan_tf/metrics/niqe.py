@@ -2,12 +2,12 @@
 
 Mittal, Soundararajan, Bovik 2013, "Making a completely blind image quality analyzer". Lower is more natural. The
 figure depends on the photographs to which its parameters (mean and covariance of 36 features) were fitted, so the
-metric's name carries the name of their file. Read are MATLAB files with mu_prisparam and cov_prisparam (the authors')
+metric's name carries the name of their file. It reads MATLAB files with mu_prisparam and cov_prisparam (the authors')
 and .npz files with the same two arrays (BasicSR's); `python -m sr_gan_tf.metrics.niqe FOLDER -o niqe.npz` fits
 parameters to a folder of sharp photographs.
 
-The details follow the authors' code: gray values of BT.601, blocks of 96 pixels that lie wholly in the picture, two
-scales, shifted neighbors taken round the block's edge, features that are not defined left out of mean and covariance.
+The details follow the authors' code: gray values of BT.601, blocks of 96 pixels entirely inside the picture, two
+scales, neighbors shifted circularly within the block, undefined features omitted from mean and covariance.
 """
 
 import functools
@@ -26,7 +26,7 @@ from sr_gan_tf.pictures.reading import SUFFIXES, read_rgb
 from sr_gan_tf.resampling import imresize
 
 _BLOCK = 96
-_SHARPNESS = 0.75  # of a picture's sharpest block; duller blocks are not fitted to
+_SHARPNESS = 0.75  # of a picture's sharpest block; less sharp blocks are not used to fit
 _KEYS = ("mu_prisparam", "cov_prisparam")
 
 
@@ -37,7 +37,7 @@ class Naturalness:
         path: .mat or .npz file.
 
     Raises:
-        InputError: the file cannot be read, or holds no such parameters.
+        InputError: the file cannot be read, or does not contain such parameters.
     """
 
     def __init__(self, path: str | Path):
@@ -66,13 +66,13 @@ def read_parameters(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"no file {path}; give the .mat or .npz file of NIQE's parameters")
     try:
         if path.suffix == ".mat":
-            from scipy.io import loadmat  # of scikit-image's own requirements; slow to import
+            from scipy.io import loadmat  # scikit-image requires it; slow to import
 
             data = loadmat(path)
         else:
             with path.open("rb") as opened, np.load(opened) as file:
                 data = dict(file)
-    except Exception as error:  # of a damaged or mistaken file both readers raise whatever comes
+    except Exception as error:  # for a damaged or wrong file, both readers can raise anything
         kind = "MATLAB file of version 7 or older" if path.suffix == ".mat" else "whole .npz file"
         raise InputError(f"cannot read NIQE parameters from {path}: it is no {kind}; give another one") from error
     if not all(key in data for key in _KEYS):

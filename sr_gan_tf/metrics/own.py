@@ -1,4 +1,4 @@
-"""Metrics of your own: a function of two pictures, and how its figures are to be read."""
+"""Custom metrics: a function of two pictures, and how to read its values."""
 
 import inspect
 from collections.abc import Callable
@@ -13,17 +13,17 @@ from sr_gan_tf.registry.parts import register
 def picture_metric(
     better: Literal["higher", "lower", "one"], title: str | None = None, digits: int = 4, meaning: str = ""
 ) -> Callable[[Callable], Metric]:
-    """Makes a metric of your own from a function, and registers it under the function's name.
+    """Makes a custom metric from a function, and registers it under the function's name.
 
     Args:
         better: which values are better; `"one"` for ratios.
         title: heading in tables; default: the function's name.
         digits: decimals in tables.
-        meaning: what the figure says, for reports; default: the first line of the function's docstring.
+        meaning: explanation for reports; default: the first line of the function's docstring.
 
     Returns:
-        A decorator. The function takes (hr, sr), both uint8 (H, W, 3), or (H, W) where hr is gray, with `scale` pixels
-        already cut from each border, and returns a number; a third argument, if it has one, is the scale.
+        A decorator. The function takes (hr, sr), both uint8 (H, W, 3), or (H, W) if hr is gray, with `scale` pixels
+        already cropped from each border, and returns a number; a third argument, if it has one, is the scale.
 
     Example:
         >>> @sr_gan_tf.metrics.picture_metric(better="lower")

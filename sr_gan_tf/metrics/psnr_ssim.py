@@ -3,8 +3,8 @@
 The protocol: luma of BT.601 in studio range (16 to 235) from uint8 RGB, rounded to uint8 as MATLAB's rgb2ycbcr does,
 `scale` pixels cut from each border (`crop`), PSNR over 255, SSIM (Wang et al. 2004) with an 11 x 11 Gaussian of
 sigma 1.5 over the region where the window fits, K1 0.01, K2 0.03, covariances of the population. A gray picture's
-values count as luma, and the channels of what is compared with it are averaged and rounded. Others keep the luma
-unrounded: that is `rounded=False`, and the metric's name says `yfloat`. MS-SSIM: Wang, Simoncelli, Bovik 2003.
+values count as luma, and the channels of the compared picture are averaged and rounded. Other codes keep the luma
+unrounded: that is `rounded=False`, with `yfloat` in the metric's name. MS-SSIM: Wang, Simoncelli, Bovik 2003.
 """
 
 import functools
@@ -20,12 +20,12 @@ from sr_gan_tf.resampling import PRODUCT
 _LUMA = tuple(weight / 255.0 for weight in (65.481, 128.553, 24.966))
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _RADIUS, _SIGMA = 5, 1.5
-# Rows worked on at a time: temporary arrays of a whole picture cost more in page faults than in arithmetic.
+# Rows processed at a time: temporary arrays of a whole picture cost more in page faults than in arithmetic.
 _STRIP = 32
 
 
 def luma(image: np.ndarray, rounded: bool = True) -> np.ndarray:
-    """(H, W) luma, 16 to 235, of an (H, W, 3) uint8 RGB picture: uint8, or float64 where not rounded.
+    """(H, W) luma, 16 to 235, of an (H, W, 3) uint8 RGB picture: uint8 if rounded, otherwise float64.
 
     A gray picture is its own luma.
     """
@@ -37,7 +37,7 @@ def luma(image: np.ndarray, rounded: bool = True) -> np.ndarray:
         y += image[rows, :, 1] * _LUMA[1]
         y += image[rows, :, 2] * _LUMA[2]
         y += 16.5 if rounded else 16.0
-        result[rows] = y  # uint8 cuts off the fraction
+        result[rows] = y  # uint8 truncates the fraction
     return result
 
 
@@ -115,7 +115,7 @@ def luma_pair(hr: np.ndarray, sr: np.ndarray, crop: int, rounded: bool = True) -
     """Both pictures' luma without their borders."""
     hr, sr = cut_pair(hr, sr, crop)
     if is_gray(hr) and not is_gray(sr):
-        # The network was fed three equal channels; its answer is brought back to one.
+        # The network's input had three equal channels; its output is averaged to one.
         sr = np.floor(sr.mean(axis=-1) + 0.5).astype(np.uint8)
     return luma(hr, rounded), luma(sr, rounded)
 
@@ -131,7 +131,7 @@ def cut_pair(hr: np.ndarray, sr: np.ndarray, crop: int) -> tuple[np.ndarray, np.
     """Both pictures without `crop` pixels at each border.
 
     Raises:
-        ValueError: where they are no uint8 pictures of one size, or nothing is left.
+        ValueError: they are no uint8 pictures of one size, or nothing remains.
     """
     for name, image in (("HR", hr), ("SR", sr)):
         if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)):
