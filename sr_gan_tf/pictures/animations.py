@@ -1,8 +1,8 @@
-"""Animations written frame by frame: memory holds a frame or two, however long they are.
+"""Writes animations frame by frame: memory holds a frame or two, however long they are.
 
-GIF and animated PNG are put together here from single pictures that Pillow encodes, since Pillow itself keeps all
-frames of these. For WebP and AVIF Pillow's encoders take one frame after another; they are given pictures whose pixels
-arrive when they are asked for. Those two keep the compressed frames until the end.
+GIF and animated PNG are assembled here from single pictures that Pillow encodes, because Pillow itself keeps all frames
+of these in memory. For WebP and AVIF, Pillow's encoders request one frame after another, so they are given pictures
+whose pixels are computed on request. These two keep the compressed frames until the end.
 """
 
 import io
@@ -20,7 +20,7 @@ from sr_gan_tf.pictures.metadata import Metadata, fitting
 from sr_gan_tf.pictures.png_writer import write_metadata
 
 Frame = tuple[np.ndarray, int, Metadata]
-_LONGEST = 65535  # milliseconds that an animated PNG holds, hundredths of a second that a GIF does
+_LONGEST = 65535  # the maximum: milliseconds in an animated PNG, hundredths of a second in a GIF
 
 
 def write_gif(file: IO[bytes], frames: Iterable[tuple[Image.Image, int]], loop: int | None, comment: bytes) -> None:
@@ -29,7 +29,7 @@ def write_gif(file: IO[bytes], frames: Iterable[tuple[Image.Image, int]], loop: 
     Args:
         file: an empty binary file.
         frames: pictures of one size.
-        loop: how often it is repeated, 0 for endlessly, None for once shown.
+        loop: number of repetitions, 0 for endless, None for showing it once.
         comment: a comment, or nothing.
     """
     for number, (image, duration) in enumerate(frames):
@@ -100,7 +100,7 @@ def write_png(
         file: an empty seekable binary file.
         frames: pictures of one size and mode, `count` of them.
         count: the number of frames.
-        loop: how often it is shown, 0 for endlessly, None for once.
+        loop: number of times it is shown, 0 for endless, None for once.
         metadata: written before the frames.
     """
     sequence = itertools.count()
@@ -179,7 +179,7 @@ def save_arriving(
         file: an empty seekable binary file.
         format: "WEBP" or "AVIF".
         frames: `count` pictures of one mode and size, taken in order.
-        durations: milliseconds of the frames that were taken so far.
+        durations: milliseconds of the frames that were requested so far.
         count: the number of frames.
         options: of Pillow's writer.
     """

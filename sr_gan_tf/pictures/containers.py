@@ -166,7 +166,7 @@ def gif_extensions(data: bytes) -> dict[str, bytes]:
     """The XMP and the ICC profile of a GIF, under Pillow's names."""
     found: dict[str, bytes] = {}
     start = data.find(_GIF_XMP) + len(_GIF_XMP)
-    end = data.find(b"\x01\xff\xfe\xfd", start)  # where the bytes begin that lead a reader of blocks to the end
+    end = data.find(b"\x01\xff\xfe\xfd", start)  # start of the bytes that lead a block reader to the end
     if start >= len(_GIF_XMP) and end > start:
         found["xmp"] = data[start:end]
     place = data.find(_GIF_PROFILE) + len(_GIF_PROFILE)

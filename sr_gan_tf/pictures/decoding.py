@@ -26,7 +26,7 @@ _header_lock = threading.Lock()
 _ORIENTATION = 0x0112
 _DIRECTORIES = (0x8769, 0x8825)
 _PHOTOMETRIC, _YCBCR = 262, 6
-_PILLOW_ASKS = 80_000_000  # pixels above which Pillow's TIFF decoder asks for its own limit once more
+_PILLOW_ASKS = 80_000_000  # pixels above which Pillow's TIFF decoder checks its own limit again
 
 
 @contextlib.contextmanager
@@ -95,7 +95,7 @@ def decode(
 
 
 def _correct_ycbcr(image: Image.Image) -> None:
-    """Pillow before 13 takes an uncompressed YCbCr TIFF for four bytes per pixel and runs out of them."""
+    """Pillow before 13 reads an uncompressed YCbCr TIFF as four bytes per pixel, and the data ends too early."""
     if not isinstance(image, TiffImageFile) or image.tag_v2.get(_PHOTOMETRIC) != _YCBCR:
         return
     if image.tile and all(tile.codec_name == "raw" and cast(tuple, tile.args)[0] == "RGBX" for tile in image.tile):

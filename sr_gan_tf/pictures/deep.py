@@ -99,7 +99,7 @@ def _beyond_pillow(image: Any) -> bool:
     bits = image.tag_v2.get(_BITS, (1,))
     deepest = max(bits) if isinstance(bits, tuple) and bits else 1
     if 2 in image.tag_v2.get(_SAMPLE_FORMAT, (1,)):
-        return deepest <= 8  # signed samples, which Pillow takes for unsigned ones
+        return deepest <= 8  # signed samples, which Pillow interprets as unsigned
     planes = image.tag_v2.get(_PLANES) == 2 and image.tag_v2.get(_EXTRA_SAMPLES)
     return 8 < deepest <= 16 or bool(planes) or image.tag_v2.get(_COMPRESSION) == _WEBP
 
@@ -123,7 +123,7 @@ def _coded_pixels(data: bytes) -> bytes:
         end = place + 12 + int.from_bytes(data[place : place + 4], "big")
         kind = data[place + 4 : place + 8]
         if kind == b"IDAT":
-            # As Pillow does for 8 bits: the compressed pixels have a checksum of their own.
+            # Like Pillow for 8 bits: the compressed pixels have their own checksum.
             body = data[place + 8 : end - 4]
             kept.append(data[place : place + 8] + body + zlib.crc32(kind + body).to_bytes(4, "big"))
         elif kind in (b"IHDR", b"PLTE", b"tRNS", b"IEND"):

@@ -1,7 +1,7 @@
-"""Which kinds of picture files there are: those that are read here, those of an extra, and those that are only known.
+"""The kinds of picture files: those that are read here, those that need an extra, and those that are only recognized.
 
-A folder is searched by the endings of names, so every ending that can be read must be in `SUFFIXES`; pictures whose
-ending is known but cannot be read are counted, never passed over in silence.
+A folder is searched by suffixes, so every suffix that can be read must be in `SUFFIXES`; pictures with a known suffix
+that cannot be read are counted and reported.
 """
 
 import functools
@@ -56,19 +56,19 @@ def is_available(format: str) -> bool:
     return format not in EXTRAS or importlib.util.find_spec(EXTRAS[format][0]) is not None
 
 
-# Endings of names that can be read, in lower case.
+# Suffixes that can be read, in lower case.
 SUFFIXES = (*_ALWAYS, *(suffix for suffix, format in _BY_EXTRA.items() if is_available(format)))
-# Endings that are pictures' but cannot be read here.
+# Suffixes of pictures that cannot be read here.
 UNREAD = (*_NEVER, *(suffix for suffix in _BY_EXTRA if suffix not in SUFFIXES))
 
 
 def format_by_suffix(suffix: str) -> str | None:
-    """The format that an ending stands for, e.g. "HEIF" for `.heic`; None for endings that are not read."""
+    """Returns the format for a suffix, e.g. "HEIF" for `.heic`; None for suffixes that are not read."""
     return _ALWAYS.get(suffix.lower()) or _BY_EXTRA.get(suffix.lower())
 
 
 def missing_package(suffix: str) -> str | None:
-    """The package that would read files of this ending, None where there is none or it is installed."""
+    """Returns the package that would read files with this suffix; None if there is none or it is installed."""
     format = _BY_EXTRA.get(suffix.lower())
     return None if format is None or is_available(format) else EXTRAS[format][1]
 
@@ -89,7 +89,7 @@ def known_content(head: bytes) -> str | None:
 
 
 def unread(names: Iterable[str | PurePath]) -> Counter:
-    """How many of the names have a picture's ending that cannot be read here, by ending."""
+    """Counts the names with a picture suffix that cannot be read here, by suffix."""
     suffixes = (PurePath(name).suffix.lower() for name in names)
     return Counter(suffix for suffix in suffixes if suffix in UNREAD)
 

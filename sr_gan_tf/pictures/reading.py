@@ -64,10 +64,10 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """What a file says before its pixels are decoded; `width` and `height` are those after EXIF's turn.
+    """What a file's header says; `width` and `height` are those after applying EXIF's orientation.
 
-    `loop` is how often an animation is shown, 0 for endlessly, None where the file doesn't say. `frames` are those of
-    an animation, `pages` those of a TIFF, of which only the first one is read.
+    `loop` is how often an animation is shown, 0 for endlessly, None if the file doesn't say. `frames` are those of an
+    animation, `pages` those of a TIFF, of which only the first one is read.
     """
 
     width: int

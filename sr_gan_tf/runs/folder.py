@@ -27,10 +27,10 @@ FREE = (
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """How far a run has come.
+    """Progress of a run.
 
     Attributes:
-        stage: index of the last stage of which something was trained.
+        stage: index of the last stage that was at least partly trained.
         steps: generator updates in it.
         since_best: validations since its best one.
         has_ended: whether it ended early, by `patience`.
@@ -63,7 +63,7 @@ class RunFolder:
 
     @property
     def model(self) -> Path:
-        """The run's generator: the last one where the newest stage keeps that, else the best one."""
+        """The run's generator: the last one if the newest stage keeps it, otherwise the best one."""
         return self.last if self.last.is_file() else self.best
 
     def experiment(self, overrides: Sequence[str] = ()) -> Experiment:
@@ -119,7 +119,7 @@ class RunFolder:
             return []
         trained = self._trained()
         if trained is None:
-            # A row that was measured before the first step would describe the old settings.
+            # A row measured before the first step would describe the old settings.
             self.history.unlink(missing_ok=True)
             changed = []
         else:
@@ -128,7 +128,7 @@ class RunFolder:
         return changed
 
     def _changes(self, before: Experiment, experiment: Experiment, trained: Trained) -> list[str]:
-        """What differs, as text; refuses what would change what was trained, and steps that would not be taken."""
+        """Describes the differences; refuses changes to what was already trained, and steps that would be skipped."""
         old, new = _flat(before), _flat(experiment)
         refused = [
             key
@@ -166,7 +166,7 @@ class RunFolder:
 
 
 def _with_earlier_defaults(experiment: Experiment) -> Experiment:
-    """The experiment with the generator's arguments spelled out whose defaults have changed since version 0.1."""
+    """Fills in the generator's arguments whose defaults have changed since version 0.1, with their earlier values."""
     published = getattr(GENERATORS.get(experiment.generator.class_name), "PUBLISHED", {})
     generator = dataclasses.replace(experiment.generator, config=published | experiment.generator.config)
     return dataclasses.replace(experiment, generator=generator)
@@ -177,12 +177,12 @@ def _only(flat: dict[str, object], keys: list[str]) -> dict[str, object]:
 
 
 def _text(experiment: Experiment) -> str:
-    """The experiment as it is written into the folder: with the version, whose defaults it relies on."""
+    """Formats the experiment for the folder: with the version, on whose defaults it relies."""
     return json.dumps({WRITTEN_BY: f"sr_gan_tf {__version__}", **dataclasses.asdict(experiment)}, indent=2) + "\n"
 
 
 def _may_change(key: str, old: dict, new: dict, before: Experiment, trained: Trained) -> bool:
-    """Whether a key of the experiment had no influence on what was trained so far."""
+    """Whether a key of the experiment has had no influence on the training so far."""
     first, _, rest = key.partition(".")
     if first == "stages":
         stage, _, name = rest.partition(".")

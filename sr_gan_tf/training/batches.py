@@ -82,6 +82,6 @@ def _stands(name: str) -> bool:
 
 
 def count_of(data: Any) -> float:
-    """Pictures of a batch; 1 where it is spread over replicas, all of which have the same number."""
+    """Number of pictures in a batch; 1 if it is spread over replicas, all of which have the same number."""
     pictures = tf.nest.flatten(data)[0]
     return 1.0 if isinstance(pictures, tf.distribute.DistributedValues) else float(pictures.shape[0])

@@ -157,7 +157,7 @@ def _check_data(experiment: Experiment) -> None:
 
 
 def _check_generator(experiment: Experiment) -> None:
-    """Arguments that another one leaves without effect; the network itself takes them, as files may hold them."""
+    """Rejects arguments that another one makes ineffective; networks accept them, because files may contain them."""
     name, given = experiment.generator.class_name, experiment.generator.config
     idle: list[tuple] = []
     if name == "SRResNet" and given.get("bounded"):

@@ -219,7 +219,7 @@ class GAN(Supervised):
         return self._learn_or_rest("generator", turn, turn is not True, tape, loss, lambda terms: loss, (), logs)
 
     def _update_discriminator(self, tape: tf.GradientTape, loss, views, logs: Logs) -> tf.Tensor:
-        """One update with the penalties, or neither where the update is skipped; returns whether all was finite."""
+        """Makes one update including the penalties, or skips both; returns whether all values were finite."""
 
         def whole(terms: Logs) -> tf.Tensor:
             with tape:
@@ -231,7 +231,7 @@ class GAN(Supervised):
         return self._learn_or_rest("discriminator", turn, self.turns.may_rest, tape, loss, whole, unknown, logs)
 
     def _learn_or_rest(self, name: str, turn, may_rest: bool, tape, loss, whole, unknown: Sequence[str], logs: Logs):
-        """An update by `whole(terms)` on a network's turn, else no gradients; returns whether all was finite."""
+        """Updates by `whole(terms)` if it is the network's turn; returns whether all values were finite."""
         network, optimizer = getattr(self, name), getattr(self, f"{name}_optimizer")
 
         def learn(also=True) -> tuple[tf.Tensor, Logs]:

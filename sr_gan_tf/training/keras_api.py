@@ -252,7 +252,7 @@ class OptimizerPair:
             optimizer.learning_rate = rate
 
     def get_config(self) -> dict:
-        """The settings of both, for trackers; `compile` takes the two optimizers, not this."""
+        """The settings of both, for trackers; `compile` accepts the two optimizers, not this pair."""
         return {
             part: item.get_config() for part, item in zip(("generator", "discriminator"), self.optimizers, strict=True)
         }

@@ -27,7 +27,7 @@ def as_list(outputs) -> list:
 
 
 def float32(logits):
-    """The logits in float32, whatever the precision policy."""
+    """Casts the logits to float32, for any precision policy."""
     return tf.cast(logits, tf.float32)
 
 

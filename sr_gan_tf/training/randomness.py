@@ -11,17 +11,17 @@ from keras.src.backend.common import global_state
 from tensorflow.python.eager import context
 from tensorflow.python.framework import config as determinism
 
-# What `keras.utils.set_random_seed` writes in Keras's own state.
+# The parts of Keras's state that `keras.utils.set_random_seed` changes.
 _OF_KERAS = ("global_random_seed", "global_seed_generator")
 
 
 @contextlib.contextmanager
 def seeded(seed: int, deterministic: bool = False) -> Iterator[None]:
-    """Python, NumPy, Keras and TensorFlow draw from `seed` inside; afterwards they continue as if nothing had been.
+    """Makes Python, NumPy, Keras and TensorFlow draw from `seed` in the block; afterwards restores their states.
 
     Args:
-        seed: of all random numbers that have no seed of their own.
-        deterministic: TensorFlow's operations give the same bits each time, at some cost.
+        seed: for all random numbers without a separate seed.
+        deterministic: make TensorFlow's operations return the same bits each time, at some cost.
     """
     tensorflow = context.context()
     global_seed = tensorflow._seed

@@ -73,7 +73,7 @@ class Teacher(ImageLoss):
         self.smallest_size = getattr(self._distance, "smallest_size", 1)
 
     def attach(self, student: keras.Model) -> None:
-        """Tells the term which generator learns; trainers call it in `compile`.
+        """Sets the generator that learns; trainers call this in `compile`.
 
         Raises:
             InputError: the generator has no such hidden layers.
@@ -100,7 +100,7 @@ class Teacher(ImageLoss):
         return self._distance(target, sr, lr) + self.feature_weight * tf.add_n(distances) / len(distances)
 
     def _look(self, lr: tf.Tensor) -> Sequence[tf.Tensor]:
-        """The student's outputs; the statistics of its normalization stay as they are."""
+        """Returns the student's outputs; the statistics of its normalization do not change."""
         if not self._student_changes:
             return as_list(self._student(lr, training=False))
         trainable, others = (

@@ -90,11 +90,11 @@ class Validate(RunCallback):
 class Chart(RunCallback):
     """Draws the chart every `validate_every` steps and at the stage's end; runs after the logs.
 
-    Where these steps follow each other quickly, some charts are left out: one takes about a second.
+    If these steps follow each other quickly, some charts are skipped: each takes about a second.
 
     Args:
         session: the run.
-        seconds: least time between two charts of a stage.
+        seconds: minimum time between two charts of a stage.
     """
 
     def __init__(self, session: Session, seconds: float = 20.0):
