@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument(
         "about",
         type=Path,
-        help='JSON: name, experiments, steps, hours, data, license, limits; optional: lr (made), degradation',
+        help="JSON: name, experiments, steps, hours, data, license, limits; optional: lr (made), degradation",
     )
     measure = commands.add_parser("measure", help="measure a shipped network and rewrite its card")
     measure.add_argument("name")
