@@ -149,7 +149,7 @@ class SPAN(Generator):
         self.nearest_skip = nearest_skip
 
     def for_inference(self) -> "SPAN":
-        """Returns it with plain 3x3 convolutions (outputs agree to 1e-5), or itself if it is merged already."""
+        """Returns the merged network of plain 3x3 convolutions (outputs agree to 1e-5), or itself if already merged."""
         if self.merged:
             return self
         with computing(self.dtype_policy):
