@@ -122,7 +122,7 @@ def enlarge(
     sides = np.cumprod([1, *(enlarger.scale for enlarger in chain.enlargers[:-1])])
     shares = sides**2 / (sides**2).sum()
     tilings = tuple(
-        plan(enlarger, (height * side, width * side), settings.tile, settings.halo, itemsize=pixels.itemsize)
+        plan(enlarger, (height * side, width * side), settings.tile, settings.halo, None, pixels.itemsize, side)
         for enlarger, side in zip(chain.enlargers, sides.tolist(), strict=True)
     )
 

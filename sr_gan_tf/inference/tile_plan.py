@@ -25,7 +25,7 @@ class Tiling:
     Args:
         halo: LR pixels that the window of a tile adds on each side.
         exact: whether that halo makes tiles equal to the whole picture; otherwise tiles overlap by it and are blended.
-        alignment: windows start at multiples of this.
+        alignment: windows, and tiles without their halo, start at multiples of this.
         tile: height and width of the largest tile, in LR pixels, without its halo.
         note: information for the user, or "".
         border: LR pixels by which the picture is extended at its edges by mirroring.
@@ -85,6 +85,7 @@ def plan(
     halo: int | Literal["exact"] | None = None,
     memory: float | None = None,
     itemsize: int = 1,
+    unit: int = 1,
 ) -> Tiling:
     """Plans the tiles of a picture for a generator: exactly, by its receptive field, if that is affordable.
 
@@ -96,15 +97,18 @@ def plan(
             if that would more than double the work.
         memory: bytes that a row of tiles may use; default: half of the free memory, or one gigabyte if that suffices.
         itemsize: bytes of a sample of the result.
+        unit: in a later pass, the side of a pixel of the original picture. Rows and columns of tiles then hold whole
+            pixels of the original, unless that would need larger tiles than the smallest.
     """
     field = enlarger.field
+    alignment = math.lcm(field.alignment, unit) if unit <= SMALLEST_TILE else field.alignment
     largest = free_memory() / 2 if memory is None else memory
     # A row of tiles in progress, one on its way to the encoder, and the output of the encoder.
     bytes_a_row = 3 * shape[1] * enlarger.scale**2 * 3 * itemsize
 
     def best(reach: int) -> tuple[tuple[int, int], float]:
         def within(limit: float) -> tuple[tuple[int, int], float]:
-            return _best_tile(shape, reach, field.alignment, limit, enlarger.bytes_per_pixel, bytes_a_row)
+            return _best_tile(shape, reach, alignment, limit, enlarger.bytes_per_pixel, bytes_a_row)
 
         choice = within(min(largest, _COMFORTABLE_MEMORY))
         return choice if choice[1] <= _COMFORTABLE_WORK else within(largest)
@@ -129,9 +133,9 @@ def plan(
     if not field.finite:
         # A pixel is blended from at most two neighbors, so tiles are at least as wide as two blending zones.
         chosen = (max(chosen[0], 2 * reach), max(chosen[1], 2 * reach))
-    if not field.finite and not _is_whole(shape, chosen, reach, field.alignment):
+    if not field.finite and not _is_whole(shape, chosen, reach, alignment):
         note = f"tiles overlap by {2 * reach} pixels and are blended, because {field.why} sees the whole picture"
-    return Tiling(reach, field.finite, field.alignment, chosen, note, enlarger.border)
+    return Tiling(reach, field.finite, alignment, chosen, note, enlarger.border)
 
 
 def _is_whole(shape: tuple[int, ...], tile: tuple[int, int], halo: int, alignment: int) -> bool:

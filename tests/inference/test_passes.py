@@ -6,7 +6,10 @@ from skimage import data
 from tiny import faithful_generator
 
 from sr_gan_tf.inference.alpha import extended_colors
-from sr_gan_tf.inference.passes import Settings
+from sr_gan_tf.inference.chain import Chain
+from sr_gan_tf.inference.keras_enlarger import KerasEnlarger
+from sr_gan_tf.inference.passes import Settings, enlarge
+from sr_gan_tf.inference.tile_plan import spans
 from sr_gan_tf.upscale import upscale
 
 
@@ -26,6 +29,31 @@ def test_colors_are_matched_after_passes_in_any_tiles(network, tile, seamless):
     # The halo holds all that this network sees, so tiles make no difference.
     whole = upscale(picture, model=network, passes=2, settings=Settings(match_color=True, seamless=seamless))
     np.testing.assert_allclose(matched.astype(int), whole, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("tile", "size"),
+    [(None, (1080, 1920)), (None, (2000, 3000)), (None, (3025, 4031)), (33, (75, 90)), (25, (61, 47))],
+)
+@pytest.mark.parametrize("passes", [2, 3])
+def test_tiles_of_later_passes_hold_whole_pixels_of_the_original(network, tile, size, passes):
+    """With the default tiles, too, of which the number follows from the free memory."""
+    chain = Chain("x2", (KerasEnlarger(network),) * passes)
+    planned = enlarge(np.broadcast_to(np.uint8(0), (*size, 3)), chain, Settings(match_color=True, tile=tile))
+    cut = 0
+    for number, tiling in enumerate(planned.tilings):
+        side = 2**number
+        for length, largest in zip(size, tiling.tile, strict=True):
+            parts = spans(length * side, largest, tiling.halo, tiling.alignment)
+            assert {(part.last - part.first) % side for part in parts} == {0}
+            cut += len(parts) - 1
+    assert cut
+
+
+def test_pixels_of_the_original_do_not_enlarge_small_tiles(network):
+    chain = Chain("x2", (KerasEnlarger(network),) * 7)
+    planned = enlarge(np.zeros((40, 40, 3), np.uint8), chain, Settings(tile=20))
+    assert [tiling.alignment for tiling in planned.tilings] == [1, 2, 4, 8, 16, 1, 1]
 
 
 def test_colors_behind_transparency_keep_their_type(network):
