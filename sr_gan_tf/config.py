@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from sr_gan_tf.errors import InputError, suggest
+from sr_gan_tf.errors import InputError, describe_errors
 from sr_gan_tf.json_files import override, put, read_json
 from sr_gan_tf.registry.imports import beside, imported, is_allowed
 
@@ -24,6 +24,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 
 # Key of a run folder's experiment.json: the version whose defaults the experiment relies on.
 WRITTEN_BY = "$written_by"
+_SMALLEST = 2.0**-126  # the smallest positive number that float32 computes with
 VALIDATION_METRICS = ("psnr_y", "ssim_y")  # by default
 
 
@@ -61,7 +62,7 @@ class Data:
     augmentations: tuple[str | Spec, ...] = ("flip", "turn")
     on_bad_file: Literal["error", "skip"] = "skip"
     cache_dir: str | None = Field(
-        default=None, description="folder for decoded tiles; default: the user's cache folder"
+        default=None, min_length=1, description="folder for decoded tiles; default: the user's cache folder"
     )
     minimum_detail: float = Field(default=0.0, ge=0, description="exclude tiles with less detail (gray levels)")
     validation_limit: int | None = Field(default=None, gt=0, description="maximum number of validation images")
@@ -71,7 +72,7 @@ class Data:
 class Balance:
     """Balances generator and discriminator; everything is off by default."""
 
-    discriminator_steps: int = Field(default=1, ge=1, description="discriminator updates per generator update")
+    discriminator_steps: int = Field(default=1, ge=1, le=100, description="discriminator updates per generator update")
     discriminator_every: int = Field(default=1, ge=1, description="update the discriminator only on every n-th step")
     accuracy_bound: float | None = Field(
         default=None, gt=0.5, lt=1, description="the discriminator rests while its accuracy is above this"
@@ -251,12 +252,12 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
 def parse_experiment(raw: dict, where: str = "experiment") -> Experiment:
     """Checks JSON data and returns an `Experiment`; every error states its path."""
     raw = {key: value for key, value in raw.items() if key not in ("$schema", WRITTEN_BY)}
-    _check_finite(raw, where)
+    _check_numbers(raw, where)
     try:
         # Validated as JSON text: strict, so true and "1" are not numbers, but lists become tuples and 1 a float.
         return _EXPERIMENT.validate_json(json.dumps(_whole_numbers(raw)), strict=True)
     except ValidationError as error:
-        raise InputError(f"{where}: " + "; ".join(_describe(item) for item in error.errors())) from error
+        raise InputError(f"{where}: {describe_errors(error.errors(), _owner)}") from error
 
 
 def to_json(experiment: Experiment) -> str:
@@ -282,24 +283,18 @@ def _whole_numbers(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _check_finite(value: Any, where: str, path: str = "") -> None:
-    """Rejects NaN and Infinity, which Python's JSON accepts (also as 1e999)."""
+def _check_numbers(value: Any, where: str, path: str = "") -> None:
+    """Rejects NaN and Infinity, which Python's JSON accepts (also as 1e999), and numbers that a tensor cannot hold."""
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"{where}: {path}: expected a finite number, found {value}")
+    size = abs(value) if isinstance(value, (int, float)) else 0
+    if size >= 2**63:
+        raise InputError(f"{where}: {path}: expected a number below 2**63, found {value:g}")
+    if 0 < size < _SMALLEST:
+        raise InputError(f"{where}: {path}: {value:g} is 0 in float32; expected 0, or at least {_SMALLEST:.2g}")
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
-        _check_finite(item, where, f"{path}.{key}" if path else str(key))
-
-
-def _describe(item: Mapping[str, Any]) -> str:
-    """One pydantic error as `path: what was expected, found what`."""
-    path = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "missing":
-        return f"{path}: missing; add it"
-    if item["type"] == "unexpected_keyword_argument":
-        owner = _owner(item["loc"][:-1])
-        return f"{path}: unknown key{suggest(str(item['loc'][-1]), owner)}"
-    return f"{path}: {item['msg']}, found {item['input']!r}"
+        _check_numbers(item, where, f"{path}.{key}" if path else str(key))
 
 
 def _owner(path: tuple) -> dict[str, Any]:
@@ -315,4 +310,5 @@ _PLACES = {
     "data": Data, "train": SourceSpec, "validation": SourceSpec, "stages": Stage, "content": Term, "adversarial": Term,
     "features": Term, "penalties": Term, "balance": Balance, "generator": Spec, "discriminator": Spec,
     "generator_optimizer": Spec, "discriminator_optimizer": Spec, "degradation": Spec, "weight": Spec,
+    "Spec": Spec,
 }  # fmt: skip

@@ -7,8 +7,8 @@ import io
 import signal
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable
-from typing import NoReturn
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NoReturn
 
 
 class InputError(ValueError):
@@ -84,3 +84,52 @@ def suggest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"; did you mean {lowered[close[0]]!r}?"
     return f"; expected one of {', '.join(names)}" if names else ""
+
+
+# pydantic's names for the types of a value that may have several; they are no part of the value's path.
+_MEMBERS = ("constrained-float", "bool", "literal['auto']", "str", "Spec")
+_SHOULD_BE = "Input should be "
+
+
+def describe_errors(errors: Sequence[Mapping[str, Any]], keys: Callable[[tuple], Iterable[str]]) -> str:
+    """All errors as `path: what was expected, found what`.
+
+    Args:
+        errors: those of pydantic's `ValidationError`.
+        keys: the keys that an object has at a path, for suggestions.
+    """
+    places: dict[tuple, list[Mapping[str, Any]]] = {}
+    for error in errors:
+        places.setdefault(_place(error["loc"]), []).append(error)
+    rest = [error for place, found in places.items() for error in _of_likely_type(place, found)]
+    # A list of which all entries are wrong is not also too short.
+    short = [error for error in rest if error["type"] == "too_short" and error["input"]]
+    return "; ".join(_describe(error, keys) for error in rest if error not in short or len(rest) == len(short))
+
+
+def _place(path: tuple) -> tuple:
+    """The path up to the value that may have several types, or all of it."""
+    return next((path[:index] for index, part in enumerate(path) if part in _MEMBERS), path)
+
+
+def _of_likely_type(place: tuple, errors: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The errors for the type that a value resembles, or one that names all types."""
+    if errors[0]["loc"] == place:
+        return errors
+    objects = [error for error in errors if error["loc"][len(place)] == "Spec"]
+    if objects and objects[0]["type"] != "dataclass_type":
+        return objects
+    bounds = [error for error in errors if error["type"].startswith(("greater_than", "less_than"))]
+    if bounds:
+        return [{**bounds[0], "loc": place}]
+    types = [error["msg"].removeprefix(_SHOULD_BE) for error in errors]
+    return [{**errors[0], "loc": place, "msg": _SHOULD_BE + " or ".join(types)}]
+
+
+def _describe(error: Mapping[str, Any], keys: Callable[[tuple], Iterable[str]]) -> str:
+    path = ".".join(str(part) for part in error["loc"] if part not in _MEMBERS)
+    if error["type"] == "missing":
+        return f"{path}: missing; add it"
+    if error["type"] == "unexpected_keyword_argument":
+        return f"{path}: unknown key{suggest(str(error['loc'][-1]), keys(error['loc'][:-1]))}"
+    return f"{path}: {error['msg']}, found {error['input']!r}"

@@ -115,6 +115,12 @@ def test_shipped_weights_fit_the_generator_that_starts_from_them():
                     "from span_x4"]  # fmt: skip
 
 
+def test_real_esrgan_augments_as_its_published_options():
+    """`use_hflip: true` and `use_rot: false`."""
+    raw = read_json(ROOT / "experiments" / "realesrgan_x4.json")
+    assert parse_experiment(raw).data.augmentations == ("flip",)
+
+
 def commands(page: Path) -> list[list[str]]:
     """The `fit` command lines of a document as words, each once."""
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")

@@ -5,6 +5,8 @@ A setting that equals its default counts as not given.
 
 import dataclasses
 
+import numpy as np
+
 from sr_gan_tf.config import VALIDATION_METRICS, Balance, Data, Experiment, Spec, Stage, Term, chosen_by, patch_size
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.training.schedules import build_schedule
@@ -18,6 +20,11 @@ def check_settings(experiment: Experiment) -> None:
         _check_weights(stage, f"stages.{index}")
         if stage.partial and not (stage.initial_weights or stage.discriminator_initial_weights):
             raise InputError(f"stages.{index}.partial: has no effect without initial_weights; remove it")
+    if np.float32(experiment.ema_decay) == 1:
+        raise InputError(
+            f"ema_decay: {experiment.ema_decay} is 1 in float32, so the average would never change; expected at most "
+            "0.9999999"
+        )
     _check_order(experiment)
     _check_discriminator(experiment)
     _check_validation(experiment)
@@ -105,10 +112,33 @@ def _check_order(experiment: Experiment) -> None:
                 f"stages.{index}: supervised between adversarial stages, so a resumed run would lose the "
                 "discriminator; add an adversarial loss of weight 0"
             )
+    for index in range(1, len(stages)):
+        if stages[index].initial_weights is not None and not stages[index].partial:
+            check_earlier_stages_remain(experiment, index)
     names = [stage.name for stage in stages]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"stages: two have the name {name!r}; rename one")
+
+
+def check_earlier_stages_remain(experiment: Experiment, index: int) -> None:
+    """Refuses initial weights that replace the whole generator of the stages before, unless their discriminator stays.
+
+    Raises:
+        InputError: nothing of what the earlier stages train is used by this stage or a later one.
+    """
+    before, after = experiment.stages[:index], experiment.stages[index:]
+    game = next((stage for stage in after if stage.adversarial is not None), None)
+    if (
+        game is not None
+        and game.discriminator_initial_weights is None
+        and any(stage.adversarial is not None for stage in before)
+    ):
+        return
+    raise InputError(
+        f"stages.{index}.initial_weights: replaces everything that the stages before it train, so they have no effect; "
+        "remove them, or name the weights in stages.0"
+    )
 
 
 def _check_discriminator(experiment: Experiment) -> None:
@@ -151,9 +181,10 @@ def _check_data(experiment: Experiment) -> None:
                     "all validation pictures have equal weight" if part == "validation" else "it is the only source"
                 )
                 raise InputError(f"data.{part}.{number}.weight: has no effect, because {reason}; remove it")
-    for number, name in enumerate(data.augmentations):
-        if name in data.augmentations[:number]:
-            raise InputError(f"data.augmentations.{number}: {name!r} occurs twice; remove one")
+    augmentations = [Spec(one) if isinstance(one, str) else one for one in data.augmentations]
+    for number, one in enumerate(augmentations):
+        if one in augmentations[:number]:
+            raise InputError(f"data.augmentations.{number}: {one.class_name!r} occurs twice; remove one")
 
 
 def _check_generator(experiment: Experiment) -> None:

@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 
 from sr_gan_tf.build import build
-from sr_gan_tf.config import Experiment, Spec, Stage, patch_size
+from sr_gan_tf.config import Experiment, Spec, patch_size
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError, Unavailable
 from sr_gan_tf.generators import GENERATORS
@@ -22,6 +22,7 @@ from sr_gan_tf.networks import Discriminator, Generator, Network, computing
 from sr_gan_tf.runs.checkpoints import read_newest
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.shipped import shipped_models
+from sr_gan_tf.training.checks import check_earlier_stages_remain
 
 # The share of the weights that could fit which must fit.
 SUFFICIENT = 0.9
@@ -134,7 +135,7 @@ def check_initial_weights(experiment: Experiment, index: int, generator: Generat
     Raises:
         InputError: the weights are not available or do not fit.
     """
-    return [f"{role}: {plan.report}" for role, plan in _plans(experiment.stages[index], generator, discriminator)]
+    return [f"{role}: {plan.report}" for role, plan in _plans(experiment, index, generator, discriminator)]
 
 
 def load_initial_weights(experiment: Experiment, index: int, networks, say=print) -> None:
@@ -143,14 +144,17 @@ def load_initial_weights(experiment: Experiment, index: int, networks, say=print
     Raises:
         InputError: as `check_initial_weights`.
     """
-    for role, plan in _plans(experiment.stages[index], networks.generator, networks.discriminator):
+    for role, plan in _plans(experiment, index, networks.generator, networks.discriminator):
         plan.apply()
         if role == "generator":
             networks.average.set_weights(networks.generator.get_weights())
         say(f"{role}: {plan.report}")
 
 
-def _plans(stage: Stage, generator: Generator, discriminator: Discriminator | None) -> list[tuple[str, Transfer]]:
+def _plans(
+    experiment: Experiment, index: int, generator: Generator, discriminator: Discriminator | None
+) -> list[tuple[str, Transfer]]:
+    stage = experiment.stages[index]
     plans: list[tuple[str, Transfer]] = []
     targets: tuple[tuple[str, str | None, Network | None], ...] = (
         ("generator", stage.initial_weights, generator),
@@ -158,7 +162,10 @@ def _plans(stage: Stage, generator: Generator, discriminator: Discriminator | No
     )
     for role, name, target in targets:
         if name is not None and target is not None:
-            plans.append((role, plan_transfer(_source(name, role), target, name, stage.partial)))
+            plan = plan_transfer(_source(name, role), target, name, stage.partial)
+            if index > 0 and role == "generator" and len(plan.pairs) == len(target.variables):
+                check_earlier_stages_remain(experiment, index)  # partial weights may turn out to be whole
+            plans.append((role, plan))
     return plans
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from sr_gan_tf.build import build
@@ -39,6 +40,7 @@ _NOT_HONORED = {
     "name": "it is never shown",
 }
 _ABOVE_ZERO = ("learning_rate", "epsilon", "clipnorm", "clipvalue", "global_clipnorm")
+_SWITCHES = ("amsgrad", "centered", "nesterov")
 _BELOW_ONE = ("beta_1", "beta_2", "rho", "momentum")
 
 
@@ -96,12 +98,16 @@ def _check_argument(name: str, value: Any, where: str) -> None:
     if value is None or (name == "learning_rate" and isinstance(value, dict)):
         return
     expected = None
-    if name in (*_ABOVE_ZERO, *_BELOW_ONE, "weight_decay") and not is_number(value):
+    if name in _SWITCHES and not isinstance(value, bool):
+        expected = "true or false"
+    elif name in (*_ABOVE_ZERO, *_BELOW_ONE, "weight_decay") and not is_number(value):
         expected = "a number"
     elif name in _ABOVE_ZERO and value <= 0:
         expected = "a number above 0"
     elif name in _BELOW_ONE and not 0 <= value < 1:
         expected = "a number from 0 to below 1"
+    elif name in _BELOW_ONE and np.float32(value) == 1:
+        expected = "at most 0.9999999, because float32 rounds more to 1"
     elif name == "weight_decay" and value < 0:
         expected = "a number from 0"
     elif name == "gradient_accumulation_steps" and (not isinstance(value, int) or value < 2):

@@ -1,7 +1,8 @@
 """Schedules over the steps of a stage, by name: of learning rates and of the weights of losses."""
 
+import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -71,6 +72,26 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def _check_types(constructor: Any, config: Mapping[str, Any], where: str) -> None:
+    """Checks the arguments of Keras's schedules, which have no annotations.
+
+    Raises:
+        InputError: an argument is no number, no list of numbers, or neither true nor false, as it should be.
+    """
+    for name, parameter in inspect.signature(constructor).parameters.items():
+        if name not in config or parameter.annotation is not parameter.empty:
+            continue
+        value = config[name]
+        if name in ("boundaries", "values"):
+            is_right, expected = isinstance(value, list) and all(map(is_number, value)), "a list of numbers"
+        elif isinstance(parameter.default, bool):
+            is_right, expected = isinstance(value, bool), "true or false"
+        else:
+            is_right, expected = is_number(value), "a number"
+        if not is_right:
+            raise InputError(f"{where}.{name}: expected {expected}, found {value!r}")
+
+
 def check_values(schedule: Callable, spec: Spec, where: str, steps: int | None) -> None:
     """Checks that a schedule is finite and not negative at its boundaries, those of the stage, and in between."""
     for mark in marks_of(spec, steps):
@@ -93,11 +114,11 @@ def named_schedule(spec: Spec, where: str) -> keras.optimizers.schedules.Learnin
     for key, value in spec.config.items():
         if key in ("decay_steps", "first_decay_steps") and not (is_number(value) and value >= 1):
             raise InputError(f"{where}.config.{key}: expected a number of steps from 1, found {value!r}")
+    if spec.class_name in SCHEDULES:
+        _check_types(SCHEDULES[spec.class_name], spec.config, f"{where}.config")
     boundaries = spec.config.get("boundaries")
-    if isinstance(boundaries, list):
-        increasing = all(is_number(step) for step in boundaries) and sorted(set(boundaries)) == boundaries
-        if not increasing or any(step < 0 for step in boundaries):
-            raise InputError(f"{where}.config.boundaries: expected increasing steps from 0, found {boundaries!r}")
+    if boundaries is not None and (sorted(set(boundaries)) != boundaries or any(step < 0 for step in boundaries)):
+        raise InputError(f"{where}.config.boundaries: expected increasing steps from 0, found {boundaries!r}")
     if ("warmup_target" in spec.config) != bool(spec.config.get("warmup_steps")):
         raise InputError(f"{where}.config: warmup_steps and warmup_target have no effect without each other; set both")
     return build(spec, SCHEDULES, where)

@@ -19,7 +19,13 @@ from sr_gan_tf.generators.wrapped import as_generator
 from sr_gan_tf.models import load_network
 from sr_gan_tf.runs.checkpoints import checkpoint_files, read_checkpoint
 from sr_gan_tf.training.assembly import build_networks
-from sr_gan_tf.training.initial_weights import averaged, discriminator_of, load_initial_weights, transfer
+from sr_gan_tf.training.initial_weights import (
+    averaged,
+    check_initial_weights,
+    discriminator_of,
+    load_initial_weights,
+    transfer,
+)
 
 SPAN = {
     "scale": 2, "filters": 8, "num_blocks": 2, "input_gain": 255.0, "initial_gate": 0.0, "nearest_skip": False,
@@ -174,16 +180,19 @@ def test_a_run_folder_gives_its_discriminator(run, tiny, repository, tmp_path, c
     found = discriminator_of(run.path)
     for index, variable in enumerate(found.variables):
         np.testing.assert_array_equal(variable, tensors[f"discriminator/{index:05d}"])
-    places = [f'--set=stages.1.{key}="{run.path}"' for key in ("initial_weights", "discriminator_initial_weights")]
-    settings = [f"--set={setting}" for setting in SHORT]
-    path = str(repository / "experiments" / "tiny.json")
+    raw = json.loads((repository / "experiments" / "tiny.json").read_text())
+    file = tmp_path / "adversarial.json"
+    file.write_text(json.dumps(raw | {"stages": raw["stages"][1:]}))
+    short = [setting for setting in SHORT if not setting.startswith("stages.1")]
+    places = [f'--set=stages.0.{key}="{run.path}"' for key in ("initial_weights", "discriminator_initial_weights")]
+    settings, path = [f"--set={setting}" for setting in short], str(file)
     assert main([path, "--dry-run", *settings, *places]) == 0
     said = capsys.readouterr().out
     assert f"initial weights of the generator: {len(averaged(run.path).variables)} of" in said
     assert f"initial weights of the discriminator: {len(found.variables)} of {len(found.variables)} weights" in said
-    second = load_experiment(path, [*SHORT, *(place.removeprefix("--set=") for place in places)])
+    second = load_experiment(path, [*short, *(place.removeprefix("--set=") for place in places)])
     networks = build_networks(second)
-    load_initial_weights(second, 1, networks, say=lambda text: None)
+    load_initial_weights(second, 0, networks, say=lambda text: None)
     for one, other in zip(networks.discriminator.variables, found.variables, strict=True):
         np.testing.assert_array_equal(one, other)
     # Misfits stop a dry run; what is not there yet is only said.
@@ -191,6 +200,44 @@ def test_a_run_folder_gives_its_discriminator(run, tiny, repository, tmp_path, c
     assert "expected 90%" in capsys.readouterr().err
     assert main([path, "--dry-run", *settings, "--set", 'stages.0.initial_weights="runs/nowhere"']) == 0
     assert "not available yet: no model 'runs/nowhere'" in capsys.readouterr().out
+
+
+def test_weights_that_replace_all_that_earlier_stages_train_are_refused(run, tiny):
+    """In a later stage, only a part of the generator may be replaced, or all if the discriminator continues."""
+    weights, critic = {"initial_weights": str(run.path)}, {"discriminator_initial_weights": str(run.path)}
+    first, second = tiny.stages
+    third = dataclasses.replace(second, name="third")
+
+    def check(*stages):
+        experiment = dataclasses.replace(tiny, stages=stages)
+        networks = build_networks(experiment)
+        return [check_initial_weights(experiment, index, networks.generator, None) for index in range(len(stages))]
+
+    for stages in (
+        (first, dataclasses.replace(second, **weights)),
+        (first, dataclasses.replace(second, **weights, **critic)),
+        (second, dataclasses.replace(third, **weights, **critic)),
+        (second, dataclasses.replace(first, **weights)),
+        (first, dataclasses.replace(second, **weights, partial=True)),  # all of them fit
+    ):
+        with pytest.raises(InputError, match=r"stages\.1\.initial_weights: replaces everything that"):
+            check(*stages)
+    assert "weights from" in check(second, dataclasses.replace(third, **weights))[1][0]
+    check(dataclasses.replace(second, **weights), dataclasses.replace(third, **critic))
+    # The network has a block more than that of the file, which keeps what the first stage trained.
+    deeper = tiny.override({"generator.config.num_blocks": 2})
+    further = dataclasses.replace(deeper, stages=(first, dataclasses.replace(second, **weights, partial=True)))
+    networks = build_networks(further)
+    generator, average = networks.generator, networks.average
+    generator.set_weights([np.full(weight.shape, 0.5, np.float32) for weight in generator.weights])
+    load_initial_weights(further, 1, networks, say=lambda text: None)
+    given = {variable.path: np.asarray(variable) for variable in averaged(run.path).variables}
+    kept = 0
+    for variable, mean in zip(generator.variables, average.variables, strict=True):
+        np.testing.assert_array_equal(variable, mean)
+        np.testing.assert_array_equal(variable, given.get(variable.path, np.full(variable.shape, 0.5)))
+        kept += variable.path not in given
+    assert kept
 
 
 def own(filters: int = 4, activation: str = "relu"):

@@ -10,7 +10,7 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.training.adam import Adam
 from sr_gan_tf.training.muon import Muon, orthogonalized
 from sr_gan_tf.training.optimizers import build_optimizer
-from sr_gan_tf.training.schedules import build_schedule
+from sr_gan_tf.training.schedules import SCHEDULES, build_schedule
 
 
 def stepper(optimizer, variable, compiled: bool):
@@ -125,3 +125,90 @@ def test_a_weight_decay_that_erases_the_network(name):
     with pytest.raises(InputError, match="expected less than 100"):
         build_optimizer(Spec(name, settings | {"learning_rate": schedule}), "here", 100)
     assert build_optimizer(Spec(name, settings | {"weight_decay": 50.0}), "here").weight_decay == 50
+
+
+def rate(name: str, **config) -> dict:
+    return {"class_name": name, "config": config}
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "said"),
+    [
+        ("Adam", {"use_ema": True}, "use_ema: has no effect, because the run keeps its own average: set ema_decay"),
+        ("Adam", {"ema_momentum": 0.9}, "ema_momentum: has no effect"),
+        ("SGD", {"loss_scale_factor": 1024.0}, "loss_scale_factor: has no effect, because losses are not scaled"),
+        ("Adam", {"loss_scale_factor": 0}, "loss_scale_factor: has no effect"),
+        ("Adam", {"ema_momentum": 0.0}, "ema_momentum: has no effect"),
+        ("Adam", {"gradient_accumulation_steps": 0}, "gradient_accumulation_steps: expected a whole number from 2"),
+        ("Adam", {"gradient_accumulation_steps": 101}, "101 is more than the stage's 100 steps"),
+        ("Adam", {"name": "mine"}, "name: has no effect"),
+        ("Adam", {"beta_1": 1.5}, r"beta_1: expected a number from 0 to below 1, found 1.5"),
+        ("Adam", {"beta_1": -1.0}, "beta_1: expected"),
+        ("Adam", {"beta_2": 1.0}, "beta_2: expected"),
+        ("Adam", {"beta_1": 1 - 1e-9}, "beta_1: expected at most 0.9999999, because float32 rounds"),
+        ("RMSprop", {"rho": 1.0}, "rho: expected"),
+        ("Adam", {"epsilon": -1.0}, "epsilon: expected a number above 0"),
+        ("Adam", {"global_clipnorm": -1.0}, "global_clipnorm: expected a number above 0"),
+        ("Adam", {"clipvalue": 0}, "clipvalue: expected a number above 0"),
+        ("Adam", {"weight_decay": -0.1}, "weight_decay: expected a number from 0"),
+        ("Adam", {"learning_rate": 0}, "learning_rate: expected a number above 0 or a schedule, found 0"),
+        ("Adam", {"learning_rate": True}, "learning_rate: expected a number"),
+        ("Adam", {"amsgrad": "yes"}, "amsgrad: expected true or false, found 'yes'"),
+        ("RMSprop", {"centered": 1}, "centered: expected true or false, found 1"),
+        *(
+            ("Adam", {"learning_rate": rate(name, initial_learning_rate=1e-3, decay_steps=9, **config)}, said)
+            for name, config, said in (
+                ("PolynomialDecay", {"power": "1"}, "config.power: expected a number, found '1'"),
+                ("PolynomialDecay", {"cycle": 1}, "config.cycle: expected true or false, found 1"),
+                ("ExponentialDecay", {"decay_rate": [0.5]}, r"config.decay_rate: expected a number, found \[0.5\]"),
+            )
+        ),
+        (
+            "Adam",
+            {"learning_rate": rate("PiecewiseConstantDecay", boundaries=[10], values=[1e-3, "0"])},
+            "config.values: expected a list of numbers",
+        ),
+        (
+            "Adam",
+            {"learning_rate": rate("PiecewiseConstantDecay", boundaries=10, values=[1e-3, 1e-4])},
+            "config.boundaries: expected a list of numbers, found 10",
+        ),
+        ("SGD", {"nesterov": True}, "nesterov: has no effect without momentum"),
+        (
+            "Adam",
+            {"learning_rate": rate("CosineDecay", initial_learning_rate=-1e-3, decay_steps=9)},
+            "is -0.001 at step",
+        ),
+        (
+            "Adam",
+            {"learning_rate": rate("PiecewiseConstantDecay", boundaries=[10], values=[1e-3, -1e-3])},
+            "learning_rate: is -0.001 at step 11",
+        ),
+        (
+            "Adam",
+            {"learning_rate": rate("PiecewiseConstantDecay", boundaries=[10, 5], values=[3e-3, 1e-3, 1e-4])},
+            "boundaries: expected increasing steps",
+        ),
+        (
+            "Adam",
+            {"learning_rate": rate("CosineDecay", initial_learning_rate=1e-3, decay_steps=1)},
+            "learning_rate: is 0 at step 97 of the stage's 100, so nothing is learned after it",
+        ),
+        (
+            "Adam",
+            {"learning_rate": rate("CosineDecay", initial_learning_rate=1e-3, decay_steps=200, warmup_steps=5)},
+            "warmup_steps and warmup_target have no effect without each other",
+        ),
+    ],
+)
+def test_optimizers_refuse_what_the_train_step_would_not_honor(name, config, said):
+    with pytest.raises(InputError, match=said):
+        build_optimizer(Spec(name, config), "stages.0.generator_optimizer", steps=100)
+
+
+def test_optimizers_take_whole_numbers_and_schedules_that_end_with_the_stage():
+    assert float(build_optimizer(Spec("SGD", {"learning_rate": 1}), "here").learning_rate) == 1
+    cosine = rate("CosineDecay", initial_learning_rate=0.0, decay_steps=100, warmup_target=1e-3, warmup_steps=5)
+    build_optimizer(Spec("Adam", {"learning_rate": cosine, "use_ema": False}), "here", steps=100)
+    assert float(build_schedule(Spec(**cosine), "here")(5)) == pytest.approx(1e-3)
+    assert set(SCHEDULES) >= {"CosineDecay", "PiecewiseConstantDecay"}

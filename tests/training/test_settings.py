@@ -14,16 +14,14 @@ from tensorflow.python.eager import context
 from tensorflow.python.framework import config as determinism
 
 import sr_gan_tf
-from sr_gan_tf.config import Spec, parse_experiment
+from sr_gan_tf.config import parse_experiment
 from sr_gan_tf.data.pipeline import validation_pictures
 from sr_gan_tf.data.sampler import Sampler
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.fit import main
 from sr_gan_tf.training.assembly import build_networks
 from sr_gan_tf.training.checks import check_settings
-from sr_gan_tf.training.optimizers import build_optimizer
 from sr_gan_tf.training.randomness import seeded
-from sr_gan_tf.training.schedules import SCHEDULES, build_schedule
 
 ABSENT = object()
 ADVERSARIAL = {"stages.1.adversarial": ABSENT, "stages.1.discriminator_optimizer": ABSENT}
@@ -80,6 +78,8 @@ def rate(name: str, **config) -> dict:
         ({"stages.0.balance": {"instance_noise": 0.1}}, "stages.0.balance.instance_noise: has no effect without"),
         ({"stages.0.balance": {"accuracy_bound": 0.8}}, "stages.0.balance.accuracy_bound: has no effect without"),
         ({"stages.1.balance": {"instance_noise": -0.1}}, "stages.1.balance.instance_noise"),
+        ({"stages.1.balance": {"discriminator_steps": 101}}, "stages.1.balance.discriminator_steps"),
+        ({"data.cache_dir": ""}, "data.cache_dir"),
         ({"stages.1.balance": {"accuracy_bound": 1}}, "stages.1.balance.accuracy_bound"),
         ({"stages.0.discriminator_initial_weights": "x"}, "has no effect without `adversarial`"),
         ({"stages.0.partial": True}, "stages.0.partial: has no effect without initial_weights"),
@@ -111,6 +111,7 @@ def rate(name: str, **config) -> dict:
         ({"data.train.0.weight": 2}, "data.train.0.weight: has no effect, because it is the only source"),
         ({"data.validation.0.weight": 2}, "data.validation.0.weight: has no effect"),
         ({"data.augmentations": ["flip", "flip"]}, "data.augmentations.1: 'flip' occurs twice"),
+        ({"data.augmentations": ["turn", {"class_name": "turn"}]}, "data.augmentations.1: 'turn' occurs twice"),
     ],
 )  # fmt: skip
 def test_settings_out_of_bounds_or_without_effect_are_refused(tiny, changes, said):
@@ -142,68 +143,6 @@ def test_patience_needs_a_stage_whose_best_generator_is_chosen(tiny):
 )
 def test_what_is_whole_or_has_an_effect_passes(tiny, changes):
     check_settings(parse_experiment(changed(tiny, changes)))
-
-
-@pytest.mark.parametrize(
-    ("name", "config", "said"),
-    [
-        ("Adam", {"use_ema": True}, "use_ema: has no effect, because the run keeps its own average: set ema_decay"),
-        ("Adam", {"ema_momentum": 0.9}, "ema_momentum: has no effect"),
-        ("SGD", {"loss_scale_factor": 1024.0}, "loss_scale_factor: has no effect, because losses are not scaled"),
-        ("Adam", {"loss_scale_factor": 0}, "loss_scale_factor: has no effect"),
-        ("Adam", {"ema_momentum": 0.0}, "ema_momentum: has no effect"),
-        ("Adam", {"gradient_accumulation_steps": 0}, "gradient_accumulation_steps: expected a whole number from 2"),
-        ("Adam", {"gradient_accumulation_steps": 101}, "101 is more than the stage's 100 steps"),
-        ("Adam", {"name": "mine"}, "name: has no effect"),
-        ("Adam", {"beta_1": 1.5}, r"beta_1: expected a number from 0 to below 1, found 1.5"),
-        ("Adam", {"beta_1": -1.0}, "beta_1: expected"),
-        ("Adam", {"beta_2": 1.0}, "beta_2: expected"),
-        ("RMSprop", {"rho": 1.0}, "rho: expected"),
-        ("Adam", {"epsilon": -1.0}, "epsilon: expected a number above 0"),
-        ("Adam", {"global_clipnorm": -1.0}, "global_clipnorm: expected a number above 0"),
-        ("Adam", {"clipvalue": 0}, "clipvalue: expected a number above 0"),
-        ("Adam", {"weight_decay": -0.1}, "weight_decay: expected a number from 0"),
-        ("Adam", {"learning_rate": 0}, "learning_rate: expected a number above 0 or a schedule, found 0"),
-        ("Adam", {"learning_rate": True}, "learning_rate: expected a number"),
-        ("SGD", {"nesterov": True}, "nesterov: has no effect without momentum"),
-        (
-            "Adam",
-            {"learning_rate": rate("CosineDecay", initial_learning_rate=-1e-3, decay_steps=9)},
-            "is -0.001 at step",
-        ),
-        (
-            "Adam",
-            {"learning_rate": rate("PiecewiseConstantDecay", boundaries=[10], values=[1e-3, -1e-3])},
-            "learning_rate: is -0.001 at step 11",
-        ),
-        (
-            "Adam",
-            {"learning_rate": rate("PiecewiseConstantDecay", boundaries=[10, 5], values=[3e-3, 1e-3, 1e-4])},
-            "boundaries: expected increasing steps",
-        ),
-        (
-            "Adam",
-            {"learning_rate": rate("CosineDecay", initial_learning_rate=1e-3, decay_steps=1)},
-            "learning_rate: is 0 at step 97 of the stage's 100, so nothing is learned after it",
-        ),
-        (
-            "Adam",
-            {"learning_rate": rate("CosineDecay", initial_learning_rate=1e-3, decay_steps=200, warmup_steps=5)},
-            "warmup_steps and warmup_target have no effect without each other",
-        ),
-    ],
-)
-def test_optimizers_refuse_what_the_train_step_would_not_honor(name, config, said):
-    with pytest.raises(InputError, match=said):
-        build_optimizer(Spec(name, config), "stages.0.generator_optimizer", steps=100)
-
-
-def test_optimizers_take_whole_numbers_and_schedules_that_end_with_the_stage():
-    assert float(build_optimizer(Spec("SGD", {"learning_rate": 1}), "here").learning_rate) == 1
-    cosine = rate("CosineDecay", initial_learning_rate=0.0, decay_steps=100, warmup_target=1e-3, warmup_steps=5)
-    build_optimizer(Spec("Adam", {"learning_rate": cosine, "use_ema": False}), "here", steps=100)
-    assert float(build_schedule(Spec(**cosine), "here")(5)) == pytest.approx(1e-3)
-    assert set(SCHEDULES) >= {"CosineDecay", "PiecewiseConstantDecay"}
 
 
 @pytest.fixture
