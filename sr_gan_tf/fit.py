@@ -61,7 +61,6 @@ def main(argv: list[str] | None = None) -> None:
     sr_gan_tf.start()
     from sr_gan_tf.benchmarks.input_pipeline import profile_data
     from sr_gan_tf.config import to_json
-    from sr_gan_tf.training.advice import slow_bfloat16
     from sr_gan_tf.training.dry_run import describe_run
     from sr_gan_tf.training.run import fit
     from sr_gan_tf.training.schema import json_schema
@@ -73,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
     experiment, run_dir = _experiment(arguments)
     if arguments.dry_run:
         print(to_json(experiment), end="")
-        print(describe_run(experiment), *slow_bfloat16(experiment), sep="\n")
+        print(describe_run(experiment))
         return
     if arguments.profile_input:
         print(profile_data(experiment))

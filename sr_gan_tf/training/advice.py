@@ -5,16 +5,22 @@ import json
 import math
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+import keras
+import tensorflow as tf
+
 from sr_gan_tf.config import Experiment, Stage
+from sr_gan_tf.data.catalogue import build_sources
 from sr_gan_tf.devices import has_fast_bfloat16
-from sr_gan_tf.errors import InputError
+from sr_gan_tf.errors import InputError, Unavailable
 from sr_gan_tf.generators import GENERATORS
+from sr_gan_tf.layers.spectral_norm import SpectralConv2D
 from sr_gan_tf.metrics import metric_named, score
 from sr_gan_tf.models import shipped_models
+from sr_gan_tf.networks import Discriminator
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.training.session import Session
 
@@ -24,6 +30,36 @@ _COMPARE_PIXELS = (
 )  # fmt: skip
 # The shipped models whose last training was adversarial; their cards name its experiment.
 _ADVERSARIAL = ("span_x4_gan",)
+
+
+def warnings_of_run(experiment: Experiment) -> list[str]:
+    """Warnings about all of a run that can be given before it begins; `fit --dry-run` prints them, too."""
+    return slow_bfloat16(experiment) + lone_device(experiment) + equal_pairs(experiment)
+
+
+def lone_device(experiment: Experiment) -> list[str]:
+    """Warns about a distribution among the devices of a machine that has one."""
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if experiment.distribution != "mirrored" or len(devices) > 1:
+        return []
+    return [
+        f'warning: "distribution": "mirrored" splits each batch among the GPUs of the machine, but TensorFlow finds '
+        f"only {devices[0].name.removeprefix('/device:')}, which trains alone; remove it for faster steps"
+    ]
+
+
+def equal_pairs(experiment: Experiment) -> list[str]:
+    """Warns about LR images that equal their HR images."""
+    kind = experiment.data.degradation.class_name
+    if experiment.scale != 1 or kind not in ("Bicubic", "Resize"):
+        return []
+    with contextlib.suppress(Unavailable):
+        if any(source.has_lr for source in build_sources(experiment.data.train, "data.train", 1)):
+            return []
+    return [
+        f"warning: at scale 1, {kind} leaves images as they are, so there is nothing to restore; set data.degradation "
+        "to the fault that the network removes, e.g. NoiseJPEG"
+    ]
 
 
 def slow_bfloat16(experiment: Experiment) -> list[str]:
@@ -36,25 +72,74 @@ def slow_bfloat16(experiment: Experiment) -> list[str]:
     ]
 
 
-def warn_of_a_cold_start(stage: Stage, index: int, say: Callable[[str], None]) -> None:
+def warnings_of_stage(experiment: Experiment, index: int, discriminator: Discriminator | None) -> list[str]:
+    """Warnings about a stage that can be given before it begins; `fit --dry-run` prints them, too."""
+    found = cold_start(experiment.stages[index], index) + lost_texture(experiment, index)
+    if discriminator is not None:
+        found += unbounded_critic(experiment, index, discriminator)
+        found += mixed_gradients(experiment, index, discriminator)
+    return found
+
+
+def cold_start(stage: Stage, index: int) -> list[str]:
     """Warns about an adversarial first stage without initial weights."""
-    if stage.adversarial is not None and index == 0 and stage.initial_weights is None:
-        say(
-            f"warning: stage {stage.name!r} starts adversarial training from an untrained generator, which often "
-            "fails; put a supervised stage before it or set initial_weights"
-        )
+    if stage.adversarial is None or index > 0 or stage.initial_weights is not None:
+        return []
+    return [
+        f"warning: stage {stage.name!r} starts adversarial training from an untrained generator, which often "
+        "fails; put a supervised stage before it or set initial_weights"
+    ]
 
 
-def warn_of_lost_texture(experiment: Experiment, index: int, say: Callable[[str], None]) -> None:
+def lost_texture(experiment: Experiment, index: int) -> list[str]:
     """A stage that continues an adversarially trained generator by content losses alone, and no other after it."""
     stage = experiment.stages[index]
     is_adversarial = any(later.adversarial is not None for later in experiment.stages[index:])
-    if stage.initial_weights is not None and not is_adversarial and was_adversarial(stage.initial_weights):
-        say(
-            f"warning: {stage.initial_weights} was trained against a discriminator, and stage {stage.name!r} has none, "
-            f"so its texture will be smoothed away; add stages.{index}.adversarial (docs/fine_tuning.md), or start "
-            "from a model that was trained without one"
-        )
+    if stage.initial_weights is None or is_adversarial or not was_adversarial(stage.initial_weights):
+        return []
+    return [
+        f"warning: {stage.initial_weights} was trained against a discriminator, and stage {stage.name!r} has none, "
+        f"so its texture will be smoothed away; add stages.{index}.adversarial (docs/fine_tuning.md), or start "
+        "from a model that was trained without one"
+    ]
+
+
+def unbounded_critic(experiment: Experiment, index: int, discriminator: Discriminator) -> list[str]:
+    """Warns about the Wasserstein loss of a discriminator whose logits nothing bounds."""
+    stage = experiment.stages[index]
+    is_wasserstein = stage.adversarial is not None and stage.adversarial.class_name == "Wasserstein"
+    if not is_wasserstein or stage.penalties or _has_bounded_slope(discriminator):
+        return []
+    return [
+        f"warning: stage {stage.name!r} has the loss Wasserstein without a penalty, so the discriminator lowers its "
+        f'loss without limit by larger logits; add {{"class_name": "GradientPenalty", "weight": 5}} to '
+        f"stages.{index}.penalties, or use a discriminator whose kernels are all spectrally normalized"
+    ]
+
+
+def mixed_gradients(experiment: Experiment, index: int, discriminator: Discriminator) -> list[str]:
+    """Warns about penalties on the gradient of each picture, where batch normalization mixes the pictures."""
+    stage = experiment.stages[index]
+    layers = discriminator._flatten_layers()
+    if not stage.penalties or not any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers):
+        return []
+    return [
+        f"warning: stage {stage.name!r} has the penalty {stage.penalties[0].class_name} on the gradient of each "
+        "picture, but the discriminator's batch normalization mixes the pictures of a batch; use a discriminator "
+        "without it"
+    ]
+
+
+def _has_bounded_slope(discriminator: Discriminator) -> bool:
+    """Whether every kernel is spectrally normalized or constrained."""
+    bounded: set[str] = set()
+    for layer in discriminator._flatten_layers():
+        if isinstance(layer, (SpectralConv2D, keras.layers.SpectralNormalization)):
+            bounded |= {variable.path for variable in layer.trainable_variables}
+    return all(
+        len(variable.shape) < 2 or variable.path in bounded or variable.constraint is not None
+        for variable in discriminator.trainable_variables
+    )
 
 
 def was_adversarial(model: str) -> bool:
@@ -127,7 +212,7 @@ def _cause(session: Session) -> str:
             f"{skipped:.0f} steps were skipped because they were not finite; lower the learning rate or clip gradients"
         )
     if stage.initial_weights is None and session.stage_index > 0 and not _began_well(session):
-        return "so did the previous stage; train that one longer, or set initial_weights"
+        return "so did the previous stage; train that one longer, or set the initial_weights of stages.0"
     if stage.adversarial is not None:
         return f"its adversarial weight may be too high; lower {where}.adversarial.weight, or pretrain longer"
     if not any(term.class_name in _COMPARE_PIXELS and term.weight != 0 for term in stage.content):

@@ -12,6 +12,7 @@ from sr_gan_tf.data.store_writer import estimate
 from sr_gan_tf.errors import Unavailable
 from sr_gan_tf.inference.receptive_field import receptive_field
 from sr_gan_tf.networks import Network
+from sr_gan_tf.training.advice import warnings_of_run, warnings_of_stage
 from sr_gan_tf.training.assembly import Networks, build_networks, build_stage
 from sr_gan_tf.training.graph_memory import peak_bytes, step_function
 from sr_gan_tf.training.initial_weights import check_initial_weights
@@ -41,7 +42,8 @@ def describe_run(experiment: Experiment) -> str:
             lines += [f"  initial weights of the {line}" for line in copied]
         except Unavailable as error:
             lines.append(f"  initial weights: not available yet: {error}")
-    return "\n".join(lines + _data_lines(experiment))
+        lines += [f"  {warning}" for warning in warnings_of_stage(experiment, index, networks.discriminator)]
+    return "\n".join(lines + _data_lines(experiment) + warnings_of_run(experiment))
 
 
 def estimate_memory(experiment: Experiment, index: int, networks: Networks) -> float:

@@ -25,12 +25,11 @@ from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.runs.history import History
 from sr_gan_tf.training import callbacks as run_callbacks
 from sr_gan_tf.training.advice import (
-    slow_bfloat16,
     warn_below_bicubic,
-    warn_of_a_cold_start,
     warn_of_lost_rows,
-    warn_of_lost_texture,
     warn_of_other_pictures,
+    warnings_of_run,
+    warnings_of_stage,
 )
 from sr_gan_tf.training.assembly import Networks, build_networks, build_stage
 from sr_gan_tf.training.initial_weights import check_initial_weights, load_initial_weights
@@ -143,7 +142,7 @@ def _train(session: Session, networks: Networks, crew: Crew, profile: tuple[int,
     crew.check_same(experiment, session.step)
     if "tensorboard" in experiment.trackers:
         session.writer = tf.summary.create_file_writer(str(session.folder.logs))
-    for line in slow_bfloat16(experiment):
+    for line in warnings_of_run(experiment):
         say(line)
     if saved is None and session.writer is not None:
         describe(session, networks.generator if crew.strategy is None else networks.generator.copy())
@@ -225,8 +224,8 @@ def _run_stage(
         trainer = build_stage(experiment, session.stage_index, networks)
     if saved is None:
         trainer.total_step.assign(session.first_step)
-        warn_of_a_cold_start(stage, session.stage_index, say)
-        warn_of_lost_texture(experiment, session.stage_index, say)
+        for line in warnings_of_stage(experiment, session.stage_index, networks.discriminator):
+            say(line)
     else:
         restore(trainer.state(), saved)
     if session.at_stage_end:

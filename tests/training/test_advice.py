@@ -4,7 +4,9 @@ import dataclasses
 import json
 import zipfile
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from sr_gan_tf import fit
 from sr_gan_tf.config import load_experiment
@@ -12,6 +14,7 @@ from sr_gan_tf.models import shipped_models
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.runs.history import History
 from sr_gan_tf.training import advice
+from sr_gan_tf.training.assembly import build_networks
 from sr_gan_tf.training.session import Session
 
 
@@ -39,15 +42,74 @@ def test_a_dry_run_says_it(repository, monkeypatch, capsys):
 
 
 def test_a_cold_start(experiment):
-    said = []
     stage = experiment.stages[-1]
     assert stage.adversarial is not None
-    advice.warn_of_a_cold_start(stage, 1, said.append)
-    advice.warn_of_a_cold_start(dataclasses.replace(stage, initial_weights="span_x4"), 0, said.append)
-    assert said == []
-    advice.warn_of_a_cold_start(stage, 0, said.append)
-    assert len(said) == 1
-    assert "starts adversarial training from an untrained generator" in said[0]
+    assert advice.cold_start(stage, 1) == []
+    assert advice.cold_start(dataclasses.replace(stage, initial_weights="span_x4"), 0) == []
+    (line,) = advice.cold_start(stage, 0)
+    assert "starts adversarial training from an untrained generator" in line
+
+
+SPECTRAL = {"class_name": "PatchGAN", "config": {"filters": 4, "num_layers": 1, "normalization": "spectral"}}
+BATCH = {"class_name": "PatchGAN", "config": {"filters": 4, "num_layers": 1, "normalization": "batch"}}
+PARTLY_SPECTRAL = {"class_name": "UNetDiscriminator", "config": {"filters": 4}}
+PENALTY = [{"class_name": "GradientPenalty", "weight": 5.0}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, None),
+        ({"stages.1.adversarial.class_name": "Wasserstein"}, "Wasserstein without a penalty"),
+        ({"stages.1.adversarial.class_name": "Wasserstein", "discriminator": PARTLY_SPECTRAL}, "without a penalty"),
+        ({"stages.1.adversarial.class_name": "Wasserstein", "discriminator": SPECTRAL}, None),
+        ({"stages.1.adversarial.class_name": "Wasserstein", "stages.1.penalties": PENALTY}, None),
+        ({"stages.1.penalties": [{"class_name": "R1"}], "discriminator": BATCH}, "penalty R1 on the gradient of each"),
+        ({"stages.1.penalties": [{"class_name": "R1"}], "discriminator": SPECTRAL}, None),
+        ({"discriminator": BATCH}, None),
+    ],
+)
+def test_a_discriminator_that_nothing_bounds_or_that_mixes_pictures(experiment, tmp_path, capsys, changes, said):
+    changed = experiment.override(changes)
+    discriminator = build_networks(changed).discriminator
+    assert advice.warnings_of_stage(changed, 0, discriminator) == []
+    lines = advice.warnings_of_stage(changed, 1, discriminator)
+    assert len(lines) == (said is not None)
+    if said is not None:
+        assert said in lines[0]
+
+
+def test_a_distribution_to_one_device(experiment, monkeypatch):
+    mirrored = experiment.override({"distribution": "mirrored"})
+    (line,) = advice.warnings_of_run(mirrored)
+    assert "only CPU:0, which trains alone" in line
+    devices = advice.tf.config.list_logical_devices("CPU")
+    monkeypatch.setattr(advice.tf.config, "list_logical_devices", lambda kind: devices * 2)
+    assert advice.warnings_of_run(mirrored) == []
+
+
+def test_pairs_of_equal_images(experiment, tmp_path):
+    same = experiment.override({"scale": 1})
+    (line,) = advice.warnings_of_run(same)
+    assert "at scale 1, Bicubic leaves images as they are" in line
+    assert advice.warnings_of_run(experiment) == []
+    assert advice.warnings_of_run(same.override({"data.degradation": {"class_name": "NoiseJPEG"}})) == []
+    for name in ("hr", "lr"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / name / "0.png")
+    pairs = {"path": str(tmp_path / "hr"), "lr_path": str(tmp_path / "lr")}
+    own = {"class_name": "Folder", "config": pairs}
+    assert advice.warnings_of_run(same.override({"data.train": [own]})) == []
+
+
+def test_a_start_and_a_dry_run_say_what_a_stage_risks(repository, tmp_path, capsys):
+    path = str(repository / "experiments" / "tiny.json")
+    settings = ['stages.1.adversarial.class_name="Wasserstein"', "stages.0.steps=1", "stages.1.steps=1"]
+    settings = [word for setting in settings for word in ("--set", setting)]
+    for further in (["--dry-run"], ["--run-dir", str(tmp_path / "run")]):
+        assert fit.main([path, *settings, *further]) == 0
+        said = capsys.readouterr()
+        assert (said.out + said.err).count("Wasserstein without a penalty") == 1
 
 
 def test_an_adversarial_base_without_a_discriminator(experiment, tmp_path):
@@ -69,7 +131,7 @@ def test_an_adversarial_base_without_a_discriminator(experiment, tmp_path):
         said = []
         for stages in (experiment.stages[:1], experiment.stages):
             first = dataclasses.replace(stages[0], initial_weights=base)
-            advice.warn_of_lost_texture(dataclasses.replace(experiment, stages=(first, *stages[1:])), 0, said.append)
+            said += advice.lost_texture(dataclasses.replace(experiment, stages=(first, *stages[1:])), 0)
         assert len(said) == expected, base
         assert all("add stages.0.adversarial" in line for line in said)
 
