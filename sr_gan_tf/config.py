@@ -24,7 +24,8 @@ NotNegative = Annotated[float, Field(ge=0)]
 
 # Key of a run folder's experiment.json: the version whose defaults the experiment relies on.
 WRITTEN_BY = "$written_by"
-_SMALLEST = 2.0**-126  # the smallest positive number that float32 computes with
+# The smallest and the largest positive number that float32 computes with.
+_SMALLEST, _LARGEST = 2.0**-126, 2.0**127 * (2 - 2.0**-23)
 VALIDATION_METRICS = ("psnr_y", "ssim_y")  # by default
 
 
@@ -280,7 +281,7 @@ def _whole_numbers(value: Any) -> Any:
         return {key: item if key == "config" else _whole_numbers(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_whole_numbers(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**63 else value
 
 
 def _check_numbers(value: Any, where: str, path: str = "") -> None:
@@ -288,10 +289,13 @@ def _check_numbers(value: Any, where: str, path: str = "") -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"{where}: {path}: expected a finite number, found {value}")
     size = abs(value) if isinstance(value, (int, float)) else 0
-    if size >= 2**63:
+    if isinstance(value, int) and size >= 2**63:
         raise InputError(f"{where}: {path}: expected a number below 2**63, found {value:g}")
-    if 0 < size < _SMALLEST:
-        raise InputError(f"{where}: {path}: {value:g} is 0 in float32; expected 0, or at least {_SMALLEST:.2g}")
+    if size > _LARGEST or 0 < size < _SMALLEST:
+        fault = "infinite" if size > _LARGEST else "0"
+        raise InputError(
+            f"{where}: {path}: {value:g} is {fault} in float32; expected 0, or {_SMALLEST:.2g} to {_LARGEST:.2g}"
+        )
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         _check_numbers(item, where, f"{path}.{key}" if path else str(key))
