@@ -27,8 +27,8 @@ def main(run: str, picture: str) -> None:
             address = next(found[0] for line in server.stderr if (found := re.search(r"http://\S+", line)))
             port = address.split(":")[2].split("/")[0]
             flags = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-            with Browser(profile, 1400, 1380, flags) as browser:
-                browser.open(f"http://127.0.0.1:{port}/?darkMode=false#timeseries&smoothing=0")
+            with Browser(profile, 1400, 1500, flags) as browser:
+                browser.open(f"http://127.0.0.1:{port}/?darkMode=false&smoothing=0#timeseries")
                 browser.wait("return document.querySelectorAll('card-view').length >= 4", 60)
                 browser.click("button[aria-label='Toggle settings side pane']")
                 browser.press("input[placeholder^='Filter tags']", TAGS)
