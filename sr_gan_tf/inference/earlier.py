@@ -9,6 +9,8 @@ from PIL import Image
 
 from sr_gan_tf.inference.jobs import PictureFile
 from sr_gan_tf.pictures.decoding import quiet
+from sr_gan_tf.pictures.exif import directories, without_prefix
+from sr_gan_tf.pictures.extra_formats import open_extra
 from sr_gan_tf.shipped import shipped_models
 
 # Suffix of a result's name: `_x{scale}`, formerly `_{model}_x{scale}`.
@@ -48,13 +50,19 @@ def earlier_results(sources: Sequence[PictureFile], names: Mapping[PictureFile, 
 
 def _says(path: Path, model: str | None) -> bool:
     """Whether the picture's metadata name this package, and the model if its file name contains one."""
-    software = _software(path)
-    return software.startswith("sr_gan_tf ") and (model is None or f": {model} x" in software)
+    program = _software(path)
+    return program.startswith("sr_gan_tf ") and (model is None or f": {model} x" in program)
 
 
 def _software(path: Path) -> str:
     """The software that wrote the picture, from its EXIF."""
     try:
+        with open(path, "rb") as file:
+            picture = open_extra(file)
+            if picture is not None:
+                exif = picture.info.get("exif")
+                entry = directories(without_prefix(exif))[1][0].get(_SOFTWARE) if exif else None
+                return entry.value.partition(b"\0")[0].decode("latin-1") if entry else ""
         with quiet(), Image.open(path) as image:
             # For a PNG without EXIF, Pillow would decode all pixels to search for it.
             if image.format == "PNG" and "exif" not in image.info:

@@ -25,7 +25,7 @@ from sr_gan_tf.pictures.samples import Samples, interpreted
 _header_lock = threading.Lock()
 _ORIENTATION = 0x0112
 _DIRECTORIES = (0x8769, 0x8825)
-_PHOTOMETRIC, _YCBCR = 262, 6
+_PHOTOMETRIC, _YCBCR, _SAMPLE_FORMAT = 262, 6, 339
 _PILLOW_ASKS = 80_000_000  # pixels above which Pillow's TIFF decoder checks its own limit again
 
 
@@ -50,12 +50,17 @@ def orientation(image: Image.Image | BareTiff | ExtraPicture) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def first_frame(image: Image.Image | BareTiff | ExtraPicture) -> int:
+    """Index of the first frame that is shown: an animated PNG may begin with a still picture for other programs."""
+    return int(image.format == "PNG" and bool(getattr(image, "default_image", False)))
+
+
 def frame_count(image: Image.Image | BareTiff | ExtraPicture) -> int:
     """Number of frames of an animation; 1 for still pictures, for MPO, and for a TIFF of several pages."""
     if image.format not in ("GIF", "WEBP", "PNG", "AVIF"):
         return 1
     try:
-        return max(1, getattr(image, "n_frames", 1))
+        return max(1, getattr(image, "n_frames", 1) - first_frame(image))
     except (OSError, ValueError, SyntaxError, EOFError):
         return 1
 
@@ -76,7 +81,7 @@ def decode(
     """
     if isinstance(image, ExtraPicture):
         return interpreted(image.samples(where), metadata)
-    samples = deep_samples(image, source, frame_count(image), where)
+    samples = deep_samples(image, source, frame_count(image) + first_frame(image), where)
     if samples is not None and image.format != "TIFF":
         samples = dataclasses.replace(samples, turn=orientation(image))
     if isinstance(image, BareTiff) or samples is not None:
@@ -85,6 +90,7 @@ def decode(
         with quiet():
             _read_exif(image)
         _correct_ycbcr(image)
+    _correct_transparency(image)
     if image.format == "TIFF" and image.width * image.height > _PILLOW_ASKS:
         with quiet():
             image.load()
@@ -103,6 +109,17 @@ def _correct_ycbcr(image: Image.Image) -> None:
         image.tile = [tile._replace(args=("YCbCr", *cast(tuple, tile.args)[1:])) for tile in image.tile]
 
 
+def _correct_transparency(image: Image.Image) -> None:
+    """Pillow scales a PNG's gray of 2 and 4 bits to 8, but not the gray that its tRNS chunk makes transparent."""
+    hidden = image.info.get("transparency")
+    if image.format != "PNG" or image.mode != "L" or not isinstance(hidden, int):
+        return
+    rawmode = next((tile.args for tile in image.tile), None)
+    top = {"L;2": 3, "L;4": 15}.get(rawmode if isinstance(rawmode, str) else "")
+    if top and hidden <= top:
+        image.info["transparency"] = hidden * 255 // top
+
+
 def _read_exif(image: Image.Image) -> None:
     """Reads the directories that Pillow asks for while decoding a TIFF, as it warns about damaged ones."""
     with contextlib.suppress(Exception):  # any error of Pillow's on damaged EXIF; decoding reads it again
@@ -117,7 +134,9 @@ def pillow_samples(image: Image.Image, where: str) -> Samples:
     if mode in ("I", "I;16", "I;16B", "I;16L", "I;16N"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
-            found = "below 0" if values.min() < 0 else "above 65535"
+            # Pillow shows unsigned samples of 32 bits as signed ones.
+            signed = not isinstance(image, TiffImageFile) or 2 in image.tag_v2.get(_SAMPLE_FORMAT, (1,))
+            found = "below 0" if values.min() < 0 and signed else "above 65535"
             raise InputError(f"{where}: samples {found}; convert it to 8 or 16 bits per sample")
         deep, hidden = values.astype(np.uint16)[..., None], image.info.get("transparency")
         if isinstance(hidden, int):

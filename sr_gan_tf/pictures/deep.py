@@ -108,10 +108,27 @@ def _opened(source: str | Path | bytes) -> IO[bytes]:
     return io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
 
 
+def is_deep(format: str | None, source: str | Path | bytes) -> bool:
+    """Whether a PNG or AVIF has more than 8 bits per sample, by its head."""
+    with _opened(source) as file:
+        head = file.read(_HEAD)
+    return (format == "PNG" and _is_deep_png(head)) or (format == "AVIF" and bool(_avif_flags(head) & 0x40))
+
+
+def _is_deep_png(head: bytes) -> bool:
+    return head[24] == 16  # IHDR's bit depth
+
+
+def _avif_flags(head: bytes) -> int:
+    """The depth bits of the first configuration box."""
+    place = head.find(b"av1C")
+    return head[place + 6] if 0 <= place < len(head) - 6 else 0
+
+
 def _png(source: str | Path | bytes) -> Samples | None:
     with _opened(source) as file:
         header = file.read(26)
-        if header[24] != 16:  # IHDR's bit depth
+        if not _is_deep_png(header):
             return None
         return _by_channels(imagecodecs.png_decode(_coded_pixels(header + file.read())))
 
@@ -135,8 +152,7 @@ def _coded_pixels(data: bytes) -> bytes:
 def _avif(source: str | Path | bytes) -> Samples | None:
     with _opened(source) as file:
         head = file.read(_HEAD)
-        place = head.find(b"av1C")
-        flags = head[place + 6] if 0 <= place < len(head) - 6 else 0
+        flags = _avif_flags(head)
         if not flags & 0x40:
             return None
         values = imagecodecs.avif_decode(head + file.read())

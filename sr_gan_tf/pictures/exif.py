@@ -13,15 +13,16 @@ import dataclasses
 import struct
 from collections.abc import Callable
 
-from sr_gan_tf.pictures.places import GEOREFERENCE, georeference, subject
+from sr_gan_tf.pictures.places import GEOREFERENCE, focal_plane, georeference, subject
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_SHORT, _LONG, _DOUBLE = 3, 4, 12
+_SHORT, _LONG, _RATIONAL, _DOUBLE = 3, 4, 5, 12
 _WIDTH, _HEIGHT, _ORIENTATION, _SOFTWARE = 0x0100, 0x0101, 0x0112, 0x0131
 _EXIF, _GPS, _INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 POINTERS = (_EXIF, _GPS, _INTEROPERABILITY)
 _PIXEL_X, _PIXEL_Y, _RELATED_X, _RELATED_Y = 0xA002, 0xA003, 0x1001, 0x1002
 _SUBJECTS = (0x9214, 0xA214)  # area and location, in pixels of the picture as it is stored
+_FOCAL_PLANE = (0xA20E, 0xA20F)  # pixels per unit of the sensor, across and down
 _ACROSS, _DOWN, _UNIT = 0x011A, 0x011B, 0x0128
 _EMPTY = b"II*\0\x08\0\0\0" + bytes(6)
 _MOST_ENTRIES = 2000
@@ -191,6 +192,14 @@ def resized(
         if tag in details and details[tag].kind == _SHORT:
             numbers = struct.unpack(f"{layout.order}{details[tag].count}H", details[tag].value)
             overwrite(details[tag], *subject(numbers, turn, stored, before, after))
+    # Their values, if both are there, each in the direction that it has in the upright picture.
+    focal = [details[tag] for tag in _FOCAL_PLANE if tag in details and details[tag].kind == _RATIONAL]
+    if len(focal) == 2 and all(entry.count == 1 for entry in focal):
+        numbers = [struct.unpack(f"{layout.order}2I", entry.value) for entry in focal[:: -1 if turn >= 5 else 1]]
+        for axis, entry in enumerate(focal):
+            place = layout.number(data, entry.place + 8, 4)
+            values = focal_plane(numbers[axis], after[axis] / before[axis])
+            struct.pack_into(f"{layout.order}2I", data, place, *values)
     for tag, size in GEOREFERENCE.items():
         entry = parts[0].get(tag)
         if entry is not None and entry.kind == _DOUBLE and entry.count % size == 0:

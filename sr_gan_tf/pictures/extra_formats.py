@@ -109,7 +109,7 @@ class _JpegXl(ExtraPicture):
         self.data = file.read()
         boxes = dict(jxl_boxes(self.data))
         head = jxl_head(boxes[b"jxlc"])
-        self.turn = head.turn
+        self.turn, self.bits = head.turn, head.bits
         further = {b"jhgm": "gain map", b"jumb": CREDENTIALS}
         self.lost = tuple(name for kind, name in further.items() if kind in boxes)
         if head.animated:
@@ -127,7 +127,8 @@ class _JpegXl(ExtraPicture):
             raise InputError(
                 f"{where}: floating-point samples, which have no fixed white; convert it to 8 or 16 bits per sample"
             )
-        return _by_channels(values, "straight")
+        # The decoder leaves samples in the range of their depth.
+        return _by_channels(widened(values, self.bits) if self.bits <= 16 else values, "straight")
 
     def complete_info(self) -> None:
         """Reads the ICC profile; the package that can do so also decodes the pixels."""
@@ -264,14 +265,14 @@ def _further_of_heif(heif, info: dict[str, Any]) -> tuple[str, ...]:
     return (*lost, *sorted(names))
 
 
-def isobmff_extras(data: bytes) -> tuple[str, ...]:
-    """What a HEIC or AVIF file contains that its decoders do not report."""
+def isobmff_extras(data: bytes, frames: int = 1) -> tuple[str, ...]:
+    """What a HEIC or AVIF file contains that its decoders do not report; `frames` are those that they do."""
     lost, place = [], 0
     if b"infe" in data[:_META] and b"tmap" in data[:_META]:
         lost.append("gain map")
     while place + 8 <= len(data):
         size, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
-        if kind in _HEIF_BOXES:
+        if kind in _HEIF_BOXES and not (kind == b"moov" and frames > 1):
             lost.append(_HEIF_BOXES[kind])
         elif kind == b"uuid" and data[place + 8 : place + 24] == _CREDENTIALS_BOX:
             lost.append(CREDENTIALS)

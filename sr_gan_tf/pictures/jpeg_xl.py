@@ -18,11 +18,13 @@ class JxlHead:
         size: (width, height) of the upright picture.
         turn: the orientation, 1 to 8, that decoders apply.
         animated: whether it is an animation.
+        bits: depth of the samples.
     """
 
     size: tuple[int, int]
     turn: int
     animated: bool
+    bits: int
 
 
 def jxl_boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -88,12 +90,21 @@ def jxl_head(stream: bytes) -> JxlHead:
         return (height * across // down if ratio else side(small)), height
 
     width, height = size(side)
-    turn, animated = 1, False
-    if not take(1) and take(1):  # neither all defaults nor without the extra fields
-        turn = take(3) + 1
-        if take(1):
-            size(side)  # the intrinsic size
-        if take(1):
-            size(preview_side)
-        animated = bool(take(1))
-    return JxlHead((height, width) if turn >= 5 else (width, height), turn, animated)
+    turn, animated, depth = 1, False, 8
+    if not take(1):  # not all defaults
+        if take(1):  # with the extra fields
+            turn = take(3) + 1
+            if take(1):
+                size(side)  # the intrinsic size
+            if take(1):
+                size(preview_side)
+            animated = bool(take(1))
+            if animated:
+                # Ticks per second as a fraction, the number of loops, and whether there are time codes.
+                take((0, 0, 10, 30)[take(2)])
+                take((0, 0, 8, 10)[take(2)])
+                take((0, 3, 16, 32)[take(2)])
+                take(1)
+        floating, kind = take(1), take(2)
+        depth = (32, 16, 24)[kind] if floating and kind < 3 else (8, 10, 12)[kind] if kind < 3 else 1 + take(6)
+    return JxlHead((height, width) if turn >= 5 else (width, height), turn, animated, depth)

@@ -33,7 +33,7 @@ _USUAL_SEGMENTS = (
     (0xE2, b"MPF\0"), (0xEC, b"Ducky"), (0xED, b"Photoshop 3.0\0"), (0xEE, b"Adobe"),
 )  # fmt: skip
 # PNG chunks that are kept elsewhere, or that only help to decode the original.
-_USUAL_CHUNKS = (b"iCCP", b"pHYs", b"eXIf", b"hIST", b"iDOT", b"fRAc", *COLOR_CHUNKS, *KEPT_CHUNKS,
+_USUAL_CHUNKS = (b"iCCP", b"pHYs", b"eXIf", b"hIST", b"sBIT", b"iDOT", b"fRAc", *COLOR_CHUNKS, *KEPT_CHUNKS,
                  b"tEXt", b"zTXt", b"iTXt", b"caBX")  # fmt: skip
 _TIFF_PIXELS = _SPACE, _TURN, _SAMPLES, _EXTRA_SAMPLES, _LAYERS, _C2PA = 0x0106, 0x0112, 0x0115, 0x0152, 0x935C, 0xCD41
 
@@ -230,7 +230,7 @@ def _of_others(image: Image.Image | ExtraPicture, file: IO[bytes]) -> Metadata:
     if isinstance(image, ExtraPicture):
         turn, lost = image.turn, (*image.lost, *lost)
     elif image.format == "AVIF":
-        turn, lost = _turn(image), (*isobmff_extras(file.read()), *lost)
+        turn, lost = _turn(image), (*isobmff_extras(file.read(), getattr(image, "n_frames", 1)), *lost)
         file.seek(0)
     comment = info.get("comment")
     comment = comment.encode() if isinstance(comment, str) else comment

@@ -1,6 +1,7 @@
 """Coordinates in pixels that metadata contains, converted to another picture size."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 Size = tuple[int, int]
 
@@ -28,6 +29,17 @@ def georeference(tag: int, numbers: Sequence[float], before: Size, after: Size) 
         for index, axis in _IN_PIXELS.get(tag, ()):
             result[start + index] *= factors[axis]
     return result
+
+
+def focal_plane(number: tuple[int, int], factor: float) -> tuple[int, int]:
+    """EXIF's pixels per unit of the sensor, a fraction, for a picture enlarged by `factor`.
+
+    Programs compute the size of the sensor, and from it the equivalent focal length, from the picture's size and this.
+    """
+    if not number[1]:
+        return number
+    scaled = (Fraction(*number) * Fraction(factor)).limit_denominator(4000)
+    return (scaled.numerator, scaled.denominator) if scaled.numerator < 1 << 32 else number
 
 
 def subject(numbers: tuple[int, ...], turn: int, stored: Size, before: Size, after: Size) -> list[int]:

@@ -19,8 +19,8 @@ from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.files import atomic_file
 from sr_gan_tf.pictures import MAX_MEGAPIXELS as MAX_MEGAPIXELS
 from sr_gan_tf.pictures.containers import jpeg_with_end, png_without_damaged_chunks
-from sr_gan_tf.pictures.decoding import decode, frame_count, orientation, quiet
-from sr_gan_tf.pictures.deep import BareTiff, decoder_warnings
+from sr_gan_tf.pictures.decoding import decode, first_frame, frame_count, orientation, quiet
+from sr_gan_tf.pictures.deep import BareTiff, decoder_warnings, is_deep
 from sr_gan_tf.pictures.encoding import Encoding, encode, format_of
 from sr_gan_tf.pictures.encoding import to_uint8 as to_uint8
 from sr_gan_tf.pictures.extra_formats import ExtraPicture, open_extra
@@ -126,9 +126,13 @@ def read_frames(
     with _opened(source, max_megapixels, name) as (image, source, lost):
         with quiet(), _refusing(where):
             metadata = read_metadata(image, source)
+            frames, first = frame_count(image), first_frame(image)
+            if frames > 1 and is_deep(image.format, source):
+                lost = (*lost, "more than 8 bits per sample of an animation")
+            if first:
+                lost = (*lost, "the still picture before the animation")
             metadata = dataclasses.replace(metadata, lost=(*lost, *metadata.lost))
-            frames = frame_count(image)
-        for index in range(frames):
+        for index in range(first, first + frames):
             with _refusing(where):
                 if index and isinstance(image, Image.Image):
                     image.seek(index)

@@ -63,11 +63,11 @@ def turned(values: np.ndarray, turn: int) -> np.ndarray:
 
 
 def widened(values: np.ndarray, bits: int) -> np.ndarray:
-    """Scales uint16 samples of `bits` bits to the full 16-bit range."""
-    if bits == 16:
+    """Scales samples of `bits` bits to the full range of their type, uint8 or uint16."""
+    top, full = 2**bits - 1, int(np.iinfo(values.dtype).max)
+    if top == full:
         return values
-    top = 2**bits - 1
-    return ((values.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+    return ((values.astype(np.uint32) * full + top // 2) // top).astype(values.dtype)
 
 
 def _divided(colors: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -13,6 +13,8 @@ from typing import cast
 from xml.dom import minidom
 from xml.parsers.expat import ExpatError
 
+from sr_gan_tf.pictures.places import focal_plane
+
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _EXIF, _TIFF = "http://ns.adobe.com/exif/1.0/", "http://ns.adobe.com/tiff/1.0/"
 _PANORAMA = "http://ns.google.com/photos/1.0/panorama/"
@@ -31,6 +33,8 @@ _SCALED = {
     )
     for name in names
 }  # fmt: skip
+# Pixels per unit of the sensor, as fractions.
+_FOCAL_PLANE = {(_EXIF, "FocalPlaneXResolution"): "x", (_EXIF, "FocalPlaneYResolution"): "y"}
 # Lengths that are in pixels only if a sibling property says so.
 _SCALED_BY_UNIT = {
     _DIMENSIONS: ("unit", {"w": "x", "h": "y"}),
@@ -107,6 +111,12 @@ def _corrected(node, element, text: str, factors: dict[str, float], after: tuple
         return str(after[1])
     if key == (_TIFF, "Orientation"):
         return "1"
+    if key in _FOCAL_PLANE:
+        with contextlib.suppress(ValueError):
+            number, _, unit = text.partition("/")
+            top, bottom = focal_plane((int(number), int(unit or 1)), factors[_FOCAL_PLANE[key]])
+            return f"{top}/{bottom}"
+        return None
     axis = _SCALED.get(key)
     if axis is None and node.namespaceURI in _SCALED_BY_UNIT:
         unit, axes = _SCALED_BY_UNIT[node.namespaceURI]

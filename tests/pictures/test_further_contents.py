@@ -43,8 +43,8 @@ def test_background_and_time_of_a_png(tmp_path, mode, background, gray, color):
     if mode == "P":
         image.putpalette([10, 20, 30, 40, 50, 60])
     time = bytes([7, 232, 1, 2, 3, 4, 5])
-    picture = read_image(with_chunks(plain(image, "PNG"), (b"bKGD", background), (b"tIME", time), (b"sBIT", b"\5")))
-    assert picture.metadata.lost == ("chunk sBIT",)
+    picture = read_image(with_chunks(plain(image, "PNG"), (b"bKGD", background), (b"tIME", time), (b"vpAg", b"\5")))
+    assert picture.metadata.lost == ("chunk vpAg",)
     for channels, expected in ((1, gray), (3, color)):
         path = tmp_path / f"{channels}.png"
         write_image(path, np.zeros((8, 8, channels), np.uint8), None, picture.metadata)
@@ -179,7 +179,14 @@ def test_the_head_of_a_jpeg_xl():
     assert (head.size, head.turn, head.animated) == ((16, 24), 6, True)
     head = jxl_head(_bits(*size, *turn, (0, 1), (1, 1), (0, 1), (1, 2), (7, 8), (0, 3), (3, 2), (9, 12), (0, 1)))
     assert not head.animated
-    assert jxl_head(_bits(*size, *turn, (0, 1), (0, 1), (1, 1))).animated
+    animated = (*size, *turn, (0, 1), (0, 1), (1, 1))
+    assert jxl_head(_bits(*animated)).animated
+    # Ticks of an animation, then samples of 12 bits; samples of 9 bits; of 16 bits in floating point.
+    ticks = ((2, 2), (24, 10), (0, 2), (1, 2), (3, 3), (0, 1))
+    assert jxl_head(_bits(*animated, *ticks, (0, 1), (2, 2))).bits == 12
+    assert jxl_head(_bits(*size, (0, 1), (0, 1), (0, 1), (3, 2), (8, 6))).bits == 9
+    assert jxl_head(_bits(*size, (0, 1), (0, 1), (1, 1), (1, 2), (4, 4))).bits == 16
+    assert jxl_head(_bits(*size, (1, 1))).bits == 8
 
 
 def _box(kind: bytes, *bodies: bytes) -> bytes:

@@ -212,6 +212,23 @@ def test_png_transparency_of_one_color(bits, color):
     assert (alpha > 0).sum() == 15
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_png_transparency_of_one_gray_of_few_bits(bits):
+    top, across = 2**bits - 1, 8 // bits
+    values = np.arange(across) % (top + 1)
+    row = bytes([int("".join(format(value, f"0{bits}b") for value in values), 2)])
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", across, 4, bits, 0, 0, 0, 0)), (b"tRNS", struct.pack(">H", top)),
+        (b"IDAT", zlib.compress(4 * (b"\0" + row))), (b"IEND", b""),
+    )  # fmt: skip
+    coded = b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in parts
+    )
+    picture = read_image(b"\x89PNG\r\n\x1a\n" + coded)
+    assert picture.pixels[0, :, 0].tolist() == (values * 255 // top).tolist()
+    assert picture.alpha[0].tolist() == np.where(values == top, 0, 255).tolist()
+
+
 @pytest.mark.parametrize("mode", ["L", "I;16", "I"])
 def test_transparency_of_one_gray_in_an_image_of_pillow(mode):
     values = np.full((4, 4), 200, {"L": np.uint8, "I;16": np.uint16, "I": np.int32}[mode])
@@ -249,6 +266,7 @@ def test_a_bitmap_whose_fourth_byte_was_never_filled_is_opaque():
         (np.zeros((4, 4, 3), np.int16), "rgb", "signed 16-bit"),
         (np.full((4, 4), -3, np.int16), "minisblack", "samples below 0"),
         (np.full((4, 4), 70000, np.uint32), "minisblack", "samples above 65535"),
+        (np.full((4, 4), 4_000_000_000, np.uint32), "minisblack", "samples above 65535"),
     ],
 )
 def test_samples_that_are_no_picture_are_named(values, photometric, expected):

@@ -8,6 +8,7 @@ import pytest
 import tifffile
 from exif_blocks import ARTIST, MAKER_NOTE, exif_block, raw_values
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
 from sr_gan_tf.pictures import exif
 from sr_gan_tf.pictures.encoding import Encoding, encode
@@ -57,6 +58,26 @@ def test_exif_keeps_its_bytes_and_its_sizes_are_corrected(order, turn):
     subject = struct.unpack(order + "4H", parts["exif"][0x9214])
     assert subject[:2] == pytest.approx((4 * x, 4 * y), abs=4)
     assert subject[2:] == ((40, 24) if turn < 5 else (24, 40))
+
+
+@pytest.mark.parametrize("turn", [1, 6])
+@pytest.mark.parametrize("resolution", [2000.5, 5504.587156, 0.23])
+def test_the_sensor_keeps_its_size(turn, resolution):
+    block = Image.Exif()
+    block[0x0112] = turn
+    block.get_ifd(0x8769).update({0xA20E: IFDRational(resolution), 0xA20F: IFDRational(2 * resolution), 0xA210: 3})
+    result = exif.resized(block.tobytes()[6:], BEFORE, (3 * BEFORE[0], 4 * BEFORE[1]), "sr_gan_tf")
+    found = [np.divide(*struct.unpack(">2I", raw_values(result)["exif"][tag])) for tag in (0xA20E, 0xA20F)]
+    stored = [resolution, 2 * resolution] if turn == 1 else [2 * resolution, resolution]
+    assert found == pytest.approx([3 * stored[0], 4 * stored[1]], rel=1e-6)
+
+
+def test_a_sensor_without_a_size_stays():
+    block = Image.Exif()
+    block.get_ifd(0x8769).update({0xA20E: IFDRational(1, 0), 0xA20F: IFDRational(4_000_000_000)})
+    result = exif.resized(block.tobytes()[6:], BEFORE, AFTER, "sr_gan_tf")
+    assert struct.unpack(">2I", raw_values(result)["exif"][0xA20E])[1] == 0
+    assert np.divide(*struct.unpack(">2I", raw_values(result)["exif"][0xA20F])) == pytest.approx(4e9)
 
 
 def test_sizes_beyond_16_bits_and_no_exif():

@@ -36,6 +36,14 @@ _REGIONS = (
             b'stDim:w="360" stDim:h="240"',
         ),
         (_packet(_REGIONS, '<mwg-rs:A stDim:w="90" stDim:unit="inch"/>'), b'stDim:w="90"'),
+        (
+            _packet('xmlns:exif="http://ns.adobe.com/exif/1.0/" exif:FocalPlaneXResolution="6000/10"'),
+            b'exif:FocalPlaneXResolution="2400/1"',
+        ),
+        (
+            _packet('xmlns:exif="http://ns.adobe.com/exif/1.0/" exif:FocalPlaneXResolution="n/a"'),
+            b'exif:FocalPlaneXResolution="n/a"',
+        ),
         (_packet('xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"'), b'tiff:Orientation="1"'),
     ],
 )

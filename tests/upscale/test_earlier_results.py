@@ -7,6 +7,7 @@ from tiny import faithful_generator, names_in
 
 from sr_gan_tf.inference.batch import Files
 from sr_gan_tf.inference.jobs import Naming
+from sr_gan_tf.pictures.encoding import FORMATS
 from sr_gan_tf.pictures.reading import write_image
 from sr_gan_tf.upscale import main, upscale
 
@@ -56,6 +57,19 @@ def test_another_folder_and_another_model(enlarged, model, tmp_path, capsys):
         assert main([str(enlarged), "-o", str(out), "--model", other]) == 0
         assert names_in(out) == originals
         assert "note: 5 skipped" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif", "avif", "gif", "heic", "jxl"])
+def test_results_of_every_format_say_what_they_are(cat, model, tmp_path, suffix, capsys):
+    if suffix not in [name[1:] for name in FORMATS]:
+        pytest.skip("pip install 'sr_gan_tf[formats]'")
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_image(folder / f"a.{suffix}", cat[:8, :8])
+    assert main([str(folder), "--model", model]) == 0
+    # Under these names the result says it by its metadata alone.
+    assert main([str(folder), "-o", str(tmp_path / "out"), "--model", model]) == 0
+    assert names_in(tmp_path / "out") == [f"a.{suffix}"]
 
 
 def test_names_of_shipped_models_speak_without_metadata(folder, model, cat, capsys):

@@ -135,6 +135,17 @@ def test_jpeg_xl_of_sixteen_bits():
         read_image(floats)
 
 
+@pytest.mark.parametrize("bits", [4, 9, 10, 12, 14])
+def test_jpeg_xl_of_other_depths_fills_the_range(bits):
+    pytest.importorskip("pillow_jxl", reason="pip install pillow-jxl-plugin")
+    top = 2**bits - 1
+    values = (np.arange(20 * 30 * 3) % (top + 1)).reshape(20, 30, 3).astype(np.uint8 if bits <= 8 else np.uint16)
+    pixels = read_image(bytes(imagecodecs.jpegxl_encode(values, lossless=True, bitspersample=bits))).pixels
+    full = 255 if bits <= 8 else 65535
+    assert pixels.dtype == values.dtype
+    assert np.abs(pixels.astype(float) - values * (full / top)).max() <= 0.5
+
+
 def test_camera_raw_is_developed_with_the_cameras_white_balance(tmp_path):
     data = dng()
     for source in (data, tmp_path / "card.dng"):
