@@ -114,7 +114,7 @@ def _correct_transparency(image: Image.Image) -> None:
     hidden = image.info.get("transparency")
     if image.format != "PNG" or image.mode != "L" or not isinstance(hidden, int):
         return
-    rawmode = next((tile.args for tile in image.tile), None)
+    rawmode = next((tile.args for tile in getattr(image, "tile", ())), None)
     top = {"L;2": 3, "L;4": 15}.get(rawmode if isinstance(rawmode, str) else "")
     if top and hidden <= top:
         image.info["transparency"] = hidden * 255 // top

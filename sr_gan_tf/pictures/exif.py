@@ -192,14 +192,14 @@ def resized(
         if tag in details and details[tag].kind == _SHORT:
             numbers = struct.unpack(f"{layout.order}{details[tag].count}H", details[tag].value)
             overwrite(details[tag], *subject(numbers, turn, stored, before, after))
-    # Their values, if both are there, each in the direction that it has in the upright picture.
+    # If both are there, each in the direction that it has in the upright picture.
     focal = [details[tag] for tag in _FOCAL_PLANE if tag in details and details[tag].kind == _RATIONAL]
-    if len(focal) == 2 and all(entry.count == 1 for entry in focal):
-        numbers = [struct.unpack(f"{layout.order}2I", entry.value) for entry in focal[:: -1 if turn >= 5 else 1]]
-        for axis, entry in enumerate(focal):
-            place = layout.number(data, entry.place + 8, 4)
-            values = focal_plane(numbers[axis], after[axis] / before[axis])
-            struct.pack_into(f"{layout.order}2I", data, place, *values)
+    if len(focal) == 2 and all(item.count == 1 for item in focal):
+        fractions = [struct.unpack(f"{layout.order}2I", item.value) for item in focal[:: -1 if turn >= 5 else 1]]
+        for axis, item in enumerate(focal):
+            place = layout.number(data, item.place + 8, 4)
+            top, bottom = focal_plane(fractions[axis], after[axis] / before[axis])
+            struct.pack_into(f"{layout.order}2I", data, place, top, bottom)
     for tag, size in GEOREFERENCE.items():
         entry = parts[0].get(tag)
         if entry is not None and entry.kind == _DOUBLE and entry.count % size == 0:
