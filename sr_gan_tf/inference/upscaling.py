@@ -118,6 +118,11 @@ def _as_array(image: Image.Image) -> np.ndarray:
 
 
 def _names(source: str | Path | Iterable[str | Path]) -> list[str]:
+    if isinstance(source, (bytes, bytearray)):
+        raise TypeError(
+            "source: bytes are not a file name; expected an array, a PIL image, or file names; "
+            "PIL.Image.open(io.BytesIO(source)) opens a picture in memory"
+        )
     names = [source] if isinstance(source, (str, Path)) else source
     if isinstance(names, Iterable):
         names = list(names)
@@ -135,6 +140,12 @@ def _upscale_array(image: np.ndarray, chain: Chain, settings: Settings) -> np.nd
         raise InputError(f"an array of shape {image.shape} is not a picture; expected (H, W) or (H, W, 1 to 4)")
     if image.dtype not in (np.uint8, np.uint16, np.float32):
         raise InputError(f"an array of {image.dtype} is not a picture; expected uint8, uint16, or float32 in [0, 1]")
+    # Results of networks lie slightly outside [0, 1]; values up to 255 would be enlarged into nonsense.
+    if image.dtype == np.float32 and not (image.min() >= -1 and image.max() <= 2):
+        raise InputError(
+            f"an array of float32 from {image.min():g} to {image.max():g} is not a picture; expected values in [0, 1]; "
+            "divide it by its white (255, for instance)"
+        )
     samples = image[..., None] if image.ndim == 2 else image
     alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None
     pixels = samples if alpha is None else samples[..., :-1]

@@ -150,6 +150,11 @@ def adapted(profile: bytes, channels: int) -> bytes | None:
     return None if curve is None else _profile(_PRIMARIES[1], curve, channels)
 
 
+def srgb_profile(channels: int) -> bytes | None:
+    """The profile of sRGB for 3 channels, of gray with sRGB's curve for 1."""
+    return _profile(_PRIMARIES[1], _srgb_curve(), channels)
+
+
 def _curve(profile: bytes, tag: bytes) -> np.ndarray | float | None:
     """A profile's tone curve as a table or an exponent (ICC.1, sections 10.6 and 10.18)."""
     try:

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from sr_gan_tf.pictures import exif as exif_blocks
+from sr_gan_tf.pictures.color import srgb_profile
 from sr_gan_tf.pictures.jpeg_xl import with_boxes
 from sr_gan_tf.pictures.metadata import Metadata
 
@@ -78,7 +79,7 @@ def _as_srgb(pixels: np.ndarray, profile: bytes | None) -> np.ndarray:
     space = {1: "gray", 3: "rgb"}[count]
     colors = np.ascontiguousarray(pixels[..., 0] if count == 1 else pixels[..., :3])
     try:
-        target = imagecodecs.cms_profile("gray" if count == 1 else "srgb")
+        target = srgb_profile(count)
         colors = imagecodecs.cms_transform(colors, profile, target, colorspace=space, outcolorspace=space)
     except (imagecodecs.CmsError, ValueError, RuntimeError):
         return pixels

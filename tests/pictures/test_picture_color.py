@@ -106,6 +106,26 @@ def test_avif_code_points(tmp_path, code):
     assert color_of_avif(b"nothing").cicp is None
 
 
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_jpeg_xl_is_converted_to_srgb(tmp_path, mode, deep):
+    pytest.importorskip("pillow_jxl", reason="pip install pillow-jxl-plugin")
+    channels = len(mode)
+    colors, alpha = (1 if channels < 3 else 3), channels in (2, 4)
+    pixels = np.full((8, 8, colors), 122 * 257 if deep else 122, np.uint16 if deep else np.uint8)
+    options = {} if colors == 1 else {"primaries": [0.64, 0.33, 1, 0.3, 0.6, 1, 0.15, 0.06, 1]}
+    profile = imagecodecs.cms_profile(
+        "gray" if colors == 1 else "rgb", whitepoint=[0.3127, 0.329, 1], gamma=1.8, **options
+    )
+    path = tmp_path / "a.jxl"
+    write_image(path, pixels, pixels[..., 0] if alpha else None, Metadata(profile), quality=100)
+    linear = (122 / 255) ** 1.8
+    expected = 255 * (1.055 * linear ** (1 / 2.4) - 0.055)  # sRGB, by its definition
+    back = read_image(path)
+    assert np.abs(back.pixels / (257 if deep else 1) - expected).max() < 1
+    assert back.alpha is None or (back.alpha == pixels[..., 0]).all()
+
+
 def test_a_profile_fits_the_samples(tmp_path):
     primaries = [0.64, 0.33, 1, 0.3, 0.6, 1, 0.15, 0.06, 1]
     profile = imagecodecs.cms_profile("rgb", whitepoint=[0.3127, 0.329, 1], primaries=primaries, gamma=1.8)

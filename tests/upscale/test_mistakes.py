@@ -134,3 +134,18 @@ def test_floats_may_leave_their_range(network):
     result = upscale(edge, model=network)
     assert result.dtype == np.float32
     assert result.min() < 0 or result.max() > 1
+    assert upscale(result, model=network).dtype == np.float32
+
+
+@pytest.mark.parametrize("value", [255, -3, np.nan])
+def test_floats_far_outside_their_range_are_refused(network, value):
+    values = np.full((8, 8, 3), value, np.float32)
+    values[0] = 0
+    for picture in (values, Image.fromarray(values[..., 0])):
+        with pytest.raises(InputError, match=r"expected values in \[0, 1\]; divide it by its white"):
+            upscale(picture, model=network)
+
+
+def test_bytes_are_no_file_name(network):
+    with pytest.raises(TypeError, match=r"bytes are not a file name.*PIL.Image.open\(io.BytesIO\(source\)\)"):
+        upscale(b"\x89PNG", model=network)
