@@ -45,7 +45,9 @@ def load(model: str | Path, allow_saved_model: bool = True) -> keras.Model:
         return _load_keras(shipped[str(model)])
     path = Path(model)
     if not os.path.exists(path):
-        names = f"; shipped models: {', '.join(shipped)}{suggest(str(model), shipped)}" if shipped else ""
+        names = f"; shipped models: {', '.join(shipped)}" if shipped else ""
+        meant = suggest(str(model), shipped)
+        names += meant if meant.startswith("; did you mean") else ""
         raise InputError(f"no model {str(model)!r}; give a run folder, a .keras file or a SavedModel folder{names}")
     if path.suffix in (".pth", ".pt", ".safetensors") and path.is_file():
         raise InputError(

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.layers.unknown_shapes import known_channels
 from sr_gan_tf.registry.imports import describe_fault
 from sr_gan_tf.registry.parts import known_to_keras
 
@@ -51,6 +52,7 @@ class Network(keras.Model):
     image_size: int | None = None
 
     def __call__(self, inputs, *args, **kwargs):
+        inputs = known_channels(inputs, self.input_shape[-1]) if self.built else inputs
         shape = getattr(inputs, "shape", None)
         if shape is not None and len(shape) == 4:
             self.check_size(*shape[1:3])

@@ -108,7 +108,7 @@ def _mismatch(hr: np.ndarray, lr: np.ndarray, scale: int) -> str:
 
 
 class Source:
-    """A list of pictures: `len`, `source[i]` and `examples(first)` give `Example`s; `str` names it in messages.
+    """A list of pictures: `len`, `source[i]` and `examples(first)` give `Example`s; `str`, in messages, its name.
 
     `has_lr`: the source has its own LR pictures, which replace the degradation. `is_here`: nothing needs to be
     downloaded. `where`: its location in the experiment.
@@ -122,6 +122,9 @@ class Source:
 
     def __len__(self) -> int:
         raise NotImplementedError
+
+    def __str__(self) -> str:
+        return type(self).__name__
 
     def __getitem__(self, index: int) -> Example:
         raise NotImplementedError
@@ -159,8 +162,8 @@ class Folder(Source):
         path: folder of the HR pictures (or one picture file).
         lr_path: folder of the LR pictures; each has the relative path and name of its HR picture, with any file suffix
             and an optional ending such as `x4` (`0001x4.png` belongs to `0001.png`). Default: LR is made.
-        pattern: glob relative to `path`, e.g. `"*/photo_*.png"`; default: every file with a readable suffix,
-            recursively; a note on standard error counts pictures that cannot be read.
+        pattern: glob relative to `path`, e.g. `"*/photo_*.png"`; default: all readable files, recursively, with a note
+            that counts pictures which cannot be read.
         squash: (height, width) to which each HR picture is resized, regardless of its aspect ratio.
         resize: factor by which each HR picture is resized (bicubic) before LR is made from it: below 1 for sharper
             pictures, above 1 for softer ones than in the folder.
@@ -301,7 +304,6 @@ class SamplePhotographs(Source):
         if split not in self._FILES:
             raise InputError(f"SamplePhotographs has no split {split!r}; expected train or validation")
         self.split = split
-        # Found without importing scikit-image, which takes a second.
         folder = Path(str(importlib.util.find_spec("skimage").origin)).parent / "data"  # type: ignore[union-attr]
         self._files = [folder / name for name in self._FILES[split]]
 

@@ -1,7 +1,10 @@
 """Wraps any Keras model as a generator: finds its scale, and checks it on pictures of two sizes."""
 
+import re
+
 import keras
 import numpy as np
+import tensorflow as tf
 
 from sr_gan_tf.layers.borders import CropLike, MirrorToMultiple
 from sr_gan_tf.networks import Generator, UnfitModel, Wrapped, answer, check_copy, title_of, wrapped
@@ -59,7 +62,25 @@ def as_generator(model: keras.Model, scale: int | None = None, **given) -> Gener
             "argument `scale`, or change one of them"
         )
     check_copy(generator, _picture(generator, *_PROBES[0], generator.size_multiple))
+    if isinstance(generator, WrappedGenerator):
+        _check_graph(generator)
     return generator
+
+
+def _check_graph(generator: Generator) -> None:
+    """Validation and `upscale` compile a network once for pictures of any size, which some layers cannot take."""
+    try:
+        tf.function(lambda lr: generator(lr, training=False)).get_concrete_function(
+            tf.TensorSpec((None, None, None, 3), tf.float32)
+        )
+    except Exception as error:
+        found = re.search(r"when calling (\w+)\.call", str(error))
+        layer = f"its layer {found.group(1)}" if found else "it"
+        raise UnfitModel(
+            f"{generator.title} cannot be compiled for pictures of any size: {layer} does not work with heights and "
+            "widths that are unknown; of Keras, UpSampling2D works with interpolation nearest, and "
+            "sr_gan_tf.layers.bilinear.BilinearEnlargement replaces bilinear"
+        ) from error
 
 
 def _picture(model: keras.Model, height: int, width: int, multiple: int) -> np.ndarray:

@@ -151,7 +151,7 @@ def adapted(profile: bytes, channels: int) -> bytes | None:
 
 
 def srgb_profile(channels: int) -> bytes | None:
-    """The profile of sRGB for 3 channels, of gray with sRGB's curve for 1."""
+    """The profile of sRGB for 3 channels, of gray with its curve for 1; None if it cannot be made."""
     return _profile(_PRIMARIES[1], _srgb_curve(), channels)
 
 

@@ -78,8 +78,10 @@ def _as_srgb(pixels: np.ndarray, profile: bytes | None) -> np.ndarray:
     count = 1 if pixels.shape[2] <= 2 else 3
     space = {1: "gray", 3: "rgb"}[count]
     colors = np.ascontiguousarray(pixels[..., 0] if count == 1 else pixels[..., :3])
+    target = srgb_profile(count)
+    if target is None:
+        return pixels
     try:
-        target = srgb_profile(count)
         colors = imagecodecs.cms_transform(colors, profile, target, colorspace=space, outcolorspace=space)
     except (imagecodecs.CmsError, ValueError, RuntimeError):
         return pixels

@@ -18,6 +18,7 @@ from sr_gan_tf.devices import has_fast_bfloat16
 from sr_gan_tf.errors import InputError, Unavailable
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.layers.spectral_norm import SpectralConv2D
+from sr_gan_tf.losses import CONTENT_LOSSES
 from sr_gan_tf.metrics import metric_named, score
 from sr_gan_tf.models import shipped_models
 from sr_gan_tf.networks import Discriminator
@@ -215,7 +216,9 @@ def _cause(session: Session) -> str:
         return "so did the previous stage; train that one longer, or set the initial_weights of stages.0"
     if stage.adversarial is not None:
         return f"its adversarial weight may be too high; lower {where}.adversarial.weight, or pretrain longer"
-    if not any(term.class_name in _COMPARE_PIXELS and term.weight != 0 for term in stage.content):
+    # Losses of one's own may compare pixels.
+    losses = [term.class_name for term in stage.content if term.weight != 0]
+    if not any(name in _COMPARE_PIXELS or name not in CONTENT_LOSSES for name in losses):
         return f"none of its losses compares pixels; add MeanAbsoluteError to {where}.content"
     kind, config = GENERATORS.get(experiment.generator.class_name), experiment.generator.config
     published = getattr(kind, "PUBLISHED", {})

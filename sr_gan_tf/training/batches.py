@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from sr_gan_tf.layers.unknown_shapes import known_channels
 from sr_gan_tf.training.terms import Logs
 
 
@@ -65,8 +66,10 @@ def pair_of(data: Any, owner: str, scale: int) -> tuple[tf.Tensor, tf.Tensor]:
                 f"{owner}: {name} is {tf.as_dtype(pictures.dtype).name}, expected float32 in [0, 1]; divide 8-bit "
                 "pictures by 255"
             )
-        if len(pictures.shape) != 4 or pictures.shape[-1] not in (3, None):
+        rank = tf.TensorShape(pictures.shape).rank
+        if rank not in (4, None) or (rank and pictures.shape[-1] not in (3, None)):
             raise ValueError(f"{owner}: {name} has the shape {tuple(pictures.shape)}, expected (N, H, W, 3)")
+    lr, hr = (known_channels(pictures) for pictures in (lr, hr))
     sizes = lr.shape[1:3], hr.shape[1:3]
     if any(large not in (None, scale * small) for small, large in zip(*sizes, strict=True) if small is not None):
         small, large = ("x".join(map(str, size)) for size in sizes)

@@ -1,5 +1,6 @@
 """Converts arguments of `compile`: optimizers, losses and metrics of Keras and of this package."""
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,6 +26,21 @@ _METRICS: dict[str, Callable[[int], keras.metrics.Metric]] = {
     "ssim_y": lambda crop: SSIM(crop, "y", name="ssim_y"),
     "ssim_yfloat": lambda crop: SSIM(crop, "yfloat", name="ssim_yfloat"),
 }
+
+
+def in_keras_order(compile: Callable[..., None]) -> Callable[..., None]:
+    """Lets `compile("adam", "mae", discriminator_optimizer="sgd")` mean what it says: the second is Keras's loss.
+
+    Without this, the second positional argument would be `discriminator_optimizer`, given twice.
+    """
+
+    @functools.wraps(compile)
+    def ordered(self, *arguments, **named):
+        if len(arguments) == 2 and "discriminator_optimizer" in named and "content" not in named:
+            arguments, named["content"] = arguments[:1], arguments[1]
+        return compile(self, *arguments, **named)
+
+    return ordered
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")

@@ -18,6 +18,7 @@ from sr_gan_tf.training.batches import pair_of
 from sr_gan_tf.training.compiling import (
     adversarial_term,
     content_terms,
+    in_keras_order,
     is_optimizer,
     one_of_two,
     optimizer_of,
@@ -68,6 +69,7 @@ class GAN(Supervised):
         # With dropout, its own update and the generator loss use different networks.
         self._is_random = any(getattr(each, "seed_generator", None) is not None for each in layers)
 
+    @in_keras_order
     def compile(  # type: ignore[override]
         self,
         generator_optimizer=None,

@@ -6,6 +6,7 @@ docs/keras.md lists all Keras methods and callbacks.
 """
 
 import inspect
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from sr_gan_tf import distribution
+from sr_gan_tf.errors import one_line
 from sr_gan_tf.training.batches import EpochMeans, count_of
 from sr_gan_tf.training.compiling import metrics_of
 from sr_gan_tf.training.terms import Logs
@@ -91,6 +93,10 @@ class KerasTrainer(keras.Model):
                 the callback `SwapEMAWeights`.
         """
         given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
+        if given.get("class_weight") is not None:
+            raise ValueError(
+                f"{type(self).__name__}.fit: class_weight has no effect, because pictures have no classes; remove it"
+            )
         steps, together = given.get("steps_per_epoch"), getattr(self, "steps_per_execution", 1)
         if steps is not None and steps % together:
             raise ValueError(
@@ -200,6 +206,15 @@ class KerasTrainer(keras.Model):
     def _maybe_symbolic_build(self, iterator=None, data_batch=None) -> None:
         """Does nothing, because all parts are built. Keras's version would first average a batch over the replicas."""
 
+    def save(self, filepath, overwrite: bool = True, zipped: bool | None = None, **kwargs) -> None:
+        """Keras's `save`, to a `.keras` file."""
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(
+                f"{type(self).__name__}.save: {filepath}: HDF5 cannot hold two networks and their training; save a "
+                ".keras file, or call save_weights('NAME.weights.h5')"
+            )
+        super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
     def get_compile_config(self) -> dict | None:
         """The arguments of `compile`, for the `.keras` file; None, with a warning, if one cannot be saved."""
         if not self.compiled:
@@ -215,8 +230,19 @@ class KerasTrainer(keras.Model):
             return None
 
     def compile_from_config(self, config: dict | None) -> None:
-        if config:
-            self.compile(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
+        if not config:
+            return
+        try:
+            arguments = {name: keras.saving.deserialize_keras_object(value) for name, value in config.items()}
+        except TypeError as error:
+            warnings.warn(
+                f"{type(self).__name__} is loaded without the arguments of compile(), because one of them cannot be "
+                f"found ({_reason(error)}); import what it is made of, with @sr_gan_tf.register above it, before "
+                "loading, or call compile() again",
+                stacklevel=2,
+            )
+            return
+        self.compile(**arguments)
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> "KerasTrainer":
@@ -261,6 +287,12 @@ class OptimizerPair:
     def variables(self) -> list:
         """Both optimizers' state."""
         return [variable for optimizer in self.optimizers for variable in optimizer.variables]
+
+
+def _reason(error: BaseException) -> str:
+    """The sentence of Keras that says what it cannot find; Keras repeats whole configurations around it."""
+    found = re.search(r"Could not locate (?:class|function) '[^']*'", str(error))
+    return found.group() if found else one_line(error)
 
 
 def _listed(callbacks: Any) -> list:

@@ -36,7 +36,7 @@ def test_damaged_pictures_of_every_kind(count):
     read, slowest = 0, 0.0
     for number in range(count):
         content = _damaged(files[number % len(files)], draw)
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             picture = read_image(content, max_megapixels=1, name="damaged.png")
         except InputError as error:
@@ -52,6 +52,6 @@ def test_damaged_pictures_of_every_kind(count):
         file = io.BytesIO()
         encode(file, [samples], samples.shape, samples.dtype, encoding, metadata)
         assert read_image(file.getvalue()).pixels.shape[:2] == (height, width)
-        slowest = max(slowest, time.perf_counter() - start)
+        slowest = max(slowest, time.process_time() - start)
     assert count / 10 < read < count
     assert slowest < 20

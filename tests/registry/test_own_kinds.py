@@ -94,6 +94,7 @@ def test_every_other_kind(tmp_path):
     assert hr.shape == (40, 48, 3)
     assert lr is None
     assert source.sizes(2) == [(40, 48)] * 2
+    assert str(source) == "Dots"
     degradation = build(Spec("others:Skip"), DEGRADATIONS, "data.degradation", scale=2)
     np.testing.assert_array_equal(degradation(hr), hr[::2, ::2])
     metric = metric_named("others:worst")

@@ -154,6 +154,7 @@ def experiment_path(repository):
         ([], 50.0, 0, "50 steps were skipped"),
         ([], 0.0, 1, "lower stages.1.adversarial.weight"),
         (['stages.0.content=[{"class_name": "SSIM"}]'], 0.0, 0, "add MeanAbsoluteError to stages.0.content"),
+        (['stages.0.content=[{"class_name": "mine:Loss"}]'], 0.0, 0, "remove bicubic_skip from"),
         ([], 0.0, 0, "remove bicubic_skip from generator.config"),
         (['generator.config={"filters": 8, "num_blocks": 1}'], 0.0, 0, "24 steps are few"),
         (['generator.config={"filters": 8}', "stages.0.steps=5000"], 0.0, 0, "learning rate may be too high"),

@@ -87,6 +87,21 @@ def test_adversarial(adversarial):
     assert logs["Hinge.weighted"] == pytest.approx(1e-3 * logs["Hinge"], rel=1e-4)
 
 
+@pytest.mark.parametrize("name", ["sgd", None])
+def test_the_second_optimizer_by_its_name(name):
+    trainer = make("GAN")
+    trainer.compile("adam", "mae", discriminator_optimizer=name, adversarial="Hinge")
+    assert isinstance(trainer.discriminator_optimizer, keras.optimizers.SGD if name else keras.optimizers.Adam)
+    assert [term.name for term in trainer.content] == ["mean_absolute_error"]
+    for call in (
+        lambda: trainer.compile("adam", "mae", discriminator_optimizer="sgd", loss="mse"),
+        lambda: trainer.compile("adam", "mae", discriminator_optimizer="sgd", content="mse"),
+        lambda: trainer.compile("adam", "sgd", "mae", discriminator_optimizer="sgd"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=r"content|multiple values"):
+            call()
+
+
 def test_the_second_optimizer_is_like_the_first():
     trainer = make("GAN")
     trainer.compile(keras.optimizers.Adam(3e-3, beta_1=0.5), "mae")

@@ -135,6 +135,30 @@ def test_what_cannot_be_saved_is_said(tmp_path):
     assert not loaded.compiled
 
 
+class Unregistered(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        return keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=(1, 2, 3))
+
+
+def test_a_loss_class_that_keras_does_not_know(tmp_path):
+    trainer = make("GAN")
+    trainer.compile("adam", Unregistered())
+    trainer.save(tmp_path / "model.keras")
+    with pytest.warns(UserWarning, match="Could not locate class 'Unregistered'.*with @sr_gan_tf.register above it"):
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert not loaded.compiled
+    assert same(weights(loaded.average), weights(trainer.average))
+    with keras.saving.custom_object_scope({"Unregistered": Unregistered}):
+        assert keras.saving.load_model(tmp_path / "model.keras").compiled
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".hdf5"])
+def test_hdf5_is_refused(trainer, tmp_path, suffix):
+    with pytest.raises(ValueError, match="HDF5 cannot hold two networks and their training"):
+        trainer.save(tmp_path / f"model{suffix}")
+    assert not list(tmp_path.iterdir())
+
+
 def test_save_weights_and_load_weights(trainer, tmp_path):
     trainer.fit(dataset(), verbose=0)
     trainer.save_weights(tmp_path / "model.weights.h5")

@@ -113,6 +113,37 @@ def test_wrong_batches(trainer, batch, message):
 
 
 @pytest.mark.filterwarnings("ignore:.*ran out of data.*")
+@pytest.mark.parametrize("shape", [None, (None, None, None, None)])
+def test_data_that_do_not_say_their_shape(shape):
+    trainer = compiled("Supervised", run_eagerly=False)
+    lr, hr = pictures(2)
+    spec = (tf.TensorSpec(shape, tf.float32),) * 2
+    data = tf.data.Dataset.from_generator(lambda: iter([(lr, hr)]), output_signature=spec)
+    known = trainer.evaluate(lr, hr, verbose=0, return_dict=True)["loss"]
+    assert trainer.evaluate(data, verbose=0, return_dict=True)["loss"] == pytest.approx(known, rel=1e-4)
+    assert len(trainer.fit(data, verbose=0).history["loss"]) == 1
+    gray = tf.data.Dataset.from_generator(lambda: iter([(lr[..., :1], hr[..., :1])]), output_signature=spec)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"expected pictures \(N, H, W, 3\)"):
+        trainer.evaluate(gray, verbose=0)
+
+
+def test_class_weight_is_refused(trainer):
+    with pytest.raises(ValueError, match="class_weight has no effect, because pictures have no classes"):
+        trainer.fit(*pictures(2), class_weight={0: 2.0}, verbose=0)
+
+
+def test_predict_refuses_other_pictures_after_good_ones():
+    """Keras forgets the number of channels then, and traces its function for any."""
+    trainer = compiled("Supervised", run_eagerly=False)
+    lr = pictures(2)[0]
+    assert trainer.predict(lr, verbose=0).shape == (2, 16, 16, 3)
+    assert trainer.predict(lr[:, :6], verbose=0).shape == (2, 12, 16, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"expected pictures \(N, H, W, 3\)"):
+        trainer.predict(lr[..., :1], verbose=0)
+    assert trainer.predict(lr, verbose=0).shape == (2, 16, 16, 3)
+
+
+@pytest.mark.filterwarnings("ignore:.*ran out of data.*")
 def test_no_batch_at_all(trainer):
     for call in (trainer.fit, trainer.evaluate):
         with pytest.raises(ValueError, match="the data contain no batch"):

@@ -133,6 +133,10 @@ def test_supervised_takes_a_keras_model_and_exports_its_average(tmp_path):
         (WithoutKeywords, "__init__() got an unexpected keyword argument"),
         (lambda: functional(lambda x: enlarged(layers.Lambda(lambda y: 2 * y)(x))), "has the Lambda layer"),
         (lambda: functional(lambda x: enlarged(x) * float("nan")), "values that are not finite"),
+        (
+            lambda: functional(layers.UpSampling2D(2, interpolation="bilinear")),
+            "mine cannot be compiled for pictures of any size: its layer UpSampling2D does not work",
+        ),
         (lambda: functional(enlarged, (32, 32, 3)), "mine cannot take pictures of 13x22"),
         (lambda: "SPAN", "expected a keras.Model, found str"),
         (lambda: SPAN, "found the class SPAN; call it: SPAN(...)"),

@@ -54,7 +54,7 @@ def run(count: int, seed: int) -> None:
     for index in range(count):
         kind = list(whole)[index % len(whole)]
         content = damaged(whole[kind], generator)
-        start = time.monotonic()
+        start = time.process_time()
         try:
             header = read_header(content, 0.02, "damaged")
             pictures = list(read_frames(content, 0.02, "damaged"))
@@ -65,7 +65,7 @@ def run(count: int, seed: int) -> None:
             assert "\n" not in str(error), error
             assert "damaged" in str(error)
             refused += 1
-        slowest = max(slowest, (time.monotonic() - start, kind))
+        slowest = max(slowest, (time.process_time() - start, kind))
     assert slowest[0] < 20, slowest
     print(f"{count} damaged files: {read} read, {refused} refused, the slowest in {slowest[0]:.2f} s ({slowest[1]})")
 
