@@ -70,7 +70,7 @@ class GAN(Supervised):
         self._is_random = any(getattr(each, "seed_generator", None) is not None for each in layers)
 
     @in_keras_order
-    def compile(  # type: ignore[override]
+    def compile(
         self,
         generator_optimizer=None,
         discriminator_optimizer=None,

@@ -81,6 +81,15 @@ class KerasTrainer(keras.Model):
         }
         self._epoch_means = EpochMeans()
 
+    @property
+    def compiled(self) -> bool:
+        """Whether `compile` has run; Keras says so of every loaded model whose file has arguments of `compile`."""
+        return self._says_compiled and hasattr(self, "_compile_arguments")
+
+    @compiled.setter
+    def compiled(self, value: bool) -> None:
+        self._says_compiled = value
+
     def fit(self, *args, **kwargs):
         """Keras's `fit` on batches (lr, hr); see `keras.Model.fit` for the arguments.
 

@@ -112,6 +112,9 @@ def test_wrong_batches(trainer, batch, message):
             call(tf.data.Dataset.from_tensors(batch), verbose=0)
 
 
+_NOT_RGB = r"\[2,\d+,\d+,1\] is not compatible with expected shape \[\?,\?,\?,3\]"
+
+
 @pytest.mark.filterwarnings("ignore:.*ran out of data.*")
 @pytest.mark.parametrize("shape", [None, (None, None, None, None)])
 def test_data_that_do_not_say_their_shape(shape):
@@ -123,7 +126,7 @@ def test_data_that_do_not_say_their_shape(shape):
     assert trainer.evaluate(data, verbose=0, return_dict=True)["loss"] == pytest.approx(known, rel=1e-4)
     assert len(trainer.fit(data, verbose=0).history["loss"]) == 1
     gray = tf.data.Dataset.from_generator(lambda: iter([(lr[..., :1], hr[..., :1])]), output_signature=spec)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"expected pictures \(N, H, W, 3\)"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=_NOT_RGB):
         trainer.evaluate(gray, verbose=0)
 
 
@@ -138,7 +141,7 @@ def test_predict_refuses_other_pictures_after_good_ones():
     lr = pictures(2)[0]
     assert trainer.predict(lr, verbose=0).shape == (2, 16, 16, 3)
     assert trainer.predict(lr[:, :6], verbose=0).shape == (2, 12, 16, 3)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"expected pictures \(N, H, W, 3\)"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=_NOT_RGB):
         trainer.predict(lr[..., :1], verbose=0)
     assert trainer.predict(lr, verbose=0).shape == (2, 16, 16, 3)
 
