@@ -156,7 +156,8 @@ def _enlarge_tab(benches: Benches, max_megapixels: float) -> None:
         benches.of(request, "enlarge").cancel()
 
     files.upload(receive, files, [shown, progress], concurrency_limit=None)
-    files.clear(receive, files, [shown, progress], concurrency_limit=None)
+    for changed in (files.clear, files.delete):  # the whole list, one of its files
+        changed(receive, files, [shown, progress], concurrency_limit=None)
     inputs = [network, mixed, share, size_kind, size, format, quality, keep]
     start.click(
         enlarge, inputs, [progress, shown], concurrency_id="network", concurrency_limit=1, show_progress="hidden"

@@ -147,29 +147,36 @@ class Workbench:
         self.results: list[Result] = []
         self._tokens: list[str] = []
         self._uploads: list[Path] = []
+        self._folder: Path | None = None
+        self._working = False
         self._stop = threading.Event()
 
     def receive(self, uploads: Sequence[str | Path]) -> None:
-        """Takes over uploaded files; deletes earlier ones and their results.
+        """Takes over all files that the page's list holds; what is no longer in it is deleted.
+
+        So are the results, except while a job runs: it ends with the files that it began with, and shows its results.
 
         Raises:
             InputError: a file is outside the folder of uploads.
         """
         if not all(Path(upload).resolve().is_relative_to(self.uploads) for upload in uploads):
             raise InputError("this file was not uploaded; drop it on the page")
-        self._forget_results()
         self._forget_uploads(set(map(Path, uploads)))
-        folder = self._fresh("originals")
-        self.originals, self._uploads = [], list(map(Path, uploads))
+        self._folder = Path(tempfile.mkdtemp(prefix="originals-", dir=self.folder))
+        originals: list[Path] = []
+        self._uploads = list(map(Path, uploads))
         for number, upload in enumerate(self._uploads):
-            # One folder per file: two uploads may have the same name. A link: the page still offers the upload.
-            target = folder / str(number) / upload.name
+            # A folder per file: two uploads may have the same name. A link, since the page still offers the upload.
+            target = self._folder / str(number) / upload.name
             target.parent.mkdir()
             try:
                 os.link(upload, target)
             except OSError:
                 shutil.copyfile(upload, target)
-            self.originals.append(target)
+            originals.append(target)
+        self.originals = originals
+        if not self._working:
+            self._forget_results()
 
     def enlarge(self, choices: Choices, keep: bool = False, every: float = 0.25) -> Iterator[Progress]:
         """Enlarges all uploads; yields the progress, finally with the results.
@@ -183,6 +190,7 @@ class Workbench:
             self._forget_results()
         self._stop.clear()
         progress = Progress()
+        self._working = True
         worker = threading.Thread(target=self._work, args=(choices, progress), daemon=True)
         worker.start()
         try:
@@ -194,6 +202,7 @@ class Workbench:
             # If the page was closed during the work, nobody waits for it any more.
             self._stop.set()
             worker.join()
+            self._working = False
 
     def cancel(self) -> None:
         """Stops the running job at the next tile; leaves no half-written file."""
@@ -219,9 +228,9 @@ class Workbench:
         return self._put(path if path.suffix.lower() in _SHOWN_BY_BROWSERS else _as_png(path))
 
     def _work(self, choices: Choices, progress: Progress) -> None:
-        summary = Summary()
+        summary, originals = Summary(), self.originals
         try:
-            jobs = self._run(choices, summary, _Bar(progress, self._stop))
+            jobs = self._run(originals, choices, summary, _Bar(progress, self._stop))
             progress.results = self.results = [self._result(job) for job in jobs if job.target in summary.written]
             progress.failed = list(summary.failed.values())
         except Cancelled:
@@ -231,18 +240,18 @@ class Workbench:
             progress.failed = [one_line(error)]
         except Exception as error:  # the page must report any failure
             progress.failed = [f"unexpected {type(error).__name__}: {one_line(error)}"]
-        progress.failed = [self._without_paths(text) for text in progress.failed]
+        progress.failed = [self._without_paths(text, originals) for text in progress.failed]
         progress.finished = True
 
-    def _run(self, choices: Choices, summary: Summary, bar: _Bar) -> list[Job]:
-        if not self.originals:
+    def _run(self, originals: list[Path], choices: Choices, summary: Summary, bar: _Bar) -> list[Job]:
+        if not originals:
             raise InputError("no picture yet; drop one on the page first")
         chain = cached_chain(choices.model or DEFAULT_MODEL)
         choose = None if choices.model else chooser()
         folder = Path(tempfile.mkdtemp(prefix="results-", dir=self.folder))
         jobs: list[Job] = []
-        for number, original in enumerate(self.originals):
-            # As the command `upscale ORIGINAL -o FOLDER/ --name '{stem}_x{scale}' --format ...` does.
+        for number, original in enumerate(originals):
+            # As the command would: `upscale ORIGINAL -o FOLDER/ --name '{stem}_x{scale}' --format ...`.
             naming = Naming(f"{folder / str(number)}/", "{stem}_x{scale}", choices.format)
             files = Files(naming, choices.quality, strip=choices.strip, max_megapixels=choices.max_megapixels)
             treatment = Treatment(chain, choices.settings, files.max_megapixels, files.strip, choose=choose)
@@ -257,9 +266,9 @@ class Workbench:
         note = "; ".join([*chosen, *filter(None, [job.note]), *job.remarks])
         return Result(original, path, self.show(original), self.show(path), job.size, note)
 
-    def _without_paths(self, text: str) -> str:
-        """Removes paths from an error line, which then names the picture as the user knows it."""
-        for original in self.originals:
+    def _without_paths(self, text: str, originals: list[Path]) -> str:
+        """An error line that names the picture as the user knows it, not where it lies here."""
+        for original in originals:
             text = text.replace(str(original), original.name)
         return text.replace(f"{self.folder}/", "")
 
@@ -271,8 +280,9 @@ class Workbench:
     def _forget_results(self) -> None:
         self.shelf.take(self._tokens)
         self._tokens, self.results = [], []
-        for folder in self.folder.glob("results-*"):
-            shutil.rmtree(folder, ignore_errors=True)
+        for folder in (*self.folder.glob("results-*"), *self.folder.glob("originals-*")):
+            if folder != self._folder:
+                shutil.rmtree(folder, ignore_errors=True)
         (self.folder / "enlarged.zip").unlink(missing_ok=True)
 
     def _forget_uploads(self, kept: set[Path]) -> None:
@@ -280,12 +290,6 @@ class Workbench:
             upload.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # the server creates a folder for each upload
                 upload.parent.rmdir()
-
-    def _fresh(self, name: str) -> Path:
-        folder = self.folder / name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        return folder
 
 
 def _as_png(path: Path) -> Path:

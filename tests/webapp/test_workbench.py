@@ -117,6 +117,24 @@ def test_closing_a_page_in_the_middle_of_work_stops_it(tmp_path, bench):
     assert not bench.folder.exists()
 
 
+def test_pictures_that_arrive_in_the_middle_of_work_wait_for_the_next(tmp_path, bench):
+    first = picture(tmp_path / "in" / "first.png", 48, 48)
+    bench.receive([first])
+    states = bench.enlarge(Choices(NAME), every=0.01)
+    next(states)
+    bench.receive([first, picture(tmp_path / "in" / "second.png")])
+    (result,) = last(states).results
+    assert result.path.name == "first_x4.png"
+    assert result.path.is_file()
+    assert bench.shelf.get(result.before).path.is_file()
+    assert [path.name for path in bench.originals] == ["first.png", "second.png"]
+    assert [each.path.name for each in last(bench.enlarge(Choices(NAME))).results] == ["first_x4.png", "second_x4.png"]
+    assert len(files_below(bench.folder)) == 4
+    bench.receive([tmp_path / "in" / "second.png"])
+    assert not first.exists()
+    assert [path.name for path in files_below(bench.folder)] == ["second.png"]
+
+
 def test_equal_names_and_the_archive(tmp_path, bench):
     bench.receive([picture(tmp_path / "in" / folder / "a.png", seed=seed) for seed, folder in enumerate("xyz")])
     state = last(bench.enlarge(Choices(NAME)))
