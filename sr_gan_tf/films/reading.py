@@ -13,6 +13,7 @@ from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from sr_gan_tf.errors import InputError, one_line
+from sr_gan_tf.films.timeline import Timeline
 
 # ITU-T H.273 code points. A film that doesn't state its matrix gets one by the rule that players follow.
 _BT709, _BT601, _UNSPECIFIED, _RGB, _BT2020 = 1, 6, 2, 0, (9, 10)
@@ -143,14 +144,20 @@ def probe(path: str | Path) -> Film:
 
 
 class Frames:
-    """Iterates over a film's frames; `broken` counts those that could not be decoded.
+    """A film's frames, one after another, all of the first one's size.
 
     Args:
-        film: the result of `probe`.
+        film: what `probe` said.
+
+    Attributes:
+        broken: number of frames that could not be decoded.
+        skipped: number of frames that were left out, since their time is not after that of the frame before.
+        resized: number of frames that had another size.
     """
 
     def __init__(self, film: Film):
-        self.film, self.broken = film, 0
+        self.film, self.broken, self.skipped, self.resized = film, 0, 0, 0
+        self._size = (film.height, film.width) if film.turn % 2 else (film.width, film.height)
         self._reformatter = VideoReformatter()
 
     def __iter__(self) -> Iterator[Frame]:
@@ -170,7 +177,8 @@ class Frames:
                     continue
                 time = frame.pts if frame.pts is not None else times + 1
                 if time <= times:
-                    continue  # out of order after an error: a player would not show it either
+                    self.skipped += 1  # out of order after a fault: a player would not show it either
+                    continue
                 if frame.is_corrupt:
                     self.broken += 1
                     if last is None:
@@ -182,9 +190,12 @@ class Frames:
                 yield Frame(last, time)
 
     def _pixels(self, frame: "av.VideoFrame") -> np.ndarray:
-        film = self.film
+        film, (width, height) = self.film, self._size
+        self.resized += (frame.width, frame.height) != self._size
         rgb = self._reformatter.reformat(
             frame,
+            width=width,
+            height=height,
             format="rgb48le" if film.bits > 8 else "rgb24",
             src_colorspace=swscale_matrix(film.matrix),
             src_color_range=ColorRange.JPEG if film.full_range else ColorRange.MPEG,
@@ -202,8 +213,8 @@ def swscale_matrix(matrix: int) -> int:
 
 
 def _decoded(container, stream, lost: list[int | None]) -> Iterator:
-    """Yields decoded frames; for a packet that cannot be decoded, yields None and adds its time to `lost`."""
-    packets = container.demux(stream)
+    """Decoded frames; None in place of those of a packet that cannot be decoded, whose time goes into `lost`."""
+    packets = Timeline(container).packets(container, [stream])
     while True:
         try:
             packet = next(packets)

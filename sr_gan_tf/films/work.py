@@ -20,7 +20,7 @@ from sr_gan_tf.files import replacing
 from sr_gan_tf.films.flicker import Stabilizer
 from sr_gan_tf.films.frames import FrameEnlarger
 from sr_gan_tf.films.reading import Film, Frame, Frames, probe
-from sr_gan_tf.films.writing import Codec, SegmentWriter, join
+from sr_gan_tf.films.writing import Codec, SegmentWriter, check_container, join
 from sr_gan_tf.inference.chain import Chain
 from sr_gan_tf.inference.passes import Settings
 
@@ -33,17 +33,21 @@ class Report:
 
     Attributes:
         target: the written file.
-        frames: number of frames.
-        broken: frames that could not be decoded and repeat the previous one.
-        reused: share of the picture's squares that had not changed and were not computed again, 0 to 1.
-        resumed: frames that an earlier run had finished.
-        lost: what could not be kept, one line each.
-        interlaced: whether the original was interlaced, and made progressive.
+        frames: number of them.
+        broken: frames that could not be decoded and show the one before once more.
+        skipped: frames that were left out, since their time stamps go back.
+        resized: frames that had another size than the first one.
+        reused: share of the picture's squares that did not change and were not computed again, 0 to 1.
+        resumed: frames that an earlier run had done.
+        lost: what could not be kept, a line each.
+        interlaced: the original was, and was made progressive.
     """
 
     target: Path
     frames: int = 0
     broken: int = 0
+    skipped: int = 0
+    resized: int = 0
     reused: float = 0.0
     resumed: int = 0
     lost: list[str] = dataclasses.field(default_factory=list)
@@ -57,6 +61,10 @@ class Report:
             text += f"; {self.reused:.0%} of the picture had not changed and was not computed again"
         if self.broken:
             text += f"; {self.broken} broken frames repeat the one before"
+        if self.skipped:
+            text += f"; {self.skipped} frames whose time stamps go back were left out"
+        if self.resized:
+            text += f"; {self.resized} frames of another size were brought to the first one's"
         if self.interlaced:
             text += "; interlaced, made progressive"
         return text
@@ -91,6 +99,7 @@ def enlarge_film(
     width, height = settings.final_size(film.width, film.height, chain.scale)
     size = (width - width % 2, height - height % 2)  # 4:2:0 has one color sample per 2x2 pixels
     codec = codec.resolved(film, target, size)
+    check_container(film, codec, size, target, format)
     journal = _Journal(target, _identity(film, chain, settings, codec, stabilize, segment))
     frames, enlarger = Frames(film), FrameEnlarger(chain, settings)
     stabilizer = Stabilizer() if stabilize else None
@@ -133,7 +142,7 @@ def enlarge_film(
             f"{target}: cannot be written ({error.strerror}); free some room or choose another -o"
         ) from error
     journal.remove()
-    report.broken = frames.broken
+    report.broken, report.skipped, report.resized = frames.broken, frames.skipped, frames.resized
     squares = enlarger.computed + enlarger.reused
     report.reused = enlarger.reused / squares if squares else 0.0
     return report

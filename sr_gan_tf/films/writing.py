@@ -3,6 +3,9 @@
 import contextlib
 import dataclasses
 import heapq
+import itertools
+import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -15,12 +18,15 @@ from av.video.reformatter import ColorRange, VideoReformatter
 
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.films.reading import EXACT, Film, main_stream, open_film, swscale_matrix
+from sr_gan_tf.films.timeline import Timeline
 
 # Default constant quality: nearly indistinguishable from the uncompressed film.
 _QUALITY = {"libx264": 16, "libx265": 18, "libvpx-vp9": 24, "libsvtav1": 24}
 # x265 writes past the end of smaller frames, which crashes the process.
 _X265_SIDE = 64
-_DELAYED = 0  # no B-frames: time stamps of segments join without a gap, even at a variable rate
+# SVT-AV1 tells its settings at every segment unless it is told to name errors only.
+_SVT_LOG = ("SVT_LOG", "1")
+_DELAYED = 0  # no B-frames: time stamps of segments join without a gap, also at a variable rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +79,7 @@ class Codec:
         known = [one.name for one in formats]
         own = film.pixel_format.replace("yuvj", "yuv")
         wanted = [own if own.startswith("yuv4") else "", "yuv420p10le" if film.bits > 8 else "yuv420p", "yuv420p"]
-        return next((name for name in wanted if not known or name in known), known[0])
+        return next((name for name in wanted if not known or name in known), (known or wanted)[0])
 
 
 class SegmentWriter:
@@ -88,6 +94,7 @@ class SegmentWriter:
 
     def __init__(self, path: Path, film: Film, codec: Codec, size: tuple[int, int]):
         self.film, self.format = film, codec.pixel_format(film)
+        os.environ.setdefault(*_SVT_LOG)
         self._container = av.open(str(path), "w", format="nut")
         options = {} if codec.crf is None else {"crf": str(codec.crf)}
         if codec.name == "libx265":
@@ -136,14 +143,62 @@ class SegmentWriter:
             self._container.close()
 
 
-def join(segments: Sequence[Path], film: Film, target: Path, format: str) -> list[str]:
-    """Writes the finished film: copies the segments' packets, and the original's other streams and chapters.
+def check_container(film: Film, codec: Codec, size: tuple[int, int], target: Path, format: str) -> None:
+    """Writes the film's beginning without its picture, so that hours of work do not end in a refusal.
+
+    Args:
+        film: the original.
+        codec: with name and quality.
+        size: (width, height) of the frames.
+        target: file that is going to be written.
+        format: FFmpeg's name of its container.
+
+    Raises:
+        InputError: the container cannot hold what the encoder writes, or the film's sound or subtitles.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        segment, joined = Path(folder) / "segment.nut", Path(folder) / f"joined{target.suffix}"
+        gray = np.full((size[1], size[0], 3), 128, np.uint8)
+        try:
+            writer = SegmentWriter(segment, film, codec, size)
+            try:
+                for number in range(3):
+                    writer.write(gray, number * max(1, round(1 / (film.rate * film.time_base))))
+                writer.close()
+            except BaseException:
+                writer.abandon()
+                raise
+        except (av.FFmpegError, ValueError) as error:
+            raise InputError(
+                f"--codec {codec.name}: cannot encode {size[0]}x{size[1]} pixels here ({_reason(error)}); expected "
+                "e.g. libx264, libx265, libsvtav1"
+            ) from error
+        try:
+            join([segment], film, joined, format, most=100)
+            with av.open(str(joined)) as container:
+                next(container.decode(video=0))
+        except (av.FFmpegError, ValueError, LookupError, StopIteration) as error:
+            raise InputError(
+                f"{target}: cannot hold what {codec.name} encodes and the film's other tracks ({_reason(error)}); "
+                "choose another -o, e.g. a name that ends in .mkv, or another --codec"
+            ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, (LookupError, StopIteration)):
+        return "it cannot be read back"
+    return getattr(error, "strerror", None) or one_line(error)
+
+
+def join(segments: Sequence[Path], film: Film, target: Path, format: str, most: int | None = None) -> list[str]:
+    """Writes the finished film: the segments' packets as they are, with the original's other streams and chapters.
 
     Args:
         segments: files of `SegmentWriter`, in order.
         film: the original.
         target: file to write.
         format: FFmpeg's name of the container.
+        most: packets of the original's other streams, for a trial; None: all.
 
     Returns:
         What could not be kept, one line each.
@@ -153,7 +208,8 @@ def join(segments: Sequence[Path], film: Film, target: Path, format: str) -> lis
         source = stack.enter_context(open_film(film.path))
         output = stack.enter_context(av.open(str(target), "w", format=format))
         first = stack.enter_context(av.open(str(segments[0])))
-        picture = output.add_stream_from_template(first.streams.video[0])
+        # Opaque: the name of the decoder (libdav1d) need not be that of an encoder.
+        picture = output.add_stream_from_template(first.streams.video[0], opaque=True)
         picture.codec_context.codec_tag = "\0\0\0\0"
         picture.time_base = film.time_base
         shown = main_stream(source)
@@ -178,7 +234,7 @@ def join(segments: Sequence[Path], film: Film, target: Path, format: str) -> lis
         output.metadata.update({key: value for key, value in source.metadata.items() if key != "encoder"})
         output.set_chapters(source.chapters())
         pictures = _pictures(segments, picture)
-        others = _others(source, copied)
+        others = itertools.islice(_others(source, copied), most)
         for _, _, packet in heapq.merge(pictures, others):
             output.mux(packet)
     return lost
@@ -201,9 +257,16 @@ def _others(source, copied: dict) -> Iterator[tuple[Fraction, int, "av.Packet"]]
         return
     streams = [source.streams[index] for index in copied]
     time = Fraction(0)
-    for number, packet in enumerate(source.demux(streams)):
+    last: dict[int, int] = {}
+    for number, packet in enumerate(Timeline(source).packets(source, streams)):
         if packet.dts is None:
             continue
+        index = packet.stream.index
+        # What goes back after a fault would end the writing.
+        least = last.get(index, packet.dts - 1) + (packet.stream.type == "audio")
+        if packet.dts < least:
+            packet.dts, packet.pts = least, max(least, packet.pts or least)
+        last[index] = packet.dts
         time = max(time, packet.dts * Fraction(packet.time_base))
-        packet.stream = copied[packet.stream.index]
+        packet.stream = copied[index]
         yield time, -number - 1, packet

@@ -9,6 +9,7 @@ from making import make, moving, read
 from tiny import faithful_generator
 
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.films import timeline
 from sr_gan_tf.films.frames import FrameEnlarger
 from sr_gan_tf.films.reading import Frames, probe
 from sr_gan_tf.films.work import enlarge_film
@@ -16,6 +17,7 @@ from sr_gan_tf.films.writing import Codec
 from sr_gan_tf.inference.chain import load_chain
 from sr_gan_tf.inference.passes import Settings
 
+TRACKS = ("video", "audio")
 COVER = 0x400  # FFmpeg's disposition "attached_pic"
 
 
@@ -149,3 +151,84 @@ def test_films_without_a_frame(tmp_path, content):
             output.start_encoding()
     with pytest.raises(InputError, match=r"in.mp4"):
         probe(path)
+
+
+def appended(path, *parts):
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+def stamps(path):
+    with av.open(str(path)) as film:
+        told = [(one.stream.type, float(one.pts * one.time_base)) for one in film.demux() if one.size]
+    return {kind: [time for each, time in told if each == kind] for kind in TRACKS}
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
+def test_appended_recordings_go_on_where_their_time_begins_anew(tmp_path, chain, suffix):
+    parts = [make(tmp_path / f"{seed}.ts", moving(10, seed=seed), sound=0.5) for seed in range(3)]
+    path = appended(tmp_path / "in.ts", *parts)
+    report = enlarged(path, chain, tmp_path / f"out{suffix}")
+    assert (report.frames, report.skipped) == (30, 0)
+    times = stamps(tmp_path / f"out{suffix}")
+    assert all(each == sorted(set(each)) for each in times.values())
+    sound = len(stamps(parts[0])["audio"])
+    assert {kind: len(each) for kind, each in times.items()} == {"video": 30, "audio": 3 * sound}
+    # Picture and sound of a part are as far apart as before: both begin behind the end of the longer one.
+    first, second = ({kind: each[number] for kind, each in times.items()} for number in (0, -1))
+    length = times["audio"][sound] - times["audio"][0]
+    assert 0.4 < length < 0.7
+    assert times["video"][10] - times["video"][0] == pytest.approx(length, abs=0.03)
+    assert second["video"] - first["video"] == pytest.approx(2 * length + 9 / 25, abs=0.03)
+
+
+def test_time_that_goes_back_in_other_containers_is_counted(tmp_path, monkeypatch):
+    parts = [make(tmp_path / f"{seed}.ts", moving(10, seed=seed)) for seed in range(2)]
+    film = probe(appended(tmp_path / "in.ts", *parts))
+    monkeypatch.setattr(timeline, "_MAY_JUMP", 0)
+    frames = Frames(film)
+    assert len(list(frames)) == 10
+    assert frames.skipped == 10
+
+
+def test_frames_of_another_size_are_brought_to_the_first_ones(tmp_path, chain):
+    large, times = list(moving(5, 64, 96)), [2000 + 40 * index for index in range(5)]
+    parts = make(tmp_path / "small.ts", moving(5)), make(tmp_path / "large.ts", large, times=times)
+    path = appended(tmp_path / "in.ts", *parts)
+    # The whole picture, not a corner of it.
+    frames = [frame.pixels for frame in Frames(probe(path))]
+    assert {pixels.shape for pixels in frames} == {(32, 48, 3)}
+    assert np.abs(frames[7].mean((0, 1)) - large[2].mean((0, 1))).max() < 1
+    report = enlarged(path, chain, tmp_path / "out.mp4")
+    assert (report.frames, report.resized) == (10, 5)
+    assert "5 frames of another size were brought to the first one's" in str(report)
+    assert {pixels.shape for _, pixels in read(tmp_path / "out.mp4")} == {(64, 96, 3)}
+
+
+@pytest.mark.parametrize(
+    ("codec", "target", "message"),
+    [
+        ("libx264", "out.webm", r"out.webm: cannot hold what libx264 encodes .*'webm' format does not support 'h264'"),
+        ("libvpx-vp9", "out.ts", r"out.ts: cannot hold what libvpx-vp9 encodes .*it cannot be read back"),
+        ("h264_nvenc", "out.mp4", "--codec h264_nvenc: "),
+        ("prores_ks", "out.mov", "--codec prores_ks: cannot encode 96x64 pixels here"),
+    ],
+)
+def test_what_a_container_cannot_hold_is_said_before_the_work(tmp_path, chain, codec, target, message):
+    path = make(tmp_path / "in.mkv", moving(3), sound=0.2)
+    told = []
+    with pytest.raises(InputError, match=message) as error:
+        enlarge_film(probe(path), tmp_path / target, chain, Settings(), Codec(codec), tell=told.append)
+    assert "\n" not in str(error.value)
+    assert not told
+    assert [one.name for one in tmp_path.iterdir()] == ["in.mkv"]
+
+
+@pytest.mark.parametrize("codec", ["libsvtav1", "libvpx-vp9", "ffv1"])
+def test_other_encoders(tmp_path, chain, codec, capfd):
+    """The name of AV1's decoder is not that of an encoder; SVT-AV1 tells its settings unless it is silenced."""
+    path = make(tmp_path / "in.mkv", moving(5), sound=0.2)
+    report = enlarge_film(probe(path), tmp_path / "out.mkv", chain, Settings(), Codec(codec), segment=2)
+    assert (report.frames, report.lost) == (5, [])
+    assert len(read(tmp_path / "out.mkv")) == 5
+    assert "Svt" not in capfd.readouterr().err
