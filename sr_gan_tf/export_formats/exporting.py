@@ -19,13 +19,13 @@ from sr_gan_tf.export_formats import (
     onnx_file,
     openvino_file,
     pytorch_file,
+    tfjs,
     verification,
 )
 from sr_gan_tf.export_formats.keras_file import write_keras
 from sr_gan_tf.export_formats.litert import Lite, write_litert
 from sr_gan_tf.export_formats.onnx_file import Graph
 from sr_gan_tf.export_formats.saved_model import Serving, write_saved_model
-from sr_gan_tf.export_formats.tfjs import write_tfjs
 from sr_gan_tf.export_formats.verification import Agreement
 from sr_gan_tf.files import check_output
 from sr_gan_tf.models import load, load_network
@@ -51,7 +51,7 @@ _OWNERS = {
     "side": ("litert", "onnx", "openvino"),
     "float16_ends": ("onnx",),
     "license": ("saved_model", "onnx", "openvino", "all"),
-    "tfjs_python": ("tfjs",),
+    "tfjs_python": ("tfjs", "all"),
     "deploy": ("saved_model",),
     "network": pytorch_file.FORMATS,
     "half": ("onnx", "openvino", "ncnn", *pytorch_file.FORMATS),
@@ -77,19 +77,19 @@ def export(
     Args:
         model: a shipped name, run folder, `.keras` file, or a loaded generator; for `safetensors` and `pth` also a
             discriminator.
-        to: for `saved_model`, the model's folder (a numbered version is added to it); for `tfjs` and `all`, a folder;
-            for other formats, a file.
-        format: one of FORMATS, or `"all"` for a table of all but TF.js; default: by the suffix of `to`, otherwise
+        to: the model's folder for `saved_model` (a numbered version is added), a folder for `tfjs` and `all`, a file
+            for the other formats.
+        format: one of FORMATS, or `"all"` for a table of all; default: by the ending of `to`, else
             `saved_model`.
         serving: how a SavedModel processes pictures.
         lite: options of a LiteRT file.
         license: of the weights, for the card.
-        overwrite: replace an existing file; a SavedModel's versions are never replaced.
-        tfjs_python: Python interpreter of an environment with the TF.js converter.
-        half: store weights as float16; an ONNX file then also computes in float16.
-        graph: inputs and outputs of an ONNX or OpenVINO file.
-        deploy: write `deploy/` next to a SavedModel's versions: container, manifests, monitoring, client.
-        network: `"generator"`, or `"discriminator"` for the one in a run's newest checkpoint (`safetensors`, `pth`).
+        overwrite: whether an existing file may be replaced; a SavedModel's versions never are.
+        tfjs_python: Python of an environment that has the TF.js converter; without it, the row of `"all"` says so.
+        half: whether weights are stored as float16; an ONNX file then computes in float16, too.
+        graph: what an ONNX or OpenVINO file takes and gives.
+        deploy: whether `deploy/` beside a SavedModel's versions is written: container, manifests, monitoring, client.
+        network: `"generator"`, or `"discriminator"` for that of a run's newest checkpoint (`safetensors`, `pth`).
 
     Returns:
         What was written, and how it compares with the Keras model.
@@ -127,7 +127,7 @@ def export(
     if format == "ncnn":
         return [ncnn_file.write_ncnn(generator, to, half, overwrite)]
     if format == "tfjs":
-        return [write_tfjs(generator, to, tfjs_python)]
+        return [tfjs.write_tfjs(generator, to, tfjs_python, overwrite)]
     card = model_card.model_card(source, generator, license)
     if format == "onnx":
         return [onnx_file.write_onnx(generator, to, graph, half, model_card.metadata(card, generator))]
@@ -143,7 +143,7 @@ def export(
         if deploy:
             deploying.write_deployment(agreement.path, model_card.of_version(agreement.path))
         return [agreement]
-    return _all(model, generator, to, card, serving, overwrite)
+    return _all(model, generator, to, card, serving, overwrite, tfjs_python)
 
 
 def chosen_format(format: str | None, to: str | Path) -> str:
@@ -179,7 +179,13 @@ def _any_network(model: str | Path | keras.Model, role: str = "generator") -> Ne
 
 
 def _all(
-    model: str | Path | keras.Model, generator: keras.Model, to: Path, card: dict, serving: Serving, overwrite: bool
+    model: str | Path | keras.Model,
+    generator: keras.Model,
+    to: Path,
+    card: dict,
+    serving: Serving,
+    overwrite: bool,
+    tfjs_python: str | Path | None,
 ) -> list[Agreement | verification.Refusal]:
     """Writes one file of each kind; LiteRT files take tiles of 128 pixels, their fastest form.
 
@@ -192,6 +198,10 @@ def _all(
     files = [f"{name}.{kind}" for kind in ("keras", "onnx", "xml", "bin", "safetensors")]
     for file in (*files, f"{name}_ncnn.param", f"{name}_ncnn.bin", *lites):
         check_output(to / file, (Path(file).suffix,), overwrite)
+    script = to / f"{name}_tfjs"
+    if tfjs_python is not None:
+        tfjs.check_folder(script, overwrite)
+        tfjs.check_converter(tfjs_python)
     about = model_card.metadata(card, generator)
     writers: dict[str, Callable[[], Agreement]] = {
         "keras": lambda: write_keras(generator, to / f"{name}.keras"),
@@ -206,6 +216,7 @@ def _all(
         ),
         "ncnn": lambda: ncnn_file.write_ncnn(generator, to / f"{name}_ncnn.param", overwrite=overwrite),
         "safetensors": lambda: pytorch_file.write_pytorch(_any_network(model), to / f"{name}.safetensors"),
+        "tfjs": lambda: tfjs.write_tfjs(generator, script, tfjs_python, overwrite),
     }
     rows: list[Agreement | verification.Refusal] = []
     for format, write in writers.items():

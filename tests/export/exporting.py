@@ -2,9 +2,13 @@
 
 import base64
 import json
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 
@@ -21,6 +25,24 @@ def calm(generator):
 def noise(*shape, dtype=np.float32, seed=0):
     values = np.random.default_rng(seed).random(shape, np.float32)
     return values if dtype == np.float32 else (values * np.iinfo(dtype).max).astype(dtype)
+
+
+def tfjs_python() -> str:
+    """The Python that has the TF.js converter; skips the test where it, Node or Node's TF.js are missing."""
+    python, modules = os.environ.get("SR_GAN_TF_TFJS_PYTHON"), os.environ.get("SR_GAN_TF_TFJS_MODULES")
+    if not python or not modules or not shutil.which("node"):
+        pytest.skip("set SR_GAN_TF_TFJS_PYTHON (with tensorflowjs) and SR_GAN_TF_TFJS_MODULES (node_modules); see docs")
+    return python
+
+
+def run_tfjs(model: Path, pictures: np.ndarray, scratch: Path) -> np.ndarray:
+    """A TF.js model's output under Node."""
+    (scratch / "input.json").write_text(json.dumps(pictures.tolist()))
+    script = Path(__file__).with_name("run_tfjs.js")
+    environment = {**os.environ, "NODE_PATH": os.environ["SR_GAN_TF_TFJS_MODULES"]}
+    command = ["node", script, model, scratch / "input.json", scratch / "output.json"]
+    subprocess.run(command, check=True, env=environment, capture_output=True)
+    return np.array(json.loads((scratch / "output.json").read_text()), np.float32)
 
 
 class Server:

@@ -1,13 +1,8 @@
 """Keras files, LiteRT, ONNX and TF.js: written, run and compared, and what cannot be done said in one line."""
 
-import json
-import shutil
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
-from exporting import calm, noise
+from exporting import calm, noise, run_tfjs, tfjs_python
 from tiny import tiny_generator
 
 import sr_gan_tf
@@ -190,9 +185,9 @@ def test_the_table_of_all_formats(name, refused, tmp_path, capsys):
     assert main([str(tmp_path / "model.keras"), "--to", str(tmp_path / "tiny"), "--format", "all"]) == 0
     printed = capsys.readouterr().out
     names = ("keras", "saved_model", "litert float32 128x128", "litert dynamic", "litert int8", "onnx opset 17")
-    for row in (*names, "openvino", "ncnn", "safetensors"):
+    for row in (*names, "openvino", "ncnn", "safetensors", "tfjs"):
         assert f"| {row}" in printed
-    assert [line.split()[1] for line in printed.splitlines() if "not written" in line] == refused
+    assert [line.split()[1] for line in printed.splitlines() if "not written" in line] == [*refused, "tfjs"]
     assert (tmp_path / "tiny" / "serving" / "tiny" / "1" / "saved_model.pb").is_file()
 
 
@@ -218,6 +213,7 @@ def test_the_table_names_what_a_network_or_an_extra_lacks_and_nothing_else(tmp_p
             (exporting.openvino_file, "write_openvino"),
             (exporting.ncnn_file, "write_ncnn"),
             (exporting.pytorch_file, "write_pytorch"),
+            (exporting.tfjs, "write_tfjs"),
         ):
             format = name.removeprefix("write_")
             monkeypatch.setattr(module, name, writer(format, errors.get(format)))
@@ -229,27 +225,56 @@ def test_the_table_names_what_a_network_or_an_extra_lacks_and_nothing_else(tmp_p
     printed = capsys.readouterr().out
     assert "| onnx | | | | | not written: needs the package onnx |" in printed
     assert "| ncnn | | | | | not written: layer x has no counterpart |" in printed
-    assert written == ["keras", "saved_model", "litert", "litert", "litert", "openvino", "pytorch"]
+    assert written == ["keras", "saved_model", "litert", "litert", "litert", "openvino", "pytorch", "tfjs"]
     assert run(openvino=InputError("openvino: its pictures differ from the model's by 0.5")) == 2
     assert capsys.readouterr().err == "error: openvino: its pictures differ from the model's by 0.5\n"
 
 
 @pytest.mark.long
 def test_tfjs_under_node(generator, tmp_path):
-    import os
-
-    python, modules = os.environ.get("SR_GAN_TF_TFJS_PYTHON"), os.environ.get("SR_GAN_TF_TFJS_MODULES")
-    if not python or not modules or not shutil.which("node"):
-        pytest.skip("set SR_GAN_TF_TFJS_PYTHON (with tensorflowjs) and SR_GAN_TF_TFJS_MODULES (node_modules); see docs")
-    export(generator, tmp_path / "tfjs", "tfjs", tfjs_python=python)
+    export(generator, tmp_path / "tfjs", "tfjs", tfjs_python=tfjs_python())
     pictures = noise(2, 13, 17, 3)
-    (tmp_path / "input.json").write_text(json.dumps(pictures.tolist()))
-    script = Path(__file__).with_name("run_tfjs.js")
-    environment = {**os.environ, "NODE_PATH": modules}
-    command = ["node", script, tmp_path / "tfjs", tmp_path / "input.json", tmp_path / "output.json"]
-    subprocess.run(command, check=True, env=environment, capture_output=True)
-    found = np.array(json.loads((tmp_path / "output.json").read_text()), np.float32)
+    found = run_tfjs(tmp_path / "tfjs", pictures, tmp_path)
     assert np.abs(found - generator.predict(pictures, verbose=0)).max() < 1e-4
+
+
+@pytest.fixture
+def converter(tmp_path):
+    """Stands for the Python of the converter: has it, and writes a model.json and a weight."""
+    path = tmp_path / "python"
+    path.write_text(
+        '#!/bin/sh\n[ "$1" = -c ] && exit 0\nfor target; do :; done\nmkdir -p "$target"\n'
+        'echo "{}" > "$target/model.json"\necho weights > "$target/group1-shard1of1.bin"\n'
+    )
+    path.chmod(0o755)
+    return path
+
+
+def test_a_tfjs_folder_is_replaced_only_if_it_is_one_and_one_says_so(converter, tmp_path):
+    generator, folder = calm(tiny_generator("Compact")), tmp_path / "web"
+    [agreement] = export(generator, folder, "tfjs", tfjs_python=converter)
+    assert agreement.size == sum(path.stat().st_size for path in folder.iterdir())
+    (folder / "old.bin").touch()
+    with pytest.raises(InputError, match="web already exists; pass --overwrite"):
+        export(generator, folder, "tfjs", tfjs_python=converter)
+    export(generator, folder, "tfjs", tfjs_python=converter, overwrite=True)
+    assert sorted(path.name for path in folder.iterdir()) == ["group1-shard1of1.bin", "model.json"]
+    (folder / "model.json").unlink()
+    with pytest.raises(InputError, match=r"web already exists and is no TF.js model; choose another name"):
+        export(generator, folder, "tfjs", tfjs_python=converter, overwrite=True)
+    assert [path.name for path in folder.iterdir()] == ["group1-shard1of1.bin"]
+
+
+def test_all_formats_need_the_converter_that_was_named_before_anything_is_written(tmp_path, capsys):
+    tiny_generator("Compact").save(tmp_path / "model.keras")
+    arguments = [str(tmp_path / "model.keras"), "--to", str(tmp_path / "all"), "--format", "all", "--tfjs-python"]
+    assert main([*arguments, "nowhere/python"]) == 2
+    assert "error: --tfjs-python nowhere/python: No such file" in capsys.readouterr().err
+    (tmp_path / "false").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "false").chmod(0o755)
+    assert main([*arguments, str(tmp_path / "false")]) == 2
+    assert "false: has no tensorflowjs; its environment: python3.11 -m venv tfjs" in capsys.readouterr().err
+    assert not (tmp_path / "all").exists()
 
 
 @pytest.mark.parametrize(("name", "said"), [("x.h5", "Keras's old format"), ("x.pb", "is a folder"), ("x.pt", ".pth")])

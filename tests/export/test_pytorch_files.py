@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from exporting import calm, noise
+from exporting import calm, noise, run_tfjs, tfjs_python
 from network_checks import stir
 from references import REFERENCE, reference
 from tiny import tiny_generator
@@ -240,11 +240,15 @@ def quickstart(repository, tmp_path_factory):
 def test_a_freshly_trained_quickstart_network_goes_into_every_format(quickstart, tmp_path, capsys):
     for package in ("tf2onnx", "openvino", "ncnn"):
         pytest.importorskip(package, reason="pip install 'sr_gan_tf[export]'")
-    assert main([str(quickstart), "--to", str(tmp_path / "all"), "--format", "all"]) == 0
+    command = [str(quickstart), "--to", str(tmp_path / "all"), "--format", "all", "--tfjs-python", tfjs_python()]
+    assert main(command) == 0
     printed = capsys.readouterr().out
     print(printed)
-    assert printed.count("wrote ") == 9
+    assert printed.count("wrote ") == 10
     assert "not written" not in printed
+    pictures = noise(2, 24, 17, 3)
+    found = run_tfjs(tmp_path / "all" / "all_tfjs", pictures, tmp_path)
+    np.testing.assert_allclose(found, sr_gan_tf.load(quickstart)(pictures), atol=1e-4)
 
 
 @pytest.mark.long
