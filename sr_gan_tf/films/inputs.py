@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from tqdm import tqdm
+
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.films import INSTALL, SUFFIXES
 from sr_gan_tf.inference.batch import Files
@@ -185,9 +187,8 @@ def _upscale_film(
         report = enlarge_film(
             film, target, chain, settings, Codec(options.codec, options.crf), options.stabilize,
             tell=lambda frames: bar.update(frames * megapixels),
+            warn=lambda lost: tqdm.write(f"note: {path}: not kept: {lost}; MKV keeps the most", file=sys.stderr),
         )  # fmt: skip
-    for lost in report.lost:
-        print(f"note: {path}: not kept: {lost}", file=sys.stderr)
     print(report)
 
 

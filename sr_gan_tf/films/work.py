@@ -78,6 +78,7 @@ def enlarge_film(
     codec: Codec,
     stabilize: bool = False,
     tell: Callable[[int], Any] = lambda frames: None,
+    warn: Callable[[str], Any] = lambda lost: None,
     segment: int = SEGMENT,
 ) -> Report:
     """Enlarges a film; resumes an interrupted run of the same command.
@@ -88,9 +89,10 @@ def enlarge_film(
         chain: the networks.
         settings: final size, colors, edges, tiles.
         codec: encoder and quality.
-        stabilize: reduce flicker in the still parts.
-        tell: is called with numbers of finished frames.
-        segment: frames per segment.
+        stabilize: calm the still parts.
+        tell: receives numbers of finished frames.
+        warn: receives what the target cannot keep, a line each, before the work begins.
+        segment: frames of a segment.
 
     Raises:
         InputError: the encoder or the container is unavailable, no frame can be decoded, or the disk is full.
@@ -99,7 +101,8 @@ def enlarge_film(
     width, height = settings.final_size(film.width, film.height, chain.scale)
     size = (width - width % 2, height - height % 2)  # 4:2:0 has one color sample per 2x2 pixels
     codec = codec.resolved(film, target, size)
-    check_container(film, codec, size, target, format)
+    for lost in check_container(film, codec, size, target, format):
+        warn(lost)
     journal = _Journal(target, _identity(film, chain, settings, codec, stabilize, segment))
     frames, enlarger = Frames(film), FrameEnlarger(chain, settings)
     stabilizer = Stabilizer() if stabilize else None

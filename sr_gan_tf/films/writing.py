@@ -143,7 +143,7 @@ class SegmentWriter:
             self._container.close()
 
 
-def check_container(film: Film, codec: Codec, size: tuple[int, int], target: Path, format: str) -> None:
+def check_container(film: Film, codec: Codec, size: tuple[int, int], target: Path, format: str) -> list[str]:
     """Writes the film's beginning without its picture, so that hours of work do not end in a refusal.
 
     Args:
@@ -152,6 +152,9 @@ def check_container(film: Film, codec: Codec, size: tuple[int, int], target: Pat
         size: (width, height) of the frames.
         target: file that is going to be written.
         format: FFmpeg's name of its container.
+
+    Returns:
+        What of the original cannot be kept, a line each.
 
     Raises:
         InputError: the container cannot hold what the encoder writes, or the film's sound or subtitles.
@@ -174,7 +177,7 @@ def check_container(film: Film, codec: Codec, size: tuple[int, int], target: Pat
                 "e.g. libx264, libx265, libsvtav1"
             ) from error
         try:
-            join([segment], film, joined, format, most=100)
+            lost = join([segment], film, joined, format, most=100)
             with av.open(str(joined)) as container:
                 next(container.decode(video=0))
         except (av.FFmpegError, ValueError, LookupError, StopIteration) as error:
@@ -182,6 +185,7 @@ def check_container(film: Film, codec: Codec, size: tuple[int, int], target: Pat
                 f"{target}: cannot hold what {codec.name} encodes and the film's other tracks ({_reason(error)}); "
                 "choose another -o, e.g. a name that ends in .mkv, or another --codec"
             ) from error
+    return lost
 
 
 def _reason(error: Exception) -> str:
@@ -224,13 +228,13 @@ def join(segments: Sequence[Path], film: Film, target: Path, format: str, most: 
                 lost.append("the cover picture")
                 continue
             if stream.type not in ("audio", "subtitle", "attachment"):
-                lost.append(f"a {stream.type} stream ({stream.codec_context.name if stream.codec_context else '?'})")
+                lost.append(f"{_named(stream)} ({stream.codec_context.name if stream.codec_context else '?'})")
                 continue
             try:
                 copied[stream.index] = output.add_stream_from_template(stream)
                 copied[stream.index].metadata.update(stream.metadata)
             except (av.FFmpegError, ValueError) as error:
-                lost.append(f"a {stream.type} stream: {one_line(error)}")
+                lost.append(f"{_named(stream)}: {one_line(error)}")
         output.metadata.update({key: value for key, value in source.metadata.items() if key != "encoder"})
         output.set_chapters(source.chapters())
         pictures = _pictures(segments, picture)
@@ -238,6 +242,10 @@ def join(segments: Sequence[Path], film: Film, target: Path, format: str, most: 
         for _, _, packet in heapq.merge(pictures, others):
             output.mux(packet)
     return lost
+
+
+def _named(stream) -> str:
+    return f"{'an' if stream.type[0] == 'a' else 'a'} {stream.type} stream"
 
 
 def _pictures(segments: Sequence[Path], stream) -> Iterator[tuple[Fraction, int, "av.Packet"]]:

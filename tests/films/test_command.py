@@ -8,6 +8,8 @@ import pytest
 from making import make, moving
 from PIL import Image
 
+from sr_gan_tf.errors import InputError
+from sr_gan_tf.films import work
 from sr_gan_tf.upscale import main
 
 
@@ -47,6 +49,14 @@ def test_other_names_sizes_and_encoders(film, tmp_path):
     with av.open(str(output)) as container:
         assert container.streams.video[0].codec_context.name == "hevc"
         assert len(container.streams.audio) == 1
+
+
+def test_what_the_container_cannot_hold_is_said_before_the_work(film, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(work, "FrameEnlarger", lambda *_: (_ for _ in ()).throw(InputError("the work begins")))
+    assert main([str(film), "-o", str(tmp_path / "out.webm"), "--model", "span_x4"]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "film.mp4: not kept: an audio stream: 'webm' format does not support 'aac' codec" in first
+    assert second == "error: the work begins"
 
 
 def test_films_and_pictures_together(film, tmp_path):
