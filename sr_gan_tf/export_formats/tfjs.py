@@ -112,4 +112,9 @@ def _convert(python: str | Path, source: Path, target: Path) -> None:
     if done.returncode or not (target / "model.json").is_file():
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise Unavailable(f"the TF.js converter failed: {last[:200]}; its environment: {ENVIRONMENT}")
-    json.loads((target / "model.json").read_text(encoding="utf-8"))
+    description = json.loads((target / "model.json").read_text(encoding="utf-8"))
+    for node in description.get("modelTopology", {}).get("node", []):
+        if node["op"] == "EnsureShape":  # TF.js has no such operation; it changes nothing
+            node["op"] = "Identity"
+            node.get("attr", {}).pop("shape", None)
+    (target / "model.json").write_text(json.dumps(description), encoding="utf-8")
