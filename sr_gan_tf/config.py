@@ -120,6 +120,8 @@ class Stage:
     partial: bool = Field(default=False, description="copy all initial weights that fit")
     patch_size: int | None = Field(default=None, gt=0, description="overrides data.patch_size")
     batch_size: int | None = Field(default=None, gt=0, description="overrides data.batch_size")
+    accumulate: int = Field(default=1, gt=0, description="number of batches per update, with the memory of one")
+    recompute: bool = Field(default=False, description="store only the feature maps between the generator's blocks")
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -218,7 +220,7 @@ def patch_size(experiment: Experiment, stage: Stage) -> int:
 
 
 def batch_size(experiment: Experiment, stage: Stage) -> int:
-    """Images per step in the stage."""
+    """Images that pass through the networks at once in the stage."""
     return stage.batch_size or experiment.data.batch_size
 
 

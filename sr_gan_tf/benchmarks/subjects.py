@@ -20,6 +20,8 @@ from sr_gan_tf.evaluation.costs import graph_bytes, graph_multiply_adds
 from sr_gan_tf.networks import Generator, Network
 from sr_gan_tf.training.assembly import build_networks, build_stage
 from sr_gan_tf.training.graph_memory import peak_bytes, step_function
+from sr_gan_tf.training.run import stage_data
+from sr_gan_tf.training.session import update_size
 
 
 @dataclasses.dataclass
@@ -138,13 +140,13 @@ def _step(job: Task) -> Subject:
 
 def batch_shapes(experiment: Experiment) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Shapes of lr and hr."""
-    batch, side = experiment.data.batch_size, experiment.data.patch_size
+    batch, side = update_size(experiment, experiment.stages[0]), experiment.data.patch_size
     small = side // experiment.scale
     return (batch, small, small, 3), (batch, side, side, 3)
 
 
 def _real(experiment: Experiment, device: str) -> tf.data.Dataset:
-    batches = training_batches(experiment.data, experiment.scale, experiment.seed)
+    batches = training_batches(stage_data(experiment, experiment.stages[0]), experiment.scale, experiment.seed)
     if device == "cpu":
         return batches
     # As in `fit`: the next batches are copied while the current one is processed.

@@ -38,8 +38,10 @@ def graph_multiply_adds(function) -> int | None:
     """Multiplications (each with its addition) of the convolutions and matrix products of a concrete function.
 
     Gradients count as products: those with respect to the input and the kernel of a convolution cost as much as the
-    convolution. Unused operations do not run and do not count. None if the graph has unknown shapes.
+    convolution. Unused operations do not run and do not count. None if the graph has unknown shapes or a loop.
     """
+    if _has_loop(function.graph):
+        return None
     counts = [_count(operation) for operation in _products(function.graph)]
     known = [count for count in counts if count is not None]
     return sum(known) if known and len(known) == len(counts) else None
@@ -47,6 +49,8 @@ def graph_multiply_adds(function) -> int | None:
 
 def graph_bytes(function) -> int | None:
     """Bytes that these products read and write: the traffic if all pixelwise work is fused into them."""
+    if _has_loop(function.graph):
+        return None
     tensors = [tensor for operation in _products(function.graph) for tensor in (*operation.inputs, *operation.outputs)]
     try:
         return sum(_elements(tensor) * tensor.dtype.size for tensor in tensors)
@@ -56,6 +60,11 @@ def graph_bytes(function) -> int | None:
 
 def _products(graph) -> list[tf.Operation]:
     return [operation for operation in _needed(graph) if operation.type in _COUNTS and COPIES not in operation.name]
+
+
+def _has_loop(graph) -> bool:
+    """Whether an unknown number of iterations makes the number of products unknown."""
+    return any(operation.type in ("While", "StatelessWhile") for operation in graph.get_operations())
 
 
 def _needed(graph) -> list[tf.Operation]:

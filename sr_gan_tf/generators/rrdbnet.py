@@ -109,3 +109,7 @@ class RRDBNet(Generator):
         self.unshuffle = unshuffle
         self.inner_skips = inner_skips
         self.bicubic_skip = bicubic_skip
+
+    def block_names(self) -> list[str]:
+        """Layers before the first block and at the end of each one; training may recompute what is between them."""
+        return ["first_conv", *(f"block{index}" for index in range(1, self.num_blocks + 1))]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import keras
-import tensorflow as tf
 
 from sr_gan_tf.config import Experiment, Stage
 from sr_gan_tf.data.catalogue import build_sources
@@ -24,6 +23,7 @@ from sr_gan_tf.models import shipped_models
 from sr_gan_tf.networks import Discriminator
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.training.session import Session
+from sr_gan_tf.training.supervised import Supervised
 
 # The content losses that preserve the colors of a picture; others compare features, edges or averages.
 _COMPARE_PIXELS = (
@@ -92,7 +92,26 @@ def cold_start(stage: Stage, index: int) -> list[str]:
     ]
 
 
-def lost_texture(experiment: Experiment, index: int) -> list[str]:
+def note_batch_statistics(trainer: Supervised, index: int, say: Callable[[str], None]) -> None:
+    """Tells which parts of a stage that accumulates gradients see one batch at a time."""
+    if trainer.accumulate == 1:
+        return
+    seen = []
+    for role in ("generator", "discriminator"):
+        network = getattr(trainer, role, None)
+        layers = network._flatten_layers() if network is not None else ()
+        if any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers):
+            seen.append(f"the {role}'s batch normalization")
+    if getattr(getattr(getattr(trainer, "adversarial", None), "loss", None), "needs_real", False):
+        seen.append("the relativistic loss")
+    if seen:
+        say(
+            f"note: stages.{index}.accumulate: {' and '.join(seen)} "
+            f"{'use' if len(seen) > 1 else 'uses'} the statistics of one batch, not of all {trainer.accumulate}"
+        )
+
+
+def warn_of_lost_texture(experiment: Experiment, index: int, say: Callable[[str], None]) -> None:
     """A stage that continues an adversarially trained generator by content losses alone, and no other after it."""
     stage = experiment.stages[index]
     is_adversarial = any(later.adversarial is not None for later in experiment.stages[index:])

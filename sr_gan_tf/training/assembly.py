@@ -6,7 +6,7 @@ from typing import cast
 
 from sr_gan_tf import distribution
 from sr_gan_tf.build import build
-from sr_gan_tf.config import Experiment, Spec, Term, batch_size, patch_size
+from sr_gan_tf.config import Experiment, Spec, Stage, Term, batch_size, patch_size
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
@@ -97,7 +97,7 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
         distribution.prepare_optimizer(generator_optimizer)
     if stage.adversarial is None:
         trainer = Supervised(networks.generator, networks.average, experiment.ema_decay)
-        trainer.compile(generator_optimizer, content, jit_compile=jit_compile)
+        _compile(trainer, stage, where, generator_optimizer, content, jit_compile=jit_compile)
         return trainer
     trainer = GAN(
         networks.generator,
@@ -126,7 +126,10 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
             f"{where}.balance.replay_buffer: {stage.balance.replay_buffer} pictures cannot supply half of a batch, "
             f"{half}; raise it, or lower data.batch_size"
         )
-    trainer.compile(
+    _compile(
+        trainer,
+        stage,
+        where,
         generator_optimizer,
         discriminator_optimizer,
         content,
@@ -138,6 +141,16 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
         jit_compile=jit_compile,
     )
     return trainer
+
+
+def _compile(trainer: Supervised, stage: Stage, where: str, *arguments, **named) -> None:
+    """Compiles with the stage's settings for memory."""
+    try:
+        trainer.compile(*arguments, **named, accumulate=stage.accumulate, recompute=stage.recompute)
+    except ValueError as error:
+        if str(error).startswith("recompute: "):
+            raise InputError(f"{where}.{error}") from error
+        raise
 
 
 def _terms(terms: Sequence[Term], catalogue: dict, where: str, **given) -> list[WeightedLoss]:

@@ -18,6 +18,7 @@ def check_settings(experiment: Experiment) -> None:
         _check_patches(experiment, stage)
         _check_balance(stage, f"stages.{index}")
         _check_weights(stage, f"stages.{index}")
+        _check_memory(experiment, stage, f"stages.{index}")
         if stage.partial and not (stage.initial_weights or stage.discriminator_initial_weights):
             raise InputError(f"stages.{index}.partial: has no effect without initial_weights; remove it")
     if np.float32(experiment.ema_decay) == 1:
@@ -63,6 +64,20 @@ def _check_balance(stage: Stage, where: str) -> None:
             )
     if not stage.content:
         raise InputError(f"{where}.content: empty, so there is nothing to learn from; add a content loss")
+
+
+def _check_memory(experiment: Experiment, stage: Stage, where: str) -> None:
+    """Checks that batches are not accumulated twice, and that neither setting meets several devices."""
+    for key, is_set in (("accumulate", stage.accumulate > 1), ("recompute", stage.recompute)):
+        if is_set and experiment.distribution is not None:
+            raise InputError(f"{where}.{key}: cannot be combined with distribution; remove one of them")
+    for key in ("generator_optimizer", "discriminator_optimizer"):
+        optimizer = getattr(stage, key)
+        if stage.accumulate > 1 and optimizer is not None and optimizer.config.get("gradient_accumulation_steps"):
+            raise InputError(
+                f"{where}.{key}.config.gradient_accumulation_steps: the stage already accumulates "
+                f"{stage.accumulate} batches per update; remove one of the two settings"
+            )
 
 
 def _check_weights(stage: Stage, where: str) -> None:

@@ -4,7 +4,7 @@ import math
 
 import psutil
 
-from sr_gan_tf.config import Experiment, batch_size, patch_size
+from sr_gan_tf.config import Experiment, patch_size
 from sr_gan_tf.data.augmentation import build_augmentations, check_cutblur
 from sr_gan_tf.data.catalogue import build_degradation, build_sources, check_degradation
 from sr_gan_tf.data.sources import Source
@@ -16,6 +16,7 @@ from sr_gan_tf.training.advice import warnings_of_run, warnings_of_stage
 from sr_gan_tf.training.assembly import Networks, build_networks, build_stage
 from sr_gan_tf.training.graph_memory import peak_bytes, step_function
 from sr_gan_tf.training.initial_weights import check_initial_weights
+from sr_gan_tf.training.session import update_size
 
 # Memory of allocator and kernels beyond the tensors, measured on a CPU (tests/training/test_dry_run.py).
 WORKSPACE = 1.5
@@ -30,7 +31,7 @@ def describe_run(experiment: Experiment) -> str:
     for index, stage in enumerate(experiment.stages):
         side = patch_size(experiment, stage)
         text = (
-            f"stage {stage.name}: {stage.steps:,} steps of {batch_size(experiment, stage)} patches of {side} x {side}"
+            f"stage {stage.name}: {stage.steps:,} steps of {update_size(experiment, stage)} patches of {side} x {side}"
         )
         try:
             text += f"; resident memory about {estimate_memory(experiment, index, networks) / 1e9:.2f} GB"
@@ -52,7 +53,7 @@ def estimate_memory(experiment: Experiment, index: int, networks: Networks) -> f
     The sum of the process size, with networks and optimizers, and of the peak of live tensors in the graph of the step.
     """
     stage = experiment.stages[index]
-    side, batch = patch_size(experiment, stage), batch_size(experiment, stage)
+    side, batch = patch_size(experiment, stage), update_size(experiment, stage)
     small = side // experiment.scale
     trainer = build_stage(experiment, index, networks)
     function = step_function(trainer, [(batch, small, small, 3), (batch, side, side, 3)])

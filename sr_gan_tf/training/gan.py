@@ -14,23 +14,16 @@ import tensorflow as tf
 from sr_gan_tf import distribution
 from sr_gan_tf.discriminators.wrapped import as_discriminator
 from sr_gan_tf.networks import Discriminator, Generator
+from sr_gan_tf.training.accumulation import gan_step
 from sr_gan_tf.training.batches import pair_of
-from sr_gan_tf.training.compiling import (
-    adversarial_term,
-    content_terms,
-    in_keras_order,
-    is_optimizer,
-    one_of_two,
-    optimizer_of,
-    twin,
-)
+from sr_gan_tf.training.compiling import adversarial_term, content_terms, is_optimizer, one_of_two, optimizer_of, twin
 from sr_gan_tf.training.historical import HistoricalAverage
 from sr_gan_tf.training.logits import Verdict, as_list, float32, per_picture, share
 from sr_gan_tf.training.optimizers import current_rate, start
-from sr_gan_tf.training.replay import replay_for
+from sr_gan_tf.training.replay import replay_for, replayed
 from sr_gan_tf.training.stabilizers import Stabilizers
 from sr_gan_tf.training.supervised import Supervised
-from sr_gan_tf.training.terms import Logs, WeightedLoss, constant, weigh
+from sr_gan_tf.training.terms import Logs, WeightedLoss, constant, log_names, weigh
 from sr_gan_tf.training.turns import Turns
 
 
@@ -87,6 +80,8 @@ class GAN(Supervised):
         metrics=None,
         steps_per_execution: int = 1,
         run_eagerly: bool = False,
+        accumulate: int = 1,
+        recompute: bool = False,
     ):
         """Configures training: `compile("adam", "mae")`, or `compile("adam", "adam", "mae", "Hinge")`.
 
@@ -108,6 +103,8 @@ class GAN(Supervised):
             metrics: as in `Supervised`.
             steps_per_execution: as in `Supervised`.
             run_eagerly: as in `Supervised`.
+            accumulate: as in `Supervised`.
+            recompute: as in `Supervised`.
 
         Raises:
             ValueError: an argument is none of these.
@@ -129,6 +126,7 @@ class GAN(Supervised):
         self.stabilizers = stabilizers or Stabilizers()
         names = ("discriminator_every", "accuracy_bound", "adaptive_d", "discriminator_warm_up")
         self.turns = Turns(**{name: getattr(self.stabilizers, name) for name in names})
+        self.save_memory(accumulate, recompute)
         start(self.generator_optimizer, self.generator, self.stage_step)
         start(self.discriminator_optimizer, self.discriminator, self.stage_step)
         self.replace_layer("feature_model", self.discriminator.feature_model() if self.features else None)
@@ -138,19 +136,26 @@ class GAN(Supervised):
         if self.stabilizers.historical_averaging:
             networks = {"generator": self.generator, "discriminator": self.discriminator}
             self.histories = {name: HistoricalAverage(part.trainable_variables) for name, part in networks.items()}
-        given = (
-            "generator_optimizer", "discriminator_optimizer", "content", "adversarial", "features", "penalties",
-            "stabilizers",
-        )  # fmt: skip
-        arguments = {name: getattr(self, name) for name in given} | {"picture_shape": picture_shape}
-        optimizers = [self.generator_optimizer, self.discriminator_optimizer]
-        self.prepare(optimizers, arguments, metrics, jit_compile, steps_per_execution, run_eagerly)
+        given = ["generator_optimizer", "discriminator_optimizer", "content", "adversarial", "features", "penalties"]
+        arguments = {name: getattr(self, name) for name in [*given, "stabilizers"]}
+        arguments |= {"picture_shape": picture_shape, "accumulate": accumulate, "recompute": recompute}
+        both = [self.generator_optimizer, self.discriminator_optimizer]
+        self.prepare(both, arguments, metrics, jit_compile, steps_per_execution, run_eagerly)
 
     def train_step(self, data) -> Logs:
         lr, hr = pair_of(data, type(self).__name__, self.generator.scale)
+        finite, sr, logs = self._whole_step(lr, hr) if self.accumulate == 1 else gan_step(self, lr, hr)
+        for history in self.histories.values():
+            history.update()
+        self.end_step(finite, logs)
+        self.observe(hr, sr, logs)
+        return logs
+
+    def _whole_step(self, lr, hr) -> tuple[tf.Tensor, tf.Tensor, Logs]:
+        """A step without parts; returns whether all updates were finite, the generated pictures, and the logs."""
         logs: Logs = {}
         with self.recording(self.generator) as tape:
-            sr = self.generator(lr, training=True)
+            sr = self.enlarged(lr)
             loss = self.content_loss(hr, sr, lr, logs)
             with self.recording(self.discriminator) as judging:
                 terms, verdict = self.generator_terms(lr, hr, sr, logs)
@@ -158,31 +163,25 @@ class GAN(Supervised):
         logs["loss"] = logs["generator_loss"] = loss
         finite = self._update_generator(tape, loss, logs)
 
-        fake, fake_lr = tf.stop_gradient(sr), lr
-        if self.replay is not None:
-            fake, fake_lr = self.replay(fake, lr) if self.discriminator.conditional else (self.replay(fake), lr)
+        fake, fake_lr = replayed(self.replay, tf.stop_gradient(sr), lr, self.discriminator.conditional)
         for number in range(self.stabilizers.discriminator_steps):
-            if number > 0 or not self._verdict_stands:
+            if number > 0 or not self.verdict_stands:
                 judging, verdict = tf.GradientTape(), None  # type: ignore[assignment]
             with judging:
-                self._watch(judging, self.discriminator)
+                self.watch(judging, self.discriminator)
                 loss, views = self.discriminator_terms(lr, hr, fake, fake_lr, logs, verdict)
-                loss += self._historical_term("discriminator", logs)
+                loss += self.historical_term("discriminator", logs)
             finite &= self._update_discriminator(judging, loss, views, logs)
-        for history in self.histories.values():
-            history.update()
-        self.end_step(finite, logs)
-        self.observe(hr, sr, logs)
-        return logs
+        return finite, sr, logs
 
     @property
-    def _verdict_stands(self) -> bool:
+    def verdict_stands(self) -> bool:
         """Whether the discriminator's update has the inputs of the generator loss: nothing is random or replayed."""
         return self.replay is None and self.stabilizers.instance_noise is None and not self._is_random
 
     def generator_terms(self, lr, hr, sr, logs: Logs) -> tuple[tf.Tensor, Verdict]:
         """The adversarial and feature terms of the generator loss, and the discriminator's outputs."""
-        total = self._historical_term("generator", logs)
+        total = self.historical_term("generator", logs)
         judge = self.feature_model or self.discriminator
         (*fake_features, fake), state = self._look(judge, self._view(sr, lr))
         real_features: list = []
@@ -225,11 +224,11 @@ class GAN(Supervised):
 
         def whole(terms: Logs) -> tf.Tensor:
             with tape:
-                self._watch(tape, self.discriminator)
-                return loss + self._penalties(views, terms)
+                self.watch(tape, self.discriminator)
+                return loss + self.penalty_terms(views, terms)
 
         turn = self.turns.discriminator(self.stage_step, logs)
-        unknown = [f"{term.name}{suffix}" for term in self.penalties for suffix in ("", ".weighted")]
+        unknown = log_names(self.penalties)
         return self._learn_or_rest("discriminator", turn, self.turns.may_rest, tape, loss, whole, unknown, logs)
 
     def _learn_or_rest(self, name: str, turn, may_rest: bool, tape, loss, whole, unknown: Sequence[str], logs: Logs):
@@ -238,7 +237,9 @@ class GAN(Supervised):
 
         def learn(also=True) -> tuple[tf.Tensor, Logs]:
             terms: Logs = {}
-            return self.update(network, optimizer, tape, whole(terms), terms, name, also), terms
+            total = whole(terms)
+            gradients = self.gradients(network, tape, total)
+            return self.update(network, optimizer, total, gradients, terms, name, also), terms
 
         def rest() -> tuple[tf.Tensor, Logs]:
             terms = {each: tf.constant(0.0) for each in [*unknown, f"{name}_gradient_norm"]}
@@ -253,7 +254,7 @@ class GAN(Supervised):
         logs |= terms
         return finite
 
-    def _penalties(self, views, logs: Logs) -> tf.Tensor:
+    def penalty_terms(self, views, logs: Logs) -> tf.Tensor:
         """Weighted sum of the penalties on the discriminator's gradients."""
         total = tf.constant(0.0)
         for term in self.penalties:
@@ -292,7 +293,7 @@ class GAN(Supervised):
             pictures = tf.concat([pictures, enlarged], axis=-1)  # (N, H, W, 6)
         return pictures
 
-    def _historical_term(self, name: str, logs: Logs) -> tf.Tensor:
+    def historical_term(self, name: str, logs: Logs) -> tf.Tensor:
         if name not in self.histories:
             return tf.constant(0.0)
         term = constant(f"{name}_history", None, self.stabilizers.historical_averaging)

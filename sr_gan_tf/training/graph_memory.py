@@ -20,7 +20,11 @@ def peak_bytes(function: tf.types.experimental.ConcreteFunction) -> int:
 
     Arguments and variables do not count; unknown dimensions count as one.
     """
-    operations = function.graph.get_operations()
+    return _peak(function.graph)
+
+
+def _peak(graph) -> int:
+    operations = graph.get_operations()
     uses = Counter(id(tensor) for operation in operations for tensor in operation.inputs)
     buffer_of: dict[int, int] = {}
     size: dict[int, int] = {}
@@ -47,12 +51,23 @@ def peak_bytes(function: tf.types.experimental.ConcreteFunction) -> int:
                 else:
                     # The buffer of the dying input is reused: nothing is added here and nothing freed below.
                     size[taken] = 0
-            peak = max(peak, now)
+            peak = max(peak, now + (_peak_of_loop(operation) if operation.type in ("While", "StatelessWhile") else 0))
         for buffer in inputs:
             alive[buffer] -= 1
             if not alive[buffer]:
                 now -= size[buffer]
     return peak
+
+
+def _peak_of_loop(loop: tf.Operation) -> int:
+    """Peak of one iteration of a loop, e.g. of accumulation; the body may call a function."""
+    body = loop.graph._get_function(loop.get_attr("body").name).graph
+    called = [
+        _peak(body._get_function(operation.get_attr("f").name).graph)
+        for operation in body.get_operations()
+        if operation.type in ("PartitionedCall", "StatefulPartitionedCall")
+    ]
+    return max([_peak(body), *called])
 
 
 def _bytes(tensor) -> int:

@@ -135,3 +135,10 @@ def replay_for(
     buffer = ReplayBuffer(capacity, picture_shape[1:], condition_shape=condition_shape)
     buffer.build(picture_shape)
     return buffer
+
+
+def replayed(replay, fake: tf.Tensor, lr: tf.Tensor, conditional: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    """The discriminator's fake pictures and their LR; with a buffer, some are from earlier steps."""
+    if replay is None:
+        return fake, lr
+    return replay(fake, lr) if conditional else (replay(fake), lr)

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sr_gan_tf.config import Data, Experiment, Stage, batch_size, patch_size
+from sr_gan_tf.config import Data, Experiment, Stage, patch_size
 from sr_gan_tf.data.overlap import refuse_shared_pictures
 from sr_gan_tf.data.pipeline import picture_keys, training_batches, validation_pictures
 from sr_gan_tf.data.sampler import Sampler
@@ -25,6 +25,8 @@ from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.runs.history import History
 from sr_gan_tf.training import callbacks as run_callbacks
 from sr_gan_tf.training.advice import (
+    note_batch_statistics,
+    slow_bfloat16,
     warn_below_bicubic,
     warn_of_lost_rows,
     warn_of_other_pictures,
@@ -34,7 +36,7 @@ from sr_gan_tf.training.advice import (
 from sr_gan_tf.training.assembly import Networks, build_networks, build_stage
 from sr_gan_tf.training.initial_weights import check_initial_weights, load_initial_weights
 from sr_gan_tf.training.randomness import seeded
-from sr_gan_tf.training.session import Session
+from sr_gan_tf.training.session import Session, update_size
 from sr_gan_tf.training.stopping import enough_memory, needs_of, stopping
 from sr_gan_tf.training.summary import bicubic_row, summarize
 from sr_gan_tf.training.tensorboard import describe, finish
@@ -222,6 +224,7 @@ def _run_stage(
         if saved is None:
             load_initial_weights(experiment, session.stage_index, networks, say)
         trainer = build_stage(experiment, session.stage_index, networks)
+    note_batch_statistics(trainer, session.stage_index, say)
     if saved is None:
         trainer.total_step.assign(session.first_step)
         for line in warnings_of_stage(experiment, session.stage_index, networks.discriminator):
@@ -255,7 +258,7 @@ def _run_stage(
 def stage_data(experiment: Experiment, stage: Stage) -> Data:
     """The data settings with the patch and batch size of the stage."""
     return dataclasses.replace(
-        experiment.data, patch_size=patch_size(experiment, stage), batch_size=batch_size(experiment, stage)
+        experiment.data, patch_size=patch_size(experiment, stage), batch_size=update_size(experiment, stage)
     )
 
 

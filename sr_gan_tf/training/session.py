@@ -67,7 +67,8 @@ class Session:
 
     @property
     def batch_size(self) -> int:
-        return batch_size(self.experiment, self.stage)
+        """Pictures per step."""
+        return update_size(self.experiment, self.stage)
 
     @property
     def patch_size(self) -> int:
@@ -104,6 +105,11 @@ class Session:
         # A stage that ended early continues if its patience has been raised since.
         patience = self.experiment.patience
         self.stage_ended &= patience is not None and self.since_best >= patience
+
+
+def update_size(experiment: Experiment, stage: Stage) -> int:
+    """Pictures per step, i.e. per update."""
+    return batch_size(experiment, stage) * stage.accumulate
 
 
 _REMEMBERED = (

@@ -4,20 +4,23 @@ The first stage of SRGAN (Ledig et al. 2017, arXiv:1609.04802, section 3.2: SRRe
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import tensorflow as tf
 
 from sr_gan_tf import distribution
+from sr_gan_tf.arguments import at_least
 from sr_gan_tf.generators.wrapped import as_generator
 from sr_gan_tf.layers.spectral_norm import advance_power_iterations
 from sr_gan_tf.losses.trunk_loss import content_values
 from sr_gan_tf.networks import Generator
+from sr_gan_tf.training.accumulation import in_parts
 from sr_gan_tf.training.batches import pair_of
 from sr_gan_tf.training.compiling import content_terms, one_of_two, optimizer_of
 from sr_gan_tf.training.keras_api import KerasTrainer
 from sr_gan_tf.training.optimizers import current_rate, start
+from sr_gan_tf.training.recomputation import recomputed
 from sr_gan_tf.training.terms import Logs, weigh
 
 
@@ -61,6 +64,8 @@ class Supervised(KerasTrainer):
         self.average.trainable = False
         self.ema_decay = ema_decay
         self._shown: Generator | None = None
+        self.accumulate = 1
+        self._recomputed: Callable[[tf.Tensor], tf.Tensor] | None = None
         # Counters are variables so that they are checkpointed and updated inside the compiled step.
         self.stage_step = self._counter("stage_step")
         self.total_step = self._counter("total_step")
@@ -85,6 +90,8 @@ class Supervised(KerasTrainer):
         metrics: Sequence | None = None,
         steps_per_execution: int = 1,
         run_eagerly: bool = False,
+        accumulate: int = 1,
+        recompute: bool = False,
     ):
         """Configures training: `compile("adam", "mae", metrics=["psnr_y"])`.
 
@@ -99,6 +106,10 @@ class Supervised(KerasTrainer):
                 batches they measure the generator, in validation its average.
             steps_per_execution: steps between two calls of the callbacks.
             run_eagerly: run without a graph, for a debugger.
+            accumulate: number of equal parts in which a batch passes through the networks, one after another, for one
+                update: less memory, the same gradients (batch statistics are those of a part).
+            recompute: store only the feature maps between the generator's blocks, and recompute those inside a block
+                for its gradients: less memory for one more forward pass.
 
         Raises:
             ValueError: an argument is none of these.
@@ -108,18 +119,31 @@ class Supervised(KerasTrainer):
         self.content = content_terms(one_of_two(content, loss, ("content", "loss")), "loss")
         if not self.content:
             raise ValueError('Supervised.compile: no loss; pass one, e.g. compile("adam", "mae")')
+        self.save_memory(accumulate, recompute)
         start(self.generator_optimizer, self.generator, self.stage_step)
         arguments = {"generator_optimizer": self.generator_optimizer, "content": self.content}
+        arguments |= {"accumulate": accumulate, "recompute": recompute}
         self.prepare([self.generator_optimizer], arguments, metrics, jit_compile, steps_per_execution, run_eagerly)
+
+    def save_memory(self, accumulate: int, recompute: bool) -> None:
+        """Sets these two arguments of `compile`; ValueError for invalid ones."""
+        at_least(1, accumulate=accumulate)
+        self.accumulate = accumulate
+        self._recomputed = recomputed(self.generator) if recompute else None
 
     def train_step(self, data) -> Logs:
         lr, hr = pair_of(data, type(self).__name__, self.generator.scale)
-        logs: Logs = {}
-        with self.recording(self.generator) as tape:
-            sr = self.generator(lr, training=True)
-            loss = self.content_loss(hr, sr, lr, logs)
-        logs["loss"] = logs["generator_loss"] = loss
-        finite = self.update(self.generator, self.generator_optimizer, tape, loss, logs, "generator")
+
+        def learn(lr, hr):
+            logs: Logs = {}
+            with self.recording(self.generator) as tape:
+                sr = self.enlarged(lr)
+                loss = self.content_loss(hr, sr, lr, logs)
+            logs["loss"] = logs["generator_loss"] = loss
+            return (logs, self.gradients(self.generator, tape, loss)), sr
+
+        (logs, gradients), sr = in_parts(self.accumulate, learn, lr, hr)
+        finite = self.update(self.generator, self.generator_optimizer, logs["loss"], gradients, logs, "generator")
         self.end_step(finite, logs)
         self.observe(hr, sr, logs)
         return logs
@@ -137,11 +161,11 @@ class Supervised(KerasTrainer):
     def recording(self, network) -> Iterator[tf.GradientTape]:
         """Creates a tape for the gradients of a network's weights."""
         with tf.GradientTape() as tape:
-            self._watch(tape, network)
+            self.watch(tape, network)
             yield tape
 
     @staticmethod
-    def _watch(tape: tf.GradientTape, network) -> None:
+    def watch(tape: tf.GradientTape, network) -> None:
         """Watches the weights, because a distribution strategy does not automatically watch a replica's copies."""
         for variable in network.trainable_variables:
             tape.watch(variable.value)
@@ -156,16 +180,23 @@ class Supervised(KerasTrainer):
         terms = [weigh(term, value, self.stage_step, logs) for term, value in pairs]
         return tf.add_n(terms) if terms else tf.constant(0.0)
 
-    def update(self, network, optimizer, tape, loss, logs: Logs, name: str, also=True) -> tf.Tensor:
+    def enlarged(self, lr) -> tf.Tensor:
+        """Output of the generator in training."""
+        return self.generator(lr, training=True) if self._recomputed is None else self._recomputed(lr)
+
+    @staticmethod
+    def gradients(network, tape: tf.GradientTape, loss) -> list[tf.Tensor]:
+        """Gradients of the loss with respect to a network's weights; zeros if it does not depend on a weight."""
+        weights = [variable.value for variable in network.trainable_variables]
+        return tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    def update(self, network, optimizer, loss, gradients, logs: Logs, name: str, also=True) -> tf.Tensor:
         """Takes one optimizer step, unless the loss or a gradient is not finite or `also` is False.
 
         Returns:
             Whether loss and gradients were finite; a step that `also` skips does not count as non-finite.
         """
         variables = network.trainable_variables
-        gradients = tape.gradient(
-            loss, [variable.value for variable in variables], unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
         loss, gradients = distribution.mean((loss, gradients))
         norm = tf.linalg.global_norm(gradients)
         logs[f"{name}_gradient_norm"] = norm

@@ -66,3 +66,8 @@ def weigh(term: WeightedLoss, value: tf.Tensor, step: tf.Tensor, logs: Logs) -> 
     logs[term.name] = value
     logs[f"{term.name}.weighted"] = weighted
     return weighted
+
+
+def log_names(terms: Sequence[WeightedLoss]) -> list[str]:
+    """Names under which `weigh` logs the terms."""
+    return [f"{term.name}{suffix}" for term in terms for suffix in ("", ".weighted")]

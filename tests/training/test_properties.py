@@ -107,7 +107,7 @@ def every_term_teaches(raw: dict) -> None:
         with tf.GradientTape(persistent=True) as tape:
             fake = tf.stop_gradient(sr)
             loss, views = trainer.discriminator_terms(lr, hr, fake, lr, logs)
-            trainer._penalties(views, logs)
+            trainer.penalty_terms(views, logs)
         weights = [variable.value for variable in discriminator.trainable_variables]
         taught = tape.gradient(loss, weights)
         assert length(taught) > 0
