@@ -1,9 +1,15 @@
 """Capabilities of the processor and the GPU."""
 
+import os
 import sys
 from pathlib import Path
 
 from sr_gan_tf.quiet_start import has_nvidia_driver
+
+
+def processors() -> int:
+    """Number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def has_fast_bfloat16() -> bool:

@@ -1,7 +1,6 @@
 """The table of a benchmark: as text, Markdown or JSON data."""
 
 import dataclasses
-import os
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -11,6 +10,7 @@ import psutil
 
 from sr_gan_tf.benchmarks.tasks import Task
 from sr_gan_tf.benchmarks.timing import Line, Ratio, Times
+from sr_gan_tf.devices import processors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +139,7 @@ def machine() -> dict[str, str | int]:
     """The hardware and software that the figures depend on."""
     return {
         "processor": processor_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": processors(),
         "memory_GB": round(psutil.virtual_memory().total / 1e9),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),

@@ -29,8 +29,8 @@ from sr_gan_tf.inference.keras_enlarger import KerasEnlarger
 from sr_gan_tf.inference.named_networks import in_precision, named_network
 from sr_gan_tf.inference.passes import Settings
 from sr_gan_tf.inference.pictures import Treatment
-from sr_gan_tf.inference.progress import progress
 from sr_gan_tf.networks import Generator
+from sr_gan_tf.pictures.progress import progress
 from sr_gan_tf.pictures.reading import write_image
 from sr_gan_tf.registry.imports import add_import
 

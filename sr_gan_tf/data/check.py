@@ -6,7 +6,6 @@ photographs; different pictures among 216 reach at most 0.57). Crops of a pictur
 """
 
 import dataclasses
-import os
 import sys
 
 import numpy as np
@@ -15,9 +14,12 @@ from tqdm import tqdm
 from sr_gan_tf import config
 from sr_gan_tf.data import kernels
 from sr_gan_tf.data.catalogue import build_degradation, build_sources
+from sr_gan_tf.data.estimating import estimate
 from sr_gan_tf.data.sources import Example, Source
 from sr_gan_tf.data.store import TileStore
-from sr_gan_tf.data.store_writer import estimate, in_order, store_folder
+from sr_gan_tf.data.store_key import store_folder
+from sr_gan_tf.data.threads import in_order
+from sr_gan_tf.devices import processors
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.resampling import imresize
 
@@ -86,7 +88,7 @@ def check(data: config.Data, scale: int, patch_size: int | None = None) -> Check
 
 
 def _look(source: Source, scale: int) -> list[_Seen]:
-    found = in_order(lambda example: _see(example, scale), source.examples(), os.cpu_count() or 1)
+    found = in_order(lambda example: _see(example, scale), source.examples(), processors())
     return list(tqdm(found, f"{source}", len(source), unit="picture", disable=None, leave=False, file=sys.stderr))
 
 

@@ -2,7 +2,6 @@
 
 import atexit
 import dataclasses
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -17,7 +16,10 @@ from sr_gan_tf.data.degradations import Degradation
 from sr_gan_tf.data.sampler import Sampler
 from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.data.sources import Example, Source
-from sr_gan_tf.data.store_writer import in_order, say_skipped, store_key
+from sr_gan_tf.data.store_key import store_key
+from sr_gan_tf.data.store_writer import say_skipped
+from sr_gan_tf.data.threads import in_order
+from sr_gan_tf.devices import processors
 from sr_gan_tf.errors import InputError
 
 
@@ -164,7 +166,7 @@ def _readable(source: Source, scale: int, wanted: int) -> list[int]:
 
     numbers: list[int] = []
     reasons: list[str] = []
-    for number, reason in enumerate(in_order(problem, source.examples(), os.cpu_count() or 1)):
+    for number, reason in enumerate(in_order(problem, source.examples(), processors())):
         if len(numbers) == wanted:
             break
         if reason is None:

@@ -15,7 +15,7 @@ from sr_gan_tf.data.catalogue import build_degradation, build_sources, check_deg
 from sr_gan_tf.data.sampling import Draws, Mixture, below, hashed, permuted
 from sr_gan_tf.data.sources import Source
 from sr_gan_tf.data.store import TileStore
-from sr_gan_tf.data.store_writer import open_store, say_skipped
+from sr_gan_tf.data.store_writer import open_stores, say_skipped
 from sr_gan_tf.errors import InputError
 
 # Purposes of a hash; Mixture uses 1.
@@ -58,9 +58,7 @@ class Sampler:
         for spec, source in zip(data.train, sources, strict=True):
             check_degradation(data.degradation, spec, source, "train")
         check_cutblur(self.augmentations, self.degradation, sources)
-        self.stores = stores or [
-            open_store(source, self.degradation, data.cache_dir, data.on_bad_file) for source in sources
-        ]
+        self.stores = stores or open_stores(sources, self.degradation, data.cache_dir, data.on_bad_file)
         self._frames = [_Frames(*pair, data) for pair in zip(self.stores, sources, strict=True)]
 
     def batch(self, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:

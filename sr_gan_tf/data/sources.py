@@ -6,20 +6,16 @@ identifies its contents and determines the name of the store on disk.
 
 import contextlib
 import dataclasses
-import functools
 import importlib.util
 import math
-import re
-import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from sr_gan_tf.errors import InputError, Unavailable, one_line
-from sr_gan_tf.pictures.formats import SUFFIXES, unread, unread_note
+from sr_gan_tf.data.picture_files import Partners, list_pictures, state_of
+from sr_gan_tf.errors import InputError
 from sr_gan_tf.pictures.reading import naming_faults, read_header, read_image, to_uint8
 from sr_gan_tf.resampling import imresize
 
@@ -43,6 +39,16 @@ class Example:
         if isinstance(self.hr, np.ndarray):
             return self.hr.ndim == 2 or self.hr.shape[2] == 1
         return read_image(self.hr, name=self.name if isinstance(self.hr, bytes) else "").pixels.shape[2] == 1
+
+    def pixels(self) -> np.ndarray:
+        """Decoded HR, uint8 (H, W, 3), before any resizing.
+
+        Raises:
+            Unreadable: the disk or the memory failed.
+            InputError: the file is not a picture.
+        """
+        with naming_faults(self.name):
+            return _rgb(self.hr, self.name)
 
     def read(self, scale: int) -> tuple[np.ndarray, np.ndarray | None]:
         """(HR, LR or None), uint8 (H, W, 3).
@@ -111,12 +117,14 @@ class Source:
     """A list of pictures: `len`, `source[i]` and `examples(first)` give `Example`s; `str`, in messages, its name.
 
     `has_lr`: the source has its own LR pictures, which replace the degradation. `is_here`: nothing needs to be
-    downloaded. `where`: its location in the experiment.
+    downloaded. `where`: its location in the experiment. `files`: equal for sources that decode the same HR files in
+    the same order; None if that is not known.
     """
 
     has_lr = False
     is_here = True
     where = "data.train.0"
+    files: tuple | None = None
     squash: tuple[int, int] | None = None
     resize: float | None = None
 
@@ -188,8 +196,9 @@ class Folder(Source):
         if resize is not None and not 0.1 <= resize <= 10:
             raise InputError(f"{path}: resize: expected a factor from 0.1 to 10, found {resize}")
         self._root = Path(path).expanduser()
-        self._files = _pictures(self._root, pattern)
-        self._partners = _Partners(Path(lr_path).expanduser()) if lr_path else None
+        self._files = list_pictures(self._root, pattern)
+        self.files = tuple(self._files) if type(self) is Folder else None
+        self._partners = Partners(Path(lr_path).expanduser()) if lr_path else None
         self.has_lr = bool(lr_path)
 
     def __str__(self) -> str:
@@ -206,82 +215,7 @@ class Folder(Source):
     def fingerprint(self) -> list:
         files = [*self._files, *(self._partners.files if self._partners else ())]
         resized = [f"resize {self.resize}"] if self.resize else []
-        return ["Folder", self.squash, self.has_lr, *resized, *(_state(file) for file in files)]
-
-
-def _pictures(root: Path, pattern: str | None) -> list[Path]:
-    """Picture files in the folder, ordered by path; ignores hidden files."""
-    if root.is_file():
-        return [root]
-    if not root.is_dir():
-        raise Unavailable(f"no folder {root}; expected the path of a folder of pictures")
-    try:
-        found = list(root.glob(pattern or "**/*"))
-    except (NotImplementedError, ValueError, IndexError) as error:
-        raise InputError(
-            f"{root}: pattern {pattern!r} cannot be used ({one_line(error)}); expected a glob relative to this folder, "
-            'such as "*/photo_*.png"'
-        ) from error
-    seen = [
-        file
-        for file in found
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(root).parts)
-    ]
-    files = [file for file in seen if pattern or file.suffix.lower() in SUFFIXES]
-    left_out = Counter() if pattern else unread(seen)
-    if not files:
-        wanted = f"matches {pattern}" if pattern else f"has a picture's suffix ({' '.join(SUFFIXES)})"
-        reason = unread_note(left_out) if left_out else f"no file {wanted}"
-        raise InputError(f"no pictures in {root}: {reason}")
-    if left_out:
-        _note_once(f"note: {root}: {unread_note(left_out)}")
-    return sorted(files)
-
-
-@functools.cache
-def _note_once(text: str) -> None:
-    """Prints a note once, because a folder is listed several times in a run."""
-    print(text, file=sys.stderr)
-
-
-def _state(file: Path) -> list:
-    try:
-        status = file.stat()
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}; is the folder being changed?") from error
-    return [str(file.resolve()), status.st_size, status.st_mtime_ns]
-
-
-class _Partners:
-    """LR pictures by the name of their HR picture."""
-
-    def __init__(self, root: Path):
-        self.root, self.files = root, _pictures(root, None)
-        self._by_key: dict[str, list[Path]] = {}
-        for file in self.files:
-            for key in {_key(file, root), _bare(_key(file, root))}:
-                self._by_key.setdefault(key, []).append(file)
-
-    def find(self, hr: Path, root: Path) -> Path:
-        """The LR file of an HR file; if there is none, a nonexistent path, so that reading it fails."""
-        key = _key(hr, root) if root.is_dir() else hr.stem
-        for candidate in (key, _bare(key)):
-            matches = self._by_key.get(candidate, [])
-            if len(matches) > 1:
-                exact = [file for file in matches if _key(file, self.root) == candidate]
-                matches = exact if len(exact) == 1 else matches
-            if len(matches) == 1:
-                return matches[0]
-        return self.root / f"{key}{hr.suffix}"
-
-
-def _key(file: Path, root: Path) -> str:
-    return file.relative_to(root).with_suffix("").as_posix()
-
-
-def _bare(key: str) -> str:
-    """`0001x4`, `0001_x4` and `0001-LR` are LR pictures of `0001`."""
-    return re.sub(r"[_-]?(?:x\d{1,2}|lr|hr)$", "", key, flags=re.IGNORECASE)
+        return ["Folder", self.squash, self.has_lr, *resized, *(state_of(file) for file in files)]
 
 
 class SamplePhotographs(Source):

@@ -1,8 +1,9 @@
 """Creates a store: decodes, degrades and cuts in parallel, writes in order, and leaves a complete store or none.
 
+Stores of the same files in several sizes are created together, and each picture is decoded once for all of them.
+
 Everything goes into `KEY.partial`, where a journal (journal.py) records finished work. Only a complete folder is
-renamed to `KEY`, which is atomic, so a folder of that name is complete. The key is a hash of the source's pictures
-(paths, sizes, times) and of every setting that affects the tiles.
+renamed to `KEY` (store_key.py), which is atomic, so a folder of that name is complete.
 
 Errors in a picture are permanent for this key. Failures of disk or memory are not: the affected pictures are tried
 again at the end and whenever the store is opened, and are added as soon as they can be read.
@@ -11,41 +12,32 @@ again at the end and whenever the store is opened, and are added as soon as they
 import contextlib
 import dataclasses
 import errno
-import hashlib
-import itertools
-import json
-import math
 import os
-import re
 import shutil
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from tqdm import tqdm
 
 from sr_gan_tf.data.degradations import Degradation
+from sr_gan_tf.data.estimating import Estimate, estimate
 from sr_gan_tf.data.journal import Journal, locked_store
 from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.data.sources import Example, Source
-from sr_gan_tf.data.store import FORMAT, Layout, TileStore, cut, details
+from sr_gan_tf.data.store import Layout, TileStore, cut, details
+from sr_gan_tf.data.store_key import store_folder, stores_lr
+from sr_gan_tf.data.threads import in_order
+from sr_gan_tf.devices import processors
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.files import sync_folder, user_cache
+from sr_gan_tf.files import sync_folder
+from sr_gan_tf.pictures.progress import Progress, progress
 from sr_gan_tf.pictures.reading import Unreadable, naming_faults
-from sr_gan_tf.registry.parts import source_digest
 
 _LISTED = 20
-_SIDES = range(96, 257)  # tile sides to choose from
-
-
-def cache_folder(cache_dir: str | None) -> Path:
-    """Location of stores: the experiment's `cache_dir`, or the user's cache folder."""
-    return Path(cache_dir).expanduser() if cache_dir else user_cache()
 
 
 def open_store(
@@ -75,6 +67,38 @@ def open_store(
     return store
 
 
+def open_stores(
+    sources: Sequence[Source],
+    degradation: Degradation,
+    cache_dir: str | None = None,
+    on_bad_file: Literal["error", "skip"] = "error",
+) -> list[TileStore]:
+    """Opens the store of each source; missing stores of the same files in several sizes are created together.
+
+    Raises:
+        InputError: as in `open_store`.
+    """
+    groups: dict[tuple, dict[Path, Source]] = {}
+    for source in sources:
+        if source.files is not None:
+            groups.setdefault(source.files, {})[store_folder(source, degradation, cache_dir)] = source
+    for group in groups.values():
+        if sum(not folder.is_dir() for folder in group) > 1:
+            _make_together(group, degradation, on_bad_file)
+    return [open_store(source, degradation, cache_dir, on_bad_file) for source in sources]
+
+
+def _make_together(group: dict[Path, Source], degradation: Degradation, on_bad_file: str) -> None:
+    with contextlib.ExitStack() as stack:
+        # Always in the same order, so that two processes never wait for each other.
+        for folder in sorted(group):
+            if not folder.is_dir():
+                stack.enter_context(locked_store(folder.parent, folder.name))
+        missing = {folder: source for folder, source in group.items() if not folder.is_dir()}
+        if missing:
+            _write(missing, degradation, on_bad_file)
+
+
 def _made(folder: Path, source: Source, degradation: Degradation, on_bad_file: str) -> TileStore:
     """The store of that name; creates a missing store, and completes an unfinished one."""
     while True:
@@ -82,7 +106,7 @@ def _made(folder: Path, source: Source, degradation: Degradation, on_bad_file: s
             with locked_store(folder.parent, folder.name):
                 # Another process may have created it while this one waited for the lock.
                 if not folder.is_dir():
-                    _write(folder, source, degradation, on_bad_file)
+                    _write({folder: source}, degradation, on_bad_file)
         try:
             return TileStore(folder)
         except InputError:
@@ -94,7 +118,7 @@ def _made(folder: Path, source: Source, degradation: Degradation, on_bad_file: s
 def _can_be_read(store: TileStore, source: Source, degradation: Degradation) -> bool:
     """Whether a picture can be read now for which the disk or the memory failed before."""
     examples = (source[number] for number in store.unread.values())
-    entries = in_order(lambda example: _prepare(example, degradation, store.layout)[0], examples, os.cpu_count() or 1)
+    entries = in_order(lambda example: _prepare(example, degradation, store.layout)[0], examples, processors())
     return any("unread" not in entry for entry in entries)
 
 
@@ -109,7 +133,7 @@ def _complete(folder: Path, source: Source, degradation: Degradation, on_bad_fil
             "a resumed run sees different samples from here on",
             file=sys.stderr,
         )
-        _write(folder, source, degradation, on_bad_file)
+        _write({folder: source}, degradation, on_bad_file)
 
 
 def say_skipped(source: Source, reasons: list[str]) -> None:
@@ -120,134 +144,140 @@ def say_skipped(source: Source, reasons: list[str]) -> None:
         print("\n".join([f"skipped {len(reasons)} pictures of {source}:", *listed, *more]), file=sys.stderr)
 
 
-def store_folder(source: Source, degradation: Degradation, cache_dir: str | None) -> Path:
-    """Current or future location of the source's store."""
-    return cache_folder(cache_dir) / f"{_slug(str(source))}-{store_key(source, degradation)}"
-
-
-def store_key(source: Source, degradation: Degradation) -> str:
-    """20 hexadecimal digits that depend on the pictures and on every setting that affects the tiles."""
-    about: list[Any] = [FORMAT, degradation.scale, source.fingerprint()]
-    if _stores_lr(source, degradation) and not source.has_lr:
-        about += [type(degradation).__name__, degradation.get_config()]
-    # Custom parts change with their code.
-    about += [digest.hex() for digest in map(source_digest, (source, degradation)) if digest]
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:20]
-
-
-def _stores_lr(source: Source, degradation: Degradation) -> bool:
-    """Whether LR is stored: random degradations are applied to each crop, unless the source has its own LR."""
-    return source.has_lr or not degradation.is_random
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.]+", "_", text).strip("_.")[-40:] or "source"
-
-
 @dataclasses.dataclass(frozen=True)
-class Estimate:
-    """The estimated requirements of a store, from the headers of up to 64 pictures."""
+class _Work:
+    """An unfinished store of a source; `done` pictures were in its journal at the start."""
 
-    pictures: int
-    megapixels: float
-    gigabytes: float
-    tile: int
+    source: Source
+    journal: Journal
+    layout: Layout
+    needed: Estimate
+    done: int
 
+    @property
+    def left(self) -> int:
+        return self.needed.pictures - self.done
 
-def estimate(source: Source, degradation: Degradation) -> Estimate:
-    """Disk space of a source's store, and the tile side with the least waste."""
-    count, scale = len(source), degradation.scale
-    sizes = source.sizes(64)
-    layouts = [Layout(side, scale, _stores_lr(source, degradation)) for side in _SIDES if side % scale == 0]
-
-    def size(layout: Layout) -> int:
-        return sum(layout.record * math.prod(layout.grid(height, width)) for height, width in sizes)
-
-    # The largest of nearly equal sides: fewer tiles per crop, longer reads.
-    least = min(size(layout) for layout in layouts)
-    best = max((layout for layout in layouts if size(layout) <= 1.02 * least), key=lambda layout: layout.tile)
-    share = count / max(1, len(sizes))
-    megapixels = sum(height * width for height, width in sizes) * share / 1e6
-    return Estimate(count, megapixels, float(size(best)) * share / 1e9, best.tile)
+    @property
+    def megapixels(self) -> float:
+        """Of the pictures that are left."""
+        return self.needed.megapixels * self.left / max(1, self.needed.pictures)
 
 
-def _write(folder: Path, source: Source, degradation: Degradation, on_bad_file: str) -> None:
-    partial = folder.with_name(folder.name + ".partial")
+# A picture and the stores that lack it.
+_Row = list[tuple[_Work, Example]]
+
+
+def _write(sources: dict[Path, Source], degradation: Degradation, on_bad_file: str) -> None:
+    """Writes stores by folder, whose sources have the same files if there are several; all are locked."""
+    parent = next(iter(sources)).parent
+    partials = {folder: folder.with_name(folder.name + ".partial") for folder in sources}
     try:
-        if folder.is_dir():
-            os.rename(folder, partial)
-        partial.mkdir(exist_ok=True)
-        with Journal(partial) as journal:
-            needed = estimate(source, degradation)
-            layout = journal.layout(Layout(needed.tile, degradation.scale, _stores_lr(source, degradation)))
-            _check_room(partial, needed, journal.size)
-            _fill(journal, source, degradation, layout, needed, on_bad_file)
-            journal.finish(layout)
-        os.rename(partial, folder)
-        sync_folder(folder.parent)
+        with contextlib.ExitStack() as stack:
+            works = []
+            for folder, partial in partials.items():
+                if folder.is_dir():
+                    os.rename(folder, partial)
+                partial.mkdir(exist_ok=True)
+                journal = stack.enter_context(Journal(partial))
+                needed = estimate(sources[folder], degradation)
+                layout = Layout(needed.tile, degradation.scale, stores_lr(sources[folder], degradation))
+                layout = journal.layout(layout)
+                done = min(len(journal.entries), needed.pictures)
+                works.append(_Work(sources[folder], journal, layout, needed, done))
+            _check_room(parent, works)
+            _fill(works, degradation, on_bad_file)
+            for work in works:
+                work.journal.finish(work.layout)
+        for folder, partial in partials.items():
+            os.rename(partial, folder)
+        sync_folder(parent)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InputError(
-                f"no space left in {folder.parent}; free space and run the command again (finished pictures are kept), "
+                f"no space left in {parent}; free space and run the command again (finished pictures are kept), "
                 "or set data.cache_dir to another folder"
             ) from error
-        raise InputError(f"cannot write {error.filename or partial}: {error.strerror}") from error
+        raise InputError(f"cannot write {error.filename or parent}: {error.strerror}") from error
 
 
-def _check_room(partial: Path, needed: Estimate, done: int) -> None:
-    free = shutil.disk_usage(partial).free / 1e9
-    missing = needed.gigabytes - done / 1e9
+def _check_room(parent: Path, works: Sequence[_Work]) -> None:
+    free = shutil.disk_usage(parent).free / 1e9
+    missing = sum(work.needed.gigabytes - work.journal.size / 1e9 for work in works)
     if missing > free:
         raise InputError(
-            f"the tiles need {missing:.1f} GB, but {partial.parent} has {free:.1f} GB free; "
+            f"the tiles need {missing:.1f} GB, but {parent} has {free:.1f} GB free; "
             "set data.cache_dir to a folder with more space"
         )
 
 
-def _fill(
-    journal: Journal, source: Source, degradation: Degradation, layout: Layout, needed: Estimate, on_bad_file: str
-) -> None:
-    """Yields every picture that is not in the journal yet, in order; then again those that could not be read."""
-    done = min(len(journal.entries), needed.pictures)
-    workers = os.cpu_count() or 1
+def _fill(works: Sequence[_Work], degradation: Degradation, on_bad_file: str) -> None:
+    """Adds every picture that is not in a journal yet, in order; then again those that could not be read."""
+    workers = processors()
 
-    def prepare(example: Example) -> tuple[dict, np.ndarray | None]:
-        return _prepare(example, degradation, layout)
+    def prepare(row: _Row) -> list[tuple[_Work, dict, np.ndarray | None]]:
+        return [(work, *_prepare(example, degradation, work.layout)) for work, example in _decoded(row)]
 
     start = time.perf_counter()
     # Always closed, so that an error does not appear on the line of the bar.
     with contextlib.ExitStack() as stack:
-        bar = None
-        for entry, records in in_order(prepare, source.examples(done), workers):
+        bar: Progress | None = None
+        for results in in_order(prepare, _rows(works), workers):
             if bar is None:
-                _announce(journal.folder.parent, source, entry, needed, done, (time.perf_counter() - start) / workers)
-                bar = stack.enter_context(
-                    tqdm(total=needed.pictures, initial=done, unit="picture", disable=None, leave=False)
-                )
-            if records is None and on_bad_file == "error":
-                kept = " (run the same command again; finished work is kept)" if entry.get("unread") == "fault" else ""
-                raise InputError(f'{entry["skipped"]}{kept}; or set data.on_bad_file="skip"')
-            journal.add(entry, records)
-            bar.update()
-    again = journal.unread.values()
-    results = in_order(prepare, (source[number] for number in again), workers)
-    for entry, records in tqdm(results, total=len(again), unit="picture", disable=None, leave=False):
-        if "unread" not in entry:
-            journal.add(entry, records)
-    if all("skipped" in entry for entry in journal.entries):
-        raise InputError(f"{source} has no usable pictures: {journal.entries[0]['skipped'] if journal.entries else ''}")
+                _announce(works, [entry for _, entry, _ in results], (time.perf_counter() - start) / workers, workers)
+                bar = stack.enter_context(progress(lines=True, unit="pictures"))
+                bar.reset(total=max(work.left for work in works))
+            for work, entry, records in results:
+                if records is None and on_bad_file == "error":
+                    fault = " (run the same command again; finished work is kept)"
+                    kept = fault if entry.get("unread") == "fault" else ""
+                    raise InputError(f'{entry["skipped"]}{kept}; or set data.on_bad_file="skip"')
+                work.journal.add(entry, records)
+            bar.set_description_str("tiles")
+            bar.update(1)
+    for work in works:
+        again = ([(work, work.source[number])] for number in work.journal.unread.values())
+        for [(_, entry, records)] in in_order(prepare, again, workers):
+            if "unread" not in entry:
+                work.journal.add(entry, records)
+        if all("skipped" in entry for entry in work.journal.entries):
+            reason = work.journal.entries[0]["skipped"] if work.journal.entries else ""
+            raise InputError(f"{work.source} has no usable pictures: {reason}")
 
 
-def _announce(folder: Path, source: Source, first: dict, needed: Estimate, done: int, seconds: float) -> None:
+def _rows(works: Sequence[_Work]) -> Iterator[_Row]:
+    """For each picture, the stores that lack it."""
+    if len(works) == 1:
+        for example in works[0].source.examples(works[0].done):
+            yield [(works[0], example)]
+        return
+    for number in range(min(work.done for work in works), len(works[0].source)):
+        yield [(work, work.source[number]) for work in works if work.done <= number]
+
+
+def _decoded(row: _Row) -> _Row:
+    """The same pictures, decoded once if there are several stores."""
+    if len(row) > 1:
+        with contextlib.suppress(InputError):  # reading it for each store gives the reason
+            pixels = row[0][1].pixels()
+            return [(work, dataclasses.replace(example, hr=pixels)) for work, example in row]
+    return row
+
+
+def _announce(works: Sequence[_Work], first: Sequence[dict], seconds: float, workers: int) -> None:
     """Prints what will be written and the estimated time, from that of the first picture."""
-    megapixels = first.get("height", 0) * first.get("width", 0) / 1e6
-    left = needed.pictures - done
-    duration = seconds * needed.megapixels * left / max(1, needed.pictures) / megapixels if megapixels else 0
-    print(
-        f"creating tiles of {source}: {left} of {needed.pictures} pictures, {needed.gigabytes:.2f} GB in {folder}, "
-        f"about {duration:.0f} s",
-        file=sys.stderr,
-    )
+    megapixels = sum(entry.get("height", 0) * entry.get("width", 0) for entry in first) / 1e6
+    duration = f"about {seconds * sum(work.megapixels for work in works) / megapixels if megapixels else 0:.0f} s"
+    lines = [
+        f"creating tiles of {work.source}: {work.left} of {work.needed.pictures} pictures, "
+        f"{work.needed.gigabytes:.2f} GB in {work.journal.folder.parent}"
+        for work in works
+    ]
+    if len(works) == 1:
+        lines[0] += f", {duration}"
+    else:
+        lines.append(f"each picture is decoded once for these {len(works)} sizes, in {workers} threads, {duration}")
+    print("\n".join(lines), file=sys.stderr)
 
 
 def _prepare(example: Example, degradation: Degradation, layout: Layout) -> tuple[dict, np.ndarray | None]:
@@ -273,16 +303,3 @@ def _prepare(example: Example, degradation: Degradation, layout: Layout) -> tupl
         elif isinstance(example.hr, Path) and not example.hr.exists():
             entry["unread"] = "gone"  # it existed when it was listed, so it may reappear together with its disk
         return entry, None
-
-
-def in_order(function: Callable, items: Iterator, workers: int) -> Iterator:
-    """`map` in threads, a few items ahead, with results in order. Decoding and resizing release the GIL."""
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: list[Future] = [pool.submit(function, item) for item in itertools.islice(items, workers + 2)]
-        try:
-            while waiting:
-                yield waiting.pop(0).result()
-                waiting += [pool.submit(function, item) for item in itertools.islice(items, 1)]
-        finally:
-            for future in waiting:
-                future.cancel()

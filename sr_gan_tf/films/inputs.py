@@ -153,7 +153,7 @@ def _upscale_film(
     from sr_gan_tf.films.writing import Codec
     from sr_gan_tf.inference.chain import load_chain
     from sr_gan_tf.inference.choice import choose_for_pixels
-    from sr_gan_tf.inference.progress import progress
+    from sr_gan_tf.pictures.progress import progress
 
     if not path.exists():
         raise InputError(f"{path}: no such file; expected a film")

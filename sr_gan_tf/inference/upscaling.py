@@ -20,10 +20,10 @@ from sr_gan_tf.inference.choice import choose_network
 from sr_gan_tf.inference.jobs import STANDARD, find_sources
 from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colors
 from sr_gan_tf.inference.pictures import NOT_KEPT, Job, Treatment
-from sr_gan_tf.inference.progress import progress
 from sr_gan_tf.pictures.decoding import pillow_samples, quiet
 from sr_gan_tf.pictures.formats import unread_note
 from sr_gan_tf.pictures.metadata import Metadata
+from sr_gan_tf.pictures.progress import progress
 from sr_gan_tf.pictures.reading import Header
 from sr_gan_tf.pictures.samples import interpreted
 from sr_gan_tf.shipped import DEFAULT_MODEL

@@ -13,10 +13,12 @@ from PIL import Image
 
 from sr_gan_tf.data import journal, store_writer
 from sr_gan_tf.data.degradations import Bicubic, BlurResize
+from sr_gan_tf.data.estimating import estimate
 from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.data.sources import Folder
 from sr_gan_tf.data.store import Layout, TileStore, cut, views
-from sr_gan_tf.data.store_writer import cache_folder, estimate, open_store, store_key
+from sr_gan_tf.data.store_key import cache_folder, store_key
+from sr_gan_tf.data.store_writer import open_store
 from sr_gan_tf.errors import InputError
 
 SIZES = [(120, 200), (97, 101), (260, 130), (64, 64)]

@@ -13,7 +13,7 @@ from sr_gan_tf import compare, evaluate, export, fit, upscale
 from sr_gan_tf.build import build
 from sr_gan_tf.config import Experiment, Spec
 from sr_gan_tf.data.catalogue import DEGRADATIONS, SOURCES
-from sr_gan_tf.data.store_writer import store_key
+from sr_gan_tf.data.store_key import store_key
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES

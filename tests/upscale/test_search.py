@@ -17,8 +17,8 @@ from sr_gan_tf.data.sources import Folder
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluate import main as evaluate
 from sr_gan_tf.inference.jobs import find_sources
-from sr_gan_tf.inference.progress import progress
 from sr_gan_tf.pictures import formats
+from sr_gan_tf.pictures.progress import progress
 from sr_gan_tf.pictures.reading import SUFFIXES, read_image
 from sr_gan_tf.upscale import main
 

@@ -1,4 +1,4 @@
-"""Shows the progress of a batch of pictures: a bar in a terminal, otherwise a line every ten seconds."""
+"""Shows the progress of work on pictures: a bar in a terminal, otherwise a line every ten seconds."""
 
 import contextlib
 import sys
@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 
 class Progress(Protocol):
-    """Receives the progress: the total, in megapixels of the originals, and each finished part."""
+    """Receives the progress: the total, e.g. in megapixels of the originals, and each finished part."""
 
     def reset(self, total: float) -> None: ...
     def update(self, part: float) -> object: ...
@@ -48,16 +48,18 @@ def _clock(seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def progress(lines: bool = False, quiet: bool = False) -> Iterator[Progress]:
-    """A bar on standard error that counts the originals' megapixels.
+def progress(lines: bool = False, quiet: bool = False, unit: str = "MP") -> Iterator[Progress]:
+    """A bar on standard error, by default of the originals' megapixels.
 
     Args:
         lines: whether to print a line every ten seconds if standard error is not a terminal.
         quiet: whether to suppress the bar in a terminal.
+        unit: what is counted; anything but megapixels in whole numbers.
     """
     if lines and not quiet and not sys.stderr.isatty():
         yield _Lines()
         return
-    layout = "{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} MP, {remaining} left"
+    number = ".1f" if unit == "MP" else ".0f"
+    layout = f"{{desc}} {{percentage:3.0f}}%|{{bar}}| {{n:{number}}}/{{total:{number}}} {unit}, {{remaining}} left"
     with tqdm(total=1.0, bar_format=layout, disable=quiet or None, file=sys.stderr, leave=False) as bar:
         yield bar
