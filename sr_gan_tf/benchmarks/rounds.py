@@ -12,6 +12,7 @@ from sr_gan_tf.benchmarks.product import SIDES, product_job
 from sr_gan_tf.benchmarks.results import scaling
 from sr_gan_tf.benchmarks.tasks import Task
 from sr_gan_tf.benchmarks.timing import ratio, summarize
+from sr_gan_tf.pictures.progress import progress
 
 
 def benchmark(
@@ -55,10 +56,13 @@ def benchmark(
             rows.append(enter(job, program))
         products = [enter(job) for job in _products(jobs)] if peak else []
         other_work = OtherWork()
-        for number in range(1, rounds + 1):
-            print(f"round {number}/{rounds}", file=sys.stderr)
-            for row in (*rows, *products):
-                row.run_round(round_seconds if row in rows else 0.5)
+        with progress(lines=True, unit="turns") as bar:
+            bar.reset(total=rounds * len(rows))
+            for number in range(1, rounds + 1):
+                for row in (*rows, *products):
+                    bar.set_description_str(f"round {number}/{rounds}, {row.job.label}")
+                    row.run_round(round_seconds if row in rows else 0.5)
+                    bar.update(1 if row in rows else 0)
         busy = other_work.share()
         measured = _figures(rows, products, baseline)
         _say_table(measured, baseline, say)

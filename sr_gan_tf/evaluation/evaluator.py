@@ -1,20 +1,22 @@
 """Implements `evaluate`: measures models on test sets and writes a table, files, pictures and a report."""
 
+import contextlib
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from sr_gan_tf.devices import processors
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.evaluation.figures import Evaluation, Method, PictureFigures, evaluate, to_text
+from sr_gan_tf.evaluation.figures import Evaluation, Method, PictureFigures, Watch, evaluate, to_text
 from sr_gan_tf.evaluation.methods import load_methods
 from sr_gan_tf.evaluation.metric_choice import choose_metrics
 from sr_gan_tf.evaluation.report import Report
 from sr_gan_tf.evaluation.test_sets import LowResolution, Pair, PictureSet, find_set, parse_degradation, sample_set
 from sr_gan_tf.files import check_output, try_folder, write_text, writing
+from sr_gan_tf.pictures.progress import progress
 from sr_gan_tf.pictures.reading import write_image
 from sr_gan_tf.resampling import Border
 
@@ -37,6 +39,7 @@ def evaluate_models(
     report: Path | None = None,
     save: Path | None = None,
     overwrite: bool = False,
+    jobs: int | None = None,
 ) -> Evaluation:
     """Measures models on test sets, prints the table and writes the requested files.
 
@@ -56,6 +59,7 @@ def evaluate_models(
         report: .html file for the report.
         save: folder for the enlarged pictures.
         overwrite: whether to replace existing files.
+        jobs: number of pictures in work at once; default: the number of processors.
 
     Raises:
         InputError: a user error; everything is checked before anything is written.
@@ -64,6 +68,8 @@ def evaluate_models(
         raise InputError(f"--scale {scale}: expected 1 to 16")
     if crop is not None and crop < 0:
         raise InputError(f"--crop {crop}: expected 0 or more pixels")
+    if jobs is not None and jobs < 1:
+        raise InputError(f"--jobs {jobs}: expected 1 or more pictures")
     _check_outputs(csv, json, report, overwrite)
     # Only the requested data goes to standard output.
     say = functools.partial(print, file=sys.stderr) if _STANDARD_OUTPUT in (csv, json) else print
@@ -74,15 +80,8 @@ def evaluate_models(
     if save:
         _check_save(save, sets, methods, overwrite)
     listeners = [listener for listener in (_saver(save), page and page.add) if listener]
-    # Only on a terminal: a log file needs no bar.
-    with tqdm(total=sum(map(len, sets)), unit="picture", disable=None, leave=False) as progress:
-
-        def watch(*picture) -> None:
-            for listener in listeners:
-                listener(*picture)
-            progress.update()
-
-        result = evaluate(methods, sets, scale, chosen, crop, watch)
+    with watching(sets, *listeners) as watch:
+        result = evaluate(methods, sets, scale, chosen, crop, watch, jobs or processors())
     say(result.table())
     for path, text in ((csv, result.to_csv), (json, lambda: to_text(result.to_json()))):
         if path == _STANDARD_OUTPUT:
@@ -93,6 +92,21 @@ def evaluate_models(
         page.write(report, result)
         say(f"report: {report} ({report.stat().st_size / 1e6:.1f} MB)")
     return result
+
+
+@contextlib.contextmanager
+def watching(sets: Sequence[PictureSet], *listeners: Watch) -> Iterator[Watch]:
+    """The `watch` of `evaluate` that shows the progress on standard error, and passes each picture to the listeners."""
+    with progress(lines=True, unit="pictures") as bar:
+        bar.reset(total=sum(map(len, sets)))
+
+        def watch(set_name: str, pair: Pair, outputs: dict[str, np.ndarray], figures: PictureFigures) -> None:
+            for listener in listeners:
+                listener(set_name, pair, outputs, figures)
+            bar.set_description_str(f"{set_name} {pair.name}")
+            bar.update(1)
+
+        yield watch
 
 
 def _find_sets(
@@ -108,7 +122,7 @@ def _find_sets(
     return sets
 
 
-def _saver(folder: Path | None) -> Callable | None:
+def _saver(folder: Path | None) -> Watch | None:
     if folder is None:
         return None
 

@@ -6,14 +6,15 @@ import io
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from sr_gan_tf.data.threads import in_order
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluation.test_sets import Pair, PictureSet
-from sr_gan_tf.metrics import Metric, measure, protocol_name
+from sr_gan_tf.metrics import Metric, measure_all, protocol_name
 
 
 @dataclasses.dataclass
@@ -166,15 +167,21 @@ class Evaluation:
         return f"{mean:.{self.columns[column].digits}f}{mark}"
 
 
+# Receives the set's name, a picture, the outputs of all methods, and the metrics.
+Watch = Callable[[str, Pair, dict[str, np.ndarray], PictureFigures], None]
+_Enlarged = tuple[SetFigures, Pair, dict[str, np.ndarray], PictureFigures]
+
+
 def evaluate(
     methods: Sequence[Method],
     sets: Iterable[PictureSet],
     scale: int,
     metrics: dict[str, Metric],
     crop: int | None = None,
-    watch: Callable[[str, Pair, dict[str, np.ndarray], PictureFigures], None] | None = None,
+    watch: Watch | None = None,
+    jobs: int = 1,
 ) -> Evaluation:
-    """Measures every method on every picture; one picture at a time is in memory.
+    """Measures every method on every picture; at most `jobs` pictures at a time are in memory.
 
     Args:
         methods: methods to compare, with different names.
@@ -183,6 +190,8 @@ def evaluate(
         metrics: name to metric, e.g. `METRICS`.
         crop: pixels to crop from each border before measuring; default: `scale`, the published protocol.
         watch: receives each picture, the outputs of all methods, and the metrics.
+        jobs: number of pictures in work: one is enlarged, the others are measured in threads. The metrics do not
+            depend on it, but the seconds of methods are longer while others are measured.
 
     Raises:
         InputError: a picture cannot be read or is too small to measure.
@@ -201,21 +210,35 @@ def evaluate(
     columns = {protocol_name(name, crop): metric for name, metric in metrics.items()}
     result = Evaluation(scale, crop, columns, list(methods), [])
     warm: set[str] = set()
-    for one in sets:
-        figures = SetFigures(one.name, str(one.source), one.lr, one.origin, [])
-        result.sets.append(figures)
-        for index in range(len(one)):
-            pair = one[index]
-            if min(pair.hr.shape[:2]) <= 2 * crop:
-                raise InputError(
-                    f"{one.name}: {pair.name} is {pair.hr.shape[1]}x{pair.hr.shape[0]} pixels, and nothing remains "
-                    f"after cropping {crop} from each border; remove it or pass a smaller --crop"
-                )
-            figures.pictures.append(_measure(methods, pair, scale, metrics, crop, warm, watch, one.name))
+
+    def enlarged() -> Iterator[_Enlarged]:
+        for one in sets:
+            figures = SetFigures(one.name, str(one.source), one.lr, one.origin, [])
+            result.sets.append(figures)
+            for index in range(len(one)):
+                pair = one[index]
+                if min(pair.hr.shape[:2]) <= 2 * crop:
+                    raise InputError(
+                        f"{one.name}: {pair.name} is {pair.hr.shape[1]}x{pair.hr.shape[0]} pixels, and nothing remains "
+                        f"after cropping {crop} from each border; remove it or pass a smaller --crop"
+                    )
+                yield figures, pair, *_enlarge(methods, pair, scale, warm)
+
+    def measured(item: _Enlarged) -> _Enlarged:
+        _, pair, outputs, picture = item
+        picture.figures = measure_all(pair.hr, outputs, scale, metrics, crop)
+        return item
+
+    items = map(measured, enlarged()) if jobs == 1 else in_order(measured, enlarged(), jobs - 1, ahead=1)
+    for figures, pair, outputs, picture in items:
+        figures.pictures.append(picture)
+        if watch is not None:
+            watch(figures.name, pair, outputs, picture)
     return result
 
 
-def _measure(methods, pair: Pair, scale: int, metrics, crop: int, warm: set[str], watch, set_name: str):
+def _enlarge(methods, pair: Pair, scale: int, warm: set[str]) -> tuple[dict[str, np.ndarray], PictureFigures]:
+    """The outputs of all methods on one picture, and their seconds."""
     height, width = pair.hr.shape[:2]
     result, outputs = PictureFigures(pair.name, width, height), {}
     for method in methods:
@@ -231,11 +254,8 @@ def _measure(methods, pair: Pair, scale: int, metrics, crop: int, warm: set[str]
                 f"{method.name} makes {sr.shape[1]}x{sr.shape[0]} pixels of {pair.lr.shape[1]}x{pair.lr.shape[0]}, "
                 f"expected {width}x{height}; the model does not have scale {scale}"
             )
-        result.figures[method.name] = measure(pair.hr, sr, scale, metrics, crop)
         outputs[method.name] = sr
-    if watch is not None:
-        watch(set_name, pair, outputs, result)
-    return result
+    return outputs, result
 
 
 def plain(value: float) -> float | str | None:

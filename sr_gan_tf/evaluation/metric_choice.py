@@ -82,7 +82,10 @@ def _trunk_distance(trunk: str | None, optional: bool, say: Callable[[str], None
         return {}
     distance = PerceptualDistance(*found)
     meaning = f"distance of features of the trunk {distance.trunk}; not comparable with other trunks"
-    metric = Metric(lambda hr, sr, crop, scale: distance(hr, sr, crop), "Perceptual", "lower", 4, meaning)
+    metric = Metric(
+        lambda hr, sr, crop, scale: distance(hr, sr, crop), "Perceptual", "lower", 4, meaning,
+        many=lambda hr, pictures, crop, scale: distance.many(hr, pictures, crop),
+    )  # fmt: skip
     return {distance.name: metric}
 
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.losses.base import check_same_shape, check_size
 from sr_gan_tf.losses.pixel import huber, mean_absolute_error, mean_squared_error
-from sr_gan_tf.losses.trunk_loss import TrunkLoss, unit_length
+from sr_gan_tf.losses.trunk_loss import Features, TrunkLoss, unit_length
 from sr_gan_tf.losses.vgg import Trunk, check_layers, layer_names, load_trunk, smallest_size
 
 
@@ -50,11 +50,12 @@ def feature_distance(trunk: Trunk, hr: tf.Tensor, sr: tf.Tensor, layers: dict[st
     check_same_shape(hr, sr, "feature_distance")
     check_size(hr, smallest_size(layers), "feature_distance")
     taps = [(name, False) for name in layers]
-    real, fake = trunk.features(hr, taps), trunk.features(sr, taps)
-    total = tf.zeros(tf.shape(hr)[:1], hr.dtype)
-    for (name, _), weight in zip(taps, layers.values(), strict=True):
-        total += weight * lpips(real[name, False], fake[name, False])
-    return total
+    return layer_distance(trunk.features(hr, taps), trunk.features(sr, taps), layers)
+
+
+def layer_distance(real: Features, fake: Features, layers: dict[str, float]) -> tf.Tensor:
+    """`feature_distance` from the features of both pictures."""
+    return tf.add_n([weight * lpips(real[name, False], fake[name, False]) for name, weight in layers.items()])
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")

@@ -47,17 +47,45 @@ def measure(
         >>> measure(picture, picture + np.uint8(1), 4, ["psnr_rgb"])
         {'psnr_rgb_crop4': 48.13080360867911}
     """
+    return measure_all(hr, {"": sr}, scale, metrics, crop)[""]
+
+
+def measure_all(
+    hr: np.ndarray,
+    pictures: Mapping[str, np.ndarray],
+    scale: int,
+    metrics: Iterable[str] | Mapping[str, Metric],
+    crop: int | None = None,
+) -> dict[str, dict[str, float]]:
+    """Measures several enlarged versions of one picture; networks compute the features of `hr` once.
+
+    Args:
+        hr: as in `measure`.
+        pictures: label to picture, each as `sr` in `measure`.
+        scale: as in `measure`.
+        metrics: as in `measure`.
+        crop: as in `measure`.
+
+    Returns:
+        By label, what `measure` returns.
+    """
     crop = scale if crop is None else crop
     chosen = dict(metrics) if isinstance(metrics, Mapping) else {name: metric_named(name) for name in metrics}
     nothing_left = min(hr.shape[:2]) <= 2 * crop
-    return {
-        protocol_name(name, crop): math.nan if nothing_left else metric.function(hr, sr, crop, scale)
-        for name, metric in chosen.items()
-    }
+    result: dict[str, dict[str, float]] = {label: {} for label in pictures}
+    for name, metric in chosen.items():
+        column = protocol_name(name, crop)
+        values = [math.nan] * len(pictures)
+        if not nothing_left:
+            values = metric.values(hr, list(pictures.values()), crop, scale)
+        for label, value in zip(pictures, values, strict=True):
+            result[label][column] = value
+    return result
 
 
 __all__ = [
     "GROUPS", "LEARNED", "METRICS", "PSNR", "SSIM", "Metric", "band_ratio", "checkerboard_ratio", "detail_ratio",
-    "expand", "flat_noise", "gmsd", "luma", "mean_color", "measure", "metric_named", "ms_ssim", "ms_ssim_y",
-    "picture_metric", "power_spectrum", "protocol_name", "psnr", "psnr_rgb", "psnr_y", "score", "ssim", "ssim_y",
+    "expand", "flat_noise", "gmsd", "luma", "mean_color", "measure", "measure_all", "metric_named", "ms_ssim",
+    "ms_ssim_y", "picture_metric", "power_spectrum", "protocol_name", "psnr", "psnr_rgb", "psnr_y", "score", "ssim",
+    "ssim_y",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -26,6 +26,8 @@ class Metric:
         digits: number of decimals to print.
         meaning: one line for a report.
         load: loads what the function needs, e.g. the weights of a network; raises InputError if it cannot.
+        many: the same for several pictures of one original, (hr, pictures, crop, scale) to a list of floats, if that
+            costs less than one call per picture.
     """
 
     function: Callable[[np.ndarray, np.ndarray, int, int], float]
@@ -34,6 +36,13 @@ class Metric:
     digits: int
     meaning: str
     load: Callable[[], object] | None = None
+    many: Callable[[np.ndarray, Sequence[np.ndarray], int, int], list[float]] | None = None
+
+    def values(self, hr: np.ndarray, pictures: Sequence[np.ndarray], crop: int, scale: int) -> list[float]:
+        """The values of several pictures of one original."""
+        if self.many is not None:
+            return self.many(hr, pictures, crop, scale)
+        return [self.function(hr, sr, crop, scale) for sr in pictures]
 
 
 def _plain(function: Callable, **arguments) -> Callable:
@@ -48,7 +57,10 @@ def _band(low: int) -> Metric:
 def _learned(make: Callable[[], LearnedDistance | StructureTextureDistance], title: str, meaning: str) -> Metric:
     """A distance whose network is loaded on first use."""
     load = functools.cache(make)
-    return Metric(lambda hr, sr, crop, scale: load()(hr, sr, crop), title, "lower", 4, meaning, load)
+    return Metric(
+        lambda hr, sr, crop, scale: load()(hr, sr, crop), title, "lower", 4, meaning, load,
+        lambda hr, pictures, crop, scale: load().many(hr, pictures, crop),
+    )  # fmt: skip
 
 
 # Computed in NumPy, available in every installation.

@@ -11,7 +11,7 @@ are tainted.
 import importlib.util
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,34 +22,68 @@ from sr_gan_tf.losses.dists import SMALLEST as DISTS_SMALLEST
 from sr_gan_tf.losses.dists import load_dists
 from sr_gan_tf.losses.lpips import SMALLEST, load_lpips
 from sr_gan_tf.losses.package_weights import dists_file, lpips_file
-from sr_gan_tf.losses.perceptual import feature_distance
+from sr_gan_tf.losses.perceptual import layer_distance
+from sr_gan_tf.losses.trunk_loss import FeatureNetwork, Features, Tap
 from sr_gan_tf.losses.vgg import NETWORKS, load_trunk
 from sr_gan_tf.metrics.psnr_ssim import rgb_pair
 
 
 class _Distance:
-    """A function of two batches of float pictures, (N,), applied to 8-bit pictures in tiles that bound its memory."""
+    """A distance of the features of two pictures, applied to 8-bit pictures in tiles that bound its memory.
 
-    def __init__(self, name: str, distance: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], smallest: int, tile: int):
+    Args:
+        name: name of the metric.
+        trunk: the network of the features.
+        taps: the layers to compare.
+        compare: maps the features of two batches of pictures to their distances, (N,).
+        smallest: pixels per side below which the distance is undefined.
+        tile: maximum pixels per side of a tile.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        trunk: FeatureNetwork,
+        taps: Sequence[Tap],
+        compare: Callable[[Features, Features], tf.Tensor],
+        smallest: int,
+        tile: int,
+    ):
         self.name, self.smallest, self.tile = name, smallest, tile
-        self._distance = tf.function(
-            lambda hr, sr: distance(_unit_range(hr), _unit_range(sr))[0],
-            input_signature=[tf.TensorSpec((1, None, None, 3), tf.uint8)] * 2,
-            autograph=False,
-        )
+
+        def features(image: tf.Tensor) -> list[tf.Tensor]:
+            found = trunk.features(tf.cast(image, tf.float32) / 255.0, taps)
+            return [found[tap] for tap in taps]
+
+        def distance(real: list[tf.Tensor], image: tf.Tensor) -> tf.Tensor:
+            pair = (dict(zip(taps, one, strict=True)) for one in (real, features(image)))
+            return compare(*pair)[0]
+
+        picture = tf.TensorSpec((1, None, None, 3), tf.uint8)
+        self._features = tf.function(features, input_signature=[picture], autograph=False)
+        shapes = self._features.get_concrete_function().structured_outputs
+        real = [tf.TensorSpec(one.shape, one.dtype) for one in shapes]
+        self._distance = tf.function(distance, input_signature=[real, picture], autograph=False)
 
     def __call__(self, hr: np.ndarray, sr: np.ndarray, crop: int) -> float:
         """Mean over the tiles, weighted by their area; nan for pictures too small for the network."""
-        hr, sr = rgb_pair(hr, sr, crop)
-        height, width = hr.shape[:2]
+        return self.many(hr, [sr], crop)[0]
+
+    def many(self, hr: np.ndarray, pictures: Sequence[np.ndarray], crop: int) -> list[float]:
+        """The distance of each picture from `hr`, whose features are computed once."""
+        pairs = [rgb_pair(hr, sr, crop) for sr in pictures]
+        height, width = pairs[0][0].shape[:2]
         if min(height, width) < self.smallest:
-            return math.nan
-        total = 0.0
+            return [math.nan] * len(pairs)
+        totals = [0.0] * len(pairs)
         for top, bottom in _tiles(height, self.tile):
             for left, right in _tiles(width, self.tile):
-                pair = (np.ascontiguousarray(image[None, top:bottom, left:right]) for image in (hr, sr))
-                total += float(self._distance(*pair)) * (bottom - top) * (right - left)
-        return total / (height * width)
+                tile = slice(top, bottom), slice(left, right)
+                real = self._features(np.ascontiguousarray(pairs[0][0][None, *tile]))
+                for number, (_, sr) in enumerate(pairs):
+                    value = float(self._distance(real, np.ascontiguousarray(sr[None, *tile])))
+                    totals[number] += value * (bottom - top) * (right - left)
+        return [total / (height * width) for total in totals]
 
 
 class LearnedDistance(_Distance):
@@ -65,7 +99,10 @@ class LearnedDistance(_Distance):
     """
 
     def __init__(self, network: str = "alexnet"):
-        super().__init__(f"lpips_{network}", load_lpips(network), SMALLEST[network], tile=1024)
+        distance = load_lpips(network)
+        super().__init__(
+            f"lpips_{network}", distance.trunk, distance.taps, distance.compare, SMALLEST[network], tile=1024
+        )
 
 
 class StructureTextureDistance(_Distance):
@@ -78,7 +115,8 @@ class StructureTextureDistance(_Distance):
     """
 
     def __init__(self):
-        super().__init__("dists", load_dists(), DISTS_SMALLEST, tile=1024)
+        distance = load_dists()
+        super().__init__("dists", distance.trunk, distance.taps, distance.compare, DISTS_SMALLEST, tile=1024)
 
 
 class PerceptualDistance(_Distance):
@@ -100,7 +138,9 @@ class PerceptualDistance(_Distance):
         self.trunk = f"{network}_{weights if weights in ('hed', 'imagenet', 'lpips') else Path(weights).stem}"
         super().__init__(
             f"perceptual_{self.trunk}",
-            lambda hr, sr: feature_distance(trunk, hr, sr, layers),
+            trunk,
+            [(name, False) for name in layers],
+            lambda real, fake: layer_distance(real, fake, layers),
             smallest=16,  # one position in the deepest block
             tile=512,
         )
@@ -129,10 +169,6 @@ def parse_trunk(text: str) -> tuple[str, str]:
             f"--trunk {text}: expected vgg16:hed, vgg16:lpips, vgg16:imagenet, vgg19:imagenet or NETWORK:FILE"
         )
     return network, weights
-
-
-def _unit_range(image: tf.Tensor) -> tf.Tensor:
-    return tf.cast(image, tf.float32) / 255.0
 
 
 def _tiles(length: int, tile: int) -> list[tuple[int, int]]:

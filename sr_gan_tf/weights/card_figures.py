@@ -8,12 +8,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from sr_gan_tf.devices import processors
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluation.costs import parameters
-from sr_gan_tf.evaluation.figures import Evaluation, evaluate
+from sr_gan_tf.evaluation.evaluator import watching
+from sr_gan_tf.evaluation.figures import Evaluation, Method, evaluate
 from sr_gan_tf.evaluation.methods import interpolations, model_method
 from sr_gan_tf.evaluation.metric_choice import choose_metrics
-from sr_gan_tf.evaluation.test_sets import PictureSet, find_set, parse_degradation
+from sr_gan_tf.evaluation.test_sets import find_set, parse_degradation
 from sr_gan_tf.export_formats import deploying, model_card
 from sr_gan_tf.export_formats.saved_model import Serving, write_saved_model
 from sr_gan_tf.files import replacing, sha256
@@ -50,12 +52,8 @@ def measure_again(about: Card, data: Sequence[str], beside: Sequence[str] = ()) 
     network = _generator(str(about.weights))
     others = [(label, _generator(place)) for label, _, place in (item.partition("=") for item in beside)]
     result = _measure(about, network, data, others)
-    rounded = evaluate(
-        [model_method(about.name, in_precision(network, "bfloat16"), network.scale)],
-        _sets(about, data, network.scale),
-        network.scale,
-        choose_metrics(["psnr_y"]),
-    )
+    coarse = model_method(about.name, in_precision(network, "bfloat16"), network.scale)
+    rounded = _evaluate(about, [coarse], data, network.scale, ["psnr_y"])
     column = f"psnr_y_crop{network.scale}"
     losses = [
         exact.mean(about.name, column) - one.mean(about.name, column)
@@ -129,19 +127,21 @@ def _generator(place: str) -> Generator:
     return network
 
 
-def _sets(card: Card, data: Sequence[str], scale: int) -> list[PictureSet]:
+def _evaluate(card: Card, methods: Sequence[Method], data: Sequence[str], scale: int, names: list[str]) -> Evaluation:
+    """The metrics on the card's kind of LR images, with progress on standard error."""
     degradation = None
     if card.degradation is not None:
         degradation = parse_degradation(json.dumps(card.degradation), scale)
-    return [find_set(item, scale, card.lr, degradation=degradation) for item in data]
+    sets = [find_set(item, scale, card.lr, degradation=degradation) for item in data]
+    with watching(sets) as watch:
+        return evaluate(methods, sets, scale, choose_metrics(names), watch=watch, jobs=processors())
 
 
 def _measure(card: Card, network: Generator, data: Sequence[str], others=()) -> Evaluation:
     scale = network.scale
     methods = [model_method(label, one, scale) for label, one in [(card.name, network), *others]]
     names = METRICS + (LEARNED_METRICS if lpips_at_hand() else []) + (TRUNK_METRICS if trunk_at_hand() else [])
-    metrics = choose_metrics(names)
-    return evaluate([*interpolations(scale), *methods], _sets(card, data, scale), scale, metrics)
+    return _evaluate(card, [*interpolations(scale), *methods], data, scale, names)
 
 
 def _figures(result: Evaluation) -> dict[str, dict[str, dict[str, float]]]:

@@ -16,6 +16,7 @@ from sr_gan_tf.losses.lpips import LPIPS, load_lpips
 from sr_gan_tf.losses.perceptual import GramStyle, VGGFeatures
 from sr_gan_tf.losses.trunk_loss import content_values
 from sr_gan_tf.losses.vgg import load_trunk
+from sr_gan_tf.metrics import METRICS, measure_all
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "lpips" / "pictures.npz"
 installed = pytest.mark.skipif(
@@ -61,6 +62,25 @@ def test_large_pictures_are_measured_in_tiles(pictures):
     hr, sr = (np.tile(pictures[name][0], (1, 15, 1)) for name in ("hr", "sr"))  # 67 x 1,080: two tiles of 540
     halves = [metric.function(hr[:, part], sr[:, part], 0, 4) for part in (slice(540), slice(540, 1080))]
     assert metric.function(hr, sr, 0, 4) == pytest.approx(np.mean(halves), rel=1e-6)
+
+
+@installed
+def test_features_of_hr_are_computed_once(pictures, monkeypatch):
+    """For three pictures of one original: the trunk sees four pictures, and the figures are those of single calls."""
+    metric = choose_metrics(["lpips"])["lpips_alexnet"]
+    hr, sr = pictures["hr"][0], pictures["sr"][0]
+    others = [sr, hr, sr[::-1].copy()]
+    single = [metric.function(hr, other, 4, 4) for other in others]
+    distance = metric.load()
+    seen = []
+    for name in ("_features", "_distance"):
+        original = getattr(distance, name)
+        monkeypatch.setattr(distance, name, lambda *args, f=original, n=name: seen.append(n) or f(*args))
+    assert metric.values(hr, others, 4, 4) == single
+    assert seen == ["_features", "_distance", "_distance", "_distance"]
+    measured = measure_all(hr, dict(zip("abc", others, strict=True)), 4, {"lpips": metric, "psnr_y": METRICS["psnr_y"]})
+    assert [measured[label]["lpips_crop4"] for label in "abc"] == single
+    assert measured["b"] == {"lpips_crop4": 0.0, "psnr_y_crop4": math.inf}
 
 
 @installed
