@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.files import replacing, sha256
@@ -51,7 +51,7 @@ class Card:
     command: str = ""
     bfloat16_loss_db: float | None = None
     measured: dict[str, float] | None = None
-    lr: str = "folder"
+    lr: Literal["made", "folder"] = "folder"
     degradation: dict[str, Any] | None = None
 
     @property
