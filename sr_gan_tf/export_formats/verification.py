@@ -1,6 +1,7 @@
 """Compares an export with the Keras model: output and time."""
 
 import dataclasses
+import functools
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -58,8 +59,8 @@ def check_side(side: int | None) -> None:
 
 
 def photographs(count: int, height: int, width: int) -> np.ndarray:
-    """Crops of photographs, (count, height, width, 3), float32 in [0, 1], as sharp as low-resolution pictures."""
-    pictures = [imresize(picture, 0.5) for picture in (data.coffee(), data.chelsea(), data.astronaut(), data.rocket())]
+    """(count, height, width, 3) pieces of photographs, float32 in [0, 1], as sharp as low-resolution pictures are."""
+    pictures = _reduced_photographs()
     pieces = []
     for index in range(count):
         picture = pictures[index % len(pictures)]
@@ -68,6 +69,12 @@ def photographs(count: int, height: int, width: int) -> np.ndarray:
         picture = np.pad(picture, [*padding, (0, 0)], mode="symmetric")
         pieces.append(picture[:height, :width])
     return np.stack(pieces).astype(np.float32) / 255
+
+
+@functools.cache
+def _reduced_photographs() -> tuple[np.ndarray, ...]:
+    """scikit-image's photographs at half their size, uint8; reducing them takes longer than a small export."""
+    return tuple(imresize(picture, 0.5) for picture in (data.coffee(), data.chelsea(), data.astronaut(), data.rocket()))
 
 
 def reference(generator: keras.Model, pictures: np.ndarray, border: int = 0) -> np.ndarray:

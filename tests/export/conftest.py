@@ -27,6 +27,12 @@ def generator():
 
 
 @pytest.fixture(scope="session")
+def merged(generator):
+    """The same network for inference; its functions are traced once."""
+    return generator.for_inference()
+
+
+@pytest.fixture(scope="session")
 def served(generator, tmp_path_factory):
     """Folder of a model's versions for a server, with tiles of 16 pixels and a limit of 0.05 megapixels.
 

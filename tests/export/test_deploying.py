@@ -13,6 +13,7 @@ import urllib.error
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 from exporting import calm
 from files import encoded
 from skimage import data
@@ -230,9 +231,26 @@ def test_client_by_rest_and_grpc(client, server, tmp_path):
     assert again == output
 
 
-def test_the_measurement_is_one_of_the_saved_model(served, monkeypatch):
+class Repeated(tf.Module):
+    """The signature that is measured, of a model that loads at once."""
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
+    def encoded(self, image_bytes):
+        return {"output_bytes": image_bytes, "status": tf.zeros_like(image_bytes)}
+
+
+@pytest.fixture(params=["repeated", pytest.param("served", marks=pytest.mark.long)])
+def version(request, tmp_path):
+    if request.param == "served":
+        return request.getfixturevalue("served") / "1"
+    module = Repeated()
+    tf.saved_model.save(module, str(tmp_path), signatures={"encoded": module.encoded})
+    return tmp_path
+
+
+def test_the_measurement_is_one_of_the_saved_model(version, monkeypatch):
     monkeypatch.setattr(deploying, "_MEASURED", (40, 50))
-    measured = deploying.measure(served / "1")
+    measured = deploying.measure(version)
     assert measured["megapixels"] == 0.002
     assert measured["processor_seconds"] > 0
     assert measured["peak"] > 50e6

@@ -101,7 +101,7 @@ def test_span_is_folded_exactly(name):
 
 
 def test_a_folded_span_is_exported_and_read(tmp_path):
-    network = span(**SPANS["ours"])
+    network = span(**SPANS["ours_merged"])
     [agreement] = export(network, tmp_path / "span.safetensors")
     assert agreement.difference < 1e-5
     pictures = noise(2, 13, 9, 3)
@@ -130,8 +130,9 @@ def test_a_bicubic_skip_is_folded_exactly(name, scale, tmp_path):
     for height, width in ((9, 7), (1, 1), (1, 5), (4, 2), (2, 3)):
         pictures = noise(2, height, width, 3)
         np.testing.assert_allclose(again(pictures), network(pictures), atol=4e-6)
-    [half] = export(network, tmp_path / "half.pth", half=True)
-    assert half.psnr > 50
+    if scale == 2:  # weights are rounded in the same way at every scale
+        [half] = export(network, tmp_path / "half.pth", half=True)
+        assert half.psnr > 50
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
@@ -172,7 +173,7 @@ def test_the_discriminator_of_a_run(tmp_path, monkeypatch, capsys):
     ("network", "message"),
     [
         (lambda: span(num_blocks=2), "num_blocks is 2, but the published network has 6"),
-        (lambda: span(input_mean=[0.5, 0.5, 0.5]), "layer normalize subtracts input_mean"),
+        (lambda: span(input_mean=[0.5, 0.5, 0.5], merged=True), "layer normalize subtracts input_mean"),
         (lambda: tiny_generator("Compact", num_convs=0), "Compact: num_convs is 0, too few convolutions to fold"),
         (lambda: tiny_generator("MSRResNet", num_blocks=0), "MSRResNet: num_blocks is 0, too few blocks to fold"),
         (

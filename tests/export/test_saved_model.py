@@ -50,28 +50,28 @@ def _levels(found, wanted) -> int:
     return int(np.abs(found.astype(int) - wanted).max())
 
 
-def test_tensors_of_three_sizes_and_batches_of_one_and_four(server, generator):
+def test_tensors_of_three_sizes_and_batches_of_one_and_four(server, merged):
     for count, height, width in SIZES:
         pictures = noise(count, height, width, 3, dtype=np.uint8, seed=height)
-        wanted = _predict(generator, pictures / np.float32(255))
+        wanted = _predict(merged, pictures / np.float32(255))
         assert np.abs(server.run("float", {"images": pictures / np.float32(255)})["outputs"] - wanted).max() < 1e-5
         outputs = server.run("serving_default", {"images": pictures})["outputs"]
         assert _levels(outputs, as_samples(wanted, np.uint8)) <= 1
 
 
-def test_files_of_every_kind_in_one_request(server, generator):
+def test_files_of_every_kind_in_one_request(server, merged):
     kinds = files()
     answer = server.run("encoded", {"image_bytes": np.array(list(kinds.values()), object)})
     assert list(answer["status"]) == [b""] * len(kinds)
     for (kind, content), output in zip(kinds.items(), answer["output_bytes"], strict=True):
         picture = read_image(output)
         found = picture.pixels if picture.alpha is None else np.dstack([picture.pixels, picture.alpha])
-        assert _levels(found, _wanted(generator, content)) <= 1, kind
+        assert _levels(found, _wanted(merged, content)) <= 1, kind
 
 
-def test_damaged_files_do_not_fail_their_neighbors(server, generator):
+def test_damaged_files_do_not_fail_their_neighbors(server, merged):
     whole = files()["PNG"]
-    wanted = _wanted(generator, whole)
+    wanted = _wanted(merged, whole)
     contents = damaged(200, seed=7)
     for first in range(0, len(contents), 40):
         batch = [whole, *contents[first : first + 40], whole]
@@ -94,7 +94,7 @@ def test_readable_errors(server):
     assert server.run("encoded", {"image_bytes": np.array([], object)})["status"].shape == (0,)
 
 
-def test_predict_requests_and_rest_bodies_give_the_same(server, generator):
+def test_predict_requests_and_rest_bodies_give_the_same(server, merged):
     predict_pb2 = pytest.importorskip(
         "tensorflow_serving.apis.predict_pb2", reason="pip install tensorflow-serving-api"
     )
@@ -115,18 +115,18 @@ def test_predict_requests_and_rest_bodies_give_the_same(server, generator):
     rows = json.loads(server.rest(json.dumps({"instances": [picture.tolist()]})))["predictions"]
     columns = json.loads(server.rest(json.dumps({"inputs": {"images": [picture.tolist()]}})))["outputs"]
     assert rows == columns
-    assert _levels(np.array(rows[0], np.uint8), upscale(picture, model=generator)) <= 1
+    assert _levels(np.array(rows[0], np.uint8), upscale(picture, model=merged)) <= 1
 
 
-def test_as_a_keras_layer(served, generator):
+def test_as_a_keras_layer(served, merged):
     picture = COLOR[None, :20, :20]
-    wanted = _predict(generator, picture / np.float32(255))
+    wanted = _predict(merged, picture / np.float32(255))
     layer = keras.layers.TFSMLayer(served / "1", call_endpoint="serving_default")
     assert _levels(layer(picture)["outputs"].numpy(), as_samples(wanted, np.uint8)) <= 1
 
 
 @pytest.mark.long
-def test_the_saved_model_cli(served, generator, tmp_path):
+def test_the_saved_model_cli(served, merged, tmp_path):
     program = Path(sys.executable).with_name("saved_model_cli")
 
     def run(*arguments):
@@ -139,26 +139,26 @@ def test_the_saved_model_cli(served, generator, tmp_path):
     np.save(tmp_path / "images.npy", picture)
     common = ("run", "--dir", served / "1", "--tag_set", "serve", "--outdir", tmp_path, "--overwrite")
     run(*common, "--signature_def", "serving_default", "--inputs", f"images={tmp_path / 'images.npy'}")
-    wanted = _predict(generator, picture / np.float32(255))
+    wanted = _predict(merged, picture / np.float32(255))
     assert _levels(np.load(tmp_path / "outputs.npy"), as_samples(wanted, np.uint8)) <= 1
     run(*common, "--signature_def", "float", "--input_exprs", "images=[[[[0.5,0.5,0.5]]]]")
     assert np.load(tmp_path / "outputs.npy").shape == (1, 3, 3, 3)
     np.save(tmp_path / "files.npy", [files()["PNG"]])
     run(*common, "--signature_def", "encoded", "--inputs", f"image_bytes={tmp_path / 'files.npy'}")
     output = np.load(tmp_path / "output_bytes.npy", allow_pickle=True)[0]
-    assert _levels(read_image(bytes(output)).pixels, _wanted(generator, files()["PNG"])) <= 1
+    assert _levels(read_image(bytes(output)).pixels, _wanted(merged, files()["PNG"])) <= 1
 
 
-def test_load_takes_the_folder_of_versions(served, generator):
+def test_load_takes_the_folder_of_versions(served, merged):
     picture = noise(1, 30, 41, 3)
-    wanted = _predict(generator, picture)
+    wanted = _predict(merged, picture)
     model = sr_gan_tf.load(served)
     assert model.scale == 3
     assert model.name == "span"
     assert np.abs(model.predict(picture, verbose=0) - wanted).max() < 1e-5
     # The halo stands in its card: the upscale command cuts it into exact tiles too.
     eight = noise(70, 50, 3, dtype=np.uint8)
-    assert _levels(upscale(eight, model=model, settings=Settings(tile=16)), upscale(eight, model=generator)) <= 1
+    assert _levels(upscale(eight, model=model, settings=Settings(tile=16)), upscale(eight, model=merged)) <= 1
 
 
 @pytest.mark.long
