@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from light_process import WITHOUT_TENSORFLOW
 
 from sr_gan_tf import files
 from sr_gan_tf.errors import InputError
@@ -24,7 +25,8 @@ def system(request, monkeypatch):
 def holder(path, has_fcntl, seconds=60):
     """Another process that holds the lock."""
     code = (
-        "import sys, time, pathlib\n"
+        WITHOUT_TENSORFLOW
+        + "import time, pathlib\n"
         + ("" if has_fcntl else "sys.modules['fcntl'] = None\n")
         + "from sr_gan_tf.files import locked\n"
         f"with locked(pathlib.Path({str(path)!r})):\n"

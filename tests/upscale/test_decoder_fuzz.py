@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 from damaged_files import damaged
+from light_process import WITHOUT_TENSORFLOW
 from PIL import Image
 
 from sr_gan_tf.errors import InputError
@@ -72,7 +73,9 @@ def run(count: int, seed: int) -> None:
 
 def _in_a_process(count: int, seed: int) -> str:
     """A decoder that ends the process must not end the tests."""
-    code = f"import sys; sys.path[:0] = {sys.path!r}; import test_decoder_fuzz as fuzz; fuzz.run({count}, {seed})"
+    code = (
+        f"{WITHOUT_TENSORFLOW}sys.path[:0] = {sys.path!r}; import test_decoder_fuzz as fuzz; fuzz.run({count}, {seed})"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60 + count)
     assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
     return done.stdout

@@ -8,6 +8,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+from light_process import WITHOUT_TENSORFLOW
 from PIL import Image, ImageCms
 
 from sr_gan_tf.errors import InputError
@@ -220,7 +221,7 @@ def test_without_the_packages(cat, tmp_path, monkeypatch):
             read_image(tmp_path / name)
         assert name in str(caught.value)
     code = (
-        "import sys; sys.modules['pillow_heif'] = sys.modules['pillow_jxl'] = sys.modules['rawpy'] = None\n"
+        f"{WITHOUT_TENSORFLOW}sys.modules['pillow_heif'] = sys.modules['pillow_jxl'] = sys.modules['rawpy'] = None\n"
         "import importlib.util; find = importlib.util.find_spec\n"
         "importlib.util.find_spec = lambda name, *more: None if name in sys.modules and not sys.modules[name] else "
         "find(name, *more)\n"

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,32 +24,48 @@ ABOUT = {
 SERVED = {"megapixels": 1.0, "processor_seconds": 5.0, "peak": 2**30}
 
 
+def on_shelf(shelf: Path, monkeypatch) -> None:
+    """Shipped networks are there."""
+    monkeypatch.setattr(cards, "FOLDER", shelf)
+    monkeypatch.setattr(shipped, "WEIGHTS", shelf)
+    # Run as a SavedModel by the tests of deployments.
+    monkeypatch.setattr(card_figures, "measure_served", lambda _: SERVED)
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty place for shipped networks."""
     shelf = tmp_path / "weights"
     shelf.mkdir()
-    monkeypatch.setattr(cards, "FOLDER", shelf)
-    monkeypatch.setattr(shipped, "WEIGHTS", shelf)
-    # Run as a SavedModel by the tests of deployments.
-    monkeypatch.setattr(card_figures, "measure_served", lambda _: SERVED)
+    on_shelf(shelf, monkeypatch)
     return shelf
 
 
-@pytest.fixture
-def published(folder, tmp_path):
-    """A small network of scale 4 among the shipped ones, with figures of a test set of two pictures."""
-    pictures = tmp_path / "Two" / "x4"
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A folder with `weights`, where a small network of scale 4 was published, and the test set of its figures."""
+    place = tmp_path_factory.mktemp("published")
+    pictures = place / "Two" / "x4"
     for kind in ("HR", "LR"):
         (pictures / kind).mkdir(parents=True)
     for name, picture in (("cat", data.chelsea()[:96, :96]), ("coffee", data.coffee()[:96, :128])):
         write_image(pictures / "HR" / f"{name}.png", picture)
         write_image(pictures / "LR" / f"{name}.png", np.ascontiguousarray(picture[::4, ::4]))
-    faithful_generator(3).save(tmp_path / "small.keras")
-    (tmp_path / "about.json").write_text(json.dumps(ABOUT))
-    test_set = f"--data=Two={tmp_path / 'Two'}"
-    assert main(["publish", str(tmp_path / "small.keras"), str(tmp_path / "about.json"), test_set]) == 0
-    return test_set
+    faithful_generator(3).save(place / "small.keras")
+    (place / "about.json").write_text(json.dumps(ABOUT))
+    (place / "weights").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        on_shelf(place / "weights", patch)
+        arguments = [str(place / "small.keras"), str(place / "about.json"), f"--data=Two={place / 'Two'}"]
+        assert main(["publish", *arguments]) == 0
+    return place
+
+
+@pytest.fixture
+def published(folder, small):
+    """The small network on a test's own shelf; the test set as an argument."""
+    shutil.copytree(small / "weights", folder, dirs_exist_ok=True)
+    return f"--data=Two={small / 'Two'}"
 
 
 def test_a_published_network_loads_by_its_name_and_verifies(published, folder, capsys):
