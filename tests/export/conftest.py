@@ -8,7 +8,7 @@ from exporting import Server, calm
 from tiny import tiny_generator
 
 from sr_gan_tf.export import export
-from sr_gan_tf.export_formats import verification
+from sr_gan_tf.export_formats import transparency, verification
 from sr_gan_tf.export_formats.saved_model import Serving
 from sr_gan_tf.files import locked
 
@@ -43,7 +43,9 @@ def served(generator, tmp_path_factory):
     folder.parent.mkdir(exist_ok=True)
     with locked(folder.with_suffix(".lock"), lambda: None):
         if not (folder / "1").is_dir():
-            export(generator, folder, serving=Serving(tile=16, max_megapixels=0.05), license="CC0-1.0")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(transparency, "_LEVELS", 6)  # the tests' pictures have less than 64 pixels a side
+                export(generator, folder, serving=Serving(tile=16, max_megapixels=0.05), license="CC0-1.0")
     return folder
 
 

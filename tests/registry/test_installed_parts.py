@@ -71,6 +71,7 @@ def installed(monkeypatch, tmp_path):
 def test_training_loading_and_upscaling(installed, new_process, repository, tmp_path, capsys):
     experiment = Experiment.load(repository / "experiments" / "tiny.json").to_dict()
     experiment |= {"generator": {"class_name": "TheirGenerator"}, "discriminator": None, "deterministic": False}
+    experiment |= {"trackers": []}
     stage = experiment["stages"][0] | {"steps": 2, "content": [{"class_name": "TheirLoss"}]}
     path = tmp_path / "experiment.json"
     path.write_text(json.dumps(experiment | {"stages": [stage]}))

@@ -12,6 +12,7 @@ from sr_gan_tf import fit
 from sr_gan_tf.config import load_experiment, parse_experiment, to_json
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.generators.compact import Compact
+from sr_gan_tf.generators.span import SPAN
 from sr_gan_tf.models import load
 from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.training.advice import lost_texture
@@ -98,7 +99,17 @@ def test_the_commands_of_the_page(repository, folders):
 def test_the_command(folders, tmp_path, capsys):
     """Trains, keeps the best on the held-out pictures, and is resumed by its own experiment."""
     run = tmp_path / "run"
-    arguments = ["--from", "span_x2", "--train-data", folders[0], "--validation-data", folders[1], "--steps", "4"]
+    SPAN(scale=2, filters=8, num_blocks=1, merged=True).save(tmp_path / "base.keras")
+    arguments = [
+        "--from",
+        str(tmp_path / "base.keras"),
+        "--train-data",
+        folders[0],
+        "--validation-data",
+        folders[1],
+        "--steps",
+        "4",
+    ]
     small = ["--set", "data.patch_size=32", "--set", "data.batch_size=2", "--run-dir", str(run)]
     assert fit.main([*arguments, *small]) == 0
     assert "best generator" in capsys.readouterr().out
