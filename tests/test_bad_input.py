@@ -16,18 +16,23 @@ PICTURE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 
 @pytest.fixture
 def experiment(tmp_path):
+    return small_experiment(tmp_path)
+
+
+def small_experiment(folder) -> dict:
     """A whole small experiment as plain data, with a folder of pictures that it uses."""
-    (tmp_path / "photos").mkdir()
-    Image.fromarray(PICTURE).save(tmp_path / "photos" / "one.png")
+    (folder / "photos").mkdir()
+    Image.fromarray(PICTURE).save(folder / "photos" / "one.png")
     return {
         "name": "mistaken",
         "scale": 2,
+        "trackers": [],
         "data": {
-            "train": [{"class_name": "Folder", "config": {"path": str(tmp_path / "photos")}}],
+            "train": [{"class_name": "Folder", "config": {"path": str(folder / "photos")}}],
             "validation": [],
             "patch_size": 16,
             "batch_size": 2,
-            "cache_dir": str(tmp_path / "cache"),
+            "cache_dir": str(folder / "cache"),
         },
         "generator": {"class_name": "SRResNet", "config": {"num_blocks": 1, "filters": 4}},
         "discriminator": {"class_name": "TinyDiscriminator", "config": {"filters": 4}},
@@ -188,16 +193,17 @@ def test_bad_arguments(experiment, tmp_path, capsys, argument):
     assert argument.split("=")[1].split(":")[0] in refused(capsys, file, argument)
 
 
-@pytest.fixture
-def finished(experiment, tmp_path, capsys):
-    """A run folder with one finished stage."""
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """An experiment and its run folder with one finished stage, which no test changes."""
+    folder = tmp_path_factory.mktemp("finished")
+    experiment = small_experiment(folder)
     experiment["stages"] = experiment["stages"][:1]
     del experiment["discriminator"]
-    file = tmp_path / "mistaken.json"
+    file = folder / "mistaken.json"
     file.write_text(json.dumps(experiment))
-    assert main([str(file), "--run-dir", str(tmp_path / "run")]) == 0
-    capsys.readouterr()
-    return file, tmp_path / "run"
+    assert main([str(file), "--run-dir", str(folder / "run")]) == 0
+    return file, folder / "run"
 
 
 def test_run_folder_of_another_experiment(finished, capsys):
@@ -242,6 +248,7 @@ def test_run_folder_in_use(finished, capsys):
 )
 def test_no_disk_space(experiment, tmp_path, monkeypatch, capsys, place):
     experiment["stages"] = experiment["stages"][:1]
+    experiment["generator"] = {"class_name": "Compact", "config": {"num_convs": 1, "filters": 4}}
     del experiment["discriminator"]
     file = tmp_path / "mistaken.json"
     file.write_text(json.dumps(experiment))

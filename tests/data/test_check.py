@@ -193,7 +193,7 @@ def test_profile_tells_waiting_from_working(experiment, folders):
     assert "of the time spent waiting" in str(busy)
 
 
-@pytest.mark.parametrize(("gigabytes", "batches"), [(40.0, 30), pytest.param(40.0, 5000, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("gigabytes", "batches"), [(40.0, 8), pytest.param(40.0, 5000, marks=pytest.mark.long)])
 def test_a_large_store_takes_little_memory(tmp_path, gigabytes, batches):
     before = measure.anonymous_memory()
     said = measure.memory(tmp_path, gigabytes, batches)

@@ -91,7 +91,7 @@ def cases(names, short: str):
     return [name if name == short else pytest.param(name, marks=pytest.mark.long) for name in names]
 
 
-@pytest.mark.parametrize("name", cases(GENERATOR_CONFIGS, short="SPAN"))
+@pytest.mark.parametrize("name", cases(GENERATOR_CONFIGS, short="MSRResNet"))
 def test_generator_against_tiny_discriminator(name):
     keras.utils.set_random_seed(1)
     train(GENERATORS[name](**GENERATOR_CONFIGS[name]), DISCRIMINATORS["TinyDiscriminator"](filters=8))

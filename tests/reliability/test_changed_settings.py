@@ -7,10 +7,16 @@ import signal
 import numpy as np
 import pytest
 from PIL import Image
-from trials import ADAM
+from trials import ADAM, PLAIN
 
 from sr_gan_tf.runs.history import History
 from sr_gan_tf.training import run as training
+
+
+@pytest.fixture
+def trial(trial):
+    trial.experiment["generator"] = PLAIN
+    return trial
 
 
 def later(trial, **changes) -> None:

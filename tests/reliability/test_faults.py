@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from trials import Trial, damage
+from trials import PLAIN, Trial, damage
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.runs.checkpoints import checkpoint_files, read_checkpoint, save_checkpoint
@@ -36,6 +36,7 @@ def kill(trial, tmp_path, count: int, seed: int) -> str:
 
 
 def test_a_kill(trial, tmp_path):
+    trial.experiment["generator"] = PLAIN
     assert "of 1 killed before their end" in kill(trial, tmp_path, 1, 0)
 
 
@@ -83,6 +84,7 @@ def sizes(count: int) -> list[int]:
 )
 def test_full_disk(trial, mount, kilobytes):
     """The disk is full at one moment or another; with space again, the same command ends as if nothing had been."""
+    trial.experiment["trackers"] = ["tensorboard"]
     disk = mount(kilobytes)
     run = disk.path / "run"
     code, said = trial.fit(run)
@@ -114,6 +116,7 @@ def frozen():
 @pytest.mark.parametrize("step", range(1, 8))
 def test_run_folder_can_no_longer_be_written(trial, tmp_path, frozen, step):
     run = tmp_path / "run"
+    trial.experiment["trackers"] = ["tensorboard"]
     trial.at_step(step, lambda trainer: frozen(run))
     said = "Operation not permitted; choose a writable folder"
     assert said in trial.refused(run)
@@ -124,6 +127,7 @@ def test_run_folder_can_no_longer_be_written(trial, tmp_path, frozen, step):
 
 @pytest.mark.long
 def test_read_only_file_system(trial, mount):
+    trial.experiment["trackers"] = ["tensorboard"]
     disk = mount(20_000)
     disk.change("ro")
     assert "Read-only file system; choose a writable folder" in trial.refused(disk.path / "run")

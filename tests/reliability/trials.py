@@ -11,6 +11,8 @@ from sr_gan_tf.fit import main
 from sr_gan_tf.training import callbacks
 
 ADAM = {"class_name": "Adam", "config": {"learning_rate": 1e-3}}
+# Half as much to trace as the network of a trial, and without running statistics.
+PLAIN = {"class_name": "Compact", "config": {"num_convs": 1, "filters": 4}}
 
 
 class Trial:
@@ -42,6 +44,7 @@ class Trial:
             "generator": {"class_name": "SRResNet", "config": {"num_blocks": 1, "filters": 4}},
             "stages": [{"name": "pretraining", "steps": 8, **stage}],
             "validate_every": 4, "checkpoint_every": 2, "log_every": 1, "ema_decay": 0.9,
+            "trackers": [],
         }  # fmt: skip
 
     def adversarial(self) -> None:
@@ -70,7 +73,7 @@ class Trial:
 
     def undisturbed(self) -> str:
         """The history of a run that is left alone."""
-        key = json.dumps({**self.experiment, "data": None})
+        key = json.dumps({**self.experiment, "data": None, "trackers": None})
         if key not in Trial.undisturbed_histories:
             code, said = self.fit(self.folder / "undisturbed")
             assert code == 0, said
