@@ -1,4 +1,7 @@
-"""Shared fixtures: quiet TensorFlow, float32 policy, the folders of pictures outside the repository."""
+"""Shared fixtures: quiet TensorFlow, float32 policy, the folders of pictures outside the repository.
+
+TensorFlow is imported by fixtures only: the process that starts the workers reads this file, too, and they wait for it.
+"""
 
 import gc
 import os
@@ -6,12 +9,8 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
 import pytest
 from hypothesis import settings
-from tensorflow.python.framework import config as determinism
-
-from sr_gan_tf.registry import imports
 
 # The short form must give the same verdict every time; `--hypothesis-profile=default` draws other examples.
 settings.register_profile("same", derandomize=True)
@@ -28,7 +27,11 @@ def _folder(variable: str, name: str) -> Path:
 
 
 # Two workers share the files out in this order: those that take longest come first, so that none is left for the end.
-LONGEST = ("test_fit.py", "test_saved_model.py", "test_properties.py", "test_faults.py", "test_experiments.py")
+LONGEST = (
+    "test_pytorch_files.py", "test_keras_files.py", "test_discriminators.py", "test_saved_model.py",
+    "test_generators.py", "test_fit.py", "test_initial_weights.py", "test_keras_fit.py", "test_keras_compile.py",
+    "test_faults.py", "test_experiments.py", "test_from_python.py", "test_weights.py", "test_benchmark.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,10 +75,22 @@ def no_charts(request):
         yield
 
 
+@pytest.fixture(autouse=True, scope="module")
+def same_numbers():
+    """TensorFlow's own random numbers are the same in every run of a file."""
+    import tensorflow as tf
+
+    tf.random.set_seed(20)
+
+
 @pytest.fixture(autouse=True)
 def same_start():
     """Initial weights are the same in every run; a test's precision policy and determinism end with it."""
-    keras.utils.set_random_seed(20)
+    import keras
+    from seeding import start_from
+    from tensorflow.python.framework import config as determinism
+
+    start_from(20)
     yield
     keras.config.set_dtype_policy("float32")
     determinism.disable_op_determinism()
@@ -84,6 +99,8 @@ def same_start():
 @pytest.fixture(autouse=True)
 def no_parts_are_left():
     """What a test allows with `--import` ends with it; its environment variable would reach other tests' processes."""
+    from sr_gan_tf.registry import imports
+
     before, allowed = os.environ.get(imports.VARIABLE), dict(imports._allowed)
     yield
     os.environ.pop(imports.VARIABLE, None)

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import keras
 import numpy as np
 from network_checks import stir
+from seeding import start_from
 from skimage import data
 
 from sr_gan_tf.generators import GENERATORS
@@ -25,7 +25,7 @@ TINY = {
 
 def tiny_generator(name: str, seed: int = 5, **config) -> Generator:
     """The generator `name` with few filters, its weights moved off their start."""
-    keras.utils.set_random_seed(seed)
+    start_from(seed)
     return stir(GENERATORS[name](**{**TINY[name], **config}), 0.02)
 
 

@@ -8,6 +8,7 @@ from test_training import SGD, content, floats, make_gan, make_generator
 
 from sr_gan_tf.config import Spec
 from sr_gan_tf.discriminators.patchgan import PatchGAN
+from sr_gan_tf.generators.compact import Compact
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.training.gan import GAN, Stabilizers
 from sr_gan_tf.training.optimizers import build_optimizer
@@ -64,8 +65,9 @@ def test_accuracy_bound_does_not_look_at_the_offset(batch, family):
 def test_both_rates_follow_the_stages_steps(batch, stabilizers):
     rate = {"class_name": "PiecewiseConstantDecay", "config": {"boundaries": [3], "values": [1e-3, 1e-4]}}
     trainer = make_gan(
-        optimizer=lambda _: build_optimizer(Spec("Adam", {"learning_rate": rate}), "here"), stabilizers=stabilizers
-    )
+        optimizer=lambda _: build_optimizer(Spec("Adam", {"learning_rate": rate}), "here"), stabilizers=stabilizers,
+        generator=Compact(scale=2, filters=4, num_convs=0),
+    )  # fmt: skip
     step = tf.function(trainer.train_step)
     for number in range(7):
         logs = floats(step(batch))

@@ -1,14 +1,16 @@
 """The fit command from experiment file to run folder, and what can be done with that folder."""
 
 import csv
-import dataclasses
+import functools
 import json
 
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_experiments import SMALLEST
 
 import sr_gan_tf
+from sr_gan_tf.benchmarks import input_pipeline
 from sr_gan_tf.config import load_experiment
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.fit import fit, main
@@ -99,8 +101,10 @@ def test_the_runs_model_is_the_average_after_the_last_step(run):
 
 
 def test_a_best_metric_that_is_asked_for_chooses_in_adversarial_stages_too(tiny, tmp_path):
-    stages = tuple(dataclasses.replace(stage, steps=2) for stage in tiny.stages)
-    experiment = dataclasses.replace(tiny, stages=stages, best_metric="gmsd", validate_every=1, histograms=False)
+    experiment = tiny.override(
+        SMALLEST | {"stages.0.steps": 2, "stages.1.steps": 2},
+        best_metric="gmsd", validate_every=1, histograms=False,
+    )  # fmt: skip
     said = []
     folder = fit(experiment, tmp_path / "run", say=said.append).folder
     assert folder.model == folder.best
@@ -172,7 +176,9 @@ def test_dry_run_prints_counts_fields_and_estimates(repository, tmp_path, capsys
 
 def test_profile_input_measures_each_stage(repository, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    settings = [f"--set={setting}" for setting in TINY]
+    settings = [f"--set={setting}" for setting in (*TINY, "histograms=false")]
+    settings += [f"--set={key}={json.dumps(value)}" for key, value in SMALLEST.items()]
+    monkeypatch.setattr(input_pipeline, "profile_data", functools.partial(input_pipeline.profile_data, count=10))
     assert main([str(repository / "experiments" / "tiny.json"), "--profile-input", *settings]) == 0
     lines = capsys.readouterr().out.strip().splitlines()
     assert [line.split(":")[0] for line in lines] == ["stage pretraining", "stage adversarial"]
@@ -181,12 +187,10 @@ def test_profile_input_measures_each_stage(repository, tmp_path, monkeypatch, ca
 
 
 def test_early_stopping_ends_a_stage_and_resumes_as_ended(tiny, tmp_path):
-    stage = dataclasses.replace(
-        tiny.stages[0], steps=1000, generator_optimizer=dataclasses.replace(
-            tiny.stages[0].generator_optimizer, config={"learning_rate": 1e-12}
-        ),
+    experiment = tiny.override(
+        SMALLEST | {"stages.0.steps": 1000, "stages.0.generator_optimizer.config.learning_rate": 1e-12},
+        patience=2, ema_decay=0.0, histograms=False,
     )  # fmt: skip
-    experiment = dataclasses.replace(tiny, stages=(stage, tiny.stages[1]), patience=2, ema_decay=0.0, histograms=False)
     folder = fit(experiment, tmp_path / "run", say=lambda text: None).folder
     notes, _ = read_checkpoint(checkpoint_files(folder.checkpoints)[0])
     assert notes["stage_index"] == 1
@@ -202,6 +206,7 @@ def test_steps_that_are_not_finite_stop_the_run_and_name_the_last_good_checkpoin
     schedule = {"class_name": "PiecewiseConstantDecay", "config": {"boundaries": [good_steps], "values": [1.0, 3e38]}}
     weight = schedule if good_steps else 3e38
     settings = [*TINY, f"stages.0.content.0.weight={json.dumps(weight)}", "max_bad_steps=3", "histograms=false"]
+    settings += [f"{key}={json.dumps(value)}" for key, value in SMALLEST.items()]
     experiment = load_experiment(repository / "experiments" / "tiny.json", settings)
     with pytest.raises(InputError, match=f"3 consecutive steps were not finite .*generator_gradient_norm.*{said}"):
         fit(experiment, tmp_path / "run", say=lambda text: None)

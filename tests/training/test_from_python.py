@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.python.framework import config as determinism
+from tiny_experiments import SMALLEST
 
 from sr_gan_tf.config import Experiment
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.fit import fit, main
 from sr_gan_tf.training.substitutes import missing, with_folders, with_trunk
 
-SMALL = {"deterministic": False, "stages.0.steps": 6, "stages.1.steps": 4, "validate_every": 4, "log_every": 2}
+SMALL = {
+    "deterministic": False, "stages.0.steps": 6, "stages.1.steps": 4, "validate_every": 4, "log_every": 2, **SMALLEST,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -99,14 +102,9 @@ def test_a_callback_ends_its_stage_in_order(tiny, tmp_path):
 
 
 def test_a_run_folder_resumes_without_repeating_its_overrides(repository, tmp_path, capsys):
-    words = [
-        str(repository / "experiments" / "tiny.json"),
-        "--run-dir",
-        str(tmp_path / "run"),
-        "--set",
-        "deterministic=false",
-    ]
-    assert main([*words, "--set", "stages.0.steps=4", "--set", "stages.1.steps=2"]) == 0
+    changes = SMALL | {"stages.0.steps": 4, "stages.1.steps": 2}
+    words = [f"--set={key}={json.dumps(value)}" for key, value in changes.items()]
+    assert main([str(repository / "experiments" / "tiny.json"), "--run-dir", str(tmp_path / "run"), *words]) == 0
     capsys.readouterr()
     assert main([str(tmp_path / "run")]) == 0
     assert "step 6 of" in capsys.readouterr().out
@@ -237,13 +235,14 @@ def test_any_data_of_pairs_feeds_the_trainers(kind):
     generator = GENERATORS["Compact"](scale=2, filters=4, num_convs=1)
     content = [constant("l1", CONTENT_LOSSES["MeanAbsoluteError"]())]
     supervised = Supervised(generator)
-    supervised.compile(keras.optimizers.Adam(1e-3), content)
+    run_eagerly = kind != "dataset"  # the batches are fetched outside the graph
+    supervised.compile(keras.optimizers.Adam(1e-3), content, run_eagerly=run_eagerly)
     supervised.fit(data(), steps_per_epoch=3, verbose=0, shuffle=False)
     assert int(supervised.total_step) == 3
     gan = GAN(generator, DISCRIMINATORS["TinyDiscriminator"](filters=4))
     gan.compile(
         keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3), content,
-        constant("adversarial", ADVERSARIAL_LOSSES["BinaryCrossentropy"](), 1e-3),
+        constant("adversarial", ADVERSARIAL_LOSSES["BinaryCrossentropy"](), 1e-3), run_eagerly=run_eagerly,
     )  # fmt: skip
     gan.fit(data(), steps_per_epoch=3, verbose=0, shuffle=False)
     assert int(gan.total_step) == 3

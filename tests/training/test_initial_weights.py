@@ -1,7 +1,11 @@
 """What a stage takes over from a model, a run or a file: all of the same function, or one line that says why not."""
 
 import dataclasses
+import functools
+import inspect
 import json
+import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,6 +22,7 @@ from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.generators.wrapped import as_generator
 from sr_gan_tf.models import load_network
 from sr_gan_tf.runs.checkpoints import checkpoint_files, read_checkpoint
+from sr_gan_tf.shipped import shipped_models
 from sr_gan_tf.training.assembly import build_networks
 from sr_gan_tf.training.initial_weights import (
     averaged,
@@ -36,6 +41,19 @@ SHORT = ["deterministic=false", "stages.0.steps=2", "stages.1.steps=2", "data.va
 
 def span(**arguments):
     return stir(GENERATORS["SPAN"](**SPAN | arguments), 0.05)
+
+
+@functools.cache
+def _built(role: str, arguments: str):
+    network = span(**json.loads(arguments))
+    return network, network.get_weights()
+
+
+def kept(role: str, **arguments):
+    """`span(**arguments)` as it was built for the first test with this role."""
+    network, weights = _built(role, json.dumps(arguments, sort_keys=True))
+    network.set_weights(weights)
+    return network
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +79,7 @@ def run(tiny, tmp_path_factory):
     ],
 )
 def test_all_weights_of_the_same_function_are_copied(theirs, ours):
-    source, target = span(**theirs), span(**ours)
+    source, target = kept("source", **theirs), kept("target", **ours)
     total = len(target.variables)
     assert transfer(source, target, "there") == f"{total} of {total} weights from there"
     picture = np.random.default_rng(0).random((1, 12, 16, 3), "float32")
@@ -89,7 +107,7 @@ def test_all_weights_of_the_same_function_are_copied(theirs, ours):
     ],
 )
 def test_what_would_be_copied_by_chance_is_refused_unless_it_is_asked_for(theirs, ours, said):
-    source, target = span(**theirs), span(**ours)
+    source, target = kept("source", **theirs), kept("target", **ours)
     before = target.get_weights()
     with pytest.raises(InputError, match=said):
         transfer(source, target, "there")
@@ -134,8 +152,28 @@ def test_a_shipped_network_starts_the_merged_form_of_the_same_function_only():
         transfer(source, GENERATORS["SPAN"](scale=4), "span_x4")
 
 
-def test_shipped_experiments_name_what_fits_their_networks(repository, monkeypatch):
-    """Those whose weights are in the repository; the others need a run of the user's."""
+def file_of(name: str) -> Path:
+    """The .keras file of an experiment's `initial_weights`."""
+    return Path(name) if name.endswith(".keras") else shipped_models()[name]
+
+
+def twins(name: str, kind: str, config: dict) -> list[keras.Model]:
+    """Small networks with the other arguments of a file, and with those of an experiment."""
+    file = json.loads(zipfile.ZipFile(file_of(name)).read("config.json"))
+    assert file["class_name"] == kind
+    sizes = {size: inspect.signature(GENERATORS[kind]).parameters[size].default for size in ("filters", "num_blocks")}
+    assert {size: config.get(size, default) for size, default in sizes.items()} == {
+        size: file["config"][size] for size in sizes
+    }
+    return [GENERATORS[kind](**each | {"filters": 8, "num_blocks": 1}) for each in (file["config"], config)]
+
+
+@pytest.mark.parametrize("size", ["small", pytest.param("whole", marks=pytest.mark.long)])
+def test_shipped_experiments_name_what_fits_their_networks(repository, monkeypatch, size):
+    """Those whose weights are in the repository; the others need a run of the user's.
+
+    The short form compares small networks with the arguments of both sides; `-m long` the networks themselves.
+    """
     monkeypatch.chdir(repository)
     named, pairs = 0, {}  # several experiments start the same network from the same file
     for path in sorted((repository / "experiments").rglob("*.json")):
@@ -154,9 +192,13 @@ def test_shipped_experiments_name_what_fits_their_networks(repository, monkeypat
     sources: dict[str, keras.Model] = {}
     for key, path in pairs.items():
         name, kind, config, partial = json.loads(key)
-        if name not in sources:
-            sources[name] = load_network(name) if name.endswith(".keras") else sr_gan_tf.load(name)
-        assert " weights from " in transfer(sources[name], GENERATORS[kind](**config), name, partial), path
+        if size == "small":
+            source, target = twins(name, kind, config)
+        else:
+            if name not in sources:
+                sources[name] = load_network(file_of(name))
+            source, target = sources[name], GENERATORS[kind](**config)
+        assert " weights from " in transfer(source, target, name, partial), path
 
 
 def test_a_run_folder_gives_its_averaged_generator_unmerged(run, tiny, tmp_path):
@@ -175,7 +217,8 @@ def test_a_run_folder_gives_its_averaged_generator_unmerged(run, tiny, tmp_path)
         averaged(tmp_path)
 
 
-def test_a_run_folder_gives_its_discriminator(run, tiny, repository, tmp_path, capsys):
+def test_a_run_folder_gives_its_discriminator(run, tiny, repository, monkeypatch, capsys):
+    monkeypatch.setattr("sr_gan_tf.training.dry_run.estimate_memory", lambda *arguments: 1e9)  # traces every stage
     _, tensors = read_checkpoint(checkpoint_files(run.checkpoints)[0])
     found = discriminator_of(run.path)
     for index, variable in enumerate(found.variables):

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from tiny_experiments import SMALLEST
 
 from sr_gan_tf.config import Spec, load_experiment
 from sr_gan_tf.errors import InputError
@@ -17,6 +18,7 @@ SHORT = ["deterministic=false", "stages.0.steps=2", "stages.1.steps=2", "data.va
 @pytest.fixture(scope="module")
 def tiny(repository):
     experiment = load_experiment(repository / "experiments" / "tiny.json", SHORT)
+    experiment = experiment.override({"generator": SMALLEST["generator"], "trackers": []})
     rate = {"class_name": "PiecewiseConstantDecay", "config": {"boundaries": [2], "values": [1e-3, 1e-4]}}
     adversarial = dataclasses.replace(
         experiment.stages[1], discriminator_optimizer=Spec("Adam", {"learning_rate": rate})
@@ -113,9 +115,10 @@ def test_the_default_of_best_metric_may_be_said(tiny, straight):
 
 def test_a_stage_that_ended_early_needs_more_patience(tiny, repository, tmp_path):
     pictures = load_experiment(repository / "experiments" / "tiny.json").data.validation
+    data = dataclasses.replace(tiny.data, validation=pictures, validation_limit=1)
     still = dataclasses.replace(tiny.stages[0], steps=50, generator_optimizer=Spec("Adam", {"learning_rate": 1e-12}))
     experiment = dataclasses.replace(
-        tiny, data=dataclasses.replace(tiny.data, validation=pictures), stages=(still,), discriminator=None,
+        tiny, data=data, stages=(still,), discriminator=None,
         ema_decay=0.0, validate_every=1, patience=1,
     )  # fmt: skip
     _, notes, _ = trained(experiment, tmp_path / "run")

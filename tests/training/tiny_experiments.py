@@ -36,6 +36,12 @@ TINY_DISCRIMINATORS = {
     "PatchGAN": {"filters": 4, "num_layers": 1, "normalization": "none"},
     "UNetDiscriminator": {"filters": 4},
 }
+# Settings of experiments/tiny.json for tests of what surrounds the steps: less to trace, to validate and to log.
+SMALLEST = {
+    "generator": {"class_name": "Compact", "config": TINY_GENERATORS["Compact"]},
+    "data.validation_limit": 1,
+    "trackers": [],
+}
 # Content losses that need neither weights nor more than a patch of 16, with arguments for such a patch.
 TINY_CONTENT = {
     "MeanAbsoluteError": {}, "MeanSquaredError": {}, "LogMeanSquaredError": {}, "Charbonnier": {}, "Huber": {},
