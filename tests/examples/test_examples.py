@@ -14,6 +14,7 @@ def test_keras_tuner_searches_three_settings(repository, tmp_path):
     specification = importlib.util.spec_from_file_location("tune", repository / "examples" / "tune.py")
     tune = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(tune)
+    tune.EXPERIMENT = tune.EXPERIMENT.override(trackers=[])
     best = tune.search(str(tmp_path), steps=4)
     assert set(best) == {"learning_rate", "filters", "activation"}
     runs = sorted(tmp_path.glob("trial_*"))

@@ -13,6 +13,7 @@ from sr_gan_tf.export_formats import ncnn_file, onnx_file
 from sr_gan_tf.export_formats.onnx_file import Graph
 
 REASON = "pip install 'sr_gan_tf[export]'"
+ONNX = ("onnx", "tf2onnx", "onnxruntime")
 SIZES = ((1, 24, 32), (3, 17, 19), (1, 40, 9))
 # ncnn's layers, each in some network.
 NCNN = {
@@ -36,6 +37,16 @@ def network():
     return tiny()
 
 
+@pytest.fixture(scope="module")
+def whole(network, tmp_path_factory):
+    """The ONNX file with the defaults; converting takes longer than all that looks at it."""
+    for package in ONNX:
+        pytest.importorskip(package, reason=REASON)
+    path = tmp_path_factory.mktemp("onnx") / "x.onnx"
+    [agreement] = export(network, path, license="CC0-1.0")
+    return agreement
+
+
 def wanted(generator, pictures):
     return generator(pictures).numpy()
 
@@ -43,7 +54,7 @@ def wanted(generator, pictures):
 class TestOnnx:
     @pytest.fixture(autouse=True)
     def _packages(self):
-        for package in ("onnx", "tf2onnx", "onnxruntime"):
+        for package in ONNX:
             pytest.importorskip(package, reason=REASON)
 
     def session(self, path):
@@ -51,11 +62,10 @@ class TestOnnx:
 
         return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
-    def test_channels_first_of_any_size_and_number(self, network, tmp_path):
+    def test_channels_first_of_any_size_and_number(self, network, whole):
         import onnx
 
-        export(network, tmp_path / "x.onnx", license="CC0-1.0")
-        session = self.session(tmp_path / "x.onnx")
+        session = self.session(whole.path)
         (given,), (result,) = session.get_inputs(), session.get_outputs()
         assert (given.name, given.shape, given.type) == ("input", ["batch", 3, "height", "width"], "tensor(float)")
         assert (result.name, result.shape[1]) == ("output", 3)
@@ -63,7 +73,7 @@ class TestOnnx:
             pictures = noise(*size, 3)
             (found,) = session.run(None, {"input": pictures.transpose(0, 3, 1, 2)})
             np.testing.assert_allclose(found.transpose(0, 2, 3, 1), wanted(network, pictures), atol=1e-5)
-        about = {item.key: item.value for item in onnx.load(tmp_path / "x.onnx").metadata_props}
+        about = {item.key: item.value for item in onnx.load(whole.path).metadata_props}
         assert about["scale"] == "4"
         assert about["license"] == "CC0-1.0"
         assert about["tile_halo"] == "4"  # four 3x3 convolutions
@@ -77,8 +87,7 @@ class TestOnnx:
         np.testing.assert_allclose(found, wanted(network, pictures), atol=1e-5)
 
     @pytest.mark.parametrize("ends", [False, True])
-    def test_half(self, network, ends, tmp_path):
-        [whole] = export(network, tmp_path / "whole.onnx")
+    def test_half(self, network, whole, ends, tmp_path):
         [half] = export(network, tmp_path / "half.onnx", half=True, graph=Graph(float16_ends=ends))
         assert half.size < whole.size
         session = self.session(half.path)
