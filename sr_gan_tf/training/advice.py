@@ -5,11 +5,12 @@ import json
 import math
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
 import keras
+import tensorflow as tf
 
 from sr_gan_tf.config import Experiment, Stage
 from sr_gan_tf.data.catalogue import build_sources
@@ -111,7 +112,7 @@ def note_batch_statistics(trainer: Supervised, index: int, say: Callable[[str], 
         )
 
 
-def warn_of_lost_texture(experiment: Experiment, index: int, say: Callable[[str], None]) -> None:
+def lost_texture(experiment: Experiment, index: int) -> list[str]:
     """A stage that continues an adversarially trained generator by content losses alone, and no other after it."""
     stage = experiment.stages[index]
     is_adversarial = any(later.adversarial is not None for later in experiment.stages[index:])

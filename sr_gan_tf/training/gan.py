@@ -16,7 +16,15 @@ from sr_gan_tf.discriminators.wrapped import as_discriminator
 from sr_gan_tf.networks import Discriminator, Generator
 from sr_gan_tf.training.accumulation import gan_step
 from sr_gan_tf.training.batches import pair_of
-from sr_gan_tf.training.compiling import adversarial_term, content_terms, is_optimizer, one_of_two, optimizer_of, twin
+from sr_gan_tf.training.compiling import (
+    adversarial_term,
+    content_terms,
+    in_keras_order,
+    is_optimizer,
+    one_of_two,
+    optimizer_of,
+    twin,
+)
 from sr_gan_tf.training.historical import HistoricalAverage
 from sr_gan_tf.training.logits import Verdict, as_list, float32, per_picture, share
 from sr_gan_tf.training.optimizers import current_rate, start

@@ -26,7 +26,6 @@ from sr_gan_tf.runs.history import History
 from sr_gan_tf.training import callbacks as run_callbacks
 from sr_gan_tf.training.advice import (
     note_batch_statistics,
-    slow_bfloat16,
     warn_below_bicubic,
     warn_of_lost_rows,
     warn_of_other_pictures,

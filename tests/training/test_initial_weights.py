@@ -217,7 +217,7 @@ def test_a_run_folder_gives_its_averaged_generator_unmerged(run, tiny, tmp_path)
         averaged(tmp_path)
 
 
-def test_a_run_folder_gives_its_discriminator(run, tiny, repository, monkeypatch, capsys):
+def test_a_run_folder_gives_its_discriminator(run, tiny, repository, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sr_gan_tf.training.dry_run.estimate_memory", lambda *arguments: 1e9)  # traces every stage
     _, tensors = read_checkpoint(checkpoint_files(run.checkpoints)[0])
     found = discriminator_of(run.path)
