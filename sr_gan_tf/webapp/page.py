@@ -96,6 +96,13 @@ def build_page(benches: Benches, runs: Path, max_megapixels: float = MAX_MEGAPIX
     return page
 
 
+def _drop_area(**settings: Any) -> gr.File:
+    area = gr.File(**settings)
+    # Gradio's own method also creates an empty temporary file for each picture, and never deletes it.
+    area._process_single_file = lambda upload: upload.path
+    return area
+
+
 def _network_choice(label: str, extra: tuple[str, ...], value: str) -> gr.Dropdown:
     return gr.Dropdown([*extra, *shipped_models()], value=value, label=label)
 
@@ -103,7 +110,7 @@ def _network_choice(label: str, extra: tuple[str, ...], value: str) -> gr.Dropdo
 def _enlarge_tab(benches: Benches, max_megapixels: float) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
-            files = gr.File(label="Drop pictures here, or click to choose", file_count="multiple", elem_id="uploads")
+            files = _drop_area(label="Drop pictures here, or click to choose", file_count="multiple", elem_id="uploads")
             network = _network_choice("Network", (CHOOSE,), CHOOSE)
             sentence = gr.Markdown(about(CHOOSE))
             with gr.Accordion("Mix two networks", open=False):
@@ -182,7 +189,7 @@ def _settings(kind: str, size: float | None) -> Settings:
 def _compare_tab(benches: Benches, max_megapixels: float) -> None:
     gr.Markdown("Every shipped network of one scale, applied to one picture and shown side by side.")
     with gr.Row():
-        picture = gr.File(label="Drop one picture here, or click to choose", elem_id="compare-upload")
+        picture = _drop_area(label="Drop one picture here, or click to choose", elem_id="compare-upload")
         with gr.Column():
             scales = sorted({read_card(name).scale for name in shipped_models()}, reverse=True)
             scale = gr.Radio([f"×{each}" for each in scales], value=f"×{scales[0]}", label="Scale")
