@@ -14,17 +14,9 @@ import tensorflow as tf
 from sr_gan_tf import distribution
 from sr_gan_tf.discriminators.wrapped import as_discriminator
 from sr_gan_tf.networks import Discriminator, Generator
+from sr_gan_tf.training import compiling
 from sr_gan_tf.training.accumulation import gan_step
 from sr_gan_tf.training.batches import pair_of
-from sr_gan_tf.training.compiling import (
-    adversarial_term,
-    content_terms,
-    in_keras_order,
-    is_optimizer,
-    one_of_two,
-    optimizer_of,
-    twin,
-)
 from sr_gan_tf.training.historical import HistoricalAverage
 from sr_gan_tf.training.logits import Verdict, as_list, float32, per_picture, share
 from sr_gan_tf.training.optimizers import current_rate, start
@@ -70,7 +62,7 @@ class GAN(Supervised):
         # With dropout, its own update and the generator loss use different networks.
         self._is_random = any(getattr(each, "seed_generator", None) is not None for each in layers)
 
-    @in_keras_order
+    @compiling.in_keras_order
     def compile(
         self,
         generator_optimizer=None,
@@ -99,8 +91,7 @@ class GAN(Supervised):
                 argument may also be a loss.
             content: losses between hr and sr, as in `Supervised`; may be empty (`[]`).
             adversarial: a name (`"Hinge"`), a loss, (loss, weight) or a `WeightedLoss`; default: binary cross-entropy.
-                The weight applies to the generator: by default 1e-3; 0 if the generator learns only from
-                `features`.
+                The weight is that of the generator: default 1e-3; 0 if it learns only from `features`.
             features: losses between the discriminator's features of hr and sr.
             penalties: on the discriminator's gradients, e.g. R1.
             stabilizers: settings that balance the two networks; default: none.
@@ -117,18 +108,18 @@ class GAN(Supervised):
         Raises:
             ValueError: an argument is none of these.
         """
-        if not is_optimizer(discriminator_optimizer) and content is None:
+        if not compiling.is_optimizer(discriminator_optimizer) and content is None:
             discriminator_optimizer, content = None, discriminator_optimizer
-        optimizer = one_of_two(generator_optimizer, optimizer, ("generator_optimizer", "optimizer"))
-        self.generator_optimizer = optimizer_of(optimizer, "optimizer")
-        self.discriminator_optimizer = optimizer_of(
-            discriminator_optimizer or twin(self.generator_optimizer), "discriminator_optimizer"
+        optimizer = compiling.one_of_two(generator_optimizer, optimizer, ("generator_optimizer", "optimizer"))
+        self.generator_optimizer = compiling.optimizer_of(optimizer, "optimizer")
+        self.discriminator_optimizer = compiling.optimizer_of(
+            discriminator_optimizer or compiling.twin(self.generator_optimizer), "discriminator_optimizer"
         )
-        content = one_of_two(content, loss, ("content", "loss"))
+        content = compiling.one_of_two(content, loss, ("content", "loss"))
         if content is None:
             raise ValueError('GAN.compile: no loss; pass one, e.g. compile("adam", "mae"), or [] for none')
-        self.content = content_terms(content, "loss")
-        self.adversarial = adversarial_term(adversarial)
+        self.content = compiling.content_terms(content, "loss")
+        self.adversarial = compiling.adversarial_term(adversarial)
         self.features = list(features)
         self.penalties = list(penalties)
         self.stabilizers = stabilizers or Stabilizers()

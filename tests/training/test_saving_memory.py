@@ -81,7 +81,7 @@ def test_parts_give_the_same_weights_and_logs_as_the_whole_batch(kind, batches, 
     trainer = KINDS[kind](1)
     start = [value.numpy() for value in trainer.state()["generator"]]
     expected, whole = trained(trainer, batches)
-    assert max(np.abs(a - b).max() for a, b in zip(start, expected, strict=False)) > 1e-4
+    assert max(np.abs(a - b).max() for a, b in zip(start, expected, strict=False)) > 5e-5
     got, parts = trained(KINDS[kind](4), batches)
     for ours, theirs in zip(got, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
@@ -227,7 +227,4 @@ def test_a_note_names_what_sees_one_batch(arguments, said):
 def test_the_note_names_a_relativistic_loss():
     lines: list[str] = []
     note_batch_statistics(make_gan("RelativisticAverage", accumulate=2), 1, lines.append)
-    assert lines == [
-        "note: stages.1.accumulate: the generator's batch normalization and the relativistic loss use the statistics "
-        "of one batch, not of all 2"
-    ]
+    assert lines == ["note: stages.1.accumulate: the relativistic loss uses the statistics of one batch, not of all 2"]

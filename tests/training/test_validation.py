@@ -157,7 +157,7 @@ def test_a_metric_that_is_never_defined_leaves_a_dash(tmp_path):
 
 
 def test_each_stage_has_its_own_best():
-    stages = [types.SimpleNamespace(steps=5, batch_size=None)] * 2
+    stages = [types.SimpleNamespace(steps=5, batch_size=None, accumulate=1)] * 2
     experiment = types.SimpleNamespace(stages=stages, data=types.SimpleNamespace(batch_size=4))
     session = Session(experiment, None, None, stage_step=5, best=31.0, since_best=3)
     session.next_stage()
