@@ -1,7 +1,7 @@
-"""Time stamps of appended recordings: where they begin anew, the film goes on.
+"""Continues the time stamps of appended recordings where they restart.
 
-MPEG transport and program streams (television, DVD, camcorders) may be cut and appended byte by byte; each part then
-begins at a time of its own. Players and FFmpeg's command shift the later parts behind the earlier ones.
+MPEG transport and program streams (television, DVD, camcorders) can be cut and appended byte by byte. Each part then
+has its own start time. Players and FFmpeg's command shift each part to the end of the previous one.
 """
 
 from fractions import Fraction
@@ -9,16 +9,16 @@ from typing import Any
 
 import av
 
-# FFmpeg's AVFMT_TS_DISCONT: the container allows time stamps to begin anew.
+# FFmpeg's AVFMT_TS_DISCONT: the container allows time stamps to restart.
 _MAY_JUMP = 0x0200
-# Seconds by which the order of decoding must go back: less is a fault of one packet.
+# Seconds by which decoding time must jump back; a smaller jump is an error in one packet.
 _BACK = Fraction(1, 10)
 
 
 class Timeline:
-    """Shifts the packets of a file, in the file's order, so that their time does not begin anew.
+    """Shifts the packets of a file, in the file's order, so that their time never restarts.
 
-    All streams of a part are shifted alike: behind the end of the longest one before it.
+    All streams of a part are shifted equally, to the end of the longest stream of the previous part.
 
     Args:
         container: the file.
@@ -32,7 +32,7 @@ class Timeline:
         self._end = Fraction(0)
 
     def packets(self, container: "av.container.InputContainer", streams: list) -> Any:
-        """The packets of some streams; the others are read, too, where the time may begin anew."""
+        """Yields the packets of some streams; also reads the other streams if the time may restart."""
         if not self.active:
             yield from container.demux(streams)
             return
@@ -47,7 +47,7 @@ class Timeline:
             return
         index, base = packet.stream.index, Fraction(packet.time_base)
         newest = len(self._shifts) - 1
-        # Sound and picture have packets all the time, and so show where a part ends; subtitles follow them.
+        # Audio and video have packets throughout, so they show where a part ends; subtitles follow them.
         steady = packet.stream.type in ("video", "audio")
         part = self._part.get(index, newest) if steady else newest
         time = packet.dts * base + self._shifts[part]
