@@ -13,6 +13,7 @@ os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", HF_HUB_D
 
 import fastapi
 import gradio as gr
+import psutil
 import uvicorn
 from starlette.responses import FileResponse, Response
 
@@ -25,6 +26,7 @@ from sr_gan_tf.webapp.shelf import Shelf
 
 ADDRESS = "127.0.0.1"
 MAX_UPLOAD = "2gb"
+_PREFIX = "sr_gan_tf-app-"  # of the temporary folder; the process id follows
 # System fonts: Gradio's own themes download theirs from the web.
 _SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Consolas", "monospace"]
@@ -51,7 +53,8 @@ def serve(
     """
     with _listening(port) as listener:
         port = listener.getsockname()[1]
-        parent = Path(tempfile.mkdtemp(prefix="sr_gan_tf-app-"))
+        _delete_leftovers()
+        parent = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         benches = Benches(Shelf(), parent)
         try:
             address = f"http://{ADDRESS}:{port}"
@@ -102,6 +105,14 @@ def build_app(benches: Benches, runs: Path, port: int, max_megapixels: float = M
     # A mounted page counts as not launched, and then Gradio does not check whether files were uploaded.
     page.has_launched = True
     return LocalOnly(app, port)
+
+
+def _delete_leftovers() -> None:
+    """Deletes the folders of earlier apps that were killed before they could do it."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        owner = folder.name.removeprefix(_PREFIX).split("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _listening(port: int) -> socket.socket:

@@ -29,6 +29,12 @@ class App:
     def __init__(self, folder: Path, runs: Path):
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
+        ended = subprocess.Popen([sys.executable, "-c", ""])
+        ended.wait()
+        self.killed, self.running = (self.temporary / f"sr_gan_tf-app-{pid}-x" for pid in (ended.pid, os.getpid()))
+        for earlier in (self.killed, self.running):
+            (earlier / "uploads").mkdir(parents=True)
+        (self.killed / "uploads/photo.jpg").write_bytes(b"of somebody")
         command = [sys.executable, "-m", "sr_gan_tf.app", "--no-browser", "--port", "0", "--runs", str(runs)]
         command += ["--max-megapixels", "1"]
         environment = {**os.environ, "TMPDIR": str(self.temporary), "PYTHONUNBUFFERED": "1"}
@@ -255,6 +261,11 @@ def test_other_sites_cannot_use_it(app):
     data = urllib.request.Request(f"{app.address}/gradio_api/upload", b"x", {"Origin": "https://evil.example"})
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(data, timeout=30)
+
+
+def test_what_a_killed_app_left_is_deleted_by_the_next_one(app):
+    assert not app.killed.exists()
+    assert app.running.exists()
 
 
 def test_a_port_that_is_taken(app, capsys):
