@@ -1,12 +1,16 @@
 """The server: Gradio's page on 127.0.0.1, the shelf of pictures, and the guard in front of both."""
 
+import contextlib
+import logging
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 # Set before Gradio is imported, so that it makes no network requests.
 os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
@@ -18,7 +22,6 @@ import uvicorn
 from starlette.responses import FileResponse, Response
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.inference.upscaling import terminated_as_interrupted
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS
 from sr_gan_tf.webapp.guard import LocalOnly
 from sr_gan_tf.webapp.page import FOLDER, Benches, build_page
@@ -39,7 +42,7 @@ def serve(
     max_megapixels: float = MAX_MEGAPIXELS,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Serves the page until interrupted, then deletes all uploads and results.
+    """Serves the page until Ctrl-C or SIGTERM, then deletes all uploads and results and raises KeyboardInterrupt.
 
     Args:
         runs: folder that contains run folders.
@@ -61,15 +64,35 @@ def serve(
             say(f"the app runs at {address}; Ctrl-C stops it")
             if browser:
                 webbrowser.open(address)
-            settings = uvicorn.Config(
-                build_app(benches, runs, port, max_megapixels), log_level="warning", lifespan="on"
-            )
-            # Uvicorn raises the signal that stopped it again, which must not skip the cleanup.
-            with terminated_as_interrupted():
-                uvicorn.Server(settings).run(sockets=[listener])
+            app = build_app(benches, runs, port, max_megapixels)
+            # An open page keeps a connection, for which uvicorn would wait without end.
+            settings = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
+            server = _Server(settings)
+            server.run(sockets=[listener])
+            if server.should_exit:
+                raise KeyboardInterrupt
         finally:
             benches.close_all()
             shutil.rmtree(parent, ignore_errors=True)
+
+
+class _Server(uvicorn.Server):
+    """Stops at Ctrl-C or SIGTERM without a traceback: uvicorn raises the signal again inside its event loop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Lets both signals end the server while it runs."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stops; the connections of open pages are cut, for each of which uvicorn would log a traceback."""
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        super().handle_exit(sig, frame)
 
 
 def build_app(benches: Benches, runs: Path, port: int, max_megapixels: float = MAX_MEGAPIXELS) -> LocalOnly:

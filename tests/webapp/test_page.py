@@ -4,6 +4,7 @@ import http.client
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -39,7 +40,11 @@ class App:
         command += ["--max-megapixels", "1"]
         environment = {**os.environ, "TMPDIR": str(self.temporary), "PYTHONUNBUFFERED": "1"}
         environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=folder)
+        self.errors = folder / "errors.txt"
+        with self.errors.open("w") as errors:
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment, cwd=folder
+            )
         line = self.process.stdout.readline()
         assert line.startswith("the app runs at http://127.0.0.1:")
         self.address = line.split()[4].rstrip(";")
@@ -48,10 +53,13 @@ class App:
     def files(self) -> list[Path]:
         return sorted(path for path in self.temporary.rglob("*") if path.is_file())
 
-    def close(self):
-        self.process.terminate()
-        self.process.wait(120)
+    def close(self) -> int:
+        open_page = urllib.request.urlopen(f"{self.address}/gradio_api/heartbeat/open", timeout=60)
+        self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(120)
+        open_page.close()
         self.process.stdout.close()
+        return code
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +67,10 @@ def app(tmp_path_factory):
     folder = tmp_path_factory.mktemp("app")
     app = App(folder, folder / "runs")
     yield app
-    app.close()
+    assert app.close() == 130
     assert not app.files()
+    assert app.errors.read_text().splitlines()[-1] == "stopped: by the user"
+    assert not any(word in app.errors.read_text() for word in ("KeyboardInterrupt", "CancelledError"))
 
 
 @pytest.fixture(scope="module")
