@@ -23,8 +23,8 @@ _WEIGHT = "stages.0.adversarial.weight.config.end_learning_rate"
 # Name of the balance to its changes; "twin" is the same training without a discriminator.
 BALANCES: dict[str, dict[str, object]] = {
     "base": {},
-    "weak": {_WEIGHT: 0.005},
-    "strong": {_WEIGHT: 0.05},
+    "weak": {_WEIGHT: 0.05},
+    "strong": {_WEIGHT: 0.3},
     "patchgan": {
         "discriminator": {
             "class_name": "PatchGAN",
