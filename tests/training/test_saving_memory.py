@@ -122,7 +122,7 @@ def test_a_run_counts_updates_and_resumes(tmp_path):
     """Two batches of two to an update draw the samples of one of four, and give its losses."""
 
     def run(folder, steps, batch_size, **settings):
-        raw = experiment(discriminator="TinyDiscriminator", generator="RRDBNet", **settings)
+        raw = experiment(generator="RRDBNet", **settings)
         raw["data"] |= {"cache_dir": str(tmp_path / "cache"), "batch_size": batch_size, "validation": []}
         raw |= {"log_every": 1, "validate_every": 2, "checkpoint_every": 1, "trackers": []}
         raw["stages"][0] |= {"steps": steps}
