@@ -172,7 +172,7 @@ def test_recomputation_has_the_same_gradients(form):
 
 @pytest.mark.parametrize("form", FORMS_TO_COUNT)
 def test_both_take_less_memory_by_the_graph(form):
-    network = rrdbnet(3, **form)
+    network = rrdbnet(2, **form)
 
     def peak(**arguments):
         trainer = Supervised(network, ema_decay=0.9)
