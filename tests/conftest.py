@@ -83,6 +83,16 @@ def same_numbers():
     tf.random.set_seed(20)
 
 
+@pytest.fixture(scope="module")
+def plain_graphs():
+    """Graphs run as they were traced: TensorFlow's optimization of a graph takes longer than the few runs of a test."""
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+
+
 @pytest.fixture(autouse=True)
 def same_start():
     """Initial weights are the same in every run; a test's precision policy and determinism end with it."""

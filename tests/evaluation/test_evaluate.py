@@ -37,15 +37,6 @@ def picture(height, width):
     return imresize(coarse, size=(height, width))
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A x2 network, small and untrained, as a file."""
-    path = tmp_path_factory.mktemp("models") / "small.keras"
-    keras.utils.set_random_seed(1)
-    GENERATORS["SRResNet"](scale=2, num_blocks=1, filters=8).save(path)
-    return path
-
-
 @pytest.fixture
 def pictures(tmp_path):
     """Three pictures, one gray, one whose size is no multiple of the scale."""

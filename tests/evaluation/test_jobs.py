@@ -7,7 +7,6 @@ import json
 import re
 import threading
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,18 +14,8 @@ from PIL import Image
 from sr_gan_tf.evaluate import main
 from sr_gan_tf.evaluation.figures import Method, evaluate
 from sr_gan_tf.evaluation.test_sets import find_set
-from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.metrics import Metric
 from sr_gan_tf.resampling import imresize
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A x2 network, small and untrained, as a file."""
-    path = tmp_path_factory.mktemp("models") / "small.keras"
-    keras.utils.set_random_seed(1)
-    GENERATORS["SRResNet"](scale=2, num_blocks=1, filters=8).save(path)
-    return path
 
 
 @pytest.fixture

@@ -109,10 +109,9 @@ def test_a_folded_span_is_exported_and_read(tmp_path):
 
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
-def test_other_activations_are_constant_slopes(activation, tmp_path):
+def test_other_activations_are_constant_slopes(activation):
     network = calm(tiny_generator("Compact", activation=activation, bicubic_skip=False))
-    export(network, tmp_path / "x.pth")
-    again = load_pytorch(tmp_path / "x.pth")
+    again = network_of(state_of(network), activation)
     assert again.activation == "prelu"
     np.testing.assert_allclose(again(noise(1, 9, 7, 3)), network(noise(1, 9, 7, 3)), atol=1e-6)
 
@@ -122,17 +121,19 @@ def test_a_bicubic_skip_is_folded_exactly(name, scale, tmp_path):
     """Edges are replicated, also where a picture is hardly larger than one pixel."""
     shallow = {"num_convs": 1} if name == "Compact" else {"num_blocks": 1}
     network = calm(tiny_generator(name, scale=scale, **shallow))
-    [agreement] = export(network, tmp_path / "x.safetensors")
-    assert agreement.difference < 1e-5
-    again = load_pytorch(tmp_path / "x.safetensors")
+    if scale == 2:  # every scale is written to a file, and rounded, in the same way
+        [agreement] = export(network, tmp_path / "x.safetensors")
+        assert agreement.difference < 1e-5
+        again = load_pytorch(tmp_path / "x.safetensors")
+        [half] = export(network, tmp_path / "half.pth", half=True)
+        assert half.psnr > 50
+    else:
+        again = network_of(state_of(network), name)
     assert not again.bicubic_skip
     assert again.filters == network.filters + (52 if name == "MSRResNet" else 48 * (scale > 1))
     for height, width in ((9, 7), (1, 1), (1, 5), (4, 2), (2, 3)):
         pictures = noise(2, height, width, 3)
         np.testing.assert_allclose(again(pictures), network(pictures), atol=4e-6)
-    if scale == 2:  # weights are rounded in the same way at every scale
-        [half] = export(network, tmp_path / "half.pth", half=True)
-        assert half.psnr > 50
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])

@@ -23,7 +23,7 @@ SMALL = {
     "SRResNet": {"filters": 16, "num_blocks": 2},
     "SmallResidual": {"filters": 16, "num_blocks": 2},
     "SharedResidual": {"filters": 16, "num_uses": 2},
-    "SPAN": {"filters": 16, "num_blocks": 2},
+    "SPAN": {"filters": 16, "num_blocks": 1},
     "UNet": {"filters": 8, "num_downs": 4},
     "RRDBNet": {"filters": 16, "num_blocks": 1, "growth": 8},
     "MSRResNet": {"filters": 16, "num_blocks": 2},

@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_experiments import SMALLEST
 
 from sr_gan_tf import fit
 from sr_gan_tf.config import load_experiment
@@ -105,6 +106,7 @@ def test_pairs_of_equal_images(experiment, tmp_path):
 def test_a_start_and_a_dry_run_say_what_a_stage_risks(repository, tmp_path, capsys):
     path = str(repository / "experiments" / "tiny.json")
     settings = ['stages.1.adversarial.class_name="Wasserstein"', "stages.0.steps=1", "stages.1.steps=1"]
+    settings += [f"{key}={json.dumps(value)}" for key, value in SMALLEST.items()]
     settings = [word for setting in settings for word in ("--set", setting)]
     for further in (["--dry-run"], ["--run-dir", str(tmp_path / "run")]):
         assert fit.main([path, *settings, *further]) == 0

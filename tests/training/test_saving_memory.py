@@ -24,6 +24,8 @@ from sr_gan_tf.training.run import fit
 from sr_gan_tf.training.supervised import Supervised
 from sr_gan_tf.training.terms import constant
 
+pytestmark = pytest.mark.usefixtures("plain_graphs")
+
 
 @pytest.fixture
 def batches():
@@ -120,9 +122,9 @@ def test_a_run_counts_updates_and_resumes(tmp_path):
     """Two batches of two to an update draw the samples of one of four, and give its losses."""
 
     def run(folder, steps, batch_size, **settings):
-        raw = experiment(discriminator="TinyDiscriminator", generator="RRDBNet", **settings)
-        raw["data"] |= {"cache_dir": str(tmp_path / "cache"), "batch_size": batch_size}
-        raw |= {"log_every": 1, "validate_every": 2, "checkpoint_every": 1}
+        raw = experiment(generator="RRDBNet", **settings)
+        raw["data"] |= {"cache_dir": str(tmp_path / "cache"), "batch_size": batch_size, "validation": []}
+        raw |= {"log_every": 1, "validate_every": 2, "checkpoint_every": 1, "trackers": []}
         raw["stages"][0] |= {"steps": steps}
         fit(parse_experiment(raw, "x.json"), tmp_path / folder, say=lambda line: None)
         return History(tmp_path / folder / "history.csv").series("generator_loss")
@@ -136,25 +138,31 @@ def test_a_run_counts_updates_and_resumes(tmp_path):
     np.testing.assert_allclose(resumed[1], parts[1], rtol=1e-6)
 
 
-@pytest.fixture(params=[{}, {"scale": 2, "inner_skips": True}, {"scale": 2, "unshuffle": False}])
-def rrdbnet(request):
+def rrdbnet(num_blocks, **form):
     keras.utils.set_random_seed(0)
-    return GENERATORS["RRDBNet"](**{"filters": 8, "num_blocks": 3, "growth": 4, "bicubic_skip": True} | request.param)
+    return GENERATORS["RRDBNet"](filters=8, num_blocks=num_blocks, growth=4, bicubic_skip=True, **form)
 
 
-def test_recomputation_has_the_same_gradients(rrdbnet):
+FORMS = [{}, {"scale": 2, "inner_skips": True}, {"scale": 2, "unshuffle": False}]
+# Their memory is alike, and counting it takes four graphs each.
+FORMS_TO_COUNT = [FORMS[0], *(pytest.param(form, marks=pytest.mark.long) for form in FORMS[1:])]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_recomputation_has_the_same_gradients(form):
+    network = rrdbnet(2, **form)
     lr = tf.random.stateless_uniform((2, 8, 8, 3), (1, 2))
-    run = recomputed(rrdbnet)
+    run = recomputed(network)
 
     @tf.function
     def gradients(paint):
         with tf.GradientTape() as tape:
             sr = paint(lr)
             loss = tf.reduce_mean(tf.square(sr - 0.3))
-        return sr, tape.gradient(loss, [weight.value for weight in rrdbnet.trainable_variables])
+        return sr, tape.gradient(loss, [weight.value for weight in network.trainable_variables])
 
-    rrdbnet.get_layer("last_conv").kernel.assign(tf.random.stateless_normal((3, 3, 8, 3), (3, 4)) / 10)
-    sr, expected = gradients(lambda pictures: rrdbnet(pictures, training=True))
+    network.get_layer("last_conv").kernel.assign(tf.random.stateless_normal((3, 3, 8, 3), (3, 4)) / 10)
+    sr, expected = gradients(lambda pictures: network(pictures, training=True))
     again, got = gradients(run)
     np.testing.assert_allclose(again, sr, atol=1e-6)
     for ours, theirs in zip(got, expected, strict=True):
@@ -162,11 +170,14 @@ def test_recomputation_has_the_same_gradients(rrdbnet):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_both_take_less_memory_by_the_graph(rrdbnet):
+@pytest.mark.parametrize("form", FORMS_TO_COUNT)
+def test_both_take_less_memory_by_the_graph(form):
+    network = rrdbnet(2, **form)
+
     def peak(**arguments):
-        trainer = Supervised(rrdbnet, ema_decay=0.9)
+        trainer = Supervised(network, ema_decay=0.9)
         trainer.compile(SGD(0.1), content(), **arguments)
-        return peak_bytes(step_function(trainer, [(4, 16, 16, 3), (4, 16 * rrdbnet.scale, 16 * rrdbnet.scale, 3)]))
+        return peak_bytes(step_function(trainer, [(4, 16, 16, 3), (4, 16 * network.scale, 16 * network.scale, 3)]))
 
     whole = peak()
     assert peak(accumulate=4) < 0.4 * whole
