@@ -3,13 +3,14 @@
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO
 
 import numpy as np
 
 _MOST_SEGMENTS = 100_000
 _LARGEST_CHUNK = 1 << 26
+_PIECE = 1 << 20  # bytes read at once
 _PIXEL_CHUNKS = (b"IDAT", b"fdAT", b"fcTL", b"acTL", b"PLTE", b"tRNS", b"IEND", b"IHDR")
 _CHUNK_LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9, b"cICP": 4, b"tIME": 7}
 _MOST_BOXES = 1000
@@ -105,6 +106,51 @@ def png_without_damaged_chunks(data: bytes) -> tuple[bytes, list[str]]:
         place = end
     parts.append(data[place:])
     return b"".join(parts), damaged
+
+
+def check_png_pixels(file: IO[bytes]) -> None:
+    """Refuses a PNG whose coded pixels are damaged: Pillow looks at no checksum and may decode anything from them.
+
+    A wrong checksum of a chunk alone is no defect, since the coded pixels contain a checksum of their own. In a file
+    that ends within its pixels, Pillow finds the defect.
+
+    Raises:
+        ValueError: if both checksums are wrong.
+        zlib.error: if the coded pixels cannot be decompressed.
+    """
+    file.seek(8)
+    places, sound = [], True
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        place = file.tell()
+        if kind == b"IDAT":
+            places.append((place, length))
+            check = zlib.crc32(kind)
+            for piece in _pieces(file, place, length):
+                check = zlib.crc32(piece, check)
+            stored = file.read(4)
+            if len(stored) < 4:
+                return
+            sound = sound and stored == check.to_bytes(4, "big")
+        elif kind == b"IEND":
+            break
+        file.seek(place + length + 4)
+    if sound:
+        return
+    decoder = zlib.decompressobj()
+    for piece in (piece for place, length in places for piece in _pieces(file, place, length)):
+        while piece and not decoder.eof:
+            decoder.decompress(piece, _PIECE)
+            piece = decoder.unconsumed_tail
+    if not decoder.eof:
+        raise ValueError("its coded pixels are incomplete")
+
+
+def _pieces(file: IO[bytes], place: int, length: int) -> Iterator[bytes]:
+    file.seek(place)
+    while length > 0 and (piece := file.read(min(length, _PIECE))):
+        length -= len(piece)
+        yield piece
 
 
 def png_background(file: IO[bytes], body: bytes) -> bytes | None:

@@ -5,6 +5,7 @@ Pillow truncates 16-bit RGB to 8 bits, so `deep` decodes deeper pictures. `sampl
 
 import contextlib
 import dataclasses
+import io
 import threading
 import warnings
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.pictures.containers import check_png_pixels
 from sr_gan_tf.pictures.deep import BareTiff, deep_samples
 from sr_gan_tf.pictures.extra_formats import ExtraPicture
 from sr_gan_tf.pictures.metadata import Metadata
@@ -90,6 +92,9 @@ def decode(
         with quiet():
             _read_exif(image)
         _correct_ycbcr(image)
+    if image.format == "PNG" and image.tell() <= first_frame(image):
+        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+            check_png_pixels(file)
     _correct_transparency(image)
     if image.format == "TIFF" and image.width * image.height > _PILLOW_ASKS:
         with quiet():

@@ -134,7 +134,10 @@ class _JpegXl(ExtraPicture):
         """Reads the ICC profile; the package that can do so also decodes the pixels."""
         from pillow_jxl import Decoder
 
-        profile = Decoder()(self.data)[3]
+        try:
+            profile = Decoder()(self.data)[3]
+        except Exception as error:  # it asks to build libjxl for debugging, whatever is wrong
+            raise ValueError("its JPEG XL data are damaged or end too early") from error
         if profile:
             self.info["icc_profile"] = bytes(profile)
 

@@ -84,6 +84,8 @@ def known_content(head: bytes) -> str | None:
         if text.startswith(start):
             return name
     if head[4:8] == b"ftyp":
+        if head[8:12] in (b"avif", b"avis"):
+            return "a damaged AVIF"
         return "a film or another file of its family"
     return next((name for start, name in _CONTENTS.items() if head.startswith(start)), None)
 

@@ -19,6 +19,7 @@ from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.files import atomic_file
 from sr_gan_tf.pictures import MAX_MEGAPIXELS as MAX_MEGAPIXELS
 from sr_gan_tf.pictures.containers import jpeg_with_end, png_without_damaged_chunks
+from sr_gan_tf.pictures.cut_files import ends_early, missing_end, without_zero_tail, zero_filled
 from sr_gan_tf.pictures.decoding import decode, first_frame, frame_count, orientation, quiet
 from sr_gan_tf.pictures.deep import BareTiff, decoder_warnings, is_deep
 from sr_gan_tf.pictures.encoding import Encoding, encode, format_of
@@ -37,6 +38,7 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "GIF", "PPM", "JPEG200
 _DEFECTS = (
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.EOVERFLOW,
 )  # fmt: skip
+_NO_END = "the end marker is missing; every pixel was read"
 
 
 class Unreadable(InputError):
@@ -89,7 +91,7 @@ def read_header(source: str | Path | bytes, max_megapixels: float = MAX_MEGAPIXE
     Raises:
         InputError: if the file is missing, empty, not a picture, or larger than `max_megapixels`.
     """
-    with _opened(source, max_megapixels, name) as (image, _, _), quiet(), _refusing(name or _name(source)):
+    with _opened(source, max_megapixels, name) as (image, _, _), quiet(), _refusing(name or _name(source), source):
         width, height = image.size
         # Pillow turns a TIFF itself while decoding; its header already gives the turned size.
         if orientation(image) >= 5 and image.format != "TIFF":
@@ -122,18 +124,19 @@ def read_frames(
     source: str | Path | bytes, max_megapixels: float = MAX_MEGAPIXELS, name: str = ""
 ) -> Iterator[Picture]:
     """Yields the frames of an animation, each composed to a full picture; a still picture has one frame."""
-    where = name or _name(source)
+    where, original = name or _name(source), source
     with _opened(source, max_megapixels, name) as (image, source, lost):
-        with quiet(), _refusing(where):
+        with quiet(), _refusing(where, original):
             metadata = read_metadata(image, source)
             frames, first = frame_count(image), first_frame(image)
             if frames > 1 and is_deep(image.format, source):
                 lost = (*lost, "more than 8 bits per sample of an animation")
             if first:
                 lost = (*lost, "the still picture before the animation")
-            metadata = dataclasses.replace(metadata, lost=(*lost, *metadata.lost))
+            remarks = (_NO_END,) if ends_early(original, image.format) else ()
+            metadata = dataclasses.replace(metadata, lost=(*lost, *metadata.lost), remarks=remarks)
         for index in range(first, first + frames):
-            with _refusing(where):
+            with _refusing(where, original):
                 if index and isinstance(image, Image.Image):
                     image.seek(index)
                 pixels, alpha, metadata = _decoded(image, source, metadata, where)
@@ -144,6 +147,8 @@ def read_frames(
 def _decoded(image, source, metadata: Metadata, where: str) -> tuple[np.ndarray, np.ndarray | None, Metadata]:
     """Same as `decode`, but also reads a JPEG without its end marker, since every viewer shows it."""
     try:
+        if image.format == "JPEG" and zero_filled(source):
+            raise OSError("filled with zero bytes")
         with decoder_warnings() as warned:
             pixels, alpha, metadata = decode(image, source, metadata, where)
         remarks = dict.fromkeys((*metadata.remarks, *(f"the decoder warns: {text}" for text in warned)))
@@ -151,13 +156,13 @@ def _decoded(image, source, metadata: Metadata, where: str) -> tuple[np.ndarray,
     except OSError as error:
         if image.format != "JPEG" or error.errno is not None:
             raise
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        data = without_zero_tail(source if isinstance(source, bytes) else Path(source).read_bytes())
         with quiet():
             whole = jpeg_with_end(data, lambda coded: np.asarray(Image.open(io.BytesIO(coded), formats=("JPEG",))))
             if whole is None:
                 raise
             image = Image.open(io.BytesIO(whole), formats=("JPEG",))
-        metadata = dataclasses.replace(metadata, remarks=("only the end marker is missing; every pixel was read",))
+        metadata = dataclasses.replace(metadata, remarks=(_NO_END,))
         return decode(image, whole, metadata, where)
 
 
@@ -219,16 +224,19 @@ def naming_faults(where: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _refusing(where: str) -> Iterator[None]:
+def _refusing(where: str, source: str | Path | bytes) -> Iterator[None]:
     """Turns any exception of a decoder into one line that names the file."""
     try:
         with naming_faults(where):
             yield
-    except InputError:
+    except Unreadable:
         raise
     except Exception as error:
-        reason = one_line(error) or type(error).__name__
-        raise InputError(f"{where}: damaged or unsupported picture ({reason}); replace or remove it") from error
+        reason = missing_end(source)
+        if reason is None and isinstance(error, InputError):
+            raise
+        reason = reason or f"damaged or unsupported picture ({one_line(error) or type(error).__name__})"
+        raise InputError(f"{where}: {reason}; replace or remove it") from error
 
 
 @contextlib.contextmanager
@@ -248,7 +256,8 @@ def _opened(
         with quiet(), _refusing_unknown(where, file):
             image, repaired, lost = _identified(file)
         if image.width < 1 or image.height < 1:
-            raise InputError(f"{where}: {image.width} x {image.height} pixels by its header; pass a picture file")
+            reason = missing_end(file) or f"{image.width} x {image.height} pixels by its header"
+            raise InputError(f"{where}: {reason}; replace or remove it")
         megapixels = image.width * image.height / 1e6
         if megapixels > max_megapixels:
             raise InputError(
@@ -287,18 +296,20 @@ def _refusing_unknown(where: str, file: IO[bytes]) -> Iterator[None]:
             yield
     except InputError:  # already describes the defect
         raise
-    except UnidentifiedImageError as error:
+    except Exception as error:
         if file.seek(0, io.SEEK_END) == 0:
             raise InputError(f"{where}: the file is empty; replace or remove it") from error
-        file.seek(0)
-        content = known_content(file.read(64))
-        found = f", but {content}" if content else ""
-        raise InputError(
-            f"{where}: no picture that can be read{found}; expected PNG, JPEG, WebP, BMP, TIFF, AVIF, GIF, PPM or "
-            "JPEG 2000, or with 'sr_gan_tf[formats]' HEIC, JPEG XL or camera raw"
-        ) from error
-    except Exception as error:
-        raise InputError(f"{where}: damaged picture ({one_line(error)}); replace or remove it") from error
+        reason = missing_end(file)
+        if reason is None and isinstance(error, UnidentifiedImageError):
+            file.seek(0)
+            content = known_content(file.read(64))
+            found = f", but {content}" if content else ""
+            raise InputError(
+                f"{where}: no picture that can be read{found}; expected PNG, JPEG, WebP, BMP, TIFF, AVIF, GIF, PPM or "
+                "JPEG 2000, or with 'sr_gan_tf[formats]' HEIC, JPEG XL or camera raw"
+            ) from error
+        reason = reason or f"damaged picture ({one_line(error)})"
+        raise InputError(f"{where}: {reason}; replace or remove it") from error
 
 
 def _name(source: str | Path | bytes) -> str:

@@ -43,8 +43,9 @@ def test_the_pixels_own_checksum_decides(deep):
             "no picture that can be read, but a Git LFS pointer .* run git lfs pull",
         ),
         (b"\0\0\0\x18ftypisom" + bytes(50), "no picture that can be read, but a film"),
+        (b"\0\0\0\x14ftypavif" + bytes(8) + b"\0\0\0\0mdat" + bytes(50), "but a damaged AVIF|damaged .*picture"),
         (b"\xff\xd8\xff\xf7" + bytes(50), "no picture that can be read, but JPEG-LS"),
-        (bytes(80), "no picture that can be read"),
+        (bytes(range(80)), "no picture that can be read; expected"),
     ],
 )
 def test_files_of_other_kinds_are_named(content, said):

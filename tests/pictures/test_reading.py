@@ -170,7 +170,7 @@ def _png_header(width: int, height: int) -> bytes:
     [
         (b"", "empty"),
         (b"This is a text file, whatever its name says.", "no picture"),
-        (b"\x89PNG\r\n\x1a\n", "picture"),
+        (b"\x89PNG\r\n\x1a\n", "only 8 bytes"),
         (_png_header(30000, 20000), "600 megapixels"),
     ],
 )
