@@ -87,7 +87,7 @@ def _of_content(data: bytes) -> str | None:
     if data and not data.strip(b"\0"):
         return f"all {len(data):,} bytes of the file are zero"
     if 0 < len(data) < _SHORTEST:
-        return f"the file has only {len(data)} bytes"
+        return f"the file has only {len(data)} byte{'s' if len(data) > 1 else ''}"
     written = without_zero_tail(data)
     place = _missing(written)
     if place is None:

@@ -121,6 +121,14 @@ class KerasTrainer(keras.Model):
             given.setdefault("shuffle", False)  # Keras warns about its own default
         return super().fit(**given)
 
+    def evaluate(self, *args, **kwargs):
+        """Keras's `evaluate`; without `return_dict`, the loss and the metrics: `loss, psnr = gan.evaluate(data)`."""
+        given = inspect.signature(super().evaluate).bind(*args, **kwargs)
+        all_terms = given.arguments.get("return_dict")
+        given.arguments["return_dict"] = True
+        logs = super().evaluate(*given.args, **given.kwargs)
+        return logs if all_terms else self._flatten_metrics_in_order({name: logs[name] for name in self._usual(logs)})
+
     def make_train_function(self, force: bool = False) -> None:
         """Keras's train function; adds the time that the step waited for its batch to the logs (`data_wait`, s)."""
         if getattr(self, "train_function", None) is None or force:
@@ -182,11 +190,13 @@ class KerasTrainer(keras.Model):
         self.average.for_inference().export(filepath, format, **arguments)
 
     def _flatten_metrics_in_order(self, logs: Logs) -> list | float:
-        """Values that `evaluate` and `train_on_batch` return without `return_dict`: loss, metrics, then the others."""
-        metrics = self._compile_metrics.metrics if self._compile_metrics is not None else []
-        first = [name for name in ("loss", *(metric.name for metric in metrics)) if name in logs]
-        values = [logs[name] for name in (*first, *(name for name in logs if name not in first))]
+        """Values that `train_on_batch` returns without `return_dict`: loss, metrics, then the others."""
+        values = [logs[name] for name in dict.fromkeys((*self._usual(logs), *logs))]
         return values[0] if len(values) == 1 else values
+
+    def _usual(self, logs: Logs) -> list[str]:
+        metrics = self._compile_metrics.metrics if self._compile_metrics is not None else []
+        return [name for name in ("loss", *(metric.name for metric in metrics)) if name in logs]
 
     def state_beside_layers(self) -> dict[str, keras.Variable]:
         """Variables by name that belong to no layer, but to the training: files hold them, too."""

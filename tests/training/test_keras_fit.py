@@ -59,8 +59,8 @@ def test_evaluate_weighs_pictures_alike_and_leaves_the_model_alone(kind):
     assert same(weights(trainer), before)
     error = np.mean(np.square(trainer.predict(lr, verbose=0) - hr))
     assert at_once["mean_squared_error"] == pytest.approx(error, rel=1e-4)
-    values = trainer.evaluate(lr, hr, batch_size=5, verbose=0)
-    assert values[0] == pytest.approx(at_once["loss"])
+    loss, psnr, squared = trainer.evaluate(lr, hr, 5, verbose=0)
+    assert (loss, psnr, squared) == pytest.approx([at_once[name] for name in ("loss", "psnr_y", "mean_squared_error")])
 
 
 def test_predict_answers_with_the_average(trainer):
