@@ -11,7 +11,7 @@ from pydantic.errors import PydanticUserError
 from sr_gan_tf.config import Spec
 from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.registry.imports import describe_fault
-from sr_gan_tf.registry.parts import Catalogue, find
+from sr_gan_tf.registry.parts import Catalogue, find, undefined_methods
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -35,6 +35,9 @@ def build(spec: Spec, catalogue: Mapping[str, type], where: str, **given: Any) -
     """
     constructor = find(spec.class_name, catalogue, f"{where}.class_name")
     is_own = spec.class_name not in catalogue
+    missing = undefined_methods(constructor) if is_own and isinstance(constructor, type) else []
+    if missing:
+        raise InputError(f"{where}.class_name: {spec.class_name} does not define {' and '.join(missing)}; add it")
     parameters = arguments_of(constructor)
     config = dict(spec.config)
     for key in config:

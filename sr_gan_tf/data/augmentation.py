@@ -6,6 +6,7 @@ enlarged to the size of HR. The networks here use LR at its size, so bicubically
 bicubic.
 """
 
+import abc
 import inspect
 from collections.abc import Callable, Sequence
 
@@ -29,6 +30,7 @@ class Augmentation:
     `draws` provides the random numbers of the sample, `partner()` a second pair to mix with.
     """
 
+    @abc.abstractmethod
     def __call__(self, lr: np.ndarray, hr: np.ndarray, draws: Draws, partner: Callable[[], Pair]) -> Pair:
         raise NotImplementedError
 

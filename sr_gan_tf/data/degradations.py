@@ -5,6 +5,7 @@ TensorFlow tensors, eagerly or inside tf.data, and always returns the same bits,
 NumPy code.
 """
 
+import abc
 import dataclasses
 import inspect
 from typing import Literal
@@ -29,6 +30,7 @@ class Degradation:
     is_random = False
     margin = 0
 
+    @abc.abstractmethod
     def degrade(self, hr: np.ndarray, draws: Draws) -> np.ndarray:
         """The LR picture of one HR picture; `draws` provides the random numbers."""
         raise NotImplementedError

@@ -4,6 +4,7 @@ A source lists its pictures without decoding them; an `Example` decodes on reque
 identifies its contents and determines the name of the store on disk.
 """
 
+import abc
 import contextlib
 import dataclasses
 import importlib.util
@@ -128,12 +129,14 @@ class Source:
     squash: tuple[int, int] | None = None
     resize: float | None = None
 
+    @abc.abstractmethod
     def __len__(self) -> int:
         raise NotImplementedError
 
     def __str__(self) -> str:
         return type(self).__name__
 
+    @abc.abstractmethod
     def __getitem__(self, index: int) -> Example:
         raise NotImplementedError
 
@@ -146,6 +149,7 @@ class Source:
         for index in range(first, len(self)):
             yield self[index]
 
+    @abc.abstractmethod
     def fingerprint(self) -> list:
         """JSON data that changes whenever the pictures of the source change."""
         raise NotImplementedError

@@ -199,7 +199,8 @@ def upscale_files(
     else:
         with terminated_as_interrupted(), progress(lines=True) as bar:
             run_jobs(jobs, treatment, files, summary, bar)
-        for note in dict.fromkeys(_notes(jobs, treatment, summary.left_out, unread)):
+        written = [job for job in jobs if job.name not in summary.failed]
+        for note in dict.fromkeys(_notes(written, treatment, summary.left_out, unread)):
             print(f"note: {printable(note)}", file=sys.stderr)
         if not alone or not summary.failed:
             print(summary, file=say)

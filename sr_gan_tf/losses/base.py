@@ -7,6 +7,7 @@ loss into every checkpoint. They are registered under a separate package name, b
 class name.
 """
 
+import abc
 import inspect
 from collections.abc import Callable
 
@@ -30,6 +31,11 @@ class Configured:
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
+
+
+@abc.abstractmethod  # type: ignore[misc]
+def _compute(self, hr: tf.Tensor, sr: tf.Tensor, lr: tf.Tensor) -> tf.Tensor:
+    raise NotImplementedError(f"{type(self).__name__} does not define compute(hr, sr, lr)")
 
 
 class ImageLoss(Configured):
@@ -66,7 +72,7 @@ class ImageLoss(Configured):
         return self.smallest_size_remedy
 
     # Its signature depends on `needs_average`.
-    compute: Callable[..., tf.Tensor]
+    compute: Callable[..., tf.Tensor] = _compute
 
 
 class AdversarialLoss(Configured):
@@ -82,9 +88,11 @@ class AdversarialLoss(Configured):
     # real picture has the higher logit.
     guess: float | None = 0.0
 
+    @abc.abstractmethod
     def generator_loss(self, fake_logits: tf.Tensor, real_logits: tf.Tensor | None = None) -> tf.Tensor:
         raise NotImplementedError
 
+    @abc.abstractmethod
     def discriminator_loss(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The real term and the fake term, scalars."""
         raise NotImplementedError
@@ -111,6 +119,7 @@ class FeatureLoss(Configured):
             check_same_shape(real, fake, name)
         return self.compute(pairs)
 
+    @abc.abstractmethod
     def compute(self, pairs: list[tuple[tf.Tensor, tf.Tensor]]) -> tf.Tensor:
         raise NotImplementedError
 
@@ -121,6 +130,7 @@ class Penalty(Configured):
     `discriminator` is a callable from pictures (N, H, W, C) to logits of any shape; `real` and `fake` have one shape.
     """
 
+    @abc.abstractmethod
     def __call__(self, discriminator, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         raise NotImplementedError
 

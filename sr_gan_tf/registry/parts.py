@@ -152,6 +152,15 @@ def registered_class(name: str) -> type | None:
     return found if isinstance(found, type) else None
 
 
+def undefined_methods(part: type) -> list[str]:
+    """The methods, with their arguments, that a base class leaves to its subclasses and `part` does not define."""
+    left = [name for name in dir(part) if getattr(getattr(part, name, None), "__isabstractmethod__", False)]
+    for base, name in ((keras.losses.Loss, "call"), (keras.optimizers.schedules.LearningRateSchedule, "__call__")):
+        if issubclass(part, base) and getattr(part, name) is getattr(base, name) and part.__call__ is base.__call__:
+            left.append(name)
+    return [f"{name}({', '.join([*inspect.signature(getattr(part, name)).parameters][1:])})" for name in left]
+
+
 def source_digest(part: Any) -> bytes:
     """Hashes the file that defines a custom part; empty for the package's own parts."""
     kind = type(part)

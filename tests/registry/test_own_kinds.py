@@ -1,5 +1,6 @@
 """Every kind of part of the user's own, and the documents' example through every command."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -104,6 +105,56 @@ def test_every_other_kind(tmp_path):
     for name, catalogue in (("Dots", DEGRADATIONS), ("Skip", SOURCES), ("Plain", CONTENT_LOSSES)):
         with pytest.raises(InputError, match=f"others:{name} is no {catalogue.kind}; expected a subclass of"):
             build(Spec(f"others:{name}"), catalogue, "here")
+
+
+UNFINISHED = """
+import keras
+from sr_gan_tf.data.degradations import Degradation
+from sr_gan_tf.data.sources import Source
+from sr_gan_tf.losses.base import AdversarialLoss, ImageLoss
+
+class Content(ImageLoss):
+    def calculate(self, hr, sr, lr):
+        return 0.0
+
+class Whole(ImageLoss):
+    def compute(self, hr, sr, lr):
+        return 0.0
+
+class Keras(keras.losses.Loss):
+    pass
+
+class Half(AdversarialLoss):
+    def generator_loss(self, fake_logits, real_logits=None):
+        return 0.0
+
+class Empty(Source):
+    def __len__(self):
+        return 0
+
+class Nothing(Degradation):
+    def __init__(self, scale: int):
+        self.scale = scale
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "catalogue", "missing"),
+    [
+        ("Content", CONTENT_LOSSES, "compute(hr, sr, lr)"),
+        ("Keras", CONTENT_LOSSES, "call(y_true, y_pred)"),
+        ("Half", ADVERSARIAL_LOSSES, "discriminator_loss(real_logits, fake_logits)"),
+        ("Empty", SOURCES, "__getitem__(index) and fingerprint()"),
+        ("Nothing", DEGRADATIONS, "degrade(hr, draws)"),
+    ],
+)
+def test_a_part_that_lacks_a_method_is_told_before_training(name, catalogue, missing):
+    import_parts(module("unfinished", UNFINISHED))
+    with pytest.raises(
+        InputError, match=rf"^here.class_name: unfinished:{name} does not define {re.escape(missing)}; "
+    ):
+        build(Spec(f"unfinished:{name}"), catalogue, "here", scale=2)
+    build(Spec("unfinished:Whole"), CONTENT_LOSSES, "here")
 
 
 def test_tiles_follow_the_code_of_a_degradation(new_process):

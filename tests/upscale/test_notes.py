@@ -85,3 +85,13 @@ def test_metadata_through_the_command(model, cat, tmp_path, capsys):
         found = read_image(target).metadata.xmp
         assert b'FullPanoWidthPixels="40"' in found
         assert b"MotionPhoto" not in found
+
+
+def test_nothing_is_said_about_the_network_of_a_picture_that_cannot_be_read(cat, tmp_path, capsys):
+    write_image(tmp_path / "whole.jpg", cat)
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes((tmp_path / "whole.jpg").read_bytes()[:-400])
+    assert main([str(cut), "-o", str(tmp_path / "out.png")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["error"]
+    assert "the file ends after" in lines[0]
