@@ -11,6 +11,8 @@ from typing import IO
 from sr_gan_tf.pictures.exif import SIZES, Layout
 
 _LARGEST = 1 << 30  # bytes of a file that are looked at
+_MOST_PARTS = 1_000_000  # chunks or boxes
+_LARGEST_VALUE = 1 << 24  # bytes of a TIFF's tag
 _MOST_ENTRIES = 2000  # of a TIFF's directory
 _PNG_END = b"IEND\xaeB`\x82"
 _SHORTEST = 16  # bytes that any format needs
@@ -126,7 +128,9 @@ def _png(data: bytes) -> str | None:
     if data.rstrip(b"\0").endswith(_PNG_END):  # then a damaged length leads beyond the end
         return None
     place, pixels = 8, False
-    while place + 8 <= len(data):
+    for _ in range(_MOST_PARTS):
+        if place + 8 > len(data):
+            return f" bytes{_WITHIN if pixels else _BEFORE}"
         length, kind = struct.unpack_from(">I4s", data, place)
         if not kind.isalpha():  # not a chunk: the file is damaged in another way
             return None
@@ -134,7 +138,7 @@ def _png(data: bytes) -> str | None:
             return None
         pixels = pixels or kind == b"IDAT"
         place += 12 + length
-    return f" bytes{_WITHIN if pixels else _BEFORE}"
+    return None
 
 
 def _webp(data: bytes) -> str | None:
@@ -179,10 +183,12 @@ def _tiff(data: bytes) -> str | None:
     if start >= len(data):
         return f" bytes, but its directory begins at byte {start:,}"
     count = layout.number(data[start : start + 8].ljust(8, b"\0"), 0, 8 if big else 2)
-    if start + 8 > len(data) or (count <= _MOST_ENTRIES and start + count * (4 + 2 * layout.word) > len(data)):
+    if count > _MOST_ENTRIES:
+        return None
+    if max(start + 8, start + count * (4 + 2 * layout.word)) > len(data):
         return f" bytes{_BEFORE}"
     entries = _entries(data, layout, start + (8 if big else 2), count)
-    if any(place + length > len(data) for tag, (place, length, _) in entries.items() if tag in _NEEDED):
+    if any(place + length > len(data) for place, length, _ in entries.values()):
         return f" bytes{_BEFORE}"
 
     def numbers(tag: int) -> list[int]:
@@ -202,8 +208,8 @@ def _entries(data: bytes, layout: Layout, start: int, count: int) -> dict[int, t
     found = {}
     for place in range(start, start + count * (4 + 2 * layout.word), 4 + 2 * layout.word):
         tag, size = layout.number(data, place, 2), SIZES.get(layout.number(data, place + 2, 2), 0)
-        if tag in _NEEDED and size in (2, 4, 8):
-            length, value = size * layout.number(data, place + 4, layout.word), place + 4 + layout.word
+        length, value = size * layout.number(data, place + 4, layout.word), place + 4 + layout.word
+        if tag in _NEEDED and size in (2, 4, 8) and length < _LARGEST_VALUE:
             found[tag] = (value if length <= layout.word else layout.number(data, value, layout.word), length, size)
     return found
 
@@ -211,7 +217,9 @@ def _entries(data: bytes, layout: Layout, start: int, count: int) -> dict[int, t
 def _boxes(data: bytes) -> str | None:
     """For AVIF, HEIC, JPEG XL and JPEG 2000: the box that does not end within the file."""
     place, pixels = 0, False
-    while place < len(data):
+    for _ in range(_MOST_PARTS):
+        if place >= len(data):
+            break
         if place + 16 > len(data):
             return f" bytes{_WITHIN if pixels else _BEFORE}"
         size, kind = struct.unpack_from(">I4s", data, place)
