@@ -190,7 +190,7 @@ def test_deep_avif_and_ppm():
     assert np.abs(picture.pixels.astype(int) - 1000 * 65535 / 1023).max() < 200
     coded = b"P6 # a remark\n2 1\n1023\n" + np.array([0, 511, 1023, 1, 2, 3], ">u2").tobytes()
     assert read_image(coded).pixels.ravel().tolist() == pytest.approx([0, 32736, 65535, 64, 128, 192], abs=1)
-    with pytest.raises(InputError, match="damaged"):
+    with pytest.raises(InputError, match="the file ends after"):
         read_image(coded[:-1])
 
 
@@ -304,5 +304,5 @@ def test_a_jpeg_without_its_end_is_read(progressive):
         assert np.array_equal(picture.pixels, read_image(whole).pixels)
         assert picture.metadata.remarks == ("the end marker is missing; every pixel was read",)
     for missing in (12, len(whole) // 3):
-        with pytest.raises(InputError, match="damaged"):
+        with pytest.raises(InputError, match="the file ends after"):
             read_image(whole[:-missing])

@@ -162,8 +162,11 @@ def test_camera_raw_is_developed_with_the_cameras_white_balance(tmp_path):
         assert (header.width, header.height) == (80, 64)
     assert b"Maker" in picture.metadata.exif
     (tmp_path / "cut.dng").write_bytes(data[:-9000])
-    with pytest.raises(InputError, match=r"cut\.dng: damaged .*\(camera raw: Input/output error\)"):
+    with pytest.raises(InputError, match=rf"cut\.dng: the file ends after {len(data) - 9000:,} of {len(data):,} bytes"):
         read_image(tmp_path / "cut.dng")
+    (tmp_path / "no.raf").write_bytes(b"FUJIFILMCCD-RAW " + bytes(range(1, 200)))
+    with pytest.raises(InputError, match=r"no\.raf: damaged .*\(camera raw: Unsupported file format or not RAW file\)"):
+        read_image(tmp_path / "no.raf")
     assert read_rgb(tmp_path / "card.dng").shape == (64, 80, 3)
 
 
