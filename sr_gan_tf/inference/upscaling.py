@@ -229,9 +229,11 @@ def _notes(jobs: Sequence[Job], treatment: Treatment, left_out: int, unread: Cou
     if left_out:
         yield f"{left_out} skipped: their names are those of earlier results; to enlarge them, name them individually"
     yield from _choices([job for job in jobs if job.choice])
+    often = Counter(job.note for job in jobs if job.note)
     for job in jobs:
         if job.note:
-            yield f"{job.name}: {job.note}"
+            count = often[job.note]
+            yield f"{job.name}: {job.note}" if count <= _MOST_CHOICES else f"{count} pictures: {job.note}"
         for remark in job.remarks:
             yield f"{job.name}: {remark}"
         for tiling in job_tilings(job, treatment):

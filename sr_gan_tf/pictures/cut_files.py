@@ -88,7 +88,8 @@ def without_zero_tail(data: bytes) -> bytes:
 def _of_content(data: bytes) -> str | None:
     if data and not data.strip(b"\0"):
         return f"all {len(data):,} bytes of the file are zero"
-    if 0 < len(data) < _SHORTEST:
+    # A few letters are a text.
+    if 0 < len(data) < _SHORTEST and (not data.isascii() or any(data.startswith(starts) for starts, _ in _RULES)):
         return f"the file has only {len(data)} byte{'s' if len(data) > 1 else ''}"
     written = without_zero_tail(data)
     place = _missing(written)

@@ -46,6 +46,7 @@ _CONTENTS = {
     b"\x1f\x8b": "gzip", b"PK\3\4": "a ZIP archive", b"\x1a\x45\xdf\xa3": "a film",
     b"RIFF": "a RIFF file other than WebP",
     b"\xff\xd8\xff\xf7": "JPEG-LS", b"\xff\xd8\xff": "a damaged JPEG, or one of 12 or more bits per sample",
+    b"\x89PNG\n\x1a\n": "a PNG whose line ends were converted (a transfer in text mode?)",
     b"\x89PNG": "a damaged PNG",
 }  # fmt: skip
 

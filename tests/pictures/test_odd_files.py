@@ -37,6 +37,9 @@ def test_the_pixels_own_checksum_decides(deep):
     ("content", "said"),
     [
         (b"8BPS\0\1" + bytes(60), "no picture that can be read, but a Photoshop document"),
+        (b"<html>404", "no picture that can be read, but a web page"),
+        (b"hello", "no picture that can be read; expected"),
+        (b"\x89PNG\n\x1a\n" + bytes(9), "but a PNG whose line ends were converted"),
         (b"\n<!DOCTYPE html><html>", "no picture that can be read, but a web page"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid",

@@ -95,3 +95,14 @@ def test_nothing_is_said_about_the_network_of_a_picture_that_cannot_be_read(cat,
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition(":")[0] for line in lines] == ["error"]
     assert "the file ends after" in lines[0]
+
+
+def test_a_note_that_many_pictures_share_is_said_once(model, cat, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(6):
+        write_image(folder / f"{number}.png", cat[:16, :16])
+    assert main([str(folder), "--model", model, "-o", str(tmp_path / "out"), "--scale", "5"]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "beyond" in line]
+    assert len(said) == 1
+    assert said[0].startswith("note: 6 pictures: enlarged beyond")
