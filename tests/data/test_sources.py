@@ -193,7 +193,7 @@ def _truncated(path):
 
 
 BAD = {
-    "truncated": (_truncated, "damaged"),
+    "truncated": (_truncated, "ends after"),
     "zero-byte": (lambda path: path.touch(), "empty"),
     "no picture": (lambda path: path.write_text("hello"), "no picture"),
     "huge": (lambda path: path.write_bytes(png_header(40000, 20000)), "800 megapixels"),
