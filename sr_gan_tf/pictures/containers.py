@@ -141,10 +141,13 @@ def check_png_pixels(file: IO[bytes]) -> None:
         file.seek(place + length + 4)
     if sound:
         return
+    file.seek(16)
+    width, height = struct.unpack(">II", file.read(8))
+    left = 8 * (width + 8) * (height + 8)  # bytes; no picture needs more
     decoder = zlib.decompressobj()
     for piece in (piece for place, length in places for piece in _pieces(file, place, length)):
-        while piece and not decoder.eof:
-            decoder.decompress(piece, _PIECE)
+        while piece and not decoder.eof and left > 0:
+            left -= len(decoder.decompress(piece, _PIECE))
             piece = decoder.unconsumed_tail
     if not decoder.eof:
         raise ValueError("its coded pixels are incomplete")

@@ -2,6 +2,8 @@
 
 import io
 import re
+import tracemalloc
+import zlib
 
 import imagecodecs
 import numpy as np
@@ -102,6 +104,21 @@ def test_a_png_with_a_hole_of_zeros_is_refused():
     for place in range(1000, 3000, 100):
         with pytest.raises(InputError, match=r"damaged or unsupported picture"):
             read_image(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+
+
+def test_a_png_that_would_decompress_to_gigabytes_is_not_decompressed():
+    packer = zlib.compressobj()
+    body = b"IDAT" + b"".join(packer.compress(bytes(1 << 20)) for _ in range(200)) + packer.flush()
+    whole = _FILES["png"]
+    start, end = whole.index(b"IDAT") - 4, len(whole) - 12
+    chunk = (len(body) - 4).to_bytes(4, "big") + body + (zlib.crc32(body) ^ 1).to_bytes(4, "big")
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"coded pixels are incomplete"):
+            read_image(whole[:start] + chunk + whole[end:])
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_jpeg_filled_with_zeros_does_not_count_as_one_without_its_end():
