@@ -23,7 +23,7 @@ from sr_gan_tf.training.optimizers import current_rate, start
 from sr_gan_tf.training.replay import replay_for, replayed
 from sr_gan_tf.training.stabilizers import Stabilizers
 from sr_gan_tf.training.supervised import Supervised
-from sr_gan_tf.training.terms import Logs, WeightedLoss, constant, log_names, weigh
+from sr_gan_tf.training.terms import Logs, WeightedLoss, constant, log_names, mean_value, weigh
 from sr_gan_tf.training.turns import Turns
 
 
@@ -203,14 +203,14 @@ class GAN(Supervised):
         known = verdict.real if verdict else None
         real = float32(known if known is not None else self.discriminator(real_view, training=True))
         fake = float32(verdict.fake if verdict else self.discriminator(fake_view, training=True))
-        real_term, fake_term = self.adversarial.loss.discriminator_loss(real, fake)
-        logs["discriminator_real"], logs["discriminator_fake"] = real_term, fake_term
+        terms = [mean_value(one, self.adversarial.name) for one in self.adversarial.loss.discriminator_loss(real, fake)]
+        logs["discriminator_real"], logs["discriminator_fake"] = terms
         logs["real_logits"], logs["fake_logits"] = tf.reduce_mean(real), tf.reduce_mean(fake)
         logs["pair_share"] = share(per_picture(real) > per_picture(fake))
         guess = self.adversarial.loss.guess
         logs["real_accuracy"] = logs["pair_share"] if guess is None else share(real > guess)
         logs["fake_accuracy"] = logs["pair_share"] if guess is None else share(fake < guess)
-        total = logs["discriminator_loss"] = 0.5 * (real_term + fake_term)
+        total = logs["discriminator_loss"] = 0.5 * (terms[0] + terms[1])
         return total, (real_view, fake_view)
 
     def _update_generator(self, tape: tf.GradientTape, loss, logs: Logs) -> tf.Tensor:

@@ -60,8 +60,17 @@ def distinct_names(names: Sequence[str]) -> list[str]:
     return [name if count == 1 else f"{name}_{count}" for name, count in zip(names, counts, strict=True)]
 
 
+def mean_value(value: tf.Tensor | None, name: str) -> tf.Tensor:
+    """What a loss returned as a float32 scalar: the mean, if it returned a value for each picture or pixel."""
+    if value is None:
+        raise ValueError(f"the loss {name} returned nothing; expected a tensor; end its method with return")
+    value = tf.cast(value, tf.float32)
+    return value if value.shape.rank == 0 else tf.reduce_mean(value)
+
+
 def weigh(term: WeightedLoss, value: tf.Tensor, step: tf.Tensor, logs: Logs) -> tf.Tensor:
     """Returns the weighted term; writes `name` and `name.weighted` into the logs."""
+    value = mean_value(value, term.name)
     weighted = term.weight(step) * value
     logs[term.name] = value
     logs[f"{term.name}.weighted"] = weighted

@@ -12,6 +12,7 @@ from keras_trainers import dataset, make, pictures, plain_generator, same, weigh
 
 from sr_gan_tf.discriminators.convolutional import ConvDiscriminator
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
+from sr_gan_tf.losses.base import AdversarialLoss, ImageLoss
 from sr_gan_tf.losses.wrapped import KerasContent
 from sr_gan_tf.training.compiling import KerasLoss
 from sr_gan_tf.training.gan import Stabilizers
@@ -200,3 +201,45 @@ def test_compiled_and_eager_steps_agree():
     for other in histories[1:]:
         assert other["loss"] == pytest.approx(histories[0]["loss"], rel=1e-4)
         assert other["val_loss"] == pytest.approx(histories[0]["val_loss"], rel=1e-4)
+
+
+class _Difference(ImageLoss):
+    """The absolute difference, as a mean over the given axes."""
+
+    def __init__(self, axes: tuple[int, ...] | None = None):
+        self.axes = axes
+
+    def compute(self, hr, sr, lr):
+        value = tf.abs(hr - sr)
+        return tf.reduce_mean(value, axis=self.axes) if self.axes != () else value
+
+
+class _Logits(AdversarialLoss):
+    """The original GAN loss, not averaged."""
+
+    def generator_loss(self, fake_logits, real_logits=None):
+        return tf.math.softplus(-fake_logits)
+
+    def discriminator_loss(self, real_logits, fake_logits):
+        return tf.math.softplus(-real_logits), tf.math.softplus(fake_logits)
+
+
+def test_a_loss_of_ones_own_may_return_a_value_for_each_picture_or_pixel():
+    logs = []
+    for axes, adversarial in ((None, "BinaryCrossentropy"), ((1, 2, 3), _Logits()), ((), _Logits())):
+        trainer = make("GAN")
+        trainer.compile("adam", "sgd", _Difference(axes), adversarial=(adversarial, 0.1), run_eagerly=True)
+        logs.append(trainer.train_on_batch(*pictures(2), return_dict=True))
+    for name in ("loss", "discriminator_loss", "generator_gradient_norm", "discriminator_gradient_norm"):
+        assert [each[name] for each in logs] == pytest.approx([logs[0][name]] * 3, rel=1e-4), name
+
+
+def test_a_loss_that_returns_nothing_is_named():
+    class Forgetful(ImageLoss):
+        def compute(self, hr, sr, lr):
+            tf.reduce_mean(tf.abs(hr - sr))
+
+    trainer = make("Supervised")
+    trainer.compile("adam", Forgetful(), run_eagerly=True)
+    with pytest.raises(ValueError, match="the loss Forgetful returned nothing"):
+        trainer.train_on_batch(*pictures(2))
