@@ -93,9 +93,17 @@ def random_batch(raw: dict) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.constant(hr[:, :: raw["scale"], :: raw["scale"]]), tf.constant(hr)
 
 
+def trained(path: Path) -> dict:
+    """The experiment without what its validation alone needs."""
+    raw = read_json(path)
+    for key in ("validation_metrics", "best_metric"):
+        raw.pop(key, None)
+    return with_trunk_at_hand(raw)
+
+
 def compile_and_run(path: Path, index: int) -> list[str]:
     """Compiles and runs one step of the stage; names of values that are not what they should be."""
-    raw = small(few(with_trunk_at_hand(read_json(path))))
+    raw = small(few(trained(path)))
     raw["jit_compile"] = True
     experiment = parse_experiment(raw)
     trainer = build_stage(experiment, index, build_networks(experiment))
@@ -121,6 +129,7 @@ def _quick_process():
     ids=lambda value: name_of(value) if isinstance(value, Path) else str(value),
 )
 def test_every_step_compiles(path, index, quick_process):
+    trained(path)  # skips here, not in the other process
     assert quick_process.submit(compile_and_run, path, index).result() == []
 
 
