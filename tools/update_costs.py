@@ -7,6 +7,7 @@ of `python -m sr_gan_tf.benchmark --mode step --networks SPAN@16,192,192,3`.
 """
 
 import argparse
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -41,8 +42,8 @@ def updates(merged: bool) -> dict[str, Callable[[], object]]:
     trainer = Supervised(network)
     trainer.compile(Adam(1e-4), "mae")
     gradients = [tf.random.normal(variable.shape) for variable in network.trainable_variables]
-    size = sum(int(tf.size(gradient)) for gradient in gradients)
-    weights, first, second, average = (tf.Variable(tf.zeros(size)) for _ in range(4))
+    sizes = [math.prod(gradient.shape) for gradient in gradients]
+    weights, first, second, average = (tf.Variable(tf.zeros(sum(sizes))) for _ in range(4))
 
     def separate():
         logs: dict = {}
@@ -58,7 +59,7 @@ def updates(merged: bool) -> dict[str, Callable[[], object]]:
             beta2=0.99, epsilon=1e-7, grad=gradient,
         )  # fmt: skip
         average.assign_sub(0.001 * (average - weights))
-        parts = tf.split(weights, [int(tf.size(each)) for each in gradients])  # the network's kernels
+        parts = tf.split(weights, sizes)  # the network's kernels
         return [norm, *(tf.reshape(part, each.shape) for part, each in zip(parts, gradients, strict=True))]
 
     layers = [layer for layer in network.layers if isinstance(layer, Conv3XC)]

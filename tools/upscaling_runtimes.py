@@ -2,14 +2,14 @@
 
     python tools/upscaling_runtimes.py --calibration PHOTOGRAPHS --data Set14/x4
 
-Run it in an environment with torch and the extra `export`. Each runtime has its own process with one network, from
-tensor to tensor; the processes take turns, round by round. Int8 files have convolutions quantized by channel after
-calibration on crops of the photographs. `--data` contains LR/ and HR/ with the same names, for PSNR-Y.
+Run it in an environment with the extra `export`; `--torch` is the Python of one with torch. Each runtime has its own
+process with one network, from tensor to tensor; the processes take turns, round by round. Int8 files have convolutions
+quantized by channel after calibration on crops of the photographs. `--data` contains LR/ and HR/ with the same names,
+for PSNR-Y.
 """
 
 import argparse
 import dataclasses
-import json
 import os
 import subprocess
 import sys
@@ -40,7 +40,7 @@ class Subject:
         call: runs the timed picture once, from tensor to tensor.
     """
 
-    run: Callable[[np.ndarray], np.ndarray] | None
+    run: Callable[[np.ndarray], np.ndarray]
     call: Callable[[], object]
 
 
@@ -54,24 +54,6 @@ def tensorflow_subject(model: str, precision: str, picture: np.ndarray) -> Subje
     function = tf.function(lambda x: network(x, training=False), input_signature=[tf.TensorSpec((1, None, None, 3))])
     image = tf.constant(picture)
     return Subject(lambda values: function(tf.constant(values)).numpy(), lambda: function(image).numpy())
-
-
-def torch_subject(precision: str, picture: np.ndarray) -> Subject:
-    """SPAN with random weights, compiled, channels-last; they do not affect the time."""
-    import torch
-
-    sys.path.insert(0, str(Path(sr_gan_tf.__file__).parent / "benchmarks" / "pytorch"))
-    from torch_span import Span
-
-    dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
-    network = torch.compile(Span().eval().to(dtype, memory_format=torch.channels_last))
-    image = torch.from_numpy(picture.transpose(0, 3, 1, 2).copy()).to(dtype, memory_format=torch.channels_last)
-
-    def call():
-        with torch.inference_mode():
-            return network(image)
-
-    return Subject(None, call)
 
 
 def onnxruntime_subject(path: Path, picture: np.ndarray) -> Subject:
@@ -169,42 +151,45 @@ def serve(kind: str, model: str, path: Path, size: str, data: str) -> None:
     picture = np.random.default_rng(0).random((1, height, width, 3), np.float32)
     if runtime == "tensorflow":
         subject = tensorflow_subject(model, precision, picture)
-    elif runtime == "torch":
-        subject = torch_subject(precision, picture)
     elif runtime == "onnxruntime":
         subject = onnxruntime_subject(path, picture)
     else:
         subject = openvino_subject(path, precision, picture)
     for _ in range(2):
         subject.call()
-    judged = data and subject.run and (runtime == "tensorflow" or precision == "int8")  # the others equal TensorFlow
-    print(json.dumps(mean_psnr(subject.run, Path(data)) if judged else None), flush=True)
+    judged = data and (runtime == "tensorflow" or precision == "int8")  # the others equal TensorFlow
+    print(mean_psnr(subject.run, Path(data)) if judged else "none", flush=True)
     for _ in sys.stdin:
         begin, used = time.perf_counter(), time.process_time()
         subject.call()
-        print(json.dumps([time.perf_counter() - begin, time.process_time() - used]), flush=True)
+        print(time.perf_counter() - begin, time.process_time() - used, flush=True)
 
 
 class Runtime:
     """A process that serves one kind."""
 
-    def __init__(self, kind: str, *words: str):
+    def __init__(self, kind: str, *words: str, torch: str):
         from sr_gan_tf.benchmarks.peak_memory import REUSE_OF_BUFFERS
 
         self.kind = kind
         self.times: list[list[float]] = []
+        program = [sys.executable, __file__, "--serve", kind, *words]
+        if kind.startswith("torch"):  # SPAN with random weights, which do not affect the time
+            script = Path(sr_gan_tf.__file__).parent / "benchmarks" / "pytorch" / "torch_span.py"
+            program = [torch, str(script), *words[2].split("x"), "compiled", kind.split()[1]]
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "--serve", kind, *words],
+            program,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **REUSE_OF_BUFFERS},
         )  # fmt: skip
-        self.psnr = self.answer()
+        begin = self.answer()
+        self.psnr = None if begin == ["ready"] or begin == ["none"] else float(begin[0])
 
-    def answer(self):
-        """The next line of the process."""
+    def answer(self) -> list[str]:
+        """The words of the next line of the process."""
         line = cast(IO[str], self.process.stdout).readline()
         if not line:
             raise InputError(f"{self.kind}: its process ended; see its message above")
-        return json.loads(line)
+        return line.split()
 
     def measure(self) -> None:
         """One call, after one that does not count."""
@@ -214,7 +199,7 @@ class Runtime:
             given.flush()
             values = self.answer()
             if counts:
-                self.times.append(values)
+                self.times.append([float(value) for value in values])
 
 
 def table(runtimes: list[Runtime]) -> Iterator[str]:
@@ -238,13 +223,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--calibration", type=Path, help="folder of photographs; without it, no int8")
     parser.add_argument("--data", default="", help="folder with LR/ and HR/ for PSNR-Y")
+    parser.add_argument("--torch", default=sys.executable, metavar="PYTHON", help="Python of an environment with torch")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), metavar="KIND")
     parser.add_argument("--serve", nargs=5, help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.serve:
         kind, model, path, size, data = arguments.serve
-        if not kind.startswith("torch"):  # TensorFlow and PyTorch do not fit into one process
-            sr_gan_tf.start()
+        sr_gan_tf.start()
         serve(kind, model, Path(path), size, data)
         return
     sr_gan_tf.start()
@@ -255,7 +240,8 @@ def main(argv: list[str] | None = None) -> None:
         try:
             for kind in kinds:
                 path = paths["int8" if "int8" in kind else "float32"]
-                runtimes.append(Runtime(kind, arguments.model, str(path), arguments.size, arguments.data))
+                words = arguments.model, str(path), arguments.size, arguments.data
+                runtimes.append(Runtime(kind, *words, torch=arguments.torch))
             measure(runtimes, arguments.rounds)
         finally:
             for each in runtimes:
