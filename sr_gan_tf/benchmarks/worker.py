@@ -112,9 +112,7 @@ def serve(job: Task, lines, answer: Callable[[dict], None]) -> None:
     keras.config.set_dtype_policy(job.precision)
     with tf.device("/GPU:" + job.device.partition(":")[2] if job.device != "cpu" else "/CPU:0"):
         subject = product_subject(job) if job.mode == "product" else build_subject(job)
-        begin = start(subject, job)
-        give_back()
-        answer(dataclasses.asdict(begin))
+        answer(dataclasses.asdict(start(subject, job)))
         for line in lines:
             word, _, argument = line.strip().partition(" ")
             if word == "round":
