@@ -107,7 +107,7 @@ def _ask(process: subprocess.Popen) -> float:
     given, answers = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
     given.write("\n")
     given.flush()
-    return float(answers.readline())
+    return float(answers.readline().split()[0])
 
 
 def in_turns(measures: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
@@ -137,7 +137,7 @@ def _ratios(seconds: dict[str, float]) -> Iterator[tuple[str, str, float]]:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Runs the command with the arguments `argv`, by default those of the process."""
-    parser = Parser(prog="python -m sr_gan_tf.benchmarks.upscaling", description=__doc__.split(":", 1)[1])
+    parser = Parser(prog="python -m sr_gan_tf.benchmarks.upscale_command", description=__doc__.split(":", 1)[1])
     add_import(parser)
     parser.add_argument("--model", default="span_x4", help="name, run folder or .keras file")
     parser.add_argument("--size", default="640x360", help="size of the original as WIDTHxHEIGHT")

@@ -50,7 +50,8 @@ class UNetDiscriminator(Discriminator):
             x = SpectralConv2D(filters * 2**number, 4, 2, use_bias=False, name=f"conv_{number}")(x)
             x = activation(x, number)
         for number in (4, 5, 6):
-            x = layers.UpSampling2D(2, interpolation="bilinear")(x)
+            # TensorFlow interpolates in float32; XLA cannot differentiate a cast that is hidden inside.
+            x = layers.UpSampling2D(2, interpolation="bilinear", dtype="float32", name=f"enlarge_{number}")(x)
             x = SpectralConv2D(filters * 2 ** (6 - number), 3, use_bias=False, name=f"conv_{number}")(x)
             x = activation(x, number)
             if skip_connections:

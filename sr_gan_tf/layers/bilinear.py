@@ -23,7 +23,9 @@ class BilinearEnlargement(keras.layers.Layer):
         self.footprint = (center - 1, center + 1, 1 / scale)
 
     def call(self, inputs):
-        enlarged = tf.image.resize(inputs, self.scale * tf.shape(inputs)[1:3], "bilinear")  # float32
+        # XLA's gradient of this operation is float32 for inputs of any type, which other gradients cannot be added to.
+        inputs = tf.cast(inputs, tf.float32)
+        enlarged = tf.image.resize(inputs, self.scale * tf.shape(inputs)[1:3], "bilinear")
         return tf.cast(tf.ensure_shape(enlarged, self.compute_output_shape(inputs.shape)), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):

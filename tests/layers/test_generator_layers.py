@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from sr_gan_tf.discriminators.unet import UNetDiscriminator
 from sr_gan_tf.layers import ICNR, CropLike, FusedBatchNormalization, MirrorToMultiple, PixelShuffle, PixelUnshuffle
+from sr_gan_tf.layers.bilinear import BilinearEnlargement
 from sr_gan_tf.layers.upsampling import stages
 
 
@@ -106,3 +108,38 @@ def test_fused_batch_normalization_rests_when_frozen():
     layer.trainable = False
     np.testing.assert_allclose(layer(images, training=True), images, atol=1e-4)
     np.testing.assert_array_equal(layer.moving_mean, np.zeros(4))
+
+
+def with_a_skip(layer):
+    """A network in which two gradients meet: that of the enlargement and that of what goes around it."""
+    given = keras.Input((8, 8, 3))
+    pooled = keras.layers.AveragePooling2D(2)(given)
+    return keras.Model(given, keras.layers.Add()([layer(pooled), layer(keras.layers.Activation("tanh")(pooled))]))
+
+
+@pytest.mark.parametrize(
+    "build", [lambda: with_a_skip(BilinearEnlargement(2)), lambda: UNetDiscriminator(filters=2)], ids=["layer", "U-Net"]
+)
+def test_xla_differentiates_bilinear_enlargement_in_bfloat16(build):
+    """It refused: its gradient of a bfloat16 enlargement is float32."""
+    images = tf.constant(np.random.default_rng(0).random((1, 8, 8, 3), np.float32))
+    gradients = []
+    for precision, compiled in (("float32", False), ("mixed_bfloat16", True)):
+        keras.utils.set_random_seed(0)
+        keras.config.set_dtype_policy(precision)
+        try:
+            network = build()
+        finally:
+            keras.config.set_dtype_policy("float32")
+
+        @tf.function(jit_compile=compiled)
+        def gradient(x, network=network):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                loss = tf.reduce_sum(tf.cast(network(x), tf.float32) ** 2)
+            return tape.gradient(loss, x)
+
+        gradients.append(gradient(images).numpy())
+    exact, rounded = gradients
+    assert np.abs(exact).max() > 0
+    np.testing.assert_allclose(rounded, exact, atol=0.05 * np.abs(exact).max())

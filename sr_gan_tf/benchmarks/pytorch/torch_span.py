@@ -1,9 +1,9 @@
-"""SPAN (arXiv:2311.12770), merged, in PyTorch: time per image. Run by sr_gan_tf.benchmarks.upscaling.
+"""SPAN (arXiv:2311.12770), merged, in PyTorch: time per image. Run by sr_gan_tf.benchmarks.upscale_command.
 
-    python sr_gan_tf/benchmarks/pytorch/torch_span.py WIDTH HEIGHT eager|channels_last|compiled
+    python sr_gan_tf/benchmarks/pytorch/torch_span.py WIDTH HEIGHT eager|channels_last|compiled [float32|bfloat16]
 
-Prints `ready` after the warm-up, then the seconds of one forward pass for every line on standard input. The weights are
-random, which does not affect the time.
+Prints `ready` after the warm-up, then for every line on standard input the seconds of one forward pass, by the clock
+and of the processor. The weights are random, which does not affect the time.
 """
 
 import sys
@@ -49,10 +49,11 @@ class Span(nn.Module):
 
 
 def main() -> None:
-    """Reads WIDTH HEIGHT KIND from the command line, and prints seconds per call."""
+    """Reads WIDTH HEIGHT KIND PRECISION from the command line, and prints seconds per call."""
     width, height, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    network = Span().eval()
-    picture = torch.rand(1, 3, height, width)
+    dtype = getattr(torch, sys.argv[4] if len(sys.argv) > 4 else "float32")
+    network = Span().eval().to(dtype)
+    picture = torch.rand(1, 3, height, width).to(dtype)
     if kind != "eager":
         network, picture = (item.to(memory_format=torch.channels_last) for item in (network, picture))
     if kind == "compiled":
@@ -62,9 +63,9 @@ def main() -> None:
             network(picture)
         print("ready", flush=True)
         for _ in sys.stdin:
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             network(picture)
-            print(time.perf_counter() - start, flush=True)
+            print(time.perf_counter() - start, time.process_time() - used, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,61 @@
+"""`tools/upscaling_runtimes.py`: its files say what the network says, its table compares equal precisions."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+
+from sr_gan_tf.generators.span import SPAN
+from sr_gan_tf.pictures.reading import write_image
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(name="tool", scope="module")
+def _tool():
+    spec = importlib.util.spec_from_file_location("upscaling_runtimes", ROOT / "tools" / "upscaling_runtimes.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Told:
+    """A runtime whose times are known."""
+
+    def __init__(self, kind, clock, processor, psnr=None):
+        self.kind, self.psnr = kind, psnr
+        self.times = [[clock, processor], [clock * 10, processor * 10], [clock, processor]]
+
+
+def test_equal_precisions_are_compared_by_medians(tool):
+    rows = [
+        Told("tensorflow float32", 1.0, 2.0, 28.2),
+        Told("tensorflow bfloat16", 0.5, 1.0),
+        Told("torch bfloat16", 1.0, 1.0),
+        Told("openvino int8", 0.25, 0.5, 28.1),
+    ]
+    text = "\n".join(tool.table(rows)).splitlines()
+    assert text[2] == "| tensorflow float32 | 1000 | 2000 | 1.00, 1.00 | 28.200 |"
+    assert text[4] == "| torch bfloat16 | 1000 | 1000 | 0.50, 1.00 |  |"
+    assert text[5] == "| openvino int8 | 250 | 500 | 2.00, 2.00 | 28.100 |"
+
+
+def test_files_agree_with_the_network(tool, tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    network = SPAN(filters=8, num_blocks=1, merged=True, initial_output_gain=0.1)  # not zero, as by default
+    network.save(tmp_path / "network.keras")
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    for name in ("chelsea", "astronaut", "coffee"):
+        write_image(photographs / f"{name}.png", getattr(skimage.data, name)())
+    picture = skimage.data.rocket()[None, 100:140, 100:160].astype("float32") / 255
+    expected = network.predict_on_batch(picture)
+    paths = tool.write_files(str(tmp_path / "network.keras"), photographs, tmp_path)
+    errors = {}
+    for precision, path in paths.items():
+        errors[precision] = np.abs(tool.onnxruntime_subject(path, picture).run(picture) - expected).max()
+    assert errors["float32"] < 1e-5
+    assert 1e-5 < errors["int8"] < 0.05
