@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from scripts import load_script
 from tiny import tiny_generator
 
 from sr_gan_tf.__main__ import commands, main
@@ -138,11 +139,8 @@ def test_the_memory_of_a_store_is_measured(capsys):
     assert capsys.readouterr().out.startswith("2 batches of ")
 
 
-def script(repository, name):
-    specification = importlib.util.spec_from_file_location(name, repository / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module.main
+def script(name):
+    return load_script(f"tools/{name}.py").main
 
 
 @pytest.mark.parametrize(
@@ -162,7 +160,7 @@ def test_scripts_of_the_documents_end_in_one_line(name, words, message, reposito
     write_image(tmp_path / "there.png", np.zeros((8, 8, 3), np.uint8))
     (tmp_path / "other" / "valid").mkdir(parents=True)
     write_image(tmp_path / "other" / "valid" / "a.png", np.zeros((8, 8, 3), np.uint8))
-    assert script(repository, name)(words) == 2
+    assert script(name)(words) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert message in error
@@ -172,7 +170,7 @@ def test_scripts_of_the_documents_end_in_one_line(name, words, message, reposito
 @pytest.mark.parametrize("name", ["degraded_strip", "readme_strip", "block_signals"])
 def test_scripts_say_what_they_need(name, repository, capsys):
     with pytest.raises(SystemExit) as stopped:
-        script(repository, name)([])
+        script(name)([])
     assert stopped.value.code == 2
     assert "required" in capsys.readouterr().err
 

@@ -4,7 +4,6 @@ Stages whose steps differ only in numbers make the same program; each program is
 """
 
 import concurrent.futures
-import importlib.util
 import itertools
 import json
 import math
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from scripts import load_script
 from test_experiments import FILES, few, name_of, with_trunk_at_hand
 
 from sr_gan_tf.config import parse_experiment
@@ -145,10 +145,7 @@ def test_stages_with_one_program():
 
 @pytest.fixture(name="tool")
 def _tool():
-    spec = importlib.util.spec_from_file_location("kernel_counts", ROOT / "tools" / "kernel_counts.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("tools/kernel_counts.py")
 
 
 def test_kernels_are_counted(tool):

@@ -3,7 +3,6 @@
 The short form builds them with few blocks and channels and the trunk that pip installs; `-m long` as they are.
 """
 
-import importlib.util
 import inspect
 import itertools
 import json
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import keras
 import pytest
+from scripts import load_script
 
 from sr_gan_tf.config import load_experiment, parse_experiment, to_json
 from sr_gan_tf.data.catalogue import build_degradation, build_sources
@@ -156,9 +156,7 @@ def test_every_balance_that_is_compared_changes_the_experiment_and_builds(monkey
     monkeypatch.setattr(Generator, "copy", lambda generator: generator)
     if lpips_file("vgg16") is None or dists_file() is None:
         pytest.skip(f"{INSTALL_LPIPS}; {INSTALL_DISTS}")
-    specification = importlib.util.spec_from_file_location("compare_balances", ROOT / "tools" / "compare_balances.py")
-    tool = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(tool)
+    tool = load_script("tools/compare_balances.py")
     seen = []
     for name in tool.BALANCES:
         words = [f"{key}={json.dumps(value)}" for key, value in tool.changes(name, 100).items()]

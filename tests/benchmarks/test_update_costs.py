@@ -1,11 +1,11 @@
 """`tools/update_costs.py`: the other ways that it times compute the same."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from scripts import load_script
 
 from sr_gan_tf.training.muon import orthogonalized
 
@@ -14,10 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(name="tool", scope="module")
 def _tool():
-    spec = importlib.util.spec_from_file_location("update_costs", ROOT / "tools" / "update_costs.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("tools/update_costs.py")
 
 
 def test_a_batch_is_orthogonalized_like_its_matrices(tool):

@@ -1,11 +1,11 @@
 """`tools/upscaling_runtimes.py`: its files say what the network says, its table compares equal precisions."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.data
+from scripts import load_script
 
 from sr_gan_tf.generators.span import SPAN
 from sr_gan_tf.pictures.reading import write_image
@@ -15,10 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(name="tool", scope="module")
 def _tool():
-    spec = importlib.util.spec_from_file_location("upscaling_runtimes", ROOT / "tools" / "upscaling_runtimes.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("tools/upscaling_runtimes.py")
 
 
 class Told:

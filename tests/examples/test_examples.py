@@ -1,19 +1,17 @@
 """The examples run: the search by KerasTuner, and the notebook from its first cell to its last picture."""
 
-import importlib.util
 import json
 import shutil
 
 import pytest
+from scripts import load_script
 
 
 # KerasTuner 1.4.8 is older than what it uses.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_keras_tuner_searches_three_settings(repository, tmp_path):
     pytest.importorskip("keras_tuner", reason="keras-tuner is not installed")
-    specification = importlib.util.spec_from_file_location("tune", repository / "examples" / "tune.py")
-    tune = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(tune)
+    tune = load_script("examples/tune.py")
     tune.EXPERIMENT = tune.EXPERIMENT.override(trackers=[])
     best = tune.search(str(tmp_path), steps=4)
     assert set(best) == {"learning_rate", "filters", "activation"}
