@@ -154,7 +154,7 @@ def script(name):
         ("block_signals", ["compact.keras", "other"], "has no SPAN blocks; pass a SPAN model"),
     ],
 )
-def test_scripts_of_the_documents_end_in_one_line(name, words, message, repository, tmp_path, monkeypatch, capsys):
+def test_scripts_of_the_documents_end_in_one_line(name, words, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     tiny_generator("Compact").save("compact.keras")
     write_image(tmp_path / "there.png", np.zeros((8, 8, 3), np.uint8))
@@ -168,7 +168,7 @@ def test_scripts_of_the_documents_end_in_one_line(name, words, message, reposito
 
 
 @pytest.mark.parametrize("name", ["degraded_strip", "readme_strip", "block_signals"])
-def test_scripts_say_what_they_need(name, repository, capsys):
+def test_scripts_say_what_they_need(name, capsys):
     with pytest.raises(SystemExit) as stopped:
         script(name)([])
     assert stopped.value.code == 2

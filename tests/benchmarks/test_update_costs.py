@@ -1,15 +1,11 @@
 """`tools/update_costs.py`: the other ways that it times compute the same."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import tensorflow as tf
 from scripts import load_script
 
 from sr_gan_tf.training.muon import orthogonalized
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(name="tool", scope="module")

@@ -1,7 +1,5 @@
 """`tools/upscaling_runtimes.py`: its files say what the network says, its table compares equal precisions."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import skimage.data
@@ -9,8 +7,6 @@ from scripts import load_script
 
 from sr_gan_tf.generators.span import SPAN
 from sr_gan_tf.pictures.reading import write_image
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(name="tool", scope="module")
