@@ -128,7 +128,7 @@ def gan_step(trainer: "GAN", lr: tf.Tensor, hr: tf.Tensor) -> tuple[tf.Tensor, t
     turn = trainer.turns.generator(trainer.stage_step)
     (logs, gradients, answer), (sr, fake, fake_lr) = in_parts(trainer.accumulate, learn, lr, hr)
     finite = update("generator", logs["loss"], gradients, turn, ())
-    for number in range(trainer.stabilizers.discriminator_steps):
+    for number in range(trainer.balance.discriminator_steps):
         if number > 0:
             (terms, answer), _ = in_parts(trainer.accumulate, judge, lr, hr, fake, fake_lr)
             logs |= terms

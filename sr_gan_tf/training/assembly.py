@@ -12,7 +12,7 @@ from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.networks import Discriminator, Generator, computing
 from sr_gan_tf.training.checks import check_settings
-from sr_gan_tf.training.gan import GAN, Stabilizers
+from sr_gan_tf.training.gan import GAN, Balance
 from sr_gan_tf.training.initial_weights import build_discriminator
 from sr_gan_tf.training.optimizers import build_optimizer
 from sr_gan_tf.training.randomness import seeded
@@ -112,7 +112,7 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
     if distribute:
         distribution.prepare_optimizer(discriminator_optimizer)
     side = patch_size(experiment, stage)
-    balance = {field.name: getattr(stage.balance, field.name) for field in dataclasses.fields(Stabilizers)}
+    balance = {field.name: getattr(stage.balance, field.name) for field in dataclasses.fields(Balance)}
     noise = balance["instance_noise"]
     balance["instance_noise"] = build_schedule(noise, f"{where}.balance.instance_noise") if noise else None
     if stage.balance.discriminator_warm_up >= stage.steps:
@@ -136,7 +136,7 @@ def build_stage(experiment: Experiment, index: int, networks: Networks) -> Super
         _terms([stage.adversarial], ADVERSARIAL_LOSSES, f"{where}.adversarial")[0],
         _terms(stage.features, FEATURE_LOSSES, f"{where}.features"),
         _terms(stage.penalties, PENALTIES, f"{where}.penalties"),
-        Stabilizers(**balance),
+        Balance(**balance),
         picture_shape=(batch_size(experiment, stage), side, side, 3),
         jit_compile=jit_compile,
     )

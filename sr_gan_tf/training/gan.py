@@ -2,8 +2,8 @@
 
 Goodfellow et al. 2014 (arXiv:1406.2661), Ledig et al. 2017 (arXiv:1609.04802). A step first updates the
 generator, then the discriminator on the same, detached picture. The picture is generated once. The discriminator's
-logits from the generator loss are reused for its own update, because it has not changed in between. The stabilizers are
-those of Salimans et al. 2016 (arXiv:1606.03498) and Shrivastava et al. 2017 (arXiv:1612.07828).
+logits from the generator loss are reused for its own update, because it has not changed in between. The settings of
+`balance` are those of Salimans et al. 2016 (arXiv:1606.03498) and Shrivastava et al. 2017 (arXiv:1612.07828).
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from sr_gan_tf.discriminators.wrapped import as_discriminator
 from sr_gan_tf.networks import Discriminator, Generator
 from sr_gan_tf.training import compiling
 from sr_gan_tf.training.accumulation import gan_step
+from sr_gan_tf.training.balance import Balance, in_present_names
 from sr_gan_tf.training.batches import pair_of
 from sr_gan_tf.training.historical import HistoricalAverage
 from sr_gan_tf.training.logits import Verdict, as_list, float32, per_picture, share
 from sr_gan_tf.training.optimizers import current_rate, start
 from sr_gan_tf.training.replay import replay_for, replayed
-from sr_gan_tf.training.stabilizers import Stabilizers
 from sr_gan_tf.training.supervised import Supervised
 from sr_gan_tf.training.terms import Logs, WeightedLoss, constant, log_names, mean_value, weigh
 from sr_gan_tf.training.turns import Turns
@@ -71,7 +71,7 @@ class GAN(Supervised):
         adversarial=None,
         features: Sequence[WeightedLoss] = (),
         penalties: Sequence[WeightedLoss] = (),
-        stabilizers: Stabilizers | None = None,
+        balance: Balance | None = None,
         picture_shape: tuple[int, int, int, int] | None = None,
         jit_compile: bool | str = "auto",
         *,
@@ -94,7 +94,7 @@ class GAN(Supervised):
                 The weight is that of the generator: default 1e-3; 0 if it learns only from `features`.
             features: losses between the discriminator's features of hr and sr.
             penalties: on the discriminator's gradients, e.g. R1.
-            stabilizers: settings that balance the two networks; default: none.
+            balance: settings that keep the two networks in balance; default: none.
             picture_shape: (batch, H, W, 3) of hr; needed only by the replay buffer.
             jit_compile: as in `Supervised`.
             optimizer: Keras's name of `generator_optimizer`.
@@ -122,21 +122,21 @@ class GAN(Supervised):
         self.adversarial = compiling.adversarial_term(adversarial)
         self.features = list(features)
         self.penalties = list(penalties)
-        self.stabilizers = stabilizers or Stabilizers()
+        self.balance = balance or Balance()
         names = ("discriminator_every", "accuracy_bound", "adaptive_d", "discriminator_warm_up")
-        self.turns = Turns(**{name: getattr(self.stabilizers, name) for name in names})
+        self.turns = Turns(**{name: getattr(self.balance, name) for name in names})
         self.save_memory(accumulate, recompute)
         start(self.generator_optimizer, self.generator, self.stage_step)
         start(self.discriminator_optimizer, self.discriminator, self.stage_step)
         self.replace_layer("feature_model", self.discriminator.feature_model() if self.features else None)
-        replay = replay_for(self.stabilizers.replay_buffer, picture_shape, self.discriminator, self.generator.scale)
+        replay = replay_for(self.balance.replay_buffer, picture_shape, self.discriminator, self.generator.scale)
         self.replace_layer("replay", replay)
         self.histories = {}
-        if self.stabilizers.historical_averaging:
+        if self.balance.historical_averaging:
             networks = {"generator": self.generator, "discriminator": self.discriminator}
             self.histories = {name: HistoricalAverage(part.trainable_variables) for name, part in networks.items()}
         given = ["generator_optimizer", "discriminator_optimizer", "content", "adversarial", "features", "penalties"]
-        arguments = {name: getattr(self, name) for name in [*given, "stabilizers"]}
+        arguments = {name: getattr(self, name) for name in [*given, "balance"]}
         arguments |= {"picture_shape": picture_shape, "accumulate": accumulate, "recompute": recompute}
         both = [self.generator_optimizer, self.discriminator_optimizer]
         self.prepare(both, arguments, metrics, jit_compile, steps_per_execution, run_eagerly)
@@ -163,7 +163,7 @@ class GAN(Supervised):
         finite = self._update_generator(tape, loss, logs)
 
         fake, fake_lr = replayed(self.replay, tf.stop_gradient(sr), lr, self.discriminator.conditional)
-        for number in range(self.stabilizers.discriminator_steps):
+        for number in range(self.balance.discriminator_steps):
             if number > 0 or not self.verdict_stands:
                 judging, verdict = tf.GradientTape(), None  # type: ignore[assignment]
             with judging:
@@ -176,7 +176,7 @@ class GAN(Supervised):
     @property
     def verdict_stands(self) -> bool:
         """Whether the discriminator's update has the inputs of the generator loss: nothing is random or replayed."""
-        return self.replay is None and self.stabilizers.instance_noise is None and not self._is_random
+        return self.replay is None and self.balance.instance_noise is None and not self._is_random
 
     def generator_terms(self, lr, hr, sr, logs: Logs) -> tuple[tf.Tensor, Verdict]:
         """The adversarial and feature terms of the generator loss, and the discriminator's outputs."""
@@ -280,8 +280,8 @@ class GAN(Supervised):
 
     def _view(self, pictures, lr):
         """The discriminator's input: the pictures, with noise, and the enlarged LR picture if it is conditional."""
-        if self.stabilizers.instance_noise is not None:
-            deviation = self.stabilizers.instance_noise(self.stage_step)
+        if self.balance.instance_noise is not None:
+            deviation = self.balance.instance_noise(self.stage_step)
             shape = tf.shape(pictures)
             pictures += deviation * distribution.own_part(
                 lambda count: keras.random.normal(tf.concat([[count], shape[1:]], 0), seed=self.seed_generator),
@@ -295,12 +295,15 @@ class GAN(Supervised):
     def historical_term(self, name: str, logs: Logs) -> tf.Tensor:
         if name not in self.histories:
             return tf.constant(0.0)
-        term = constant(f"{name}_history", None, self.stabilizers.historical_averaging)
+        term = constant(f"{name}_history", None, self.balance.historical_averaging)
         return weigh(term, self.histories[name].penalty(), self.stage_step, logs)
 
     def get_config(self) -> dict:
         discriminator = keras.saving.serialize_keras_object(self.discriminator)
         return super().get_config() | {"discriminator": discriminator, "seed": self.seed}
+
+    def compile_from_config(self, config: dict | None) -> None:
+        super().compile_from_config(config and in_present_names(config))
 
     def state_beside_layers(self) -> dict[str, keras.Variable]:
         if not self.compiled:

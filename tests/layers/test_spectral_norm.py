@@ -11,7 +11,7 @@ from sr_gan_tf.layers import SpectralConv2D
 from sr_gan_tf.layers.spectral_norm import advance_power_iterations
 from sr_gan_tf.losses.adversarial import BinaryCrossentropy
 from sr_gan_tf.losses.pixel import MeanAbsoluteError
-from sr_gan_tf.training.gan import GAN, Stabilizers
+from sr_gan_tf.training.gan import GAN, Balance
 from sr_gan_tf.training.terms import constant
 
 
@@ -86,7 +86,7 @@ class TestSpectralConv2D:
             [constant("mae", MeanAbsoluteError())],
             constant("adversarial", BinaryCrossentropy(), 0.1),
             # It tells a share of 0 or more apart, and rests above -1.
-            stabilizers=Stabilizers(accuracy_bound=-1.0 if resting else None),
+            balance=Balance(accuracy_bound=-1.0 if resting else None),
         )
         before = [layer.u.numpy() for layer in layers]
         gan.train_step((np.abs(noise(1, 8, 8, 3)), np.abs(noise(1, 16, 16, 3))))

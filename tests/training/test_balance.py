@@ -10,7 +10,7 @@ from sr_gan_tf.config import Spec
 from sr_gan_tf.discriminators.patchgan import PatchGAN
 from sr_gan_tf.generators.compact import Compact
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, FEATURE_LOSSES, PENALTIES
-from sr_gan_tf.training.gan import GAN, Stabilizers
+from sr_gan_tf.training.gan import GAN, Balance
 from sr_gan_tf.training.optimizers import build_optimizer
 from sr_gan_tf.training.terms import constant
 
@@ -52,7 +52,7 @@ def test_accuracy_is_the_share_of_pairs_where_the_offset_is_free(family):
 def test_accuracy_bound_does_not_look_at_the_offset(batch, family):
     updated = []
     for offset in (0.0, 50.0):
-        trainer = make_gan(family, stabilizers={"accuracy_bound": 0.7})
+        trainer = make_gan(family, balance={"accuracy_bound": 0.7})
         logit = [layer for layer in trainer.discriminator.layers if layer.weights][-1]
         logit.set_weights([logit.get_weights()[0], logit.get_weights()[1] + offset])
         updated.append([floats(trainer.train_step(batch))["discriminator_updated"] for _ in range(4)])
@@ -60,12 +60,12 @@ def test_accuracy_bound_does_not_look_at_the_offset(batch, family):
 
 
 @pytest.mark.parametrize(
-    "stabilizers", [{}, {"discriminator_steps": 2}, {"discriminator_every": 2}, {"accuracy_bound": 1e-9}]
+    "balance", [{}, {"discriminator_steps": 2}, {"discriminator_every": 2}, {"accuracy_bound": 1e-9}]
 )
-def test_both_rates_follow_the_stages_steps(batch, stabilizers):
+def test_both_rates_follow_the_stages_steps(batch, balance):
     rate = {"class_name": "PiecewiseConstantDecay", "config": {"boundaries": [3], "values": [1e-3, 1e-4]}}
     trainer = make_gan(
-        optimizer=lambda _: build_optimizer(Spec("Adam", {"learning_rate": rate}), "here"), stabilizers=stabilizers,
+        optimizer=lambda _: build_optimizer(Spec("Adam", {"learning_rate": rate}), "here"), balance=balance,
         generator=Compact(scale=2, filters=4, num_convs=0),
     )  # fmt: skip
     step = tf.function(trainer.train_step)
@@ -76,7 +76,7 @@ def test_both_rates_follow_the_stages_steps(batch, stabilizers):
         assert logs["discriminator_learning_rate"] == expected
     # Adam's own count, which its bias correction needs, stays one of updates.
     assert int(trainer.discriminator_optimizer.iterations) == {"discriminator_steps": 14, "discriminator_every": 4}.get(
-        next(iter(stabilizers), ""), 0 if stabilizers else 7
+        next(iter(balance), ""), 0 if balance else 7
     )
     saved = keras.optimizers.serialize(trainer.discriminator_optimizer)
     assert isinstance(
@@ -87,7 +87,7 @@ def test_both_rates_follow_the_stages_steps(batch, stabilizers):
 def test_a_resting_discriminator_costs_no_gradient(batch, monkeypatch):
     """Neither its kernels' gradients nor its penalties, in a graph that is the whole step."""
     trainer = make_gan(
-        stabilizers={"discriminator_every": 2}, penalties=[constant("r1", PENALTIES["R1"](), 5.0)], jit_compile=False
+        balance={"discriminator_every": 2}, penalties=[constant("r1", PENALTIES["R1"](), 5.0)], jit_compile=False
     )
     asked = []
     gradient = tf.GradientTape.gradient
@@ -115,7 +115,7 @@ def test_a_resting_discriminator_costs_no_gradient(batch, monkeypatch):
 def test_a_generator_that_waits_costs_no_gradient(batch, monkeypatch, features):
     """During the discriminator's warm-up; in the graph of the step its gradients are inside a condition."""
     features = [constant("matching", FEATURE_LOSSES["FeatureMatching"]())] if features else []
-    trainer = make_gan(stabilizers={"discriminator_warm_up": 2}, features=features, jit_compile=False)
+    trainer = make_gan(balance={"discriminator_warm_up": 2}, features=features, jit_compile=False)
     asked = []
     gradient = tf.GradientTape.gradient
     monkeypatch.setattr(
@@ -138,7 +138,7 @@ def test_a_generator_that_waits_costs_no_gradient(batch, monkeypatch, features):
 
 
 def test_replayed_pictures_are_judged_with_their_own_lr():
-    trainer = conditional_gan(4, stabilizers=Stabilizers(replay_buffer=4))
+    trainer = conditional_gan(4, balance=Balance(replay_buffer=4))
     seen = []
     view = trainer._view
     trainer._view = lambda pictures, lr: seen.append(view(pictures, lr)) or seen[-1]

@@ -15,7 +15,7 @@ from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES,
 from sr_gan_tf.losses.base import AdversarialLoss, ImageLoss
 from sr_gan_tf.losses.wrapped import KerasContent
 from sr_gan_tf.training.compiling import KerasLoss
-from sr_gan_tf.training.gan import Stabilizers
+from sr_gan_tf.training.gan import Balance
 from sr_gan_tf.training.terms import constant
 
 callbacks = keras.callbacks
@@ -83,7 +83,7 @@ def test_our_own_arguments_stay():
         keras.optimizers.Adam(1e-3), "sgd", [constant("mae", CONTENT_LOSSES["MeanAbsoluteError"]())],
         constant("adversarial", ADVERSARIAL_LOSSES["Hinge"](), 0.1),
         [constant("matching", FEATURE_LOSSES["FeatureMatching"]())], [constant("r1", PENALTIES["R1"]())],
-        Stabilizers(replay_buffer=4), (2, 16, 16, 3), False, run_eagerly=True,
+        Balance(replay_buffer=4), (2, 16, 16, 3), False, run_eagerly=True,
     )  # fmt: skip
     logs = trainer.fit(dataset(), verbose=0).history
     assert {"mae", "adversarial", "matching", "r1", "discriminator_loss"} <= logs.keys()

@@ -21,7 +21,7 @@ from sr_gan_tf.discriminators.patchgan import PatchGAN
 from sr_gan_tf.generators.span import SPAN
 from sr_gan_tf.losses import CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.models import load
-from sr_gan_tf.training.gan import Stabilizers
+from sr_gan_tf.training.gan import Balance
 from sr_gan_tf.training.initial_weights import _source
 from sr_gan_tf.training.terms import constant
 
@@ -56,7 +56,7 @@ def test_save_and_load_of_every_argument(tmp_path):
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, 10)), "sgd",
         [("mae", 0.5), (CONTENT_LOSSES["Charbonnier"](1e-2), keras.optimizers.schedules.CosineDecay(1.0, 5))],
         ("Hinge", 0.1), features=[constant("matching", FEATURE_LOSSES["FeatureMatching"]())],
-        penalties=[constant("r1", PENALTIES["R1"](), 2.0)], stabilizers=Stabilizers(discriminator_steps=2),
+        penalties=[constant("r1", PENALTIES["R1"](), 2.0)], balance=Balance(discriminator_steps=2),
         metrics=["ssim_y"], steps_per_execution=2, run_eagerly=True,
     )  # fmt: skip
     trainer.fit(dataset(4), verbose=0)
@@ -64,7 +64,7 @@ def test_save_and_load_of_every_argument(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert [term.name for term in loaded.content] == [term.name for term in trainer.content]
     assert loaded.content[1].loss.get_config() == trainer.content[1].loss.get_config()
-    assert loaded.stabilizers == trainer.stabilizers
+    assert loaded.balance == trainer.balance
     assert loaded.steps_per_execution == 2
     assert loaded.run_eagerly
     trainer.fit(dataset(4), verbose=0)
@@ -72,19 +72,33 @@ def test_save_and_load_of_every_argument(tmp_path):
     assert same(weights(loaded), weights(trainer))
 
 
+@pytest.mark.parametrize("former", ["Stabilizers", "Stabilisers"])
+def test_a_file_may_call_the_balance_by_a_former_name(former, tmp_path):
+    path = tmp_path / "model.keras"
+    trainer = make("GAN")
+    trainer.compile("adam", "mae", balance=Balance(discriminator_every=3, adaptive_d=0.9), run_eagerly=True)
+    arguments = trainer.get_compile_config()
+    names = {"module": f"sr_gan_tf.training.{former.lower()}", "class_name": former}
+    names["registered_name"] = f"sr_gan_tf>{former}"
+    arguments[former.lower()] = arguments.pop("balance") | names
+    trainer.get_compile_config = lambda: arguments
+    trainer.save(path)
+    assert keras.saving.load_model(path).balance == trainer.balance
+
+
 def balance(trainer) -> list[np.ndarray]:
-    """The state of the stabilizers."""
+    """The state that the settings of `balance` need."""
     histories = [variable for name in sorted(trainer.histories) for variable in trainer.histories[name].variables]
     return [np.asarray(value) for value in (*trainer.turns.variables, *trainer.replay.variables, *histories)]
 
 
 @pytest.mark.parametrize("form", ["model", "weights"])
-def test_the_state_of_the_stabilizers_is_in_files(form, tmp_path):
+def test_the_state_of_the_balance_is_in_files(form, tmp_path):
     def balanced(capacity=4):
         trainer = make("GAN", generator=plain_generator())
         for number in (capacity + 2, capacity):  # compiled twice: only the second time counts
-            settings = Stabilizers(replay_buffer=number, historical_averaging=1e-3, adaptive_d=0.9)
-            trainer.compile("adam", "mae", stabilizers=settings, picture_shape=(2, 16, 16, 3), run_eagerly=True)
+            settings = Balance(replay_buffer=number, historical_averaging=1e-3, adaptive_d=0.9)
+            trainer.compile("adam", "mae", balance=settings, picture_shape=(2, 16, 16, 3), run_eagerly=True)
         return trainer
 
     trainer = balanced()
@@ -103,13 +117,13 @@ def test_the_state_of_the_stabilizers_is_in_files(form, tmp_path):
     assert same(weights(loaded), weights(trainer))
 
 
-def test_stabilizers_may_be_others_than_those_of_a_file(tmp_path):
+def test_the_balance_may_be_another_than_that_of_a_file(tmp_path):
     trainer = make("GAN")
-    trainer.compile("adam", "mae", stabilizers=Stabilizers(historical_averaging=1e-3), run_eagerly=True)
+    trainer.compile("adam", "mae", balance=Balance(historical_averaging=1e-3), run_eagerly=True)
     trainer.fit(dataset(2), verbose=0)
     trainer.save_weights(tmp_path / "model.weights.h5")
     other = make("GAN")
-    other.compile("adam", "mae", stabilizers=Stabilizers(adaptive_d=0.9), run_eagerly=True)
+    other.compile("adam", "mae", balance=Balance(adaptive_d=0.9), run_eagerly=True)
     other.load_weights(tmp_path / "model.weights.h5")
     assert same(weights(other), weights(trainer))
     assert float(other.turns.variables[0]) == 0.5

@@ -51,11 +51,9 @@ def clipped_and_scheduled(accumulate):
     return supervised(accumulate, SGD(rate, momentum=0.9, global_clipnorm=0.02))
 
 
-def adversarial(accumulate, **stabilizers):
+def adversarial(accumulate, **balance):
     penalty = constant("R1", PENALTIES["R1"](), 0.5)
-    return make_gan(
-        optimizer=lambda rate: SGD(rate / 10), stabilizers=stabilizers, penalties=[penalty], accumulate=accumulate
-    )
+    return make_gan(optimizer=lambda rate: SGD(rate / 10), balance=balance, penalties=[penalty], accumulate=accumulate)
 
 
 def trained(trainer, batches, graph=True):

@@ -1,4 +1,4 @@
-"""The train steps: order of updates, averages, stabilizers, faults, exact state."""
+"""The train steps: order of updates, averages, balance, faults, exact state."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ from sr_gan_tf.generators.compact import Compact
 from sr_gan_tf.generators.srresnet import SRResNet
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.runs.checkpoints import restore
-from sr_gan_tf.training.gan import GAN, Stabilizers
+from sr_gan_tf.training.gan import GAN, Balance
 from sr_gan_tf.training.supervised import Supervised
 from sr_gan_tf.training.terms import WeightedLoss, constant
 from sr_gan_tf.training.turns import Turns
@@ -42,9 +42,7 @@ def make_supervised(optimizer=None, **arguments) -> Supervised:
     return trainer
 
 
-def make_gan(
-    family="BinaryCrossentropy", weight=0.1, optimizer=SGD, stabilizers=None, generator=None, **arguments
-) -> GAN:
+def make_gan(family="BinaryCrossentropy", weight=0.1, optimizer=SGD, balance=None, generator=None, **arguments) -> GAN:
     """Its generator has few weights and no running statistics, unless another is given."""
     start_from(1)
     generator = generator or Compact(scale=2, filters=4, num_convs=1)
@@ -52,7 +50,7 @@ def make_gan(
     adversarial = constant("adversarial", ADVERSARIAL_LOSSES[family](), weight)
     trainer.compile(
         optimizer(0.1), optimizer(0.1), content(), adversarial,
-        stabilizers=Stabilizers(**(stabilizers or {})), picture_shape=(2, 16, 16, 3), **arguments,
+        balance=Balance(**(balance or {})), picture_shape=(2, 16, 16, 3), **arguments,
     )  # fmt: skip
     return trainer
 
@@ -157,7 +155,7 @@ def test_non_finite_weights_are_noticed(batch):
 
 
 def test_discriminator_rests_above_the_accuracy_bound(batch):
-    trainer = make_gan(stabilizers={"accuracy_bound": 0.6})
+    trainer = make_gan(balance={"accuracy_bound": 0.6})
     # Real pictures are brighter than the generator's first ones: a brightness detector is right on all.
     first, *_, _last = [layer for layer in trainer.discriminator.layers if layer.weights]
     first.set_weights([np.ones_like(w) * (w.ndim == 4) for w in first.get_weights()])
@@ -176,16 +174,16 @@ def test_discriminator_rests_above_the_accuracy_bound(batch):
 
 
 def test_update_ratios(batch):
-    trainer = make_gan(stabilizers={"discriminator_every": 2})
+    trainer = make_gan(balance={"discriminator_every": 2})
     assert [floats(trainer.train_step(batch))["discriminator_updated"] for _ in range(4)] == [1, 0, 1, 0]
-    trainer = make_gan(optimizer=ADAM, stabilizers={"discriminator_steps": 3})
+    trainer = make_gan(optimizer=ADAM, balance={"discriminator_steps": 3})
     trainer.train_step(batch)
     assert int(trainer.discriminator_optimizer.iterations) == 3
     assert int(trainer.generator_optimizer.iterations) == 1
 
 
 def test_instance_noise_decays_and_reaches_the_discriminator_only(batch):
-    noisy = make_gan(weight=0.0, stabilizers={"instance_noise": lambda step: tf.where(step < 1, 0.5, 0.0)})
+    noisy = make_gan(weight=0.0, balance={"instance_noise": lambda step: tf.where(step < 1, 0.5, 0.0)})
     plain = make_gan(weight=0.0)
     first, second = floats(noisy.train_step(batch)), floats(plain.train_step(batch))
     assert first["discriminator_loss"] != pytest.approx(second["discriminator_loss"], rel=1e-4)
@@ -212,13 +210,13 @@ def test_weights_may_be_schedules(batch):
         for name in sorted(ADVERSARIAL_LOSSES)
     ],
 )
-def test_every_family_with_features_penalties_and_stabilizers_trains_in_graph(batch, family):
+def test_every_family_with_features_penalties_and_balance_trains_in_graph(batch, family):
     trainer = make_gan(
         family,
         optimizer=ADAM,
         features=[constant("matching", FEATURE_LOSSES["FeatureMatching"](), 0.1)],
         penalties=[constant("r1", PENALTIES["R1"](), 1.0)],
-        stabilizers={
+        balance={
             "replay_buffer": 4,
             "historical_averaging": 0.01,
             "instance_noise": lambda step: tf.constant(0.01),
@@ -234,7 +232,7 @@ def test_every_family_with_features_penalties_and_stabilizers_trains_in_graph(ba
 def test_state_restores_a_training_exactly(batch):
     arguments = {
         "optimizer": ADAM,
-        "stabilizers": {
+        "balance": {
             "replay_buffer": 4,
             "historical_averaging": 0.01,
             "instance_noise": lambda step: tf.constant(0.1),

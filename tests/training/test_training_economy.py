@@ -6,7 +6,7 @@ import tensorflow as tf
 from test_training import ADAM, SGD, content, make_gan, make_generator
 
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES
-from sr_gan_tf.training.gan import GAN, Stabilizers
+from sr_gan_tf.training.gan import GAN, Balance
 from sr_gan_tf.training.terms import constant
 
 
@@ -33,12 +33,12 @@ def test_the_discriminator_is_asked_no_more_often_than_needed(batch, family, mon
     assert len(seen) == 2
     assert len(painted) == 1
     seen.clear()
-    trainer.stabilizers = Stabilizers(discriminator_steps=2)
+    trainer.balance = Balance(discriminator_steps=2)
     trainer.train_step(batch)
     assert len(seen) == 4
     seen.clear()
     # With noise its own update sees other pictures than the generator's loss did.
-    trainer.stabilizers = Stabilizers(instance_noise=lambda step: tf.constant(0.01))
+    trainer.balance = Balance(instance_noise=lambda step: tf.constant(0.01))
     trainer.train_step(batch)
     assert len(seen) == (3 if family == "BinaryCrossentropy" else 4)
 

@@ -42,7 +42,7 @@ def test_turns_that_are_off_keep_nothing():
 
 
 def test_the_generator_waits_for_the_warm_up(batch):  # noqa: F811
-    trainer = make_gan(stabilizers={"discriminator_warm_up": 2}, optimizer=keras.optimizers.Adam)
+    trainer = make_gan(balance={"discriminator_warm_up": 2}, optimizer=keras.optimizers.Adam)
     step = tf.function(trainer.train_step)
     for number in range(3):
         before = [variable.numpy() for variable in trainer.generator.trainable_variables]
@@ -61,7 +61,7 @@ def test_the_generator_waits_for_the_warm_up(batch):  # noqa: F811
 @pytest.mark.parametrize("bound", [0.51, 1.0])
 def test_adaptive_d_in_the_train_step(batch, bound):  # noqa: F811
     """A discriminator that is right all the time rests under a low bound, and is part of the checkpoint."""
-    trainer = make_gan(stabilizers={"adaptive_d": bound})
+    trainer = make_gan(balance={"adaptive_d": bound})
     updates = []
     for _ in range(6):
         logs = floats(trainer.train_step(batch))

@@ -1,4 +1,4 @@
-"""Stabilizers: the settings that keep generator and discriminator in balance.
+"""Balance: what an experiment's `balance` is for `GAN.compile`, with a schedule built from its description.
 
 Salimans et al. 2016 (arXiv:1606.03498) and Shrivastava et al. 2017 (arXiv:1612.07828).
 """
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 @dataclasses.dataclass(frozen=True)
-class Stabilizers:
+class Balance:
     """Settings that keep the two networks in balance; all are off by default.
 
     Args:
@@ -40,5 +40,16 @@ class Stabilizers:
         return {name: keras.saving.serialize_keras_object(value) for name, value in fields.items()}
 
     @classmethod
-    def from_config(cls, config: dict) -> "Stabilizers":
+    def from_config(cls, config: dict) -> "Balance":
         return cls(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
+
+
+# What files of earlier versions call it.
+_FORMER_NAMES = ("Stabilizers", "Stabilisers")
+keras.saving.get_custom_objects().update({f"sr_gan_tf>{name}": Balance for name in _FORMER_NAMES})
+
+
+def in_present_names(arguments: dict) -> dict:
+    """The arguments of `GAN.compile` in a file, also of an earlier version."""
+    former = [name.lower() for name in _FORMER_NAMES]
+    return {"balance" if name in former else name: value for name, value in arguments.items()}
