@@ -1,4 +1,4 @@
-"""`build(spec, catalogue, where)` creates an object of the experiment file; its constructor is the schema."""
+"""`build(spec, catalog, where)` creates an object of the experiment file; its constructor is the schema."""
 
 import inspect
 import json
@@ -11,17 +11,17 @@ from pydantic.errors import PydanticUserError
 from sr_gan_tf.config import Spec
 from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.registry.imports import describe_fault
-from sr_gan_tf.registry.parts import Catalogue, find, undefined_methods
+from sr_gan_tf.registry.parts import Catalog, find, undefined_methods
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-def build(spec: Spec, catalogue: Mapping[str, type], where: str, **given: Any) -> Any:
+def build(spec: Spec, catalog: Mapping[str, type], where: str, **given: Any) -> Any:
     """Creates the object that `spec` names.
 
     Args:
         spec: class name and constructor arguments.
-        catalogue: the valid names and what they build; a `Catalogue` also accepts custom parts.
+        catalog: the valid names and what they build; a `Catalog` also accepts custom parts.
         where: path in the experiment file, for messages, e.g. `"stages.0.content.1"`.
         **given: values that the experiment sets elsewhere (`scale`, `image_size`), passed to constructors that accept
             them.
@@ -33,8 +33,8 @@ def build(spec: Spec, catalogue: Mapping[str, type], where: str, **given: Any) -
         InputError: an unknown class or argument (with "did you mean"), a value of the wrong type or that the
             constructor rejects, or one that contradicts `given`.
     """
-    constructor = find(spec.class_name, catalogue, f"{where}.class_name")
-    is_own = spec.class_name not in catalogue
+    constructor = find(spec.class_name, catalog, f"{where}.class_name")
+    is_own = spec.class_name not in catalog
     missing = undefined_methods(constructor) if is_own and isinstance(constructor, type) else []
     if missing:
         raise InputError(f"{where}.class_name: {spec.class_name} does not define {' and '.join(missing)}; add it")
@@ -71,10 +71,10 @@ def build(spec: Spec, catalogue: Mapping[str, type], where: str, **given: Any) -
         if not is_own:
             raise
         raise InputError(f"{where}: {spec.class_name} cannot be created: {describe_fault(error)}; repair it") from error
-    if not is_own or not isinstance(catalogue, Catalogue) or catalogue.adapt is None:
+    if not is_own or not isinstance(catalog, Catalog) or catalog.adapt is None:
         return built
     try:
-        return catalogue.adapt(built, **given)
+        return catalog.adapt(built, **given)
     except ValueError as error:
         raise InputError(f"{where}: {error}") from error
 

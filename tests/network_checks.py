@@ -1,6 +1,6 @@
-"""The test body that every network of both catalogues must pass; a new network is tested by being registered.
+"""The test body that every network of both catalogs must pass; a new network is tested by being registered.
 
-A test file lists one tiny configuration for each name of its catalogue, builds it and hands it over:
+A test file lists one tiny configuration for each name of its catalog, builds it and hands it over:
 `check_round_trip(network, picture(network), tmp_path)`.
 """
 

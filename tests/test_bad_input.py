@@ -77,7 +77,7 @@ MISTAKES = [
     ("data.patchsize", 3, "data.patchsize: unknown key; did you mean 'patch_size'?"),
     ("stages.0.contents", [], "stages.0.contents: unknown key; did you mean 'content'?"),
     ("generator.config.filtres", 8, "filtres: SRResNet takes no such argument; did you mean 'filters'?"),
-    # misspelt classes
+    # misspelled classes
     ("generator.class_name", "SRResnet", "generator.class_name: no 'SRResnet'; did you mean 'SRResNet'?"),
     ("discriminator.class_name", "TinyDiskriminator", "did you mean 'TinyDiscriminator'?"),
     ("stages.0.content.0.class_name", "MeanAbsolutError", "did you mean 'MeanAbsoluteError'?"),

@@ -107,6 +107,6 @@ def test_a_place_that_cannot_be_written(model, tmp_path, capsys):
     assert error.count("\n") == 1
 
 
-def test_misspelt_argument(model, capsys):
+def test_misspelled_argument(model, capsys):
     assert main([str(model[0]), "--set", "excitaton=1"]) == 2
     assert "did you mean 'excitation'?" in capsys.readouterr().err

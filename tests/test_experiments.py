@@ -15,7 +15,7 @@ import pytest
 from scripts import load_script
 
 from sr_gan_tf.config import load_experiment, parse_experiment, to_json
-from sr_gan_tf.data.catalogue import build_degradation, build_sources
+from sr_gan_tf.data.catalog import build_degradation, build_sources
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.json_files import read_json
@@ -35,9 +35,9 @@ FEW = {"num_blocks": 1, "filters": 8, "units": 8, "growth": 4, "num_convs": 1}
 
 def few(raw: dict) -> dict:
     """The experiment with little networks; its other arguments have to be right beside them."""
-    for role, catalogue in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
+    for role, catalog in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
         if raw.get(role):
-            taken = inspect.signature(catalogue[raw[role]["class_name"]]).parameters
+            taken = inspect.signature(catalog[raw[role]["class_name"]]).parameters
             small = {"blocks": [1, 1, 1, 1]} if "blocks" in taken else FEW
             raw[role].setdefault("config", {}).update({key: small[key] for key in small if key in taken})
     return raw

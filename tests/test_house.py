@@ -90,7 +90,7 @@ def test_no_two_test_files_share_a_name(repository):
     assert [name for name, following in itertools.pairwise(names) if name == following] == []
 
 
-def test_no_catalogue_name_is_missing_from_the_documents(repository):
+def test_no_catalog_name_is_missing_from_the_documents(repository):
     from sr_gan_tf.discriminators import DISCRIMINATORS
     from sr_gan_tf.generators import GENERATORS
     from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
@@ -98,8 +98,8 @@ def test_no_catalogue_name_is_missing_from_the_documents(repository):
     networks = (repository / "docs" / "networks.md").read_text()
     losses = (repository / "docs" / "losses.md").read_text()
     assert not [name for name in (*GENERATORS, *DISCRIMINATORS) if f"`{name}`" not in networks]
-    for catalogue in (CONTENT_LOSSES, ADVERSARIAL_LOSSES, FEATURE_LOSSES, PENALTIES):
-        assert not [name for name in catalogue if f"`{name}`" not in losses]
+    for catalog in (CONTENT_LOSSES, ADVERSARIAL_LOSSES, FEATURE_LOSSES, PENALTIES):
+        assert not [name for name in catalog if f"`{name}`" not in losses]
 
 
 def test_the_version_is_the_same_everywhere(repository):

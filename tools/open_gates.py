@@ -128,7 +128,7 @@ def center(network: SPAN, name: str, target: np.ndarray, lr: tf.Tensor) -> None:
 def fuse_first_block(new: SPAN, old: SPAN, back: np.ndarray, mean_new: np.ndarray, mean_old: np.ndarray) -> None:
     """Makes the 1x1 convolution that joins all depths read the rescaled output of the first block."""
     part = slice(2 * old.filters, 3 * old.filters)
-    centers = [np.asarray(network.get_layer("centred").offset)[part] for network in (new, old)]
+    centers = [np.asarray(network.get_layer("centered").offset)[part] for network in (new, old)]
     kernel, bias = new.get_layer("fuse").get_weights()
     bias += kernel[0, 0, part].T @ (mean_old + centers[1])
     kernel[0, 0, part] *= back[:, None]

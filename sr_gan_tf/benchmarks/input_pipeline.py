@@ -19,7 +19,7 @@ import tensorflow as tf
 from PIL import Image
 
 from sr_gan_tf import config
-from sr_gan_tf.data.catalogue import build_sources
+from sr_gan_tf.data.catalog import build_sources
 from sr_gan_tf.data.pipeline import batches_of, training_batches
 from sr_gan_tf.data.sampler import Sampler
 from sr_gan_tf.data.store import FORMAT, Layout, TileStore
@@ -223,7 +223,7 @@ def memory(folder: Path, gigabytes: float = 40.0, count: int = 2000) -> str:
     size = (folder / "tiles.bin").stat().st_size / 1e9
     return (
         f"{count} batches of {data.batch_size} from a store of {size:.1f} GB ({len(store):,} images)\n"
-        f"anonymous memory: {start / 1e6:.0f} MB after TensorFlow's start, at most {used / 1e6:.0f} MB afterwards, "
+        f"anonymous memory: {start / 1e6:.0f} MB after TensorFlow's start, at most {used / 1e6:.0f} MB afterward, "
         f"{(used - start) / 1e6:.0f} MB more"
     )
 

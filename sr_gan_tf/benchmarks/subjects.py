@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sr_gan_tf.benchmarks.tasks import CATALOGUE, Task
+from sr_gan_tf.benchmarks.tasks import CATALOG, Task
 from sr_gan_tf.build import build
 from sr_gan_tf.config import Experiment, Spec, parse_experiment
 from sr_gan_tf.data.pipeline import training_batches
@@ -59,7 +59,7 @@ def build_network(job: Task) -> Network:
     Raises:
         InputError: invalid arguments, or an unsuitable size.
     """
-    network = build(cast(Spec, job.network), CATALOGUE, "--networks", image_size=job.shape[1])
+    network = build(cast(Spec, job.network), CATALOG, "--networks", image_size=job.shape[1])
     channels = network.inputs[0].shape[-1]
     if job.shape[3] != channels:
         raise InputError(f"--shape {_text(job.shape)}: {job.label} expects {channels} channels, found {job.shape[3]}")

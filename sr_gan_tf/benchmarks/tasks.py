@@ -22,7 +22,7 @@ from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.generators.wrapped import as_generator
 from sr_gan_tf.networks import Network, UnfitModel
-from sr_gan_tf.registry.parts import Catalogue, find
+from sr_gan_tf.registry.parts import Catalog, find
 
 MODES = ("inference", "training", "step")
 COMPILERS = ("xla", "graph", "eager")
@@ -40,7 +40,7 @@ def as_network(model: keras.Model, **given) -> Network:
             raise error from None
 
 
-CATALOGUE = Catalogue("network", {**GENERATORS, **DISCRIMINATORS}, (keras.Model,), as_network, functions=True)
+CATALOG = Catalog("network", {**GENERATORS, **DISCRIMINATORS}, (keras.Model,), as_network, functions=True)
 PUBLISHED = {
     "MetaGAN attention SSE": Spec("MetaGAN", {"mixer": "attention", "excitation": "sse"}),
     "MetaGAN attention CSE": Spec("MetaGAN", {"mixer": "attention", "excitation": "cse"}),
@@ -97,9 +97,9 @@ def parse_network(text: str) -> tuple[str, Spec]:
         return text, PUBLISHED[text]
     name, _, arguments = text.partition(":")
     first, _, rest = arguments.partition(":")
-    if name not in CATALOGUE and first.isidentifier():
+    if name not in CATALOG and first.isidentifier():
         name, arguments = f"{name}:{first}", rest
-    find(name, CATALOGUE, "--networks")
+    find(name, CATALOG, "--networks")
     config = {}
     for item in _split(arguments):
         key, separator, value = item.partition("=")
@@ -152,11 +152,11 @@ def experiment_networks(path: str, overrides: Sequence[str]) -> list[tuple[str, 
     """The networks of an experiment with its scale and patch size, for the modes without a step."""
     experiment = load_experiment(path, list(overrides))
     found = []
-    for role, catalogue in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
+    for role, catalog in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
         spec = getattr(experiment, role)
         if spec is None:
             continue
-        constructor = find(spec.class_name, catalogue, f"{role}.class_name")
+        constructor = find(spec.class_name, catalog, f"{role}.class_name")
         takes_scale = role == "generator" and "scale" in arguments_of(constructor)
         own = {"scale": experiment.scale} if takes_scale else {}
         found.append((f"{experiment.name} {role}", Spec(spec.class_name, {**own, **spec.config})))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sr_gan_tf.data.augmentation import AUGMENTATIONS
-    from sr_gan_tf.data.catalogue import DEGRADATIONS, SOURCES
+    from sr_gan_tf.data.catalog import DEGRADATIONS, SOURCES
     from sr_gan_tf.data.pipeline import training_batches as batches
 
 __all__ = ["AUGMENTATIONS", "DEGRADATIONS", "SOURCES", "batches"]
@@ -13,8 +13,8 @@ __all__ = ["AUGMENTATIONS", "DEGRADATIONS", "SOURCES", "batches"]
 # Public names, and where they are; TensorFlow is imported with them, and `data --help` needs neither.
 _NAMES = {
     "AUGMENTATIONS": ("augmentation", "AUGMENTATIONS"),
-    "DEGRADATIONS": ("catalogue", "DEGRADATIONS"),
-    "SOURCES": ("catalogue", "SOURCES"),
+    "DEGRADATIONS": ("catalog", "DEGRADATIONS"),
+    "SOURCES": ("catalog", "SOURCES"),
     "batches": ("pipeline", "training_batches"),
 }
 

@@ -18,7 +18,7 @@ from sr_gan_tf.data.degradations import Bicubic, Degradation
 from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.data.sources import Source
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.registry.parts import Catalogue
+from sr_gan_tf.registry.parts import Catalog
 from sr_gan_tf.resampling import imresize
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -146,7 +146,7 @@ class CutBlur(Augmentation):
         return onto, hr
 
 
-AUGMENTATIONS = Catalogue("augmentation", {
+AUGMENTATIONS = Catalog("augmentation", {
     "flip": Flip, "turn": Turn, "channel_shuffle": ChannelShuffle, "mixup": Mixup, "cutmix": CutMix,
     "cutblur": CutBlur,
 }, (Augmentation,))  # fmt: skip

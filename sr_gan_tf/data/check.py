@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from sr_gan_tf import config
 from sr_gan_tf.data import kernels
-from sr_gan_tf.data.catalogue import build_degradation, build_sources
+from sr_gan_tf.data.catalog import build_degradation, build_sources
 from sr_gan_tf.data.estimating import estimate
 from sr_gan_tf.data.sources import Example, Source
 from sr_gan_tf.data.store import TileStore

@@ -150,7 +150,7 @@ class NoiseJPEG(Degradation):
     Args:
         scale: HR pixels per LR pixel.
         sigma: range of the noise's standard deviation, gray levels of 255; (0, 0) for none.
-        grey: probability that the noise is the same in all channels.
+        gray: probability that the noise is the same in all channels.
         jpeg: range of qualities, 1 to 100; None for no JPEG.
         margin: HR pixels around a crop that are degraded with it, so that the JPEG grid has any offset; rounded up to a
             multiple of the scale.
@@ -162,7 +162,7 @@ class NoiseJPEG(Degradation):
         self,
         scale: int,
         sigma: tuple[float, float] = (0.0, 15.0),
-        grey: float = 0.4,
+        gray: float = 0.4,
         jpeg: tuple[int, int] | None = (30, 95),
         margin: int = 16,
     ):
@@ -170,18 +170,18 @@ class NoiseJPEG(Degradation):
             raise ValueError(f"sigma: expected a range [low, high] of 0 or more, found {list(sigma)}")
         if jpeg and not 1 <= jpeg[0] <= jpeg[1] <= 100:
             raise ValueError(f"jpeg: expected a range of qualities within 1 and 100, found {list(jpeg)}")
-        if not 0 <= grey <= 1 or margin < 0:
-            raise ValueError(f"expected grey in [0, 1] and margin of 0 or more, found {grey}, {margin}")
+        if not 0 <= gray <= 1 or margin < 0:
+            raise ValueError(f"expected gray in [0, 1] and margin of 0 or more, found {gray}, {margin}")
         if not sigma[1] and not jpeg:
             raise ValueError("sigma is 0 and jpeg is none, so neither is added; use Bicubic")
-        if not sigma[1] and grey != 0.4:
-            raise ValueError("grey: has no effect, since sigma is 0; remove it")
-        self.scale, self.sigma, self.grey, self.jpeg = scale, sigma, grey, jpeg
+        if not sigma[1] and gray != 0.4:
+            raise ValueError("gray: has no effect, since sigma is 0; remove it")
+        self.scale, self.sigma, self.gray, self.jpeg = scale, sigma, gray, jpeg
         self.margin = -(-margin // scale) * scale
 
     def degrade(self, hr: np.ndarray, draws: Draws) -> np.ndarray:
         image = imresize(hr, size=_reduced(hr, self.scale)).astype(np.float32) / np.float32(255)
-        sigma, is_gray = draws.uniform(*self.sigma), draws.chance(self.grey)
+        sigma, is_gray = draws.uniform(*self.sigma), draws.chance(self.gray)
         if sigma > 0:
             image = with_gaussian_noise(image, sigma, is_gray, draws.generator())
         if self.jpeg:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sr_gan_tf import config
-from sr_gan_tf.data.catalogue import build_sources
+from sr_gan_tf.data.catalog import build_sources
 from sr_gan_tf.data.sources import Source
 from sr_gan_tf.data.tfds_source import TFDS
 from sr_gan_tf.errors import InputError

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from sr_gan_tf import config
-from sr_gan_tf.data.catalogue import build_degradation, build_sources, check_degradation
+from sr_gan_tf.data.catalog import build_degradation, build_sources, check_degradation
 from sr_gan_tf.data.degradations import Degradation
 from sr_gan_tf.data.sampler import Sampler
 from sr_gan_tf.data.sampling import Draws

@@ -47,7 +47,7 @@ class Round:
         gaussian: probability of Gaussian noise; otherwise Poisson noise.
         gaussian_sigma: range of the standard deviation in gray levels of 255.
         poisson_scale: range of factors of the noise of a sensor with as many levels as the picture.
-        grey: probability that the noise is the same in all channels.
+        gray: probability that the noise is the same in all channels.
         jpeg: range of qualities, 1 to 100; None for no JPEG.
     """
 
@@ -65,14 +65,14 @@ class Round:
     gaussian: float = 0.5
     gaussian_sigma: Range = (1.0, 30.0)
     poisson_scale: Range = (0.05, 3.0)
-    grey: float = 0.4
+    gray: float = 0.4
     jpeg: tuple[int, int] | None = (30, 95)
 
     def __post_init__(self):
         unknown = set(self.shapes) - set(_SHAPES)
         if unknown or min(self.shapes.values(), default=0) < 0 or sum(self.shapes.values()) <= 0:
             raise ValueError(f"shapes: expected weights of {', '.join(_SHAPES)}, found {self.shapes}")
-        for name in ("blur", "sinc", "gaussian", "grey"):
+        for name in ("blur", "sinc", "gaussian", "gray"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: expected a probability in [0, 1], found {getattr(self, name)}")
         if min(self.up, self.down, self.keep) < 0 or self.up + self.down + self.keep <= 0:
@@ -136,7 +136,7 @@ class Round:
         }[what]()
 
     def noisy(self, image: np.ndarray, draws: Draws) -> np.ndarray:
-        is_gaussian, is_gray = draws.chance(self.gaussian), draws.chance(self.grey)
+        is_gaussian, is_gray = draws.chance(self.gaussian), draws.chance(self.gray)
         if is_gaussian:
             return with_gaussian_noise(image, draws.uniform(*self.gaussian_sigma), is_gray, draws.generator())
         return with_poisson_noise(image, draws.uniform(*self.poisson_scale), is_gray, draws.generator())

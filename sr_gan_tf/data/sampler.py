@@ -11,7 +11,7 @@ import numpy as np
 
 from sr_gan_tf import config
 from sr_gan_tf.data.augmentation import build_augmentations, check_cutblur
-from sr_gan_tf.data.catalogue import build_degradation, build_sources, check_degradation
+from sr_gan_tf.data.catalog import build_degradation, build_sources, check_degradation
 from sr_gan_tf.data.sampling import Draws, Mixture, below, hashed, permuted
 from sr_gan_tf.data.sources import Source
 from sr_gan_tf.data.store import TileStore

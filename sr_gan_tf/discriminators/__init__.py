@@ -11,7 +11,7 @@ from sr_gan_tf.discriminators.tiny import TinyDiscriminator
 from sr_gan_tf.discriminators.unet import UNetDiscriminator
 from sr_gan_tf.discriminators.vgg import VGGDiscriminator
 from sr_gan_tf.discriminators.wrapped import as_discriminator
-from sr_gan_tf.registry.parts import Catalogue
+from sr_gan_tf.registry.parts import Catalog
 
 _SHIPPED = {
     "SRGANDiscriminator": SRGANDiscriminator,
@@ -24,4 +24,4 @@ _SHIPPED = {
     "VGGDiscriminator": VGGDiscriminator,
 }
 
-DISCRIMINATORS = Catalogue("discriminator", _SHIPPED, (keras.Model,), as_discriminator, functions=True)
+DISCRIMINATORS = Catalog("discriminator", _SHIPPED, (keras.Model,), as_discriminator, functions=True)

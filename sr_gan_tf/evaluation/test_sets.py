@@ -12,7 +12,7 @@ import numpy as np
 
 from sr_gan_tf.build import build
 from sr_gan_tf.config import Spec
-from sr_gan_tf.data.catalogue import DEGRADATIONS
+from sr_gan_tf.data.catalog import DEGRADATIONS
 from sr_gan_tf.data.degradations import Degradation
 from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.data.sources import Folder, SamplePhotographs, Source

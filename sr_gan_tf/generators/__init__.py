@@ -11,7 +11,7 @@ from sr_gan_tf.generators.span import SPAN
 from sr_gan_tf.generators.srresnet import SRResNet
 from sr_gan_tf.generators.unet import UNet
 from sr_gan_tf.generators.wrapped import as_generator
-from sr_gan_tf.registry.parts import Catalogue
+from sr_gan_tf.registry.parts import Catalog
 
 _SHIPPED = {
     "SRResNet": SRResNet,
@@ -24,4 +24,4 @@ _SHIPPED = {
     "Compact": Compact,
 }
 
-GENERATORS = Catalogue("generator", _SHIPPED, (keras.Model,), as_generator, functions=True)
+GENERATORS = Catalog("generator", _SHIPPED, (keras.Model,), as_generator, functions=True)

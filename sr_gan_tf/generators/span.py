@@ -119,7 +119,7 @@ class SPAN(Generator):
         )
         if not merged and initial_gate:
             offset = [0.0] * 2 * filters + [-means[1]] * filters + [0.0] * filters
-            x = layers.Rescaling(1.0, offset, name="centred")(x)
+            x = layers.Rescaling(1.0, offset, name="centered")(x)
         x = layers.Conv2D(filters, 1, kernel_initializer=_uniform(), name="fuse")(x)
         x = layers.Conv2D(
             3 * scale**2,
@@ -160,7 +160,7 @@ class SPAN(Generator):
                 network.get_layer(layer.name).set_weights(weights)
         if self.initial_gate:
             kernel, bias = self.get_layer("fuse").get_weights()
-            network.get_layer("fuse").set_weights([kernel, bias + self.get_layer("centred").offset @ kernel[0, 0]])
+            network.get_layer("fuse").set_weights([kernel, bias + self.get_layer("centered").offset @ kernel[0, 0]])
         return network
 
 

@@ -124,7 +124,7 @@ class Session:
 
     @contextlib.contextmanager
     def _status(self) -> Iterator[int]:
-        """Yields a TF_Status; afterwards raises the error that it reports."""
+        """Yields a TF_Status; afterward raises the error that it reports."""
         status = self.library.TF_NewStatus()
         try:
             yield status

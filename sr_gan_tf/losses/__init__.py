@@ -24,9 +24,9 @@ from sr_gan_tf.losses.pixel import (
 from sr_gan_tf.losses.structural import MSSSIM, MSSSIML1, SSIM
 from sr_gan_tf.losses.wavelet import Wavelet
 from sr_gan_tf.losses.wrapped import as_image_loss
-from sr_gan_tf.registry.parts import Catalogue
+from sr_gan_tf.registry.parts import Catalog
 
-CONTENT_LOSSES = Catalogue(
+CONTENT_LOSSES = Catalog(
     "content loss",
     {
         "MeanAbsoluteError": MeanAbsoluteError,
@@ -55,7 +55,7 @@ CONTENT_LOSSES = Catalogue(
     as_image_loss,
 )
 
-ADVERSARIAL_LOSSES = Catalogue(
+ADVERSARIAL_LOSSES = Catalog(
     "adversarial loss",
     {
         "BinaryCrossentropy": BinaryCrossentropy,
@@ -67,7 +67,7 @@ ADVERSARIAL_LOSSES = Catalogue(
     (AdversarialLoss,),
 )
 
-FEATURE_LOSSES = Catalogue(
+FEATURE_LOSSES = Catalog(
     "feature loss",
     {
         "FeatureMatching": FeatureMatching,
@@ -76,7 +76,7 @@ FEATURE_LOSSES = Catalogue(
     (FeatureLoss,),
 )
 
-PENALTIES = Catalogue(
+PENALTIES = Catalog(
     "penalty",
     {
         "R1": R1,

@@ -14,7 +14,7 @@ from sr_gan_tf.metrics.artifacts import (
     mean_color,
     power_spectrum,
 )
-from sr_gan_tf.metrics.catalogue import GROUPS, LEARNED, METRICS, Metric, expand, metric_named, score
+from sr_gan_tf.metrics.catalog import GROUPS, LEARNED, METRICS, Metric, expand, metric_named, score
 from sr_gan_tf.metrics.keras_metrics import PSNR, SSIM
 from sr_gan_tf.metrics.names import protocol_name
 from sr_gan_tf.metrics.own import picture_metric

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from sr_gan_tf.metrics.catalogue import Metric
+from sr_gan_tf.metrics.catalog import Metric
 from sr_gan_tf.registry.parts import register
 
 

@@ -130,7 +130,7 @@ def _with_eval_conv(parts: State) -> State:
 def _fuse(network: Network, weights: State) -> State:
     kernel, bias = weights["fuse/kernel"], weights["fuse/bias"]
     if not network.merged and network.initial_gate:
-        bias = bias + np.array(network.get_layer("centred").offset, np.float32) @ kernel[0, 0]
+        bias = bias + np.array(network.get_layer("centered").offset, np.float32) @ kernel[0, 0]
     return {"fuse/kernel": kernel, "fuse/bias": bias}
 
 

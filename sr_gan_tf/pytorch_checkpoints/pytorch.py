@@ -88,14 +88,14 @@ def network_of(state: State, where: str, overrides: Mapping[str, Any] | None = N
             f"{where} looks like {family.class_name}, but has weights that it does not: {_some(unread)}; "
             "only the published form is read"
         )
-    catalogue = GENERATORS | DISCRIMINATORS
-    config = getattr(catalogue[family.class_name], "PUBLISHED", {}) | config | dict(overrides or {})
+    catalog = GENERATORS | DISCRIMINATORS
+    config = getattr(catalog[family.class_name], "PUBLISHED", {}) | config | dict(overrides or {})
     for name, choices in family.unsaid.items():
         if name not in config:
             ways = " or ".join(f"--set '{name}=\"{choice}\"'" for choice in choices)
             raise InputError(f"{where} is a {family.class_name} whose weights don't tell its {name}; say it: {ways}")
     spec = Spec(family.class_name, config)
-    network = build(spec, catalogue, where)
+    network = build(spec, catalog, where)
     _assign(network, weights, where)
     return network
 

@@ -34,7 +34,7 @@ _parts: dict[str, list[Any]] = {}
 _entry_points_loaded: list[bool] = []
 
 
-class Catalogue(dict):
+class Catalog(dict):
     """The names that one key of an experiment may have, and the test that a custom part must pass.
 
     Args:
@@ -106,37 +106,37 @@ def known_to_keras(part: type, name: str | None = None) -> None:
         keras.saving.register_keras_serializable(_package(part), name or part.__name__)(part)
 
 
-def find(name: str, catalogue: Mapping[str, Any], where: str) -> Any:
+def find(name: str, catalog: Mapping[str, Any], where: str) -> Any:
     """Returns the constructor (or metric) for a name in a catalog.
 
     Raises:
         InputError: no part has that name, it is of another kind, or its module may not be imported.
     """
-    if not isinstance(catalogue, Catalogue):
-        if name not in catalogue:
-            raise InputError(f"{where}: no {name!r}{suggest(name, catalogue)}")
-        return catalogue[name]
+    if not isinstance(catalog, Catalog):
+        if name not in catalog:
+            raise InputError(f"{where}: no {name!r}{suggest(name, catalog)}")
+        return catalog[name]
     read_environment()
     if ":" in name:
-        return _from_module(name, catalogue, where)
-    if name in catalogue:
-        rivals = [part for part in _parts.get(name, []) if catalogue.accepts(part)]
+        return _from_module(name, catalog, where)
+    if name in catalog:
+        rivals = [part for part in _parts.get(name, []) if catalog.accepts(part)]
         if rivals:
             raise InputError(
-                f"{where}: {name!r} is a part of sr_gan_tf and the name of a {catalogue.kind} registered by "
+                f"{where}: {name!r} is a part of sr_gan_tf and the name of a {catalog.kind} registered by "
                 f"{rivals[0].__module__}; register it under another name"
             )
-        return catalogue[name]
-    own = _registered(name, catalogue)
+        return catalog[name]
+    own = _registered(name, catalog)
     if not own:
         _load_entry_points()
-        own = _registered(name, catalogue)
+        own = _registered(name, catalog)
     if len(own) > 1:
         modules = " and ".join(sorted(f"{part.__module__}:{name}" for part in own))
         raise InputError(f"{where}: {name!r} is registered more than once; write one of {modules}")
     if own:
         return own[0]
-    known = [*catalogue, *(key for key in _parts if _registered(key, catalogue))]
+    known = [*catalog, *(key for key in _parts if _registered(key, catalog))]
     module, _, bare = name.rpartition(".")
     hint = f"; a part of your own is written {module}:{bare}" if module else suggest(name, known)
     raise InputError(f"{where}: no {name!r}{hint}{unmet()}")
@@ -173,17 +173,17 @@ def source_digest(part: Any) -> bytes:
     return hashlib.sha256(text).digest()
 
 
-def _registered(name: str, catalogue: Catalogue) -> list[Any]:
+def _registered(name: str, catalog: Catalog) -> list[Any]:
     """Returns the custom parts of that name and of the catalog's kind."""
-    found = [part for part in _parts.get(name, []) if catalogue.accepts(part)]
+    found = [part for part in _parts.get(name, []) if catalog.accepts(part)]
     for key, part in keras.saving.get_custom_objects().items():
         package, _, bare = key.rpartition(">")
-        if bare == name and not package.startswith("sr_gan_tf") and catalogue.accepts(part):
+        if bare == name and not package.startswith("sr_gan_tf") and catalog.accepts(part):
             found.append(part)
     return list({_origin(part): part for part in found}.values())
 
 
-def _from_module(name: str, catalogue: Catalogue, where: str) -> Any:
+def _from_module(name: str, catalog: Catalog, where: str) -> Any:
     """Returns the part that "module:Name" refers to."""
     module_name, _, attribute = name.partition(":")
     if not is_module_name(module_name):
@@ -193,12 +193,12 @@ def _from_module(name: str, catalogue: Catalogue, where: str) -> Any:
             f"{where}: {name} is code of the module {module_name!r}, not run unasked; {remedy(module_name)}"
         )
     module = sys.modules.get(module_name) or import_module(module_name, wait=False)
-    known = [key for key, value in vars(module).items() if not key.startswith("_") and catalogue.accepts(value)]
+    known = [key for key, value in vars(module).items() if not key.startswith("_") and catalog.accepts(value)]
     part = vars(module).get(attribute)
     if part is None:
         raise InputError(f"{where}: {module_name} has no {attribute!r}{suggest(attribute, known)}")
-    if not catalogue.accepts(part) or _foreign(part, module_name):
-        raise InputError(f"{where}: {name} is no {catalogue.kind}; {catalogue.expected}")
+    if not catalog.accepts(part) or _foreign(part, module_name):
+        raise InputError(f"{where}: {name} is no {catalog.kind}; {catalog.expected}")
     if isinstance(part, type) and hasattr(part, "get_config"):
         known_to_keras(part)
     return part

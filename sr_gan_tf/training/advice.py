@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from sr_gan_tf.config import Experiment, Stage
-from sr_gan_tf.data.catalogue import build_sources
+from sr_gan_tf.data.catalog import build_sources
 from sr_gan_tf.devices import has_fast_bfloat16
 from sr_gan_tf.errors import InputError, Unavailable
 from sr_gan_tf.generators import GENERATORS

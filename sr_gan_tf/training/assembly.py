@@ -153,7 +153,7 @@ def _compile(trainer: Supervised, stage: Stage, where: str, *arguments, **named)
         raise
 
 
-def _terms(terms: Sequence[Term], catalogue: dict, where: str, **given) -> list[WeightedLoss]:
+def _terms(terms: Sequence[Term], catalog: dict, where: str, **given) -> list[WeightedLoss]:
     """Builds losses with their weights; numbers a class that occurs more than once."""
     built = []
     for index, term in enumerate(terms):
@@ -162,6 +162,6 @@ def _terms(terms: Sequence[Term], catalogue: dict, where: str, **given) -> list[
         same = sum(earlier.class_name.rpartition(":")[2] == bare for earlier in terms[:index])
         name = bare if not same else f"{bare}_{same + 1}"
         built.append(
-            WeightedLoss(name, build(term, catalogue, place, **given), build_schedule(term.weight, f"{place}.weight"))
+            WeightedLoss(name, build(term, catalog, place, **given), build_schedule(term.weight, f"{place}.weight"))
         )
     return built

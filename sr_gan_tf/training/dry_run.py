@@ -6,7 +6,7 @@ import psutil
 
 from sr_gan_tf.config import Experiment, patch_size
 from sr_gan_tf.data.augmentation import build_augmentations, check_cutblur
-from sr_gan_tf.data.catalogue import build_degradation, build_sources, check_degradation
+from sr_gan_tf.data.catalog import build_degradation, build_sources, check_degradation
 from sr_gan_tf.data.estimating import estimate
 from sr_gan_tf.data.sources import Source
 from sr_gan_tf.errors import Unavailable

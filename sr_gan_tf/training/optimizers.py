@@ -10,12 +10,12 @@ import tensorflow as tf
 from sr_gan_tf.build import build
 from sr_gan_tf.config import Spec
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.registry.parts import Catalogue
+from sr_gan_tf.registry.parts import Catalog
 from sr_gan_tf.training.adam import Adam
 from sr_gan_tf.training.muon import Muon
 from sr_gan_tf.training.schedules import ByStageStep, check_values, is_number, marks_of, named_schedule
 
-OPTIMIZERS = Catalogue(
+OPTIMIZERS = Catalog(
     "optimizer",
     {
         "Adam": Adam,

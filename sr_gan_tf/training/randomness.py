@@ -17,7 +17,7 @@ _OF_KERAS = ("global_random_seed", "global_seed_generator")
 
 @contextlib.contextmanager
 def seeded(seed: int, deterministic: bool = False) -> Iterator[None]:
-    """Makes Python, NumPy, Keras and TensorFlow draw from `seed` in the block; afterwards restores their states.
+    """Makes Python, NumPy, Keras and TensorFlow draw from `seed` in the block; afterward restores their states.
 
     Args:
         seed: for all random numbers without a separate seed.

@@ -11,7 +11,7 @@ import tensorflow as tf
 from sr_gan_tf.build import build
 from sr_gan_tf.config import Spec
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.registry.parts import Catalogue
+from sr_gan_tf.registry.parts import Catalog
 from sr_gan_tf.training.terms import Weight
 
 
@@ -53,7 +53,7 @@ class CosineDecay(keras.optimizers.schedules.CosineDecay):
         return {**config, "first_step": self.first_step}
 
 
-SCHEDULES = Catalogue(
+SCHEDULES = Catalog(
     "schedule",
     {
         "CosineDecay": CosineDecay,

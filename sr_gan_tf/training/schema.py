@@ -12,19 +12,19 @@ from pydantic.errors import PydanticUserError
 from sr_gan_tf.build import arguments_of
 from sr_gan_tf.config import WRITTEN_BY, Experiment
 from sr_gan_tf.data.augmentation import AUGMENTATIONS
-from sr_gan_tf.data.catalogue import DEGRADATIONS, SOURCES
+from sr_gan_tf.data.catalog import DEGRADATIONS, SOURCES
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
-from sr_gan_tf.registry.parts import Catalogue
+from sr_gan_tf.registry.parts import Catalog
 from sr_gan_tf.training.optimizers import OPTIMIZERS
 from sr_gan_tf.training.schedules import SCHEDULES
 from sr_gan_tf.training.teacher import Teacher
 
 # The teacher loads a model, so a later package registers it than the other losses.
-_CONTENT = Catalogue(CONTENT_LOSSES.kind, {**CONTENT_LOSSES, "Teacher": Teacher}, CONTENT_LOSSES.bases)
+_CONTENT = Catalog(CONTENT_LOSSES.kind, {**CONTENT_LOSSES, "Teacher": Teacher}, CONTENT_LOSSES.bases)
 # For each location in the file: its catalog, and the arguments that the experiment provides.
-_PLACES: dict[tuple[str, str], tuple[Catalogue, tuple[str, ...]]] = {
+_PLACES: dict[tuple[str, str], tuple[Catalog, tuple[str, ...]]] = {
     ("Experiment", "generator"): (GENERATORS, ("scale",)),
     ("Experiment", "discriminator"): (DISCRIMINATORS, ("image_size",)),
     ("Data", "train"): (SOURCES, ("scale",)),
@@ -49,44 +49,44 @@ def json_schema() -> dict:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     definitions = schema["$defs"]
     owners = definitions | {"Experiment": schema}
-    for (owner, field), (catalogue, given) in _PLACES.items():
+    for (owner, field), (catalog, given) in _PLACES.items():
         owners[owner]["properties"][field] = _with_parts(
-            owners[owner]["properties"][field], catalogue, given, definitions
+            owners[owner]["properties"][field], catalog, given, definitions
         )
     for name in ("Spec", "SourceSpec", "Term"):
         definitions.pop(name, None)
     return json.loads(json.dumps(schema))  # converts tuples among the defaults to lists
 
 
-def _with_parts(value: Any, catalogue: Catalogue, given: Iterable[str], definitions: dict) -> Any:
+def _with_parts(value: Any, catalog: Catalog, given: Iterable[str], definitions: dict) -> Any:
     """The schema of a field, with the general object replaced by those of the catalog."""
     if isinstance(value, dict) and "$ref" in value:
         kind = value["$ref"].rpartition("/")[2]
         if kind not in ("Spec", "SourceSpec", "Term"):
             return value
-        return {**value, "$ref": f"#/$defs/{_define(catalogue, given, kind, definitions)}"}
+        return {**value, "$ref": f"#/$defs/{_define(catalog, given, kind, definitions)}"}
     if isinstance(value, dict):
-        if value == {"type": "string"} and catalogue is AUGMENTATIONS:
+        if value == {"type": "string"} and catalog is AUGMENTATIONS:
             return {"enum": list(AUGMENTATIONS)}
         return {
-            key: item if key in ("default", "description") else _with_parts(item, catalogue, given, definitions)
+            key: item if key in ("default", "description") else _with_parts(item, catalog, given, definitions)
             for key, item in value.items()
         }
     if isinstance(value, list):
-        return [_with_parts(item, catalogue, given, definitions) for item in value]
+        return [_with_parts(item, catalog, given, definitions) for item in value]
     return value
 
 
-def _define(catalogue: Catalogue, given: Iterable[str], kind: str, definitions: dict) -> str:
+def _define(catalog: Catalog, given: Iterable[str], kind: str, definitions: dict) -> str:
     """Adds the objects of a catalog to the definitions, once; returns the name of the definition."""
-    prefix = catalogue.kind.replace(" ", "_")
+    prefix = catalog.kind.replace(" ", "_")
     name = prefix if kind == "Spec" else f"{prefix}_{kind.lower()}"
     if name in definitions:
         return name
     definitions[name] = {}  # an optimizer may contain a schedule
     cases, needy = [], []
-    for class_name, constructor in catalogue.items():
-        config = _configuration(constructor, catalogue, set(given), definitions)
+    for class_name, constructor in catalog.items():
+        config = _configuration(constructor, catalog, set(given), definitions)
         if config["required"]:
             needy.append(class_name)
         definitions[f"{prefix}.{class_name}"] = config
@@ -97,7 +97,7 @@ def _define(catalogue: Catalogue, given: Iterable[str], kind: str, definitions: 
             }
         )
     own = {"type": "string", "pattern": _OWN_PART, "description": "a custom part, module:Name"}
-    names = {"enum": list(catalogue), "description": f"a {catalogue.kind} of the package"}
+    names = {"enum": list(catalog), "description": f"a {catalog.kind} of the package"}
     properties: dict[str, Any] = {"class_name": {"anyOf": [names, own]}, "config": {"type": "object"}}
     if kind in ("SourceSpec", "Term"):
         weight = definitions[kind]["properties"]["weight"]
@@ -116,7 +116,7 @@ def _define(catalogue: Catalogue, given: Iterable[str], kind: str, definitions: 
     return name
 
 
-def _configuration(constructor: Any, catalogue: Catalogue, given: set[str], definitions: dict) -> dict:
+def _configuration(constructor: Any, catalog: Catalog, given: set[str], definitions: dict) -> dict:
     """The schema of a constructor's arguments."""
     about = _sentences(constructor)
     parameters = arguments_of(constructor)
@@ -124,7 +124,7 @@ def _configuration(constructor: Any, catalogue: Catalogue, given: set[str], defi
         "type": "object",
         "description": (inspect.getdoc(constructor) or "").partition("\n")[0],
         "properties": {
-            name: _argument(name, item, about.get(name), catalogue, definitions) for name, item in parameters.items()
+            name: _argument(name, item, about.get(name), catalog, definitions) for name, item in parameters.items()
         },
         "required": [
             name for name, item in parameters.items() if item.default is item.empty and name not in given
@@ -134,9 +134,9 @@ def _configuration(constructor: Any, catalogue: Catalogue, given: set[str], defi
 
 
 def _argument(
-    name: str, item: inspect.Parameter, sentence: str | None, catalogue: Catalogue, definitions: dict
+    name: str, item: inspect.Parameter, sentence: str | None, catalog: Catalog, definitions: dict
 ) -> dict[str, Any]:
-    if catalogue is OPTIMIZERS and name == "learning_rate":
+    if catalog is OPTIMIZERS and name == "learning_rate":
         schedule = _define(SCHEDULES, (), "Spec", definitions)
         found: dict[str, Any] = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"$ref": f"#/$defs/{schedule}"}]}
     else:

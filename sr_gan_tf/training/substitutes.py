@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sr_gan_tf.build import build
 from sr_gan_tf.config import Experiment, SourceSpec, Stage, Term
-from sr_gan_tf.data.catalogue import build_sources
+from sr_gan_tf.data.catalog import build_sources
 from sr_gan_tf.errors import InputError, Unavailable, one_line
 from sr_gan_tf.losses import CONTENT_LOSSES
 from sr_gan_tf.losses.perceptual import on_vgg16

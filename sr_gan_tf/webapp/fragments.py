@@ -41,18 +41,18 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def results(found: Sequence[Result], failed: Sequence[str], cancelled: bool, archive: str | None) -> str:
+def results(found: Sequence[Result], failed: Sequence[str], canceled: bool, archive: str | None) -> str:
     """Shows all results with sliders and downloads, and the failures.
 
     Args:
         found: written pictures.
         failed: one line per picture that could not be enlarged.
-        cancelled: whether the user stopped the work.
+        canceled: whether the user stopped the work.
         archive: shelf name of a zip file with all results.
     """
     parts = []
-    if cancelled:
-        parts.append('<p role="status">Cancelled. Nothing was kept.</p>')
+    if canceled:
+        parts.append('<p role="status">Canceled. Nothing was kept.</p>')
     parts += [error(text) for text in failed]
     if archive is not None and len(found) > 1:
         address = download_address(archive, "enlarged.zip")

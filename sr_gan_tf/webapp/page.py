@@ -157,9 +157,9 @@ def _enlarge_tab(benches: Benches, max_megapixels: float) -> None:
             if not state.finished:
                 yield fragments.progress_bar(state), gr.skip()
         archive = bench.archived() if len(state.results) > 1 else None
-        yield "", fragments.results(state.results, state.failed, state.cancelled, archive)
+        yield "", fragments.results(state.results, state.failed, state.canceled, archive)
 
-    def cancelled(request: gr.Request) -> None:
+    def canceled(request: gr.Request) -> None:
         benches.of(request, "enlarge").cancel()
 
     files.upload(receive, files, [shown, progress], concurrency_limit=None)
@@ -169,7 +169,7 @@ def _enlarge_tab(benches: Benches, max_megapixels: float) -> None:
     start.click(
         enlarge, inputs, [progress, shown], concurrency_id="network", concurrency_limit=1, show_progress="hidden"
     )
-    cancel.click(cancelled, None, None, queue=False)
+    cancel.click(canceled, None, None, queue=False)
 
 
 def _settings(kind: str, size: float | None) -> Settings:
@@ -217,20 +217,20 @@ def _compare_tab(benches: Benches, max_megapixels: float) -> None:
                 if not state.finished:
                     yield f"<p>{name}</p>" + fragments.progress_bar(state), gr.skip()
             if not state.results:
-                yield "", fragments.results([], state.failed, state.cancelled, None)
+                yield "", fragments.results([], state.failed, state.canceled, None)
                 return
             if not shown:
                 shown.append(("original", state.results[0].before))
             shown.append((name, state.results[0].after))
         yield "", fragments.viewer(shown, "grid")
 
-    def cancelled(request: gr.Request) -> None:
+    def canceled(request: gr.Request) -> None:
         benches.of(request, "compare").cancel()
 
     picture.upload(receive, picture, [shown, progress], concurrency_limit=None)
     picture.clear(receive, picture, [shown, progress], concurrency_limit=None)
     start.click(compare, scale, [progress, shown], concurrency_id="network", show_progress="minimal")
-    cancel.click(cancelled, None, None, queue=False)
+    cancel.click(canceled, None, None, queue=False)
 
 
 def _runs_tab(shelf: Shelf, folder: Path) -> None:

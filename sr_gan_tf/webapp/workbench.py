@@ -26,7 +26,7 @@ from sr_gan_tf.webapp.shelf import Shelf
 _SHOWN_BY_BROWSERS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp")
 
 
-class Cancelled(BaseException):
+class Canceled(BaseException):
     """The user pressed Cancel; not an Exception, so that no picture counts as failed because of it."""
 
 
@@ -83,7 +83,7 @@ class Progress:
         left: estimated seconds left; None while unknown.
         picture: name of the current picture.
         finished: whether the job has ended.
-        cancelled: whether the user stopped it.
+        canceled: whether the user stopped it.
         results: pictures written so far.
         failed: one line per picture that could not be enlarged.
     """
@@ -92,7 +92,7 @@ class Progress:
     left: float | None = None
     picture: str = ""
     finished: bool = False
-    cancelled: bool = False
+    canceled: bool = False
     results: list[Result] = dataclasses.field(default_factory=list)
     failed: list[str] = dataclasses.field(default_factory=list)
 
@@ -121,7 +121,7 @@ class _Bar:
 
     def _check(self) -> None:
         if self.stop.is_set():
-            raise Cancelled
+            raise Canceled
 
 
 @functools.lru_cache(maxsize=4)
@@ -233,8 +233,8 @@ class Workbench:
             jobs = self._run(originals, choices, summary, _Bar(progress, self._stop))
             progress.results = self.results = [self._result(job) for job in jobs if job.target in summary.written]
             progress.failed = list(summary.failed.values())
-        except Cancelled:
-            progress.cancelled = True
+        except Canceled:
+            progress.canceled = True
             self._forget_results()
         except InputError as error:
             progress.failed = [one_line(error)]

@@ -7,7 +7,7 @@ from PIL import Image
 
 from sr_gan_tf import config
 from sr_gan_tf.data import kernels
-from sr_gan_tf.data.catalogue import build_degradation
+from sr_gan_tf.data.catalog import build_degradation
 from sr_gan_tf.data.noise import through_jpeg, with_gaussian_noise, with_poisson_noise
 from sr_gan_tf.data.realistic import Realistic, Round, SecondRound, _beta, odd_size
 from sr_gan_tf.data.sampling import Draws
@@ -127,7 +127,8 @@ def test_the_celeba_recipe(hr):
         ("Resize", {"kernel": "nearest", "border": "symmetric"}, "border: has no effect"),
         ("BlurResize", {"taps": 1}, "taps: expected an odd number from 3"),
         ("NoiseJPEG", {"sigma": [0.0, 0.0], "jpeg": None}, "use Bicubic"),
-        ("NoiseJPEG", {"sigma": [0.0, 0.0], "grey": 1.0}, "grey: has no effect, since sigma is 0"),
+        ("NoiseJPEG", {"sigma": [0.0, 0.0], "gray": 1.0}, "gray: has no effect, since sigma is 0"),
+        ("NoiseJPEG", {"grey": 1.0}, "config.grey: NoiseJPEG takes no such argument; did you mean 'gray'"),
         ("Bicubik", {}, "did you mean 'Bicubic'"),
         ("Resize", {"kernel": "cubic"}, "kernel"),
         ("Bicubic", {"scale": 2}, "but that of the experiment is 4"),

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from sr_gan_tf import config
-from sr_gan_tf.data.catalogue import build_sources
+from sr_gan_tf.data.catalog import build_sources
 from sr_gan_tf.data.sources import Example, Folder, SamplePhotographs
 from sr_gan_tf.data.tfds_source import TFDS
 from sr_gan_tf.errors import InputError

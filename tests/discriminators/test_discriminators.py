@@ -1,4 +1,4 @@
-"""Discriminators: parameter counts, sizes, and the checks that every one of the catalogue must pass."""
+"""Discriminators: parameter counts, sizes, and the checks that every one of the catalog must pass."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Generators: parameter counts, and the checks that every one of the catalogue must pass."""
+"""Generators: parameter counts, and the checks that every one of the catalog must pass."""
 
 import functools
 

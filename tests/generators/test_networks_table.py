@@ -1,4 +1,4 @@
-"""docs/networks.md: every network of the catalogues has a line, and its numbers are the networks' own."""
+"""docs/networks.md: every network of the catalogs has a line, and its numbers are the networks' own."""
 
 import json
 import re

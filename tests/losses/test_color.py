@@ -65,6 +65,6 @@ def test_histogram_ignores_places_but_not_values_beyond_the_range():
 def test_low_pass_color_by_hand():
     hr, sr = flat((0.5, 0.5, 0.5), size=40), flat((0.6, 0.5, 0.5), size=40)
     assert float(LowPassColor()(hr, sr)) == pytest.approx(0.1 / 3, abs=1e-6)
-    # A chequered pattern is detail: sigma 3 lets almost nothing of it through.
+    # A checkered pattern is detail: sigma 3 lets almost nothing of it through.
     checks = (np.indices((40, 40)).sum(0) % 2 * 2 - 1).astype("float32")[None, :, :, None]
     assert float(LowPassColor()(hr, hr + 0.4 * checks)) < 1e-3

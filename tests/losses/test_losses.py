@@ -1,4 +1,4 @@
-"""Every loss of the catalogues: JSON round trip, perfect and extreme input, gradients by finite differences, XLA."""
+"""Every loss of the catalogs: JSON round trip, perfect and extreme input, gradients by finite differences, XLA."""
 
 import json
 import re

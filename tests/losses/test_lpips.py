@@ -128,7 +128,7 @@ def test_another_file_is_refused_unread(monkeypatch, tmp_path):
         LPIPS()
 
 
-def test_a_misspelt_name_is_told_the_right_one():
+def test_a_misspelled_name_is_told_the_right_one():
     with pytest.raises(InputError, match="unknown metric 'lpip'; did you mean 'lpips'"):
         choose_metrics(["lpip"])
 

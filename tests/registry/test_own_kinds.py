@@ -13,7 +13,7 @@ from own_modules import module
 from sr_gan_tf import compare, evaluate, export, fit, upscale
 from sr_gan_tf.build import build
 from sr_gan_tf.config import Experiment, Spec
-from sr_gan_tf.data.catalogue import DEGRADATIONS, SOURCES
+from sr_gan_tf.data.catalog import DEGRADATIONS, SOURCES
 from sr_gan_tf.data.store_key import store_key
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError
@@ -102,9 +102,9 @@ def test_every_other_kind(tmp_path):
     assert metric.better == "lower"
     assert metric.function(np.full((9, 9, 3), 7, np.uint8), np.zeros((9, 9, 3), np.uint8), 2, 2) == 7
     assert metric_named("worst") is metric
-    for name, catalogue in (("Dots", DEGRADATIONS), ("Skip", SOURCES), ("Plain", CONTENT_LOSSES)):
-        with pytest.raises(InputError, match=f"others:{name} is no {catalogue.kind}; expected a subclass of"):
-            build(Spec(f"others:{name}"), catalogue, "here")
+    for name, catalog in (("Dots", DEGRADATIONS), ("Skip", SOURCES), ("Plain", CONTENT_LOSSES)):
+        with pytest.raises(InputError, match=f"others:{name} is no {catalog.kind}; expected a subclass of"):
+            build(Spec(f"others:{name}"), catalog, "here")
 
 
 UNFINISHED = """
@@ -139,7 +139,7 @@ class Nothing(Degradation):
 
 
 @pytest.mark.parametrize(
-    ("name", "catalogue", "missing"),
+    ("name", "catalog", "missing"),
     [
         ("Content", CONTENT_LOSSES, "compute(hr, sr, lr)"),
         ("Keras", CONTENT_LOSSES, "call(y_true, y_pred)"),
@@ -148,12 +148,12 @@ class Nothing(Degradation):
         ("Nothing", DEGRADATIONS, "degrade(hr, draws)"),
     ],
 )
-def test_a_part_that_lacks_a_method_is_told_before_training(name, catalogue, missing):
+def test_a_part_that_lacks_a_method_is_told_before_training(name, catalog, missing):
     import_parts(module("unfinished", UNFINISHED))
     with pytest.raises(
         InputError, match=rf"^here.class_name: unfinished:{name} does not define {re.escape(missing)}; "
     ):
-        build(Spec(f"unfinished:{name}"), catalogue, "here", scale=2)
+        build(Spec(f"unfinished:{name}"), catalog, "here", scale=2)
     build(Spec("unfinished:Whole"), CONTENT_LOSSES, "here")
 
 

@@ -51,7 +51,7 @@ def experiments(draw):
     stage = {"generator_optimizer": draw(optimizers())}
     discriminator = draw(st.none() | st.sampled_from(sorted(TINY_DISCRIMINATORS)))
     if discriminator is not None:
-        some = lambda catalogue: st.lists(st.sampled_from(sorted(catalogue)), max_size=1)  # noqa: E731
+        some = lambda catalog: st.lists(st.sampled_from(sorted(catalog)), max_size=1)  # noqa: E731
         weight = draw(st.sampled_from([0.001, 0.1, 1.0]))
         stage |= {
             "discriminator_optimizer": draw(optimizers()),

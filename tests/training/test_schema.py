@@ -110,7 +110,7 @@ def test_fifty_wrong_values_are_refused(tiny, validator):
 def test_what_the_schema_refuses_is_refused_by_fit(tiny):
     from sr_gan_tf.config import parse_experiment
     from sr_gan_tf.data.augmentation import build_augmentations
-    from sr_gan_tf.data.catalogue import build_degradation, build_sources
+    from sr_gan_tf.data.catalog import build_degradation, build_sources
     from sr_gan_tf.errors import InputError
     from sr_gan_tf.training.assembly import build_networks, build_stage
 

@@ -181,7 +181,7 @@ def test_a_degradation_that_a_sources_own_lr_would_replace_is_refused(tiny, pair
 
 
 def test_tfds_pairs_name_use_lr(tiny, pairs, monkeypatch):
-    from sr_gan_tf.data.catalogue import check_degradation
+    from sr_gan_tf.data.catalog import check_degradation
     from sr_gan_tf.data.tfds_source import TFDS
 
     monkeypatch.setattr(TFDS, "has_lr", property(lambda source: source.use_lr))

@@ -145,7 +145,7 @@ def test_a_saved_model_that_a_file_names_is_not_run(tmp_path):
 
 
 def test_the_example_trains(repository, pictures):
-    """The student moves towards its teacher, whose weights stay as they are and out of the checkpoint."""
+    """The student moves toward its teacher, whose weights stay as they are and out of the checkpoint."""
     experiment = load_experiment(repository / "experiments" / "distillation_x4.json", ["generator.config.num_convs=1"])
     networks = build_networks(experiment)
     trainer = build_stage(experiment, 0, networks)

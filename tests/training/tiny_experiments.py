@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from sr_gan_tf.config import Experiment, batch_size, parse_experiment, patch_size
 from sr_gan_tf.data.augmentation import AUGMENTATIONS
-from sr_gan_tf.data.catalogue import DEGRADATIONS
+from sr_gan_tf.data.catalog import DEGRADATIONS
 from sr_gan_tf.data.sampler import Sampler
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.generators import GENERATORS
@@ -110,7 +110,7 @@ def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
     return shapes and all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True))
 
 
-_CATALOGUES = {
+_CATALOGS = {
     "generator": GENERATORS, "discriminator": DISCRIMINATORS, "content": CONTENT_LOSSES,
     "adversarial": ADVERSARIAL_LOSSES, "features": FEATURE_LOSSES, "penalties": PENALTIES, "degradation": DEGRADATIONS,
     "generator_optimizer": OPTIMIZERS, "discriminator_optimizer": OPTIMIZERS, "learning_rate": SCHEDULES,
@@ -133,8 +133,8 @@ def arguments_of(raw: dict) -> list[tuple[str, typing.Any]]:
         if isinstance(value, list):
             for index, item in enumerate(value):
                 visit(item, f"{path}.{index}", key)
-        elif isinstance(value, dict) and "class_name" in value and key in _CATALOGUES:
-            constructor = _CATALOGUES[key][value["class_name"]]
+        elif isinstance(value, dict) and "class_name" in value and key in _CATALOGS:
+            constructor = _CATALOGS[key][value["class_name"]]
             config = value.get("config", {})
             for name, parameter in inspect.signature(constructor).parameters.items():
                 if parameter.kind is parameter.VAR_KEYWORD:

@@ -180,7 +180,7 @@ def test_cancel(page, app, tmp_path):
     page.click("#start")
     page.wait("return !!document.querySelector('#progress [role=progressbar]')", 60)
     page.click("#cancel")
-    page.wait("return document.querySelector('#results').innerText.includes('Cancelled')", 120)
+    page.wait("return document.querySelector('#results').innerText.includes('Canceled')", 120)
     # Of this page and of all that were closed before it, the upload is all that is left.
     assert wait_for(lambda: {path.name for path in app.files() if path.suffix == ".png"} == {"long.png"})
 

@@ -1,4 +1,4 @@
-"""A page's workbench: the command's bytes, cancelling, errors, and that nothing piles up."""
+"""A page's workbench: the command's bytes, canceling, errors, and that nothing piles up."""
 
 import zipfile
 
@@ -94,14 +94,14 @@ def test_nothing_uploaded_is_said(bench):
     assert last(bench.enlarge(Choices(NAME))).failed == ["no picture yet; drop one on the page first"]
 
 
-def test_cancelling_leaves_nothing(tmp_path, bench):
+def test_canceling_leaves_nothing(tmp_path, bench):
     bench.receive([picture(tmp_path / "in" / f"{number}.png", 64, 64, number) for number in range(4)])
     states = bench.enlarge(Choices(NAME, settings=Settings(tile=16)), every=0.01)
     cached_chain(NAME)
     for state in states:
         if state.share > 0:
             bench.cancel()
-    assert state.cancelled
+    assert state.canceled
     assert not state.results
     assert [path.name for path in files_below(bench.folder)] == ["0.png", "1.png", "2.png", "3.png"]  # the originals
     assert len(bench.shelf) == 0

@@ -10,10 +10,10 @@ from sr_gan_tf.data.realistic import Realistic
 from sr_gan_tf.data.sources import Folder, SamplePhotographs, Source
 from sr_gan_tf.data.tfds_source import TFDS
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.registry.parts import Catalogue
+from sr_gan_tf.registry.parts import Catalog
 
-SOURCES = Catalogue("source", {"Folder": Folder, "TFDS": TFDS, "SamplePhotographs": SamplePhotographs}, (Source,))
-DEGRADATIONS = Catalogue("degradation", {
+SOURCES = Catalog("source", {"Folder": Folder, "TFDS": TFDS, "SamplePhotographs": SamplePhotographs}, (Source,))
+DEGRADATIONS = Catalog("degradation", {
     "Bicubic": Bicubic, "Resize": Resize, "BlurResize": BlurResize, "NoiseJPEG": NoiseJPEG, "Realistic": Realistic,
 }, (Degradation,))  # fmt: skip
 

@@ -12,7 +12,7 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.metrics.artifacts import band_ratio, checkerboard_ratio, detail_ratio, flat_noise, gmsd, mean_color
 from sr_gan_tf.metrics.perceptual import LearnedDistance, StructureTextureDistance
 from sr_gan_tf.metrics.psnr_ssim import ms_ssim_y, psnr_rgb, psnr_y, ssim_y
-from sr_gan_tf.registry.parts import Catalogue, find
+from sr_gan_tf.registry.parts import Catalog, find
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +112,7 @@ LEARNED: dict[str, Metric] = {
 GROUPS: dict[str, tuple[str, ...]] = {"spectrum": tuple(name for name in METRICS if name.startswith("spectrum_"))}
 
 
-_ALL = Catalogue("metric", METRICS | LEARNED, (Metric,))
+_ALL = Catalog("metric", METRICS | LEARNED, (Metric,))
 
 
 def metric_named(name: str) -> Metric:
