@@ -91,13 +91,7 @@ def gan_step(trainer: "GAN", lr: tf.Tensor, hr: tf.Tensor) -> tuple[tf.Tensor, t
 
     def learn(lr, hr):
         logs: Logs = {}
-        with trainer.recording(trainer.generator) as tape:
-            sr = trainer.enlarged(lr)
-            loss = trainer.content_loss(hr, sr, lr, logs)
-            with trainer.recording(trainer.discriminator) as judging:
-                terms, verdict = trainer.generator_terms(lr, hr, sr, logs)
-            loss += terms
-        logs["loss"] = logs["generator_loss"] = loss
+        sr, loss, verdict, (tape, judging) = trainer.generator_pass(lr, hr, logs)
         if turn is True:
             gradients = trainer.gradients(trainer.generator, tape, loss)
         else:

@@ -19,7 +19,7 @@ from sr_gan_tf.training.accumulation import gan_step
 from sr_gan_tf.training.balance import Balance, in_present_names
 from sr_gan_tf.training.batches import pair_of
 from sr_gan_tf.training.historical import HistoricalAverage
-from sr_gan_tf.training.logits import Verdict, as_list, float32, per_picture, share
+from sr_gan_tf.training.logits import Verdict, as_list, float32, per_picture, share, with_next_state
 from sr_gan_tf.training.optimizers import current_rate, start
 from sr_gan_tf.training.replay import replay_for, replayed
 from sr_gan_tf.training.supervised import Supervised
@@ -120,8 +120,7 @@ class GAN(Supervised):
             raise ValueError('GAN.compile: no loss; pass one, e.g. compile("adam", "mae"), or [] for none')
         self.content = compiling.content_terms(content, "loss")
         self.adversarial = compiling.adversarial_term(adversarial)
-        self.features = list(features)
-        self.penalties = list(penalties)
+        self.features, self.penalties = list(features), list(penalties)
         self.balance = balance or Balance()
         names = ("discriminator_every", "accuracy_bound", "adaptive_d", "discriminator_warm_up")
         self.turns = Turns(**{name: getattr(self.balance, name) for name in names})
@@ -153,15 +152,8 @@ class GAN(Supervised):
     def _whole_step(self, lr, hr) -> tuple[tf.Tensor, tf.Tensor, Logs]:
         """A step without parts; returns whether all updates were finite, the generated pictures, and the logs."""
         logs: Logs = {}
-        with self.recording(self.generator) as tape:
-            sr = self.enlarged(lr)
-            loss = self.content_loss(hr, sr, lr, logs)
-            with self.recording(self.discriminator) as judging:
-                terms, verdict = self.generator_terms(lr, hr, sr, logs)
-            loss += terms
-        logs["loss"] = logs["generator_loss"] = loss
+        sr, loss, verdict, (tape, judging) = self.generator_pass(lr, hr, logs)
         finite = self._update_generator(tape, loss, logs)
-
         fake, fake_lr = replayed(self.replay, tf.stop_gradient(sr), lr, self.discriminator.conditional)
         for number in range(self.balance.discriminator_steps):
             if number > 0 or not self.verdict_stands:
@@ -177,6 +169,17 @@ class GAN(Supervised):
     def verdict_stands(self) -> bool:
         """Whether the discriminator's update has the inputs of the generator loss: nothing is random or replayed."""
         return self.replay is None and self.balance.instance_noise is None and not self._is_random
+
+    def generator_pass(self, lr, hr, logs: Logs):
+        """The generated pictures, the generator's loss, the discriminator's outputs, and the tapes of both networks."""
+        with self.recording(self.generator) as tape:
+            sr = self.enlarged(lr)
+            loss = self.content_loss(hr, sr, lr, logs)
+            with self.recording(self.discriminator) as judging:
+                terms, verdict = self.generator_terms(lr, hr, sr, logs)
+            loss += terms
+        logs["loss"] = logs["generator_loss"] = loss
+        return sr, loss, verdict, (tape, judging)
 
     def generator_terms(self, lr, hr, sr, logs: Logs) -> tuple[tf.Tensor, Verdict]:
         """The adversarial and feature terms of the generator loss, and the discriminator's outputs."""
@@ -268,15 +271,9 @@ class GAN(Supervised):
 
     def _look(self, judge, pictures, state: Sequence[tf.Tensor] = ()) -> tuple[list, Sequence[tf.Tensor]]:
         """All outputs of `judge`, which keeps its state (or starts from `state`), and the state after an update."""
-        if not self._uses_batch_statistics:
-            return as_list(judge(pictures, training=False)), ()
-        outputs, state = judge.stateless_call(
-            [variable.value for variable in judge.trainable_variables],
-            state or [variable.value for variable in judge.non_trainable_variables],
-            pictures,
-            training=True,
-        )
-        return as_list(outputs), state
+        if self._uses_batch_statistics:
+            return with_next_state(judge, pictures, state)
+        return as_list(judge(pictures, training=False)), ()
 
     def _view(self, pictures, lr):
         """The discriminator's input: the pictures, with noise, and the enlarged LR picture if it is conditional."""

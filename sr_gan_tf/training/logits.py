@@ -1,6 +1,7 @@
 """The discriminator's logits, and their reuse within a step."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -24,6 +25,17 @@ class Verdict:
 def as_list(outputs) -> list:
     """The outputs of a model that may have one or several."""
     return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+
+
+def with_next_state(model, pictures, state: Sequence[tf.Tensor] = ()) -> tuple[list, Sequence[tf.Tensor]]:
+    """All outputs in training, and the state after an update from `state` or from the model's own, which it keeps."""
+    outputs, state = model.stateless_call(
+        [variable.value for variable in model.trainable_variables],
+        state or [variable.value for variable in model.non_trainable_variables],
+        pictures,
+        training=True,
+    )
+    return as_list(outputs), state
 
 
 def float32(logits):
