@@ -157,7 +157,7 @@ class GAN(Supervised):
         fake, fake_lr = replayed(self.replay, tf.stop_gradient(sr), lr, self.discriminator.conditional)
         for number in range(self.balance.discriminator_steps):
             if number > 0 or not self.verdict_stands:
-                judging, verdict = tf.GradientTape(), None  # type: ignore[assignment]
+                judging, verdict = tf.GradientTape(), None
             with judging:
                 self.watch(judging, self.discriminator)
                 loss, views = self.discriminator_terms(lr, hr, fake, fake_lr, logs, verdict)
