@@ -22,6 +22,7 @@ from typing import IO, cast
 import numpy as np
 
 import sr_gan_tf
+from sr_gan_tf.benchmarks.timing import in_turns
 from sr_gan_tf.errors import InputError, Parser, command
 
 KINDS = (
@@ -172,7 +173,6 @@ class Runtime:
         from sr_gan_tf.benchmarks.peak_memory import REUSE_OF_BUFFERS
 
         self.kind = kind
-        self.times: list[list[float]] = []
         program = [sys.executable, __file__, "--serve", kind, *words]
         if kind.startswith("torch"):  # SPAN with random weights, which do not affect the time
             script = Path(sr_gan_tf.__file__).parent / "benchmarks" / "pytorch" / "torch_span.py"
@@ -191,20 +191,19 @@ class Runtime:
             raise InputError(f"{self.kind}: its process ended; see its message above")
         return line.split()
 
-    def measure(self) -> None:
-        """One call, after one that does not count."""
+    def measure(self) -> list[float]:
+        """Seconds and processor seconds of one call, after one that does not count."""
         given = cast(IO[str], self.process.stdin)
-        for counts in (False, True):
+        for _ in range(2):
             given.write("\n")
             given.flush()
             values = self.answer()
-            if counts:
-                self.times.append([float(value) for value in values])
+        return [float(value) for value in values]
 
 
-def table(runtimes: list[Runtime]) -> Iterator[str]:
+def table(runtimes: list[Runtime], rounds: int) -> Iterator[str]:
     """Medians, and times relative to our network in the same precision (int8: in bfloat16)."""
-    medians = {each.kind: np.median(each.times, axis=0) for each in runtimes}
+    medians = in_turns({each.kind: each.measure for each in runtimes}, rounds)
     yield "| runtime | ms | processor ms | ours / this, by clock and processor | PSNR-Y |\n|---|---:|---:|---|---:|"
     for each in runtimes:
         clock, processor = medians[each.kind]
@@ -242,20 +241,13 @@ def main(argv: list[str] | None = None) -> None:
                 path = paths["int8" if "int8" in kind else "float32"]
                 words = arguments.model, str(path), arguments.size, arguments.data
                 runtimes.append(Runtime(kind, *words, torch=arguments.torch))
-            measure(runtimes, arguments.rounds)
+            rows = list(table(runtimes, arguments.rounds))
         finally:
             for each in runtimes:
                 each.process.kill()
                 each.process.communicate()
     print(f"{arguments.model}, {arguments.size}, medians of {arguments.rounds} rounds, {os.cpu_count()} cores")
-    print("\n".join(table(runtimes)))
-
-
-def measure(runtimes: list[Runtime], rounds: int) -> None:
-    """Lets all processes take turns."""
-    for _ in range(rounds):
-        for each in runtimes:
-            each.measure()
+    print("\n".join(rows))
 
 
 if __name__ == "__main__":

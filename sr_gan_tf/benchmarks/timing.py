@@ -1,10 +1,27 @@
-"""Statistics of times: mean, median, 95th percentile, ratios with their range, and fitted lines."""
+"""Measuring in turns; statistics of times: mean, median, 95th percentile, ratios with their range, fitted lines."""
 
 import dataclasses
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+
+
+def in_turns(measures: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, Any]:
+    """Medians over the rounds; the first round is a warm-up and does not count.
+
+    Args:
+        measures: by name, what measures once: a number, or several, each of which has a median of its own.
+        rounds: how often each measures.
+    """
+    values: dict[str, list] = {name: [] for name in measures}
+    for index in range(rounds + 1):
+        for name, measure in measures.items():
+            value = measure()
+            if index:
+                values[name].append(value)
+    return {name: np.median(found, axis=0) for name, found in values.items()}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,8 @@ import numpy as np
 import tensorflow as tf
 from skimage import data
 
+from sr_gan_tf.benchmarks.peak_memory import REUSE_OF_BUFFERS
+from sr_gan_tf.benchmarks.timing import in_turns
 from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.inference.batch import Files, Summary, plan_jobs, run_jobs
 from sr_gan_tf.inference.chain import Chain
@@ -80,8 +82,6 @@ def whole_command(chain: Chain, folder: Path, format: str) -> Callable[[], float
 @contextlib.contextmanager
 def peers(python: str, width: int, height: int) -> Iterator[dict[str, Callable[[], float]]]:
     """SPAN in PyTorch, each variant in a separate process that waits for its turn."""
-    # Without these, PyTorch returns its large buffers to the system at every step, at a high cost.
-    reuse = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
     script = Path(__file__).parent / "pytorch" / "torch_span.py"
     started = {}
     try:
@@ -91,7 +91,7 @@ def peers(python: str, width: int, height: int) -> Iterator[dict[str, Callable[[
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
-                env={**os.environ, **reuse},
+                env={**os.environ, **REUSE_OF_BUFFERS},
             )
         for kind, process in started.items():
             if cast(IO[str], process.stdout).readline().strip() != "ready":
@@ -108,17 +108,6 @@ def _ask(process: subprocess.Popen) -> float:
     given.write("\n")
     given.flush()
     return float(answers.readline().split()[0])
-
-
-def in_turns(measures: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """Medians over the rounds; the first round is a warm-up and does not count."""
-    times: dict[str, list[float]] = {name: [] for name in measures}
-    for index in range(rounds + 1):
-        for name, measure in measures.items():
-            seconds = measure()
-            if index:
-                times[name].append(seconds)
-    return {name: float(np.median(values)) for name, values in times.items()}
 
 
 def _ratios(seconds: dict[str, float]) -> Iterator[tuple[str, str, float]]:

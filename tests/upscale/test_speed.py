@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from sr_gan_tf.benchmarks.upscale_command import in_turns, main, photograph
+from sr_gan_tf.benchmarks.timing import in_turns
+from sr_gan_tf.benchmarks.upscale_command import main, photograph
 
 
 def test_rows_and_ratios(model, capsys):
