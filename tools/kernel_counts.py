@@ -37,12 +37,12 @@ def main(argv: list[str] | None = None) -> None:
 
     import tensorflow as tf
 
-    from sr_gan_tf.benchmarks.planning import plan_jobs
+    from sr_gan_tf.benchmarks.planning import plan_tasks
     from sr_gan_tf.benchmarks.subjects import batch_shapes
     from sr_gan_tf.config import parse_experiment
     from sr_gan_tf.training.assembly import build_networks, build_stage
 
-    jobs = plan_jobs(
+    jobs = plan_tasks(
         arguments.experiments, [arguments.shape] if arguments.shape else [], "step", "xla", stage=arguments.stage,
         overrides=arguments.overrides,
     )  # fmt: skip

@@ -23,7 +23,7 @@ from sr_gan_tf.benchmarks.tasks import (
 from sr_gan_tf.errors import InputError
 
 
-def plan_jobs(
+def plan_tasks(
     networks: Sequence[str] = (),
     shape: Sequence[str] = (),
     mode: str = "inference",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sr_gan_tf.benchmarks import SUFFIXES, table
-from sr_gan_tf.benchmarks.planning import plan_jobs
+from sr_gan_tf.benchmarks.planning import plan_tasks
 from sr_gan_tf.benchmarks.results import write_results
 from sr_gan_tf.benchmarks.rounds import benchmark
 from sr_gan_tf.errors import InputError
@@ -36,15 +36,15 @@ def run(
     """Runs the command `python -m sr_gan_tf.benchmark`; the arguments are its options.
 
     Args:
-        networks: see `planning.plan_jobs`.
-        shape: see `planning.plan_jobs`.
-        mode: see `planning.plan_jobs`.
-        compiler: see `planning.plan_jobs`.
-        precision: see `planning.plan_jobs`.
-        device: see `planning.plan_jobs`.
-        data: see `planning.plan_jobs`.
-        stage: see `planning.plan_jobs`.
-        overrides: see `planning.plan_jobs`.
+        networks: see `planning.plan_tasks`.
+        shape: see `planning.plan_tasks`.
+        mode: see `planning.plan_tasks`.
+        compiler: see `planning.plan_tasks`.
+        precision: see `planning.plan_tasks`.
+        device: see `planning.plan_tasks`.
+        data: see `planning.plan_tasks`.
+        stage: see `planning.plan_tasks`.
+        overrides: see `planning.plan_tasks`.
         rounds: number of turns per row, 1 or more.
         round_seconds: approximate length of a turn, in seconds.
         baseline: label of the row to compare with; default: DUnet if it is measured.
@@ -71,7 +71,7 @@ def run(
         raise InputError("--rounds, --round-seconds: expected positive numbers")
     if profile < 0:
         raise InputError(f"--profile {profile}: expected 0 or a positive number")
-    jobs = plan_jobs(networks, shape, mode, compiler, precision, device, data, stage, overrides)
+    jobs = plan_tasks(networks, shape, mode, compiler, precision, device, data, stage, overrides)
     labels = list(dict.fromkeys(job.label for job in jobs))
     baseline = baseline or ("DUnet" if "DUnet" in labels and len(labels) > 1 else None)
     if baseline is not None and baseline not in labels:

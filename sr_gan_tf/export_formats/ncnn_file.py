@@ -18,6 +18,7 @@ from sr_gan_tf.errors import InputError, Unavailable, Unsupported
 from sr_gan_tf.export_formats import verification
 from sr_gan_tf.export_formats.ncnn_layers import Blob, lines_of
 from sr_gan_tf.files import check_output, replacing
+from sr_gan_tf.inference.receptive_field import layer_calls
 
 GIVEN, RESULT = "data", "output"
 _MAGIC = 7767517
@@ -101,25 +102,12 @@ def ncnn_model(generator: keras.Model, half: bool = False) -> tuple[str, bytes]:
 
 def _nodes(generator: keras.Model) -> list:
     """Lists the layer calls between input and output, each after those whose results it reads."""
-    ordered: dict[int, object] = {}
-    done = {id(tensor) for tensor in generator.inputs}
-    stack = [generator.outputs[0]]
-    while stack:  # no recursion: deep networks have more layers than Python's recursion limit
-        tensor = stack[-1]
-        if id(tensor) in done:
-            stack.pop()
-            continue
-        history = tensor._keras_history
-        node = history.operation._inbound_nodes[history.node_index]
-        missing = [item for item in node.input_tensors if id(item) not in done]
-        if missing:
-            stack.extend(reversed(missing))
-            continue
+    nodes = []
+    for operation, node in layer_calls(generator.outputs[:1], [id(tensor) for tensor in generator.inputs]):
         if len(node.outputs) != 1:
-            raise Unsupported(f"layer {history.operation.name} has {len(node.outputs)} outputs, expected one for ncnn")
-        ordered[id(tensor)] = node
-        done.add(id(tensor))
-    return list(ordered.values())
+            raise Unsupported(f"layer {operation.name} has {len(node.outputs)} outputs, expected one for ncnn")
+        nodes.append(node)
+    return nodes
 
 
 def runner(path: Path, weights: Path) -> Callable[[np.ndarray], np.ndarray]:

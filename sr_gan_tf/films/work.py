@@ -28,7 +28,7 @@ SEGMENT = 240  # frames
 
 
 @dataclasses.dataclass
-class Report:
+class FilmReport:
     """Result of enlarging a film.
 
     Attributes:
@@ -80,7 +80,7 @@ def enlarge_film(
     tell: Callable[[int], Any] = lambda frames: None,
     warn: Callable[[str], Any] = lambda lost: None,
     segment: int = SEGMENT,
-) -> Report:
+) -> FilmReport:
     """Enlarges a film; resumes an interrupted run of the same command.
 
     Args:
@@ -106,7 +106,7 @@ def enlarge_film(
     journal = _Journal(target, _identity(film, chain, settings, codec, stabilize, segment))
     frames, enlarger = Frames(film), FrameEnlarger(chain, settings)
     stabilizer = Stabilizer() if stabilize else None
-    report = Report(target, journal.done, resumed=journal.done, interlaced=film.interlaced)
+    report = FilmReport(target, journal.done, resumed=journal.done, interlaced=film.interlaced)
     if journal.done:
         pixels, enlarged, shown = journal.last()
         enlarger.resume(pixels, enlarged)
@@ -243,4 +243,4 @@ def default_target(source: Path, folder: Path | None, scale: str) -> Path:
     return (folder or source.parent) / f"{source.stem}_x{scale}{suffix}"
 
 
-__all__ = ["Report", "default_target", "enlarge_film", "probe"]
+__all__ = ["FilmReport", "default_target", "enlarge_film", "probe"]

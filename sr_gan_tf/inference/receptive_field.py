@@ -10,8 +10,9 @@ an attribute `footprint`, the triple (first, last, stride) in pixels of their in
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from typing import Any
 
 import keras
 from keras import layers
@@ -91,26 +92,36 @@ def tensor_strides(network: keras.Model) -> dict[int, Fraction]:
     return {key: field.stride for key, field in known.items()}
 
 
-def _walk(outputs: Iterable, known: dict[int, Field], strides: set[Fraction]) -> list[Field]:
+def _walk(outputs: Sequence, known: dict[int, Field], strides: set[Fraction]) -> list[Field]:
     """Fields of `outputs`, following the graph back to the `known` tensors."""
-    outputs = list(outputs)
-    stack = list(outputs)
-    while stack:  # Not recursion: deep networks have more layers than Python allows calls.
-        tensor = stack[-1]
-        if id(tensor) in known:
-            stack.pop()
-            continue
-        history = tensor._keras_history
-        node = history.operation._inbound_nodes[history.node_index]
-        missing = [item for item in node.input_tensors if id(item) not in known]
-        if missing:
-            stack.extend(missing)
-            continue
+    for operation, node in layer_calls(outputs, known):
         fields = [known[id(item)] for item in node.input_tensors]
-        for item, field in zip(node.outputs, _through(history.operation, node, fields, strides), strict=True):
+        for item, field in zip(node.outputs, _through(operation, node, fields, strides), strict=True):
             known[id(item)] = field
             strides.add(field.stride)
     return [known[id(tensor)] for tensor in outputs]
+
+
+def layer_calls(outputs: Sequence, known: Iterable[int]) -> Iterator[tuple[Any, Any]]:
+    """Yields (operation, node) of the calls that lead to Keras tensors, each after those whose results it reads.
+
+    Args:
+        outputs: the tensors.
+        known: ids of tensors at which the graph begins.
+    """
+    done, stack = set(known), list(outputs)
+    while stack:  # Not recursion: deep networks have more layers than Python allows calls.
+        if id(stack[-1]) in done:
+            stack.pop()
+            continue
+        history = stack[-1]._keras_history
+        node = history.operation._inbound_nodes[history.node_index]
+        missing = [item for item in node.input_tensors if id(item) not in done]
+        if missing:
+            stack.extend(reversed(missing))
+            continue
+        yield history.operation, node
+        done.update(id(item) for item in node.outputs)
 
 
 def _through(operation, node, fields: list[Field], strides: set[Fraction]) -> list[Field]:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from sr_gan_tf.benchmark import main
 from sr_gan_tf.benchmarks import table, tasks, timing
 from sr_gan_tf.benchmarks.peak_memory import peak_of
-from sr_gan_tf.benchmarks.planning import plan_jobs
+from sr_gan_tf.benchmarks.planning import plan_tasks
 from sr_gan_tf.benchmarks.processes import Row
 from sr_gan_tf.benchmarks.product import product_job, product_subject
 from sr_gan_tf.benchmarks.results import scaling
@@ -182,7 +182,7 @@ def test_names_and_shapes():
     spec = tasks.parse_network("MetaGAN:mixer=conv,filters=[16,16,32,32],dropout=0.1")[1]
     assert spec.config == {"mixer": "conv", "filters": [16, 16, 32, 32], "dropout": 0.1}
     assert tasks.parse_shape("[2, 512,512,3]") == (2, 512, 512, 3)
-    rows = plan_jobs(["SPAN:scale=2@4,64,64,3", "SRResNet"], mode="step")
+    rows = plan_tasks(["SPAN:scale=2@4,64,64,3", "SRResNet"], mode="step")
     assert [(job.label, job.shape) for job in rows] == [
         ("SPAN:scale=2", (4, 64, 64, 3)),
         ("SRResNet", (16, 96, 96, 3)),
