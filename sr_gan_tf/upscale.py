@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     # These import NumPy and Pillow, but not TensorFlow, which some enlargements do not need.
     from sr_gan_tf.films.inputs import FilmOptions, upscale_inputs
     from sr_gan_tf.inference.batch import Files
-    from sr_gan_tf.inference.jobs import Naming
+    from sr_gan_tf.inference.naming import Naming
     from sr_gan_tf.inference.passes import Settings
 
     settings = Settings(

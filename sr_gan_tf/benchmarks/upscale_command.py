@@ -26,11 +26,12 @@ from sr_gan_tf.benchmarks.timing import in_turns
 from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.inference.batch import Files, Summary, plan_jobs, run_jobs
 from sr_gan_tf.inference.chain import Chain
-from sr_gan_tf.inference.jobs import Naming, find_sources
 from sr_gan_tf.inference.keras_enlarger import KerasEnlarger
 from sr_gan_tf.inference.named_networks import in_precision, named_network
+from sr_gan_tf.inference.naming import Naming
 from sr_gan_tf.inference.passes import Settings
 from sr_gan_tf.inference.pictures import Treatment
+from sr_gan_tf.inference.search import find_sources
 from sr_gan_tf.networks import Generator
 from sr_gan_tf.pictures.progress import progress
 from sr_gan_tf.pictures.reading import write_image

@@ -13,8 +13,9 @@ from tqdm import tqdm
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.films import INSTALL, SUFFIXES
 from sr_gan_tf.inference.batch import Files
-from sr_gan_tf.inference.jobs import STANDARD, Naming, PictureFile, matching
+from sr_gan_tf.inference.naming import Naming
 from sr_gan_tf.inference.passes import Settings
+from sr_gan_tf.inference.search import STANDARD, PictureFile, matching
 from sr_gan_tf.inference.upscaling import terminated_as_interrupted, upscale_files
 
 

@@ -15,9 +15,10 @@ import numpy as np
 from sr_gan_tf.errors import InputError, one_line, printable
 from sr_gan_tf.inference.background import Abandoned, Writers, read_ahead
 from sr_gan_tf.inference.earlier import earlier_results
-from sr_gan_tf.inference.jobs import STANDARD, Naming, PictureFile
+from sr_gan_tf.inference.naming import Naming
 from sr_gan_tf.inference.passes import enlarge
 from sr_gan_tf.inference.pictures import Job, Treatment, make_job, read_job, run_job
+from sr_gan_tf.inference.search import STANDARD, PictureFile
 from sr_gan_tf.pictures.encoding import Encoding
 from sr_gan_tf.pictures.progress import Progress
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS, Header, read_header

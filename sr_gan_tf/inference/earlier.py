@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from sr_gan_tf.inference.jobs import PictureFile
+from sr_gan_tf.inference.search import PictureFile
 from sr_gan_tf.pictures.decoding import quiet
 from sr_gan_tf.pictures.exif import directories, without_prefix
 from sr_gan_tf.pictures.extra_formats import open_extra

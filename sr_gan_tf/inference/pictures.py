@@ -17,8 +17,8 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import atomic_file
 from sr_gan_tf.inference.background import Writers
 from sr_gan_tf.inference.chain import Chain
-from sr_gan_tf.inference.jobs import STANDARD
 from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colors
+from sr_gan_tf.inference.search import STANDARD
 from sr_gan_tf.pictures.encoding import Encoding, encode, encode_animation, scratch_array
 from sr_gan_tf.pictures.metadata import NOTHING, Metadata
 from sr_gan_tf.pictures.reading import Header, Picture, joined, read_frames

@@ -17,9 +17,9 @@ from sr_gan_tf.errors import InputError, printable
 from sr_gan_tf.inference.batch import Files, Summary, job_tilings, plan_jobs, run_jobs
 from sr_gan_tf.inference.chain import Chain, load_chain
 from sr_gan_tf.inference.choice import choose_network
-from sr_gan_tf.inference.jobs import STANDARD, find_sources
 from sr_gan_tf.inference.passes import Settings, enlarge, enlarge_alpha, visible_colors
 from sr_gan_tf.inference.pictures import NOT_KEPT, Job, Treatment
+from sr_gan_tf.inference.search import STANDARD, find_sources
 from sr_gan_tf.pictures.decoding import pillow_samples, quiet
 from sr_gan_tf.pictures.formats import unread_note
 from sr_gan_tf.pictures.metadata import Metadata

@@ -154,6 +154,44 @@ def current_rate(optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
     return tf.cast(tf.convert_to_tensor(optimizer.learning_rate), tf.float32)
 
 
+class OptimizerPair:
+    """The optimizers of generator and discriminator, in a form that Keras's learning rate callbacks accept.
+
+    `LearningRateScheduler` and `ReduceLROnPlateau` change the rates of all `optimizers`.
+    """
+
+    def __init__(self, generator: keras.optimizers.Optimizer, discriminator: keras.optimizers.Optimizer):
+        self.optimizers = [generator, discriminator]
+        self.built = True  # by `compile`
+        self.name = generator.name
+
+    @property
+    def iterations(self):
+        """The generator's updates."""
+        return self.optimizers[0].iterations
+
+    @property
+    def learning_rate(self):
+        """The generator's rate; to set it sets both."""
+        return self.optimizers[0].learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate) -> None:
+        for optimizer in self.optimizers:
+            optimizer.learning_rate = rate
+
+    def get_config(self) -> dict:
+        """The settings of both, for trackers; `compile` accepts the two optimizers, not this pair."""
+        return {
+            part: item.get_config() for part, item in zip(("generator", "discriminator"), self.optimizers, strict=True)
+        }
+
+    @property
+    def variables(self) -> list:
+        """Both optimizers' state."""
+        return [variable for optimizer in self.optimizers for variable in optimizer.variables]
+
+
 def _as_spec(raw: dict, where: str) -> Spec:
     try:
         return Spec(**raw)

@@ -15,9 +15,10 @@ from pathlib import Path
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.inference.batch import Files, Summary, plan_jobs, run_jobs
 from sr_gan_tf.inference.chain import Chain, load_chain
-from sr_gan_tf.inference.jobs import Naming, find_sources
+from sr_gan_tf.inference.naming import Naming
 from sr_gan_tf.inference.passes import Settings
 from sr_gan_tf.inference.pictures import Job, Treatment
+from sr_gan_tf.inference.search import find_sources
 from sr_gan_tf.inference.upscaling import chooser
 from sr_gan_tf.pictures.reading import MAX_MEGAPIXELS, read_image, write_image
 from sr_gan_tf.shipped import DEFAULT_MODEL

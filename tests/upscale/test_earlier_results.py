@@ -6,7 +6,7 @@ from PIL import Image
 from tiny import faithful_generator, names_in
 
 from sr_gan_tf.inference.batch import Files
-from sr_gan_tf.inference.jobs import Naming
+from sr_gan_tf.inference.naming import Naming
 from sr_gan_tf.pictures.encoding import FORMATS
 from sr_gan_tf.pictures.reading import write_image
 from sr_gan_tf.upscale import main, upscale

@@ -16,7 +16,7 @@ from tiny import names_in
 from sr_gan_tf.data.sources import Folder
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluate import main as evaluate
-from sr_gan_tf.inference.jobs import find_sources
+from sr_gan_tf.inference.search import find_sources
 from sr_gan_tf.pictures import formats
 from sr_gan_tf.pictures.progress import progress
 from sr_gan_tf.pictures.reading import SUFFIXES, read_image
