@@ -7,7 +7,7 @@ from pathlib import Path
 
 import slipcover
 
-FLOOR = 47  # percent of the lines; that of a part of the suite: raise it to what CI prints, never lower it
+FLOOR = 50  # percent of the lines; that of a part of the suite: raise it to what CI prints, never lower it
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
