@@ -1,9 +1,10 @@
 """`build(spec, catalog, where)` creates an object of the experiment file; its constructor is the schema."""
 
+import dataclasses
 import inspect
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
@@ -112,4 +113,8 @@ def _checked(value: Any, annotation: Any, where: str) -> Any:
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join([where, *(str(part) for part in problem["loc"])])
+        if problem["type"] == "unexpected_keyword_argument":
+            kinds = filter(dataclasses.is_dataclass, (annotation, *get_args(annotation)))
+            fields = [field.name for kind in kinds for field in dataclasses.fields(kind)]
+            raise InputError(f"{place}: unknown key{suggest(str(problem['loc'][-1]), fields)}") from error
         raise InputError(f"{place}: {problem['msg']}, found {problem['input']!r}") from error

@@ -40,8 +40,7 @@ class Round:
         kernel_size: range of the side of the kernel in pixels, odd.
         sigma: range of the standard deviation in pixels; anisotropic kernels draw twice.
         generalized_beta, plateau_beta: ranges of exponents; if a range contains 1, half of the draws are below 1 and
-        half
-            above. Half of the published plateaus, with the range 1 to 2, therefore have exactly 1.
+            half above. Half of the published plateaus, with the range 1 to 2, therefore have exactly 1.
         up, down, keep: weights of the resize directions.
         resize: range of factors; below 1 for `down`, above 1 for `up`.
         gaussian: probability of Gaussian noise; otherwise Poisson noise.

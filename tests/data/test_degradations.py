@@ -129,6 +129,7 @@ def test_the_celeba_recipe(hr):
         ("NoiseJPEG", {"sigma": [0.0, 0.0], "jpeg": None}, "use Bicubic"),
         ("NoiseJPEG", {"sigma": [0.0, 0.0], "gray": 1.0}, "gray: has no effect, since sigma is 0"),
         ("NoiseJPEG", {"grey": 1.0}, "config.grey: NoiseJPEG takes no such argument; did you mean 'gray'"),
+        ("Realistic", {"first": {"grey": 0.2}}, "config.first.grey: unknown key; did you mean 'gray'"),
         ("Bicubik", {}, "did you mean 'Bicubic'"),
         ("Resize", {"kernel": "cubic"}, "kernel"),
         ("Bicubic", {"scale": 2}, "but that of the experiment is 4"),
