@@ -113,6 +113,7 @@ MISTAKES = [
     # sizes that don't fit
     ("data.patch_size", 15, "data.patch_size: 15 is not a multiple of the scale 2; the nearest are 14 and 16"),
     ("discriminator", {"class_name": "MetaGAN"}, "MetaGAN needs a multiple of 64, found 16; the nearest: 64"),
+    ("discriminator", {"class_name": "PatchGAN"}, "data.patch_size: PatchGAN needs at least 24, found 16; raise it"),
     ("discriminator", SRGAN_96, "is 96, but that of the experiment is 16"),
     ("generator.config.scale", 4, "generator.config.scale: is 4, but that of the experiment is 2"),
     ("stages.0.content.0.class_name", "MSSSIM", "at least "),

@@ -68,12 +68,17 @@ def check_discriminator(discriminator: Discriminator, sizes: set[int]) -> None:
                 f"patches of {size}; use one patch size in all adversarial stages"
             )
         multiple = discriminator.size_multiple
+        least = -(-discriminator.minimum_size // multiple) * multiple
         if size % multiple:
             below, above = size // multiple * multiple, (size // multiple + 1) * multiple
-            near = f"{below} and {above}" if below else f"{above}"
+            near = f"{below} and {above}" if below >= least else f"{max(above, least)}"
             raise InputError(
                 f"data.patch_size: {type(discriminator).__name__} needs a multiple of {multiple}, found {size}; "
                 f"the nearest: {near}"
+            )
+        if size < least:
+            raise InputError(
+                f"data.patch_size: {type(discriminator).__name__} needs at least {least}, found {size}; raise it"
             )
 
 
