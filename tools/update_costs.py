@@ -1,12 +1,14 @@
-"""Processor time of what a train step of SPAN does besides its convolutions, and of other ways to do it.
+"""Processor time of what a train step of SPAN does, mostly besides its convolutions, and of other ways to do it.
 
 `python tools/update_costs.py`: gradient norm, Adam and the average, variable by variable or on one flat vector; the
 products of Conv3XC's kernels with their gradients; Muon's orthogonalization in float32, in bfloat16 and of all kernels
-in one batched product; the pixelwise kernels on maps of a batch of 16 patches of 192 x 192. Compare with `processor ms`
-of `python -m sr_gan_tf.benchmark --mode step --networks SPAN@16,192,192,3`.
+in one batched product; on maps of a batch of 16 patches of 192 x 192, the pixelwise kernels, and gradients of kernels
+as matrix products. Compare with `processor ms` of `python -m sr_gan_tf.benchmark --mode step --networks
+SPAN@16,192,192,3`.
 """
 
 import argparse
+import functools
 import math
 import statistics
 import time
@@ -118,14 +120,87 @@ def pixelwise(precision: str) -> dict[str, Callable[[], object]]:
     import tensorflow as tf
 
     from sr_gan_tf.layers import gate
+    from sr_gan_tf.layers.one_pass import one_pass, wide
 
     x, other, above = (tf.cast(tf.random.normal(MAPS), precision) for _ in range(3))
+    layer = gate.SymmetricGate(dtype=precision)
+
+    @one_pass
+    def by_tanh(x, upstream):
+        values, above = wide(x, upstream)
+        tanh = tf.tanh(0.5 * values)
+        return tf.cast(above * (0.5 + 0.5 * tanh + values * (0.25 - 0.25 * tanh * tanh)), x.dtype)
+
+    @one_pass
+    def without_sigmoid(x, upstream):
+        values, above = wide(x, upstream)
+        return tf.cast(above * values, x.dtype)
+
     return {
         f"SiLU, {precision}": tf.function(lambda: tf.nn.silu(x)),
         f"SiLU's gradient, {precision}": lambda: gate._silu_backward(x, above),
+        f"SiLU's gradient by tanh, {precision}": lambda: by_tanh(x, above),
+        f"a product of the same maps, {precision}": lambda: without_sigmoid(x, above),
         f"gate, {precision}": lambda: gate._gate_forward(x, other),
+        f"gate of upscaling, {precision}": tf.function(lambda: layer([x, other])),
         f"gate's gradient, {precision}": lambda: gate._gate_backward(x, other, above),
     }
+
+
+def convolutions(precision: str) -> dict[str, Callable[[], object]]:
+    """The gradient of a 3x3 kernel, and of the 1x1 kernel that joins the depths: as oneDNN's and as matrix products."""
+    import tensorflow as tf
+
+    channels = MAPS[-1]
+    above = tf.cast(tf.random.normal(MAPS), precision)
+    calls: dict[str, Callable[[], object]] = {}
+    for side, depth in ((3, channels), (1, 4 * channels)):
+        x = tf.cast(tf.random.normal((*MAPS[:3], depth)), precision)
+        shape = (side, side, depth, channels)
+        name = f"{side}x{side} kernel's gradient, {precision}"
+        calls[f"{name}, convolution"] = functools.partial(kernel_gradient, x, above, shape)
+        calls[f"{name}, by {side**2} products"] = functools.partial(by_products, x, above, side)
+        if side > 1:
+            calls[f"{name}, by one product of all taps"] = functools.partial(by_one_product, x, above, side)
+    return {name: tf.function(call, autograph=False) for name, call in calls.items()}
+
+
+def kernel_gradient(x, above, shape):
+    """The gradient of a kernel (k, k, C, F) for inputs (N, H, W, C) and the gradient (N, H, W, F) of the outputs."""
+    import tensorflow as tf
+
+    return tf.raw_ops.Conv2DBackpropFilter(
+        input=x, filter_sizes=shape, out_backprop=above, strides=[1, 1, 1, 1], padding="SAME"
+    )
+
+
+def by_products(x, above, side):
+    """`kernel_gradient` tap by tap: in flattened padded maps, a shift of the picture is an offset."""
+    import tensorflow as tf
+
+    reach = side // 2
+    padding = [[0, 0], [reach, reach], [reach, reach], [0, 0]]
+    x, above = tf.pad(x, padding), tf.pad(above, padding)
+    width = x.shape[2]
+    x, above = (tf.reshape(each, (-1, each.shape[-1])) for each in (x, above))
+    margin = reach * (width + 1)
+    inner = above[margin : above.shape[0] - margin]
+    length = inner.shape[0]
+    offsets = [down * width + across for down in range(side) for across in range(side)]
+    taps = [tf.matmul(x[offset : offset + length], inner, transpose_a=True) for offset in offsets]
+    return tf.reshape(tf.stack(taps), (side, side, x.shape[-1], -1))
+
+
+def by_one_product(x, above, side):
+    """`kernel_gradient` as one product with the shifted maps of all taps side by side."""
+    import tensorflow as tf
+
+    reach, (_, height, width, depth) = side // 2, x.shape
+    padded = tf.pad(x, [[0, 0], [reach, reach], [reach, reach], [0, 0]])
+    shifted = [padded[:, top : top + height, left : left + width] for top in range(side) for left in range(side)]
+    columns = tf.reshape(tf.concat(shifted, -1), (-1, side**2 * depth))
+    product = tf.matmul(columns, tf.reshape(above, (columns.shape[0], -1)), transpose_a=True)
+    return tf.reshape(product, (side, side, depth, -1))
 
 
 @command
@@ -137,7 +212,9 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.repeats < 1:
         raise InputError(f"--repeats {arguments.repeats}: expected 1 or more")
     sr_gan_tf.start()
-    calls = updates(True) | updates(False) | orthogonalizations() | pixelwise("float32") | pixelwise("bfloat16")
+    calls = updates(True) | updates(False) | orthogonalizations()
+    for precision in ("float32", "bfloat16"):
+        calls |= pixelwise(precision) | convolutions(precision)
     for name, call in calls.items():
         print(f"{processor_milliseconds(call, arguments.repeats):8.2f} ms  {name}", flush=True)
 

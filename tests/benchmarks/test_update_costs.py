@@ -27,6 +27,25 @@ def test_both_forms_of_the_update_see_the_same_gradients(tool):
     assert sum(int(tf.size(part)) for part in flat[1:]) == 426_288  # SPAN x4, merged
 
 
+def test_gradients_of_kernels_by_matrix_products(tool, monkeypatch):
+    monkeypatch.setattr(tool, "MAPS", (2, 5, 6, 4))
+    calls = tool.convolutions("float32")
+    found = {name: call() for name, call in calls.items()}
+    for side, count in (3, 3), (1, 2):
+        values = [value for name, value in found.items() if name.startswith(f"{side}x{side}")]
+        assert len(values) == count
+        for value in values[1:]:
+            np.testing.assert_allclose(value, values[0], atol=1e-4)
+
+
+def test_the_gradient_by_tanh_is_that_of_silu(tool, monkeypatch):
+    monkeypatch.setattr(tool, "MAPS", (1, 4, 5, 3))
+    calls = tool.pixelwise("float32")
+    expected = calls["SiLU's gradient, float32"]()
+    np.testing.assert_allclose(calls["SiLU's gradient by tanh, float32"](), expected, atol=1e-5)
+    np.testing.assert_allclose(calls["gate of upscaling, float32"](), calls["gate, float32"](), atol=1e-5)
+
+
 def test_milliseconds_are_of_the_processor(tool):
     def busy():
         return sum(range(200_000))
