@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 # Keys of a stage that leave the program of its step alone, and those whose numbers do.
 OUTSIDE = {"name", "steps", "batch_size", "patch_size", "patience", "initial_weights", "discriminator_initial_weights"}
-NUMBERS = {"weight", "learning_rate", "beta_1", "beta_2", "weight_decay"}
+NUMBERS = {"weight", "learning_rate", "beta_1", "beta_2", "weight_decay", "instance_noise"}
 
 
 def without_numbers(value):
