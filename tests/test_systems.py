@@ -78,14 +78,3 @@ def test_scratch_files_without_fallocate(monkeypatch, tmp_path):
     assert int(array.sum()) == 7 * 3600
     with pytest.raises(InputError, match="no room for a scratch file"):
         scratch_array((2**40,), np.uint8, tmp_path)
-
-
-def test_commands_start_without_posix():
-    code = (
-        "import os, signal, sys\n"
-        "sys.modules['fcntl'] = None\n"
-        "del os.posix_fallocate, os.sched_getaffinity, signal.SIGPIPE, signal.SIGHUP\n"
-        "import sr_gan_tf.fit, sr_gan_tf.upscale, sr_gan_tf.evaluate, sr_gan_tf.data.store_writer\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
