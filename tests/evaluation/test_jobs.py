@@ -31,9 +31,9 @@ def pictures(tmp_path):
 
 
 def test_jobs_do_not_change_the_figures(model, pictures, tmp_path, capsys):
-    """All files of several jobs equal the serial ones, but for the seconds; pictures are written in order."""
+    """All files of more jobs than pictures equal the serial ones, but for the seconds; images are written in order."""
     contents = []
-    for jobs in ("1", "2", "5"):
+    for jobs in ("1", "5"):
         files = [tmp_path / f"{jobs}.csv", tmp_path / f"{jobs}.json"]
         arguments = ["--data", f"mine={pictures}", "--csv", str(files[0]), "--json", str(files[1])]
         arguments += ["--metrics", "all", "--save", str(tmp_path / jobs), "--jobs", jobs]
@@ -42,7 +42,7 @@ def test_jobs_do_not_change_the_figures(model, pictures, tmp_path, capsys):
         saved = [path.read_bytes() for path in sorted((tmp_path / jobs).rglob("*.png"))]
         sets = json.loads(files[1].read_text())["sets"]
         contents.append((rows, saved, [sets[0]["means"], [one["figures"] for one in sets[0]["pictures"]]]))
-    assert contents[0] == contents[1] == contents[2]
+    assert contents[0] == contents[1]
     assert len(contents[0][0]) == 1 + 3 * 3
     assert main([str(model), "--data", f"mine={pictures}", "--jobs", "0"]) == 2
     assert "--jobs 0: expected 1 or more pictures" in capsys.readouterr().err
