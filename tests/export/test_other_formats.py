@@ -22,7 +22,7 @@ def _check(run, generator, sizes=((1, 24, 32), (4, 17, 19), (1, 40, 9))):
         assert np.abs(run(pictures) - wanted).max() < 1e-5 * max(1, np.abs(wanted).max())
 
 
-def test_a_keras_file_is_the_merged_network(generator, tmp_path):
+def test_a_keras_file_is_the_merged_network(generator, merged, tmp_path):
     [agreement] = export(generator, tmp_path / "model.keras", "keras")
     loaded = sr_gan_tf.load(agreement.path)
     assert loaded.merged
@@ -30,7 +30,7 @@ def test_a_keras_file_is_the_merged_network(generator, tmp_path):
     assert agreement.size == agreement.path.stat().st_size
     with pytest.raises(InputError, match="already exists"):
         export(generator, tmp_path / "model.keras", "keras")
-    export(generator, tmp_path / "model.keras", "keras", overwrite=True)
+    export(merged, tmp_path / "model.keras", "keras", overwrite=True)
 
 
 def _lite(generator, path, lite):
@@ -48,7 +48,7 @@ def test_litert_of_any_size_and_in_eight_bits(tmp_path):
     assert np.abs(run(picture) - generator.predict(picture, verbose=0)).mean() < 0.05
 
 
-def test_values_that_are_not_finite_are_no_agreement(generator, tmp_path):
+def test_values_that_are_not_finite_are_no_agreement(merged, tmp_path):
     """Neither the file's nor the network's own."""
     broken = calm(tiny_generator("Compact"))
     last = broken.get_layer("last_conv")
@@ -58,9 +58,9 @@ def test_values_that_are_not_finite_are_no_agreement(generator, tmp_path):
     assert not list(tmp_path.iterdir())
 
     def run(pictures):
-        return generator.predict(pictures, verbose=0) * np.nan
+        return merged.predict(pictures, verbose=0) * np.nan
 
-    agreement = verification.compare("x", tmp_path, run, generator, sizes=[(1, 8, 8), (1, 9, 9)])
+    agreement = verification.compare("x", tmp_path, run, merged, sizes=[(1, 8, 8), (1, 9, 9)])
     assert np.isnan(agreement.difference)
     with pytest.raises(InputError, match="differ from the model's by nan"):
         verification.check(agreement)
