@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from sr_gan_tf.benchmark import main
-from sr_gan_tf.benchmarks import table, tasks, timing
+from sr_gan_tf.benchmarks import processes, rounds, table, tasks, timing
 from sr_gan_tf.benchmarks.peak_memory import peak_of
 from sr_gan_tf.benchmarks.planning import plan_tasks
 from sr_gan_tf.benchmarks.processes import Row
@@ -224,7 +224,22 @@ def test_mistakes_end_in_one_line(arguments, said, capsys, monkeypatch, reposito
     assert said in line
 
 
-def test_the_command(tmp_path, capsys):
+# Answers like a worker, without TensorFlow, which starts slowly.
+STAND_IN = """
+import json, sys
+sys.stdin.readline()
+known = dict(parameters=1, multiply_adds=1, product_bytes=8, predicted_memory=1, peak_memory=1, compile_seconds=0.0)
+print(json.dumps(known), flush=True)
+for line in sys.stdin:
+    print(json.dumps(dict(seconds=[0.001, 0.002], processor=0.001, waiting=None)), flush=True)
+"""
+
+
+def test_the_command(tmp_path, capsys, monkeypatch):
+    """The first row is measured by a worker in its process, the baseline told by a stand-in."""
+    command = {TINY: processes.WORKER}
+    stand_in = (sys.executable, "-c", STAND_IN)
+    monkeypatch.setattr(rounds, "Row", lambda job, _: Row(job, command.get(job.label, stand_in)))
     files = [tmp_path / name for name in ("table.json", "table.md", "chart.png")]
     small = "SRResNet:filters=4,num_blocks=1,scale=2"
     arguments = ["--networks", TINY, small, "--shape", "1,8,8,3", "--rounds", "2", "--round-seconds", "0.02"]
