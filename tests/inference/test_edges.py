@@ -29,7 +29,7 @@ def test_flat_pictures_stay_flat(name):
     for color in FLAT:
         picture = np.empty((50, 41, 3), np.uint8)
         picture[:] = color
-        for tile in (None, 16):
+        for tile in (None, 16) if color in FLAT[:2] else (None,):  # tiles take six times as long
             blocks = list(enlarged_rows(enlarger, picture, plan(enlarger, picture.shape, tile)))
             result = np.concatenate(blocks).astype(int)
             middle = result[100 - 4 : 100 + 4, 80 - 4 : 80 + 4] if enlarger.scale == 4 else result[50:52, 40:42]
