@@ -1,15 +1,18 @@
 """`python killing.py EXPERIMENT FOLDER COUNT SEED`: kills a training COUNT times at random moments, each time another.
 
 TensorFlow is imported once; every training is a fork of this process, so that what is killed is the training itself
-and not, most of the time, an import.
+and not, most of the time, an import. Graphs run as they were traced, as in the other short trainings of the tests.
 """
 
+import gc
 import os
 import random
 import signal
 import sys
 import time
 from pathlib import Path
+
+import tensorflow as tf
 
 from sr_gan_tf.fit import main
 
@@ -56,4 +59,6 @@ def trial(experiment: str, root: Path, count: int, moments: random.Random) -> No
 
 
 if __name__ == "__main__":
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    gc.freeze()  # what the imports made is not looked through, and so not copied, in each fork
     trial(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), random.Random(int(sys.argv[4])))
