@@ -83,14 +83,22 @@ def same_numbers():
     tf.random.set_seed(20)
 
 
-@pytest.fixture(scope="module")
-def plain_graphs():
+# The folders whose tests run each graph a few times, and their files that look at graphs as users run them.
+PLAIN = (
+    "benchmarks", "data", "evaluation", "examples", "films", "registry", "reliability", "tests", "training", "weights",
+)  # fmt: skip
+OPTIMIZED = (
+    "test_compiled_experiments", "test_fit_overhead", "test_keras_compile", "test_pairs", "test_training_economy",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="module")
+def plain_graphs(request):
     """Graphs run as they were traced: TensorFlow's optimization of a graph takes longer than the few runs of a test."""
     import tensorflow as tf
 
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    yield
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    plain = request.path.parent.name in PLAIN and request.path.stem not in OPTIMIZED
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": plain})
 
 
 @pytest.fixture(autouse=True)

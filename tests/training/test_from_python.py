@@ -14,8 +14,6 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.fit import fit, main
 from sr_gan_tf.training.substitutes import missing, with_folders, with_trunk
 
-pytestmark = pytest.mark.usefixtures("plain_graphs")
-
 SMALL = {
     "deterministic": False, "stages.0.steps": 6, "stages.1.steps": 4, "validate_every": 4, "log_every": 2, **SMALLEST,
 }  # fmt: skip

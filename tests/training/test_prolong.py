@@ -12,8 +12,6 @@ from sr_gan_tf.fit import fit
 from sr_gan_tf.runs.checkpoints import checkpoint_files, read_checkpoint
 from sr_gan_tf.runs.folder import RunFolder
 
-pytestmark = pytest.mark.usefixtures("plain_graphs")
-
 SHORT = ["deterministic=false", "stages.0.steps=2", "stages.1.steps=2", "data.validation=[]", "checkpoint_every=2"]
 
 

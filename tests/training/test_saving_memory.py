@@ -24,8 +24,6 @@ from sr_gan_tf.training.run import fit
 from sr_gan_tf.training.supervised import Supervised
 from sr_gan_tf.training.terms import constant
 
-pytestmark = pytest.mark.usefixtures("plain_graphs")
-
 
 @pytest.fixture
 def batches():
