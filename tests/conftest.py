@@ -42,7 +42,7 @@ def pytest_collection_finish() -> None:
     """Leaves what the imports made out of garbage collections, which took a tenth of the suite's time."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 10, 20)
+    gc.set_threshold(50_000, 10, 20)
 
 
 @pytest.fixture(scope="session")
