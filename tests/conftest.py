@@ -89,7 +89,7 @@ def same_numbers():
 
 # The folders whose tests run each graph a few times, and their files that look at graphs as users run them.
 PLAIN = (
-    "benchmarks", "data", "evaluation", "examples", "films", "registry", "reliability", "tests", "training", "weights",
+    "benchmarks", "data", "examples", "films", "registry", "reliability", "tests", "training", "weights",
 )  # fmt: skip
 OPTIMIZED = (
     "test_compiled_experiments", "test_fit_overhead", "test_keras_compile", "test_pairs", "test_training_economy",
