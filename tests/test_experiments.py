@@ -81,13 +81,13 @@ def name_of(path: Path) -> str:
 _KEPT: dict[str, Network] = {}
 
 
-def built_once(spec, catalogue, where: str, **given):
+def built_once(spec, catalog, where: str, **given):
     """Like `build`; little networks have few different specifications."""
     if where not in ("generator", "discriminator"):
-        return build(spec, catalogue, where, **given)
+        return build(spec, catalog, where, **given)
     key = f"{spec} {given} {keras.config.dtype_policy().name}"
     if key not in _KEPT:
-        _KEPT[key] = build(spec, catalogue, where, **given)
+        _KEPT[key] = build(spec, catalog, where, **given)
     return _KEPT[key]
 
 
