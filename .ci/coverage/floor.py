@@ -7,7 +7,7 @@ from pathlib import Path
 
 import slipcover
 
-FLOOR = 50  # percent of the lines; that of a part of the suite: raise it to what CI prints, never lower it
+FLOOR = 92  # percent of the lines; the short suite ran 93.8. Raise it with the suite, never lower it
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
