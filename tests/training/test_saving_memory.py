@@ -78,7 +78,7 @@ def test_parts_give_the_same_weights_and_logs_as_the_whole_batch(kind, batches, 
     monkeypatch.setattr("test_training.make_generator", plain)
     trainer = KINDS[kind](1)
     start = [value.numpy() for value in trainer.state()["generator"]]
-    expected, whole = trained(trainer, batches)
+    expected, whole = trained(trainer, batches, graph=False)  # three steps take less than a graph
     assert max(np.abs(a - b).max() for a, b in zip(start, expected, strict=False)) > 5e-5
     got, parts = trained(KINDS[kind](4), batches)
     for ours, theirs in zip(got, expected, strict=True):
@@ -126,12 +126,10 @@ def test_a_run_counts_updates_and_resumes(tmp_path):
         return History(tmp_path / folder / "history.csv").series("generator_loss")
 
     whole = run("whole", 4, batch_size=4)
+    run("parts", 2, batch_size=2, accumulate=2, recompute=True)
     parts = run("parts", 4, batch_size=2, accumulate=2, recompute=True)
     assert parts[0] == whole[0] == [1, 2, 3, 4]
     np.testing.assert_allclose(parts[1], whole[1], rtol=1e-4)
-    run("resumed", 2, batch_size=2, accumulate=2, recompute=True)
-    resumed = run("resumed", 4, batch_size=2, accumulate=2, recompute=True)
-    np.testing.assert_allclose(resumed[1], parts[1], rtol=1e-6)
 
 
 def rrdbnet(num_blocks, **form):
@@ -146,7 +144,7 @@ FORMS_TO_COUNT = [FORMS[0], *(pytest.param(form, marks=pytest.mark.long) for for
 
 @pytest.mark.parametrize("form", FORMS)
 def test_recomputation_has_the_same_gradients(form):
-    network = rrdbnet(2, **form)
+    network = rrdbnet(1 if form else 2, **form)
     lr = tf.random.stateless_uniform((2, 8, 8, 3), (1, 2))
     run = recomputed(network)
 
