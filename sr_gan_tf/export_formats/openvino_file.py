@@ -56,7 +56,8 @@ def write_openvino(
         source, written = Path(scratch) / "model.onnx", Path(scratch) / "model.xml"
         needed("onnx").save(onnx_model(generator, graph), str(source))
         try:
-            model = openvino.convert_model(str(source))
+            # Not by openvino.convert_model, which sends statistics to its makers.
+            model = openvino.Core().read_model(str(source))
             for key, value in (about or {}).items():
                 model.set_rt_info(str(value), ["sr_gan_tf", key])
             openvino.save_model(model, str(written), compress_to_fp16=half)

@@ -21,14 +21,6 @@ def _no_long_timing(monkeypatch):
     monkeypatch.setattr(verification, "median_milliseconds", once)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _no_reports_to_intel():
-    """OpenVINO's converter sends none in CI; elsewhere a fork of this whole process tries, in vain."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CI", "true")
-        yield
-
-
 @pytest.fixture(scope="session")
 def generator():
     """A SPAN that is not merged yet; x3, looks 6 pixels far."""
