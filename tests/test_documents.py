@@ -61,3 +61,17 @@ def test_every_command_is_on_the_page_of_commands(repository):
     for name in commands():
         if name not in ("data", "weights"):
             assert f"`{name}" in text, name
+
+
+def test_lines_of_prose_have_at_most_120_characters(repository):
+    pages = [*repository.glob("*.md"), *(repository / "docs").rglob("*.md"), *(repository / "experiments").glob("*.md")]
+    assert len(pages) > 20
+    long = []
+    for page in pages:
+        code = False
+        for number, line in enumerate(page.read_text().splitlines(), 1):
+            if line.lstrip().startswith("```"):
+                code = not code
+            elif not code and len(line) > 120 and not line.startswith(("|", "#", "!")):
+                long.append(f"{page.name}:{number}")
+    assert not long
