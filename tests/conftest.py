@@ -8,6 +8,9 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # One core per worker: threads of both workers on both cores wait for each other.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import pytest
 from hypothesis import settings
@@ -28,13 +31,13 @@ def _folder(variable: str, name: str) -> Path:
 
 # Two workers share the files out in this order: those that take longest come first, so that none is left for the end.
 LONGEST = (
-    "test_saving_memory.py", "test_pytorch_files.py", "test_faults.py", "test_keras_files.py", "test_saved_model.py",
-    "test_generators.py", "test_keras_fit.py", "test_fit.py", "test_discriminators.py", "test_initial_weights.py",
-    "test_from_python.py", "test_experiments.py", "test_defaults.py", "test_keras_compile.py", "test_training.py",
-    "test_other_formats.py", "test_benchmark.py", "test_losses.py", "test_pytorch_forms.py", "test_prolong.py",
-    "test_fine_tuning.py", "test_tiling.py", "test_weights.py", "test_application_formats.py", "test_documents.py",
-    "test_bad_input.py", "test_properties.py", "test_pytorch_weights.py", "test_balance.py", "test_deploying.py",
-    "test_graph_tiles.py",
+    "test_saving_memory.py", "test_page.py", "test_pytorch_files.py", "test_faults.py", "test_keras_files.py",
+    "test_saved_model.py", "test_generators.py", "test_keras_fit.py", "test_fit.py", "test_discriminators.py",
+    "test_initial_weights.py", "test_from_python.py", "test_experiments.py", "test_defaults.py",
+    "test_keras_compile.py", "test_training.py", "test_other_formats.py", "test_benchmark.py", "test_losses.py",
+    "test_pytorch_forms.py", "test_prolong.py", "test_fine_tuning.py", "test_tiling.py", "test_weights.py",
+    "test_application_formats.py", "test_documents.py", "test_coverage.py", "test_bad_input.py",
+    "test_properties.py", "test_pytorch_weights.py", "test_balance.py", "test_deploying.py", "test_graph_tiles.py",
 )  # fmt: skip
 
 

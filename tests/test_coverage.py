@@ -9,15 +9,16 @@ import pytest
 from scripts import load_script
 
 
-@pytest.fixture(name="answers")
-def _answers(repository, tmp_path):
+@pytest.fixture(name="answers", scope="module")
+def _answers(repository, tmp_path_factory):
     """The folder of answers, with that of a process that calls one function of `errors.py`."""
     pytest.importorskip("slipcover")
+    folder = tmp_path_factory.mktemp("answers")
     folders = [str(repository / ".ci" / "coverage"), str(repository), os.environ.get("PYTHONPATH", "")]
-    environment = os.environ | {"COVERAGE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(filter(None, folders))}
+    environment = os.environ | {"COVERAGE_DIR": str(folder), "PYTHONPATH": os.pathsep.join(filter(None, folders))}
     code = "from sr_gan_tf.errors import one_line; one_line(ValueError('no'))"
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
-    return tmp_path
+    return folder
 
 
 def test_the_lines_that_run_are_noted(repository, answers):

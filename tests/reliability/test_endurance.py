@@ -93,7 +93,7 @@ def test_training(trial, tmp_path, seconds, megabytes, handles):
 
 # Pictures; the limit on the growth of memory (MB), as above.
 FOLDERS = [
-    pytest.param(12, 150, id="short"),
+    pytest.param(12, 150, id="short", marks=pytest.mark.long),
     pytest.param(2000, 40, id="long", marks=pytest.mark.long),
     pytest.param(6000, 20, id="longer", marks=pytest.mark.long),
 ]
