@@ -8,9 +8,6 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # One core per worker: threads of both workers on both cores wait for each other.
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import pytest
 from hypothesis import settings
