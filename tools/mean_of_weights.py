@@ -4,13 +4,12 @@ The networks must have been trained one from the other: the weights of networks 
 different features. The mean of late averages of one training is often better than each (arXiv:2203.05482).
 """
 
-import argparse
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from sr_gan_tf.errors import InputError
+from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.files import check_output, replacing
 from sr_gan_tf.models import load
 
@@ -29,18 +28,14 @@ def mean_of_weights(paths: list[str], out: Path) -> None:
         first.save(temporary)
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+@command
+def main(argv: list[str] | None = None) -> None:
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("networks", nargs="+", help="two or more .keras files, unmerged")
     parser.add_argument("out", type=Path)
     options = parser.parse_args(argv)
-    try:
-        check_output(options.out, (".keras",), overwrite=False)
-        mean_of_weights(options.networks, options.out)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    check_output(options.out, (".keras",), overwrite=False)
+    mean_of_weights(options.networks, options.out)
 
 
 if __name__ == "__main__":
