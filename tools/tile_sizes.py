@@ -7,6 +7,7 @@ those of the whole picture. The time per computed pixel shows what the caches ga
 
 import re
 import statistics
+import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -102,4 +103,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
