@@ -7,6 +7,7 @@ the same images in parts, with recomputation, and with both. The figures are tho
 import argparse
 import dataclasses
 import json
+import sys
 
 import sr_gan_tf
 from sr_gan_tf.errors import InputError, Parser, command
@@ -55,4 +56,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

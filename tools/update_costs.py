@@ -11,6 +11,7 @@ import argparse
 import functools
 import math
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
@@ -220,4 +221,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
