@@ -35,6 +35,9 @@ class Teacher(ImageLoss):
             `VGGFeatures`, compares the features of the two pictures; the default, the mean absolute error, compares
             pixels.
         scale: the scale of the experiment, which must equal that of the teacher; default: that of the teacher.
+        turns: whether the teacher sees each batch flipped and rotated, one way in eight, with its output turned back.
+            The values of the batch decide which way, so a resumed run repeats it. Over many batches, the student
+            learns from the average over all eight, which `upscale --ensemble` computes, at the price of one.
 
     Raises:
         InputError: the model does not exist, its scale differs, or the distance cannot be built.
@@ -50,11 +53,15 @@ class Teacher(ImageLoss):
         scale: int | None = None,
         features: dict[str, str] | None = None,
         feature_weight: float = 1.0,
+        turns: bool = False,
     ):
         self.model = model
         self.distance = distance
         self.features = features
         self.feature_weight = feature_weight
+        self.turns = turns
+        if turns and features:
+            raise InputError("turns: has no effect on hidden layers, which features compares; remove one of the two")
         if not features and (features is not None or feature_weight != 1.0):
             given = "feature_weight" if features is None else "features"
             raise InputError(f"{given}: has no effect without the names of layers in features; add some, or remove it")
@@ -89,7 +96,7 @@ class Teacher(ImageLoss):
         if lr is None:
             raise ValueError("Teacher needs the LR pictures; call it as loss(hr, sr, lr)")
         if self._teacher is None or not self.features:
-            target = tf.stop_gradient(tf.cast(self._network(lr, training=False), tf.float32))
+            target = tf.stop_gradient(tf.cast(self._answer(lr), tf.float32))
             return self._distance(target, sr, lr)
         if self._student is None:
             raise ValueError("Teacher needs the generator for its features; call attach(generator) first")
@@ -98,6 +105,15 @@ class Teacher(ImageLoss):
         pairs = zip(self.features.items(), theirs, ours, strict=True)
         distances = [_attention_distance(*item) for item in pairs]
         return self._distance(target, sr, lr) + self.feature_weight * tf.add_n(distances) / len(distances)
+
+    def _answer(self, lr: tf.Tensor) -> tf.Tensor:
+        """The teacher's picture of (N, h, w, C), with `turns` by way of one of the eight flips and rotations."""
+        if not self.turns:
+            return self._network(lr, training=False)
+        total = tf.reduce_sum(tf.cast(lr, tf.float32))
+        seed = tf.stack([tf.bitcast(total, tf.int32), 0])
+        turned, *flips = tf.unstack(tf.random.stateless_uniform((3,), seed, 0, 2, tf.int32) > 0)
+        return _turned(self._network(_turned(lr, turned, *flips), training=False), turned, *flips, back=True)
 
     def _look(self, lr: tf.Tensor) -> Sequence[tf.Tensor]:
         """Returns the student's outputs; the statistics of its normalization do not change."""
@@ -120,6 +136,18 @@ def _spec(distance: dict | None) -> Spec:
         raise InputError(
             f'distance: expected {{"class_name": ..., "config": {{...}}}} of a content loss, found {distance!r}'
         ) from error
+
+
+def _turned(batch: tf.Tensor, transposed: tf.Tensor, down: tf.Tensor, across: tf.Tensor, back=False) -> tf.Tensor:
+    """Flips (N, H, W, C), then swaps height and width, each if its scalar says so; `back` undoes it."""
+    steps = [
+        lambda x: tf.cond(down, lambda: tf.reverse(x, [1]), lambda: x),
+        lambda x: tf.cond(across, lambda: tf.reverse(x, [2]), lambda: x),
+        lambda x: tf.cond(transposed, lambda: tf.transpose(x, (0, 2, 1, 3)), lambda: x),
+    ]
+    for step in reversed(steps) if back else steps:
+        batch = step(batch)
+    return batch
 
 
 def _with_hidden(network: keras.Model, names: Sequence[str]) -> keras.Model:

@@ -41,6 +41,41 @@ def test_the_term_is_the_distance_from_the_teachers_picture(pictures):
     assert float(again(hr, sr, lr)) == pytest.approx(float(squared(hr, sr, lr)))
 
 
+class Scaled(keras.layers.Layer):
+    """Doubles the values and the size, equally in all directions."""
+
+    def call(self, x):
+        return 2 * tf.repeat(tf.repeat(x, 4, axis=1), 4, axis=2)
+
+
+def test_a_turned_teacher_shows_all_eight_views_evenly(tmp_path):
+    """A network that answers alike in all directions is unchanged; of any other, the mean is its self-ensemble."""
+    random = np.random.default_rng(1)
+    pictures = random.random((160, 1, 6, 6, 3), np.float32)
+    inputs = keras.Input((None, None, 3))
+    even = as_generator(keras.Model(inputs, Scaled()(inputs)), scale=4)
+    network = Compact(filters=4, num_convs=1)
+    network.save(tmp_path / "teacher.keras")
+    loss = Teacher(str(tmp_path / "teacher.keras"), turns=True)
+    views = []
+    for quarters in range(4):
+        for step in (1, -1):
+            there = np.rot90(pictures[0], quarters, (1, 2))[:, :, ::step]
+            views.append(np.rot90(network(there).numpy()[:, :, ::step], -quarters, (1, 2)))
+    counts, answer_of = np.zeros(8, int), tf.function(loss._answer)
+    for seed in range(160):
+        lr = pictures[0] + np.float32(1e-4) * pictures[seed]
+        answer = answer_of(tf.constant(lr)).numpy()
+        counts[np.argmin([np.abs(answer - view).max() for view in views])] += 1
+        if seed < 3:
+            assert np.array_equal(answer, answer_of(tf.constant(lr)).numpy())
+    assert counts.min() > 8
+    loss._network = even
+    assert all(np.allclose(loss._answer(tf.constant(lr)), even(lr), atol=1e-6) for lr in pictures[:9])
+    with pytest.raises(InputError, match="turns: has no effect on hidden layers"):
+        Teacher(str(tmp_path / "teacher.keras"), features={"activation1": "activation1"}, turns=True)
+
+
 def test_a_file_teaches(pictures, tmp_path):
     hr, sr, lr = pictures
     network = Compact(filters=4, num_convs=1)
