@@ -87,7 +87,7 @@ def test_a_file_teaches(pictures, tmp_path):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"model": "span_x3"}, "span_x3"),
+        ({"model": "span_x9"}, "span_x9"),
         ({"model": "span_x2"}, "has scale 2, but the experiment has 4"),
         ({"model": "span_x4", "distance": {"class_name": "MeanAbsolute"}}, "did you mean 'MeanAbsoluteError'"),
         ({"model": "span_x4", "distance": {"name": "mae"}}, "distance: expected"),
