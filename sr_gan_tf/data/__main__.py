@@ -1,4 +1,4 @@
-"""Checks the pictures of an experiment, and measures the speed and memory of the data pipeline.
+"""Checks the pictures of an experiment, measures the data pipeline, and lists and deletes stores of tiles.
 
 `check` exits with code 1 if it found problems.
 """
@@ -33,7 +33,14 @@ def main(argv: list[str] | None = None) -> int:
     memory = commands.add_parser("memory", help="anonymous memory while reading a large synthetic store")
     memory.add_argument("--gigabytes", type=float, default=40.0, help="size of the sparse store (default: 40)")
     memory.add_argument("--batches", type=int, default=2000, help="batches to draw from it (default: 2000)")
+    stores = commands.add_parser("stores", help="list the stores of tiles with size and last use; delete unused ones")
+    stores.add_argument("--cache-dir", help="an experiment's data.cache_dir; default: the user's cache folder")
+    stores.add_argument(
+        "--delete-unused", type=float, metavar="DAYS", help="delete those that no run has opened for DAYS days"
+    )
     arguments = parser.parse_args(argv)
+    if arguments.command == "stores":
+        return _stores(arguments.cache_dir, arguments.delete_unused)
     for name in ("batches", "rounds"):
         if getattr(arguments, name, 1) < 1:
             raise InputError(f"--{name} {getattr(arguments, name)}: expected 1 or more")
@@ -56,6 +63,23 @@ def main(argv: list[str] | None = None) -> int:
     report = look(experiment.data, experiment.scale, max([experiment.data.patch_size, *sizes]))
     print(report)
     return 1 if report.problems else 0
+
+
+def _stores(cache_dir: str | None, days: float | None) -> int:
+    from sr_gan_tf.data.cleaning import delete_unused, stores
+    from sr_gan_tf.files import user_cache
+
+    if days is not None and not 0 <= days < math.inf:
+        raise InputError(f"--delete-unused {days:g}: expected a number of days, 0 or more")
+    root = Path(cache_dir).expanduser() if cache_dir else user_cache()
+    if cache_dir and not root.is_dir():
+        raise InputError(f"--cache-dir {cache_dir}: there is no such folder")
+    found = stores(root) if days is None else delete_unused(root, days)
+    for one in found:
+        print(f"{one.gigabytes:7.2f} GB  last used {one.days:.0f} days ago  {one.folder.name}")
+    total = sum(one.gigabytes for one in found)
+    print(f"{total:7.2f} GB  {len(found)} stores {'in' if days is None else 'deleted from'} {root}")
+    return 0
 
 
 def _memory(gigabytes: float, batches: int) -> int:

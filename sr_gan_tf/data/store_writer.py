@@ -23,6 +23,7 @@ from typing import Literal
 
 import numpy as np
 
+from sr_gan_tf.data.cleaning import mark_used
 from sr_gan_tf.data.degradations import Degradation
 from sr_gan_tf.data.estimating import Estimate, estimate
 from sr_gan_tf.data.journal import Journal, locked_store
@@ -64,6 +65,7 @@ def open_store(
             'repair or remove them, or set data.on_bad_file="skip"'
         )
     say_skipped(source, list(store.skipped.values()))
+    mark_used(store.folder)
     return store
 
 
@@ -206,8 +208,8 @@ def _check_room(parent: Path, works: Sequence[_Work]) -> None:
     missing = sum(work.needed.gigabytes - work.journal.size / 1e9 for work in works)
     if missing > free:
         raise InputError(
-            f"the tiles need {missing:.1f} GB, but {parent} has {free:.1f} GB free; "
-            "set data.cache_dir to a folder with more space"
+            f"the tiles need {missing:.1f} GB, but {parent} has {free:.1f} GB free; set data.cache_dir to a folder "
+            "with more space, or delete old tiles (python -m sr_gan_tf.data stores lists them)"
         )
 
 
