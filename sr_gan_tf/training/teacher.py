@@ -112,8 +112,8 @@ class Teacher(ImageLoss):
             return self._network(lr, training=False)
         total = tf.reduce_sum(tf.cast(lr, tf.float32))
         seed = tf.stack([tf.bitcast(total, tf.int32), 0])
-        turned, *flips = tf.unstack(tf.random.stateless_uniform((3,), seed, 0, 2, tf.int32) > 0)
-        return _turned(self._network(_turned(lr, turned, *flips), training=False), turned, *flips, back=True)
+        turns = tf.unstack(tf.random.stateless_uniform((3,), seed, 0, 2, tf.int32) > 0)
+        return _turned(self._network(_turned(lr, turns), training=False), turns, back=True)
 
     def _look(self, lr: tf.Tensor) -> Sequence[tf.Tensor]:
         """Returns the student's outputs; the statistics of its normalization do not change."""
@@ -138,8 +138,9 @@ def _spec(distance: dict | None) -> Spec:
         ) from error
 
 
-def _turned(batch: tf.Tensor, transposed: tf.Tensor, down: tf.Tensor, across: tf.Tensor, back=False) -> tf.Tensor:
-    """Flips (N, H, W, C), then swaps height and width, each if its scalar says so; `back` undoes it."""
+def _turned(batch: tf.Tensor, turns: Sequence[tf.Tensor], back: bool = False) -> tf.Tensor:
+    """Flips (N, H, W, C) along both axes, then transposes, each if its scalar of `turns` says so; `back` undoes it."""
+    down, across, transposed = turns
     steps = [
         lambda x: tf.cond(down, lambda: tf.reverse(x, [1]), lambda: x),
         lambda x: tf.cond(across, lambda: tf.reverse(x, [2]), lambda: x),
