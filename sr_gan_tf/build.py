@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from sr_gan_tf.config import Spec
-from sr_gan_tf.errors import InputError, suggest
+from sr_gan_tf.errors import InputError, describe_errors, suggest
 from sr_gan_tf.registry.imports import describe_fault
 from sr_gan_tf.registry.parts import Catalog, find, undefined_methods
 
@@ -111,10 +111,7 @@ def _checked(value: Any, annotation: Any, where: str) -> Any:
     try:
         return adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join([where, *(str(part) for part in problem["loc"])])
-        if problem["type"] == "unexpected_keyword_argument":
-            kinds = filter(dataclasses.is_dataclass, (annotation, *get_args(annotation)))
-            fields = [field.name for kind in kinds for field in dataclasses.fields(kind)]
-            raise InputError(f"{place}: unknown key{suggest(str(problem['loc'][-1]), fields)}") from error
-        raise InputError(f"{place}: {problem['msg']}, found {problem['input']!r}") from error
+        kinds = filter(dataclasses.is_dataclass, (annotation, *get_args(annotation)))
+        fields = [field.name for kind in kinds for field in dataclasses.fields(kind)]
+        problems = [{**problem, "loc": (where, *problem["loc"])} for problem in error.errors()]
+        raise InputError(describe_errors(problems, lambda path: fields)) from error

@@ -87,7 +87,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 # pydantic's names for the types of a value that may have several; they are no part of the value's path.
-_MEMBERS = ("constrained-float", "bool", "literal['auto']", "str", "Spec")
+_MEMBERS = ("constrained-float", "constrained-int", "float", "int", "bool", "str", "Spec")
 _SHOULD_BE = "Input should be "
 
 
@@ -109,7 +109,11 @@ def describe_errors(errors: Sequence[Mapping[str, Any]], keys: Callable[[tuple],
 
 def _place(path: tuple) -> tuple:
     """The path up to the value that may have several types, or all of it."""
-    return next((path[:index] for index, part in enumerate(path) if part in _MEMBERS), path)
+    return next((path[:index] for index, part in enumerate(path) if _is_member(part)), path)
+
+
+def _is_member(part: Any) -> bool:
+    return part in _MEMBERS or (isinstance(part, str) and "[" in part)
 
 
 def _of_likely_type(place: tuple, errors: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -119,15 +123,18 @@ def _of_likely_type(place: tuple, errors: list[Mapping[str, Any]]) -> list[Mappi
     objects = [error for error in errors if error["loc"][len(place)] == "Spec"]
     if objects and objects[0]["type"] != "dataclass_type":
         return objects
-    bounds = [error for error in errors if error["type"].startswith(("greater_than", "less_than"))]
-    if bounds:
-        return [{**bounds[0], "loc": place}]
-    types = [error["msg"].removeprefix(_SHOULD_BE) for error in errors]
+    deepest = max(errors, key=lambda error: len(error["loc"]))
+    if len(deepest["loc"]) > len(place) + 1:
+        return [{**deepest, "loc": place + deepest["loc"][len(place) + 1 :]}]
+    values = [error for error in errors if not error["msg"].startswith(_SHOULD_BE) or "than" in error["type"]]
+    if values:
+        return [{**values[0], "loc": place}]
+    types = dict.fromkeys(error["msg"].removeprefix(_SHOULD_BE) for error in errors)
     return [{**errors[0], "loc": place, "msg": _SHOULD_BE + " or ".join(types)}]
 
 
 def _describe(error: Mapping[str, Any], keys: Callable[[tuple], Iterable[str]]) -> str:
-    path = ".".join(str(part) for part in error["loc"] if part not in _MEMBERS)
+    path = ".".join(str(part) for part in error["loc"] if not _is_member(part))
     if error["type"] == "missing":
         return f"{path}: missing; add it"
     if error["type"] == "unexpected_keyword_argument":

@@ -3,12 +3,16 @@
 import importlib.util
 import json
 import shutil
+from typing import Literal
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from sr_gan_tf.beam import main as beam
+from sr_gan_tf.build import build
+from sr_gan_tf.config import Spec
+from sr_gan_tf.errors import InputError
 from sr_gan_tf.fit import main
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -276,3 +280,27 @@ def test_beam_is_missing(capsys):
     said = capsys.readouterr().err
     assert said.startswith("error: no module apache_beam")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "message"),
+    [
+        (float | list[float], "x", "k: Input should be a valid number or a valid array, found 'x'"),
+        (float | list[float], [1, "b"], "k.1: Input should be a valid number, found 'b'"),
+        (int | Literal["auto"], "x", "k: Input should be a valid integer or 'auto', found 'x'"),
+        (list[int], ["x", 2, "y"], "k.0: Input should be a valid integer, found 'x'; content.config.k.2: "),
+        (tuple[float, float] | float, [1, 2, 3], "k: Tuple should have at most 2 items"),
+        (float | None, "x", "k: Input should be a valid number, found 'x'"),
+    ],
+)
+def test_an_argument_of_several_types(annotation, value, message):
+    """The path names the value, never a type; a list with one wrong entry is still a list."""
+
+    class Own:
+        def __init__(self, k):
+            pass
+
+    Own.__init__.__annotations__["k"] = annotation
+    with pytest.raises(InputError) as found:
+        build(Spec("Own", {"k": value}), {"Own": Own}, "content")
+    assert str(found.value).startswith(f"content.config.{message}")
