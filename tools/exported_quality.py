@@ -17,7 +17,7 @@ import numpy as np
 import sr_gan_tf
 from sr_gan_tf.export_formats import litert, ncnn_file, onnx_file, openvino_file, verification
 from sr_gan_tf.metrics.psnr_ssim import psnr_y
-from sr_gan_tf.pictures.reading import read_rgb
+from sr_gan_tf.pictures.reading import read_image, read_rgb
 
 
 def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
@@ -30,7 +30,7 @@ def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
 def mean_psnr(run: Callable, folder: Path, scale: int) -> float:
     values = []
     for path in sorted((folder / "LR").iterdir()):
-        hr = read_rgb(folder / "HR" / path.name)
+        hr = read_image(folder / "HR" / path.name).pixels  # gray pictures stay gray, as in the protocol
         output = run(read_rgb(path)[None].astype(np.float32) / 255)[0]
         sr = np.rint(np.clip(output, 0, 1) * 255).astype(np.uint8)
         values.append(psnr_y(hr[: len(sr), : sr.shape[1]], sr, crop=scale))

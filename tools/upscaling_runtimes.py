@@ -93,11 +93,12 @@ def openvino_subject(path: Path, precision: str, picture: np.ndarray) -> Subject
 def mean_psnr(run: Callable[[np.ndarray], np.ndarray], folder: Path) -> float:
     """Mean PSNR-Y of the folder's pictures, run whole."""
     from sr_gan_tf.metrics.psnr_ssim import psnr_y
-    from sr_gan_tf.pictures.reading import read_rgb
+    from sr_gan_tf.pictures.reading import read_image, read_rgb
 
     values = []
     for path in sorted((folder / "LR").iterdir()):
-        lr, hr = read_rgb(path), read_rgb(folder / "HR" / path.name)
+        lr = read_rgb(path)
+        hr = read_image(folder / "HR" / path.name).pixels  # gray pictures stay gray, as in the protocol
         sr = np.rint(np.clip(run(lr[None].astype(np.float32) / 255)[0], 0, 1) * 255).astype(np.uint8)
         values.append(psnr_y(hr[: len(sr), : sr.shape[1]], sr, crop=len(sr) // len(lr)))
     return float(np.mean(values))
