@@ -10,11 +10,6 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
-from hypothesis import settings
-
-# The short form must give the same verdict every time; `--hypothesis-profile=default` draws other examples.
-settings.register_profile("same", derandomize=True)
-settings.load_profile("same")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -36,6 +31,19 @@ LONGEST = (
     "test_application_formats.py", "test_documents.py", "test_coverage.py", "test_bad_input.py",
     "test_properties.py", "test_pytorch_weights.py", "test_balance.py", "test_deploying.py", "test_graph_tiles.py",
 )  # fmt: skip
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """The short form gives the same verdict every time; `--hypothesis-profile=default` draws other examples.
+
+    Hypothesis is imported where tests run only: the workers wait for the process that starts them.
+    """
+    if config.getoption("dist", "no") == "no":
+        from hypothesis import settings
+
+        settings.register_profile("same", derandomize=True)
+        settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -116,6 +124,15 @@ def same_start():
     yield
     keras.config.set_dtype_policy("float32")
     determinism.disable_op_determinism()
+
+
+@pytest.fixture
+def no_random_weights(monkeypatch):
+    """Kernels start as zeros: drawing millions of random numbers takes longer than the rest of a large network."""
+    import keras
+
+    zeros = lambda initializer, shape, dtype=None: keras.ops.zeros(shape, dtype)  # noqa: E731
+    monkeypatch.setattr(keras.initializers.VarianceScaling, "__call__", zeros)
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from light_process import WITHOUT_TENSORFLOW
 from scripts import load_script
 
 
@@ -16,7 +17,7 @@ def _answers(repository, tmp_path_factory):
     folder = tmp_path_factory.mktemp("answers")
     folders = [str(repository / ".ci" / "coverage"), str(repository), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"COVERAGE_DIR": str(folder), "PYTHONPATH": os.pathsep.join(filter(None, folders))}
-    code = "from sr_gan_tf.errors import one_line; one_line(ValueError('no'))"
+    code = f"{WITHOUT_TENSORFLOW}from sr_gan_tf.errors import one_line; one_line(ValueError('no'))"
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     return folder
 

@@ -105,6 +105,7 @@ def test_every_discriminator_has_a_tiny_configuration():
 
 
 @pytest.mark.parametrize(("name", "config", "trainable", "fixed"), COUNTS)
+@pytest.mark.usefixtures("no_random_weights")
 def test_parameter_counts(name, config, trainable, fixed):
     discriminator = DISCRIMINATORS[name](**config)
     assert (trainable_count(discriminator), discriminator.count_params()) == (trainable, trainable + fixed)

@@ -111,6 +111,7 @@ def test_every_generator_has_a_tiny_configuration():
 
 
 @pytest.mark.parametrize(("name", "config", "trainable", "total"), COUNTS)
+@pytest.mark.usefixtures("no_random_weights")
 def test_parameter_counts(name, config, trainable, total):
     generator = GENERATORS[name](**config)
     assert (trainable_count(generator), generator.count_params()) == (trainable, total)
