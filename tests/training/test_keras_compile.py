@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras_trainers import dataset, make, pictures, plain_generator, same, weights
+from keras_trainers import dataset, make, pictures, same, weights
 
 from sr_gan_tf.discriminators.convolutional import ConvDiscriminator
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
@@ -46,7 +46,7 @@ def test_losses_beside_the_adversarial_one():
 
 
 def check_loss(kind, loss, names):
-    trainer = make(kind, generator=plain_generator())
+    trainer = make(kind)
     trainer.compile("adam", loss, run_eagerly=True)
     assert [term.name for term in trainer.content] == names
     logs = trainer.train_on_batch(*pictures(2), return_dict=True)
@@ -173,7 +173,7 @@ def test_steps_per_execution():
     """The same steps, with fewer calls of the callbacks; the last call may be short of steps."""
     results = []
     for together in (1, 2, 3):
-        trainer, calls = make("GAN", generator=plain_generator()), []
+        trainer, calls = make("GAN"), []
         trainer.compile("adam", "mae", steps_per_execution=together, run_eagerly=True)
         count = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs, calls=calls: calls.append(batch))
         history = trainer.fit(dataset(6), verbose=0, callbacks=[count]).history
@@ -194,7 +194,7 @@ def test_steps_that_steps_per_execution_does_not_divide():
 def test_compiled_and_eager_steps_agree():
     histories = []
     for mode in ({}, {"jit_compile": True}, {"run_eagerly": True}):
-        trainer = make("GAN", generator=plain_generator())
+        trainer = make("GAN")
         trainer.compile(keras.optimizers.SGD(0.1), "mae", **mode)
         assert trainer.jit_compile == mode.get("jit_compile", False)
         histories.append(trainer.fit(dataset(), validation_data=dataset(2), verbose=0).history)

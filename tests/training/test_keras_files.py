@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras_trainers import compiled, dataset, make, pictures, plain_generator, same, slots, weights
+from keras_trainers import compiled, dataset, make, normalized_generator, pictures, same, slots, weights
 from PIL import Image
 from skimage import data
 
@@ -31,13 +31,13 @@ callbacks = keras.callbacks
 @pytest.fixture(params=["Supervised", "GAN"])
 def trainer(request):
     """Compiled the Keras way; without a graph, whose tracing would take longer than the test."""
-    return compiled(request.param)
+    return compiled(request.param, generator=normalized_generator())
 
 
 @pytest.fixture(params=["Supervised", "GAN"])
 def plain_trainer(request):
     """Fewer weights, and no running statistics, whose way through files `test_save_and_load_model` shows."""
-    return compiled(request.param, generator=plain_generator())
+    return compiled(request.param)
 
 
 def test_save_and_load_model(trainer, tmp_path):
@@ -57,7 +57,7 @@ def test_save_and_load_model(trainer, tmp_path):
 
 
 def test_save_and_load_of_every_argument(tmp_path):
-    trainer = make("GAN", generator=plain_generator())
+    trainer = make("GAN")
     trainer.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, 10)), "sgd",
         [("mae", 0.5), (CONTENT_LOSSES["Charbonnier"](1e-2), keras.optimizers.schedules.CosineDecay(1.0, 5))],
@@ -101,7 +101,7 @@ def balance(trainer) -> list[np.ndarray]:
 @pytest.mark.parametrize("form", ["model", "weights"])
 def test_the_state_of_the_balance_is_in_files(form, tmp_path):
     def balanced(capacity=4):
-        trainer = make("GAN", generator=plain_generator())
+        trainer = make("GAN")
         for number in (capacity + 2, capacity):  # compiled twice: only the second time counts
             settings = Balance(replay_buffer=number, historical_averaging=1e-3, adaptive_d=0.9)
             trainer.compile("adam", "mae", balance=settings, picture_shape=(2, 16, 16, 3), run_eagerly=True)
@@ -124,11 +124,11 @@ def test_the_state_of_the_balance_is_in_files(form, tmp_path):
 
 
 def test_the_balance_may_be_another_than_that_of_a_file(tmp_path):
-    trainer = make("GAN", generator=plain_generator())
+    trainer = make("GAN")
     trainer.compile("adam", "mae", balance=Balance(historical_averaging=1e-3), run_eagerly=True)
     trainer.fit(dataset(2), verbose=0)
     trainer.save_weights(tmp_path / "model.weights.h5")
-    other = make("GAN", generator=plain_generator())
+    other = make("GAN")
     other.compile("adam", "mae", balance=Balance(adaptive_d=0.9), run_eagerly=True)
     other.load_weights(tmp_path / "model.weights.h5")
     assert same(weights(other), weights(trainer))
@@ -208,7 +208,7 @@ def test_model_checkpoint(plain_trainer, tmp_path):
 @pytest.fixture(scope="module")
 def two_epochs():
     """A trainer that nothing disturbed."""
-    trainer = make("GAN", generator=plain_generator())
+    trainer = make("GAN")
     trainer.compile("adam", "mae", run_eagerly=True)
     trainer.fit(dataset(), epochs=2, verbose=0)
     return trainer
@@ -228,11 +228,11 @@ def test_backup_and_restore(step, two_epochs, tmp_path):
             if (self.epoch, batch) == (1, step):
                 raise KeyboardInterrupt
 
-    first = make("GAN", generator=plain_generator())
+    first = make("GAN")
     first.compile("adam", "mae", run_eagerly=True)
     with pytest.raises(KeyboardInterrupt):
         first.fit(dataset(), epochs=2, verbose=0, callbacks=[callbacks.BackupAndRestore(tmp_path), Cut()])
-    second = make("GAN", generator=plain_generator())
+    second = make("GAN")
     second.compile("adam", "mae", run_eagerly=True)
     history = second.fit(dataset(), epochs=2, verbose=0, callbacks=[callbacks.BackupAndRestore(tmp_path)])
     assert history.epoch == [1]

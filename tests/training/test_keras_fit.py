@@ -19,13 +19,13 @@ callbacks = keras.callbacks
 @pytest.fixture(params=["Supervised", "GAN"], scope="module")
 def shared(request):
     """A trainer for tests that need not begin with a new one."""
-    return compiled(request.param, generator=plain_generator())
+    return compiled(request.param)
 
 
 @pytest.fixture(params=["Supervised", "GAN"])
 def trainer(request):
     """Compiled the Keras way; without a graph, whose tracing would take longer than the test."""
-    return compiled(request.param, generator=plain_generator())
+    return compiled(request.param)
 
 
 def test_fit_returns_a_history_of_our_terms_as_epoch_means(trainer):
@@ -47,7 +47,7 @@ def test_fit_returns_a_history_of_our_terms_as_epoch_means(trainer):
 
 @pytest.mark.parametrize("kind", ["Supervised", "GAN"])
 def test_evaluate_weighs_pictures_alike_and_leaves_the_model_alone(kind):
-    trainer = compiled(kind, generator=plain_generator())
+    trainer = compiled(kind)
     lr, hr = pictures(5)
     before = weights(trainer)
     by_batches = trainer.evaluate(lr, hr, batch_size=2, verbose=0, return_dict=True)
@@ -69,7 +69,7 @@ def test_predict_answers_with_the_average(trainer):
 
 
 def test_train_on_batch_is_a_step_of_fit():
-    first, second = (make("GAN", generator=plain_generator()) for _ in range(2))
+    first, second = (make("GAN") for _ in range(2))
     for trainer in (first, second):
         trainer.compile("adam", "mae", run_eagerly=True)
     logs = [first.train_on_batch(lr, hr, return_dict=True) for lr, hr in dataset()]
@@ -127,7 +127,7 @@ _NOT_RGB = r"\[2,\d+,\d+,1\] is not compatible with expected shape \[\?,\?,\?,3\
 @pytest.mark.filterwarnings("ignore:.*ran out of data.*")
 @pytest.mark.parametrize("shape", [None, (None, None, None, None)])
 def test_data_that_do_not_say_their_shape(shape):
-    trainer = compiled("Supervised", run_eagerly=False, generator=plain_generator())
+    trainer = compiled("Supervised", run_eagerly=False)
     lr, hr = pictures(2)
     spec = (tf.TensorSpec(shape, tf.float32),) * 2
     data = tf.data.Dataset.from_generator(lambda: iter([(lr, hr)]), output_signature=spec)
@@ -146,7 +146,7 @@ def test_class_weight_is_refused(trainer):
 
 def test_predict_refuses_other_pictures_after_good_ones():
     """Keras forgets the number of channels then, and traces its function for any."""
-    trainer = compiled("Supervised", run_eagerly=False, generator=plain_generator())
+    trainer = compiled("Supervised", run_eagerly=False)
     lr = pictures(2)[0]
     assert trainer.predict(lr, verbose=0).shape == (2, 16, 16, 3)
     assert trainer.predict(lr[:, :6], verbose=0).shape == (2, 12, 16, 3)

@@ -151,7 +151,7 @@ def test_models_that_are_no_generator(model, message):
 def test_models_that_are_no_discriminator():
     generator = make("Supervised").generator
     for model, message in (
-        (generator, "SRResNet is a generator, expected a discriminator"),
+        (generator, "Compact is a generator, expected a discriminator"),
         (PatchGAN, "found the class PatchGAN"),
         (functional(lambda x: ops.mean(x)), "expected logits"),
     ):
