@@ -110,7 +110,8 @@ def find_set(
 
     Args:
         argument: `NAME=FOLDER`, or `NAME=HR_FOLDER:LR_FOLDER`. A folder contains the HR pictures directly, in `HR`, or,
-            for scale 4, in `x4/HR`; LR pictures are in `LR` next to them.
+            for scale 4, in `x4/HR`; LR pictures are in `LR` next to them. If LR is made, the HR pictures of another
+            scale do, too: those of the smallest, which lost the least by cropping.
         scale: HR size over LR size.
         lr: `made` by bicubic reduction, or from the `folder`.
         border: padding of that reduction.
@@ -127,6 +128,9 @@ def find_set(
         place, _, given = place.partition(":")
     root = Path(place).expanduser()
     candidates = [root / f"x{scale}", root]
+    if lr == "made" and given is None and root.is_dir() and not any(item.is_file() for item in root.iterdir()):
+        others = [folder for folder in root.glob("x*") if folder.name[1:].isdecimal()]
+        candidates += sorted(others, key=lambda folder: int(folder.name[1:]))
     hr = next((folder / "HR" for folder in candidates if (folder / "HR").is_dir()), root)
     if given is None and lr == "folder":
         beside = [hr.parent / "LR" / f"x{scale}", hr.parent / "LR"]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 import shlex
 import tempfile
@@ -145,9 +146,14 @@ def _measure(card: Card, network: Generator, data: Sequence[str], others=()) -> 
 
 
 def _figures(result: Evaluation) -> dict[str, dict[str, dict[str, float]]]:
+    """Means by set, method and metric; those that are undefined, like a grid at scale 1, are left out."""
     return {
         one.name: {
-            method.name: {column: round(one.mean(method.name, column), 4) for column in result.columns}
+            method.name: {
+                column: round(mean, 4)
+                for column in result.columns
+                if not math.isnan(mean := one.mean(method.name, column))
+            }
             for method in result.methods
             if method.name != "nearest"
         }

@@ -60,7 +60,7 @@ class Card:
 
     def write(self) -> None:
         with replacing(FOLDER / f"{self.name}.json") as temporary:
-            temporary.write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
     def __str__(self) -> str:
         lines = [

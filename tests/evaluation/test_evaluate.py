@@ -19,9 +19,11 @@ from sr_gan_tf.evaluation.costs import parameters
 from sr_gan_tf.evaluation.figures import Method, aligned, evaluate, plain
 from sr_gan_tf.evaluation.methods import model_method
 from sr_gan_tf.evaluation.metric_choice import choose_metrics
+from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluation.test_sets import find_set, parse_degradation, sample_set
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.metrics import METRICS, luma
+from sr_gan_tf.pictures.reading import write_image
 from sr_gan_tf.resampling import imresize
 
 RANDOM = np.random.default_rng(5)
@@ -302,3 +304,15 @@ def test_pictures_degraded_otherwise(tmp_path, capsys):
         assert main([*arguments, wrong]) == 2
         assert said in capsys.readouterr().err
     assert main([*arguments, "Realistic", "--lr", "folder"]) == 2
+
+
+def test_a_set_without_a_folder_of_this_scale_uses_the_least_cropped(tmp_path):
+    """LR is made from x2/HR; a folder of LR files is never taken from another scale."""
+    for scale, side in ((4, 60), (10, 50), (2, 62)):
+        folder = tmp_path / "set" / f"x{scale}" / "HR"
+        folder.mkdir(parents=True)
+        write_image(folder / "a.png", np.zeros((side, side, 3), np.uint8))
+    assert find_set(f"set={tmp_path / 'set'}", 3)[0].hr.shape == (60, 60, 3)
+    assert find_set(f"set={tmp_path / 'set'}", 1, degradation=parse_degradation("NoiseJPEG", 1))[0].hr.shape[0] == 62
+    with pytest.raises(InputError, match="no folder LR next to HR"):
+        find_set(f"set={tmp_path / 'set'}", 3, "folder")
