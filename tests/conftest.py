@@ -21,7 +21,7 @@ def _folder(variable: str, name: str) -> Path:
     return folder
 
 
-# Two workers share the files out in this order: those that take longest come first, so that none is left for the end.
+# The workers share the files out in this order: those that take longest come first, so that none is left for the end.
 LONGEST = (
     "test_saving_memory.py", "test_page.py", "test_pytorch_files.py", "test_faults.py", "test_keras_files.py",
     "test_saved_model.py", "test_generators.py", "test_keras_fit.py", "test_fit.py", "test_discriminators.py",
