@@ -34,7 +34,7 @@ from sr_gan_tf.training.run import fit
 # A training takes a second: a failing example is shown as it is drawn, not made smaller.
 COSTLY = {"deadline": None, "suppress_health_check": list(HealthCheck), "phases": (Phase.explicit, Phase.generate)}
 FEW = settings(max_examples=2, **COSTLY)
-MANY = settings(max_examples=60, **COSTLY)
+MANY = settings(max_examples=40, **COSTLY)
 SPEC = {"Adam": {}, "AdamW": {"weight_decay": 0.01}, "Lion": {}, "RMSprop": {}, "SGD": {"momentum": 0.5}}
 
 
