@@ -39,8 +39,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Hypothesis is imported where tests run only: the workers wait for the process that starts them.
     """
-    # Otherwise, the workers and the many processes that tests start compile the package again and again.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if config.getoption("dist", "no") == "no":
         from hypothesis import settings
 
