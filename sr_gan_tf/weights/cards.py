@@ -60,7 +60,8 @@ class Card:
 
     def write(self) -> None:
         with replacing(FOLDER / f"{self.name}.json") as temporary:
-            temporary.write_text(json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            text = json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False)
+            temporary.write_text(text + "\n", encoding="utf-8")
 
     def __str__(self) -> str:
         lines = [

@@ -14,12 +14,12 @@ import tensorflow as tf
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluate import main
 from sr_gan_tf.evaluation.costs import parameters
 from sr_gan_tf.evaluation.figures import Method, aligned, evaluate, plain
 from sr_gan_tf.evaluation.methods import model_method
 from sr_gan_tf.evaluation.metric_choice import choose_metrics
-from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluation.test_sets import find_set, parse_degradation, sample_set
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.metrics import METRICS, luma
