@@ -31,6 +31,11 @@ def user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sr_gan_tf"
 
 
+def cache_folder(cache_dir: str | None) -> Path:
+    """Location of stores: the experiment's `cache_dir`, or the user's cache folder."""
+    return Path(cache_dir).expanduser() if cache_dir else user_cache()
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:

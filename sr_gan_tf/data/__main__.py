@@ -67,11 +67,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def _stores(cache_dir: str | None, days: float | None) -> int:
     from sr_gan_tf.data.cleaning import delete_unused, stores
-    from sr_gan_tf.files import user_cache
+    from sr_gan_tf.files import cache_folder
 
     if days is not None and not 0 <= days < math.inf:
         raise InputError(f"--delete-unused {days:g}: expected a number of days, 0 or more")
-    root = Path(cache_dir).expanduser() if cache_dir else user_cache()
+    root = cache_folder(cache_dir)
     if cache_dir and not root.is_dir():
         raise InputError(f"--cache-dir {cache_dir}: there is no such folder")
     found = stores(root) if days is None else delete_unused(root, days)

@@ -9,13 +9,8 @@ from typing import Any
 from sr_gan_tf.data.degradations import Degradation
 from sr_gan_tf.data.sources import Source
 from sr_gan_tf.data.store import FORMAT
-from sr_gan_tf.files import user_cache
+from sr_gan_tf.files import cache_folder
 from sr_gan_tf.registry.parts import source_digest
-
-
-def cache_folder(cache_dir: str | None) -> Path:
-    """Location of stores: the experiment's `cache_dir`, or the user's cache folder."""
-    return Path(cache_dir).expanduser() if cache_dir else user_cache()
 
 
 def store_folder(source: Source, degradation: Degradation, cache_dir: str | None) -> Path:

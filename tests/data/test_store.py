@@ -17,9 +17,10 @@ from sr_gan_tf.data.estimating import estimate
 from sr_gan_tf.data.sampling import Draws
 from sr_gan_tf.data.sources import Folder
 from sr_gan_tf.data.store import Layout, TileStore, cut, views
-from sr_gan_tf.data.store_key import cache_folder, store_key
+from sr_gan_tf.data.store_key import store_key
 from sr_gan_tf.data.store_writer import open_store
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.files import cache_folder
 
 SIZES = [(120, 200), (97, 101), (260, 130), (64, 64)]
 
