@@ -12,6 +12,7 @@ from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.networks import Discriminator, Generator, computing
 from sr_gan_tf.training.checks import check_settings
+from sr_gan_tf.training.degraded_only import DegradedOnly  # noqa: F401 - registers the content term
 from sr_gan_tf.training.gan import GAN, Balance
 from sr_gan_tf.training.initial_weights import build_discriminator
 from sr_gan_tf.training.optimizers import build_optimizer

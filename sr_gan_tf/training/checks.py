@@ -196,6 +196,13 @@ def _check_data(experiment: Experiment) -> None:
                     "all validation pictures have equal weight" if part == "validation" else "it is the only source"
                 )
                 raise InputError(f"data.{part}.{number}.weight: has no effect, because {reason}; remove it")
+    for index, stage in enumerate(experiment.stages):
+        for number, term in enumerate(stage.content):
+            if term.class_name == "DegradedOnly" and data.degradation.class_name == "Bicubic":
+                raise InputError(
+                    f"stages.{index}.content.{number}: DegradedOnly has no effect, because data.degradation, Bicubic, "
+                    'leaves every picture clean; remove it, or degrade them, e.g. {"class_name": "Realistic"}'
+                )
     augmentations = [Spec(one) if isinstance(one, str) else one for one in data.augmentations]
     for number, one in enumerate(augmentations):
         if one in augmentations[:number]:

@@ -17,12 +17,14 @@ from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.registry.parts import Catalog
+from sr_gan_tf.training.degraded_only import DegradedOnly
 from sr_gan_tf.training.optimizers import OPTIMIZERS
 from sr_gan_tf.training.schedules import SCHEDULES
 from sr_gan_tf.training.teacher import Teacher
 
-# The teacher loads a model, so a later package registers it than the other losses.
-_CONTENT = Catalog(CONTENT_LOSSES.kind, {**CONTENT_LOSSES, "Teacher": Teacher}, CONTENT_LOSSES.bases)
+# These contain losses or models, so a later package registers them than the other losses.
+_WRAPPERS = {"DegradedOnly": DegradedOnly, "Teacher": Teacher}
+_CONTENT = Catalog(CONTENT_LOSSES.kind, {**CONTENT_LOSSES, **_WRAPPERS}, CONTENT_LOSSES.bases)
 # For each location in the file: its catalog, and the arguments that the experiment provides.
 _PLACES: dict[tuple[str, str], tuple[Catalog, tuple[str, ...]]] = {
     ("Experiment", "generator"): (GENERATORS, ("scale",)),

@@ -12,14 +12,12 @@ import keras
 import tensorflow as tf
 from keras.src.models.functional import Functional
 
-from sr_gan_tf.build import build
-from sr_gan_tf.config import Spec
 from sr_gan_tf.errors import InputError, suggest
-from sr_gan_tf.losses import CONTENT_LOSSES
 from sr_gan_tf.losses.base import ImageLoss
 from sr_gan_tf.models import load
 from sr_gan_tf.registry.parts import register
 from sr_gan_tf.training.logits import as_list
+from sr_gan_tf.training.nested import content_loss_from
 
 
 @register
@@ -76,7 +74,7 @@ class Teacher(ImageLoss):
             raise InputError(
                 f"model: {model} has scale {self.scale}, but the experiment has {scale}; choose another teacher"
             )
-        self._distance = build(_spec(distance), CONTENT_LOSSES, "distance")
+        self._distance = content_loss_from(distance or {"class_name": "MeanAbsoluteError"}, "distance")
         self.smallest_size = getattr(self._distance, "smallest_size", 1)
 
     def attach(self, student: keras.Model) -> None:
@@ -127,15 +125,6 @@ class Teacher(ImageLoss):
 
     def get_config(self) -> dict:
         return super().get_config() | {"model": str(Path(self.model))}
-
-
-def _spec(distance: dict | None) -> Spec:
-    try:
-        return Spec(**(distance or {"class_name": "MeanAbsoluteError"}))
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f'distance: expected {{"class_name": ..., "config": {{...}}}} of a content loss, found {distance!r}'
-        ) from error
 
 
 def _turned(batch: tf.Tensor, turns: Sequence[tf.Tensor], back: bool = False) -> tf.Tensor:

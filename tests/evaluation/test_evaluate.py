@@ -10,9 +10,9 @@ import time
 import keras
 import numpy as np
 import pytest
+import skimage.metrics
 import tensorflow as tf
 from PIL import Image
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluate import main
@@ -106,11 +106,13 @@ def test_models_beside_the_interpolations(model, pictures, tmp_path, capsys):
             sr = np.asarray(Image.open(tmp_path / "saved" / "mine" / method / f"{one['name']}.png"))
             planes = [luma(image)[2:-2, 2:-2] for image in (hr, sr)]
             ours = one["figures"][method]
-            assert ours["psnr_y_crop2"] == pytest.approx(peak_signal_noise_ratio(*planes, data_range=255), abs=1e-4)
+            assert ours["psnr_y_crop2"] == pytest.approx(
+                skimage.metrics.peak_signal_noise_ratio(*planes, data_range=255), abs=1e-4
+            )
             options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
-            theirs = structural_similarity(*(plane.astype(float) for plane in planes), **options)
+            theirs = skimage.metrics.structural_similarity(*(plane.astype(float) for plane in planes), **options)
             assert ours["ssim_y_crop2"] == pytest.approx(theirs, abs=1e-5)
-            rgb = peak_signal_noise_ratio(hr[2:-2, 2:-2], sr[2:-2, 2:-2], data_range=255)
+            rgb = skimage.metrics.peak_signal_noise_ratio(hr[2:-2, 2:-2], sr[2:-2, 2:-2], data_range=255)
             assert ours["psnr_rgb_crop2"] == pytest.approx(rgb, abs=1e-4)
 
 

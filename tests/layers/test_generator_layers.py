@@ -118,7 +118,11 @@ def with_a_skip(layer):
 
 
 @pytest.mark.parametrize(
-    "build", [lambda: with_a_skip(BilinearEnlargement(2)), lambda: UNetDiscriminator(filters=2)], ids=["layer", "U-Net"]
+    "build",
+    [
+        pytest.param(lambda: with_a_skip(BilinearEnlargement(2)), id="layer"),
+        pytest.param(lambda: UNetDiscriminator(filters=2), id="U-Net", marks=pytest.mark.long),
+    ],
 )
 def test_xla_differentiates_bilinear_enlargement_in_bfloat16(build):
     """It refused: its gradient of a bfloat16 enlargement is float32."""

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import skimage.data
+import skimage.metrics
 import tensorflow as tf
-from skimage.metrics import structural_similarity
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.losses import structural
@@ -25,7 +25,7 @@ def test_ssim_agrees_with_tf_image_and_scikit_image(photograph):
     hr, sr = photograph
     ours = float(ssim(tf.constant(hr), tf.constant(sr)))
     assert ours == pytest.approx(float(tf.image.ssim(hr, sr, max_val=1.0)[0]), abs=1e-5)
-    reference = structural_similarity(
+    reference = skimage.metrics.structural_similarity(
         hr[0], sr[0], gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1.0, channel_axis=2
     )
     assert ours == pytest.approx(reference, abs=1e-5)

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
+import scipy
 from PIL import Image
-from scipy.io import savemat
 
 from sr_gan_tf.data.sources import SamplePhotographs
 from sr_gan_tf.errors import InputError
@@ -49,7 +49,7 @@ def test_naturalness_prefers_photographs_to_damaged_ones(tmp_path, capsys):
     assert all(niqe(image) > 1.1 * original for image in damaged.values()), (original, damaged)
     # The same parameters from a MATLAB file; too small a picture has no figure.
     arrays = dict(np.load(file))
-    savemat(tmp_path / "theirs.mat", arrays)
+    scipy.io.savemat(tmp_path / "theirs.mat", arrays)
     assert Naturalness(tmp_path / "theirs.mat")(hr, 4) == Naturalness(file)(hr, 4)
     assert math.isnan(niqe(hr[:100, :100]))
 
