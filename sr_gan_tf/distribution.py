@@ -170,7 +170,8 @@ class Crew:
         def gather(own):
             return tf.distribute.get_replica_context().all_gather(tf.identity(own), axis=0)
 
-        return tf.function(lambda own: strategy.experimental_local_results(strategy.run(gather, (own,)))[0])
+        everyone = lambda own: strategy.experimental_local_results(strategy.run(gather, (own,)))[0]  # noqa: E731
+        return tf.function(everyone, autograph=False)
 
 
 def replicas() -> int:

@@ -102,7 +102,9 @@ def profile_data(experiment: config.Experiment, count: int = 50) -> str:
     for index, stage in enumerate(experiment.stages):
         trainer = build_stage(experiment, index, networks)
         step = tf.function(
-            lambda lr, hr, trainer=trainer: trainer.train_step((lr, hr)), jit_compile=trainer.jit_compile
+            lambda lr, hr, trainer=trainer: trainer.train_step((lr, hr)),
+            autograph=False,
+            jit_compile=trainer.jit_compile,
         )
         batches = on_device(training_batches(stage_data(experiment, stage), experiment.scale, experiment.seed))
         lines.append(f"stage {stage.name}: {profile_input(batches, step, count)}")
@@ -194,7 +196,7 @@ def _srresnet_step(scale: int) -> Callable:
     optimizer = keras.optimizers.Adam(1e-4)
     optimizer.build(generator.trainable_variables)
 
-    @tf.function
+    @tf.function(autograph=False)
     def update(lr, hr):
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(generator(lr, training=True) - hr))

@@ -104,7 +104,7 @@ def generator_step(lr: tf.Tensor, hr: tf.Tensor) -> Callable:
     optimizer.build(generator.trainable_variables)
     loss = CONTENT_LOSSES["MeanAbsoluteError"]()
 
-    @tf.function
+    @tf.function(autograph=False)
     def step():
         with tf.GradientTape() as tape:
             value = loss(hr, generator(lr, training=True))
@@ -118,7 +118,7 @@ def generator_step(lr: tf.Tensor, hr: tf.Tensor) -> Callable:
 def gradient_step(function: Callable, variable) -> Callable:
     """Value and gradient of `function` at a tensor, or at a list of them."""
 
-    @tf.function
+    @tf.function(autograph=False)
     def step():
         with tf.GradientTape() as tape:
             tape.watch(variable)

@@ -18,7 +18,7 @@ def product_subject(job: Task) -> Subject:
     side = job.shape[0]
     dtype = tf.bfloat16 if "bfloat16" in job.precision else tf.float32
     left, right = (tf.cast(tf.random.stateless_normal(job.shape, (1, seed)), dtype) for seed in (1, 2))
-    function = tf.function(lambda a, b: tf.matmul(a, b), jit_compile=job.compiler == "xla")
+    function = tf.function(lambda a, b: tf.matmul(a, b), jit_compile=job.compiler == "xla", autograph=False)
 
     def call():
         # Fetching one element waits for the GPU to finish.

@@ -52,7 +52,7 @@ def bare(network: keras.Model, picture: np.ndarray) -> Callable[[], float]:
     """Seconds of one forward pass of the whole image, from tensor to tensor."""
     image = tf.constant(picture[None].astype(np.float32) / 255)
     signature = [tf.TensorSpec(image.shape, tf.float32)]
-    function = tf.function(lambda x: network(x, training=False), input_signature=signature)
+    function = tf.function(lambda x: network(x, training=False), input_signature=signature, autograph=False)
 
     def measure() -> float:
         start = time.perf_counter()

@@ -56,6 +56,7 @@ def batches_of(sampler: Sampler, batch: int, first_sample: int = 0, shard: tuple
         with _calls as is_open:
             return sampler.batch(int(first), batch) if is_open else sampler.nothing(batch)
 
+    @tf.autograph.experimental.do_not_convert
     def read(number):
         first = first_sample + (number * workers + worker) * batch
         lr, hr = tf.numpy_function(produce, [first], [tf.uint8, tf.uint8])

@@ -70,7 +70,7 @@ def as_generator(model: keras.Model, scale: int | None = None, **given) -> Gener
 def _check_graph(generator: Generator) -> None:
     """Validation and `upscale` compile a network once for pictures of any size, which some layers cannot take."""
     try:
-        tf.function(lambda lr: generator(lr, training=False)).get_concrete_function(
+        tf.function(lambda lr: generator(lr, training=False), autograph=False).get_concrete_function(
             tf.TensorSpec((None, None, None, 3), tf.float32)
         )
     except Exception as error:

@@ -55,8 +55,9 @@ class KerasEnlarger(Enlarger):
     def _compiled(self, dtype: tf.DType, channels: int, rounded: bool):
         peak = dtype.max if dtype.is_integer else None
 
-        # One function for windows of all sizes, so that a new picture size needs no compilation.
-        @tf.function(input_signature=[tf.TensorSpec((None, None, channels), dtype)])
+        # One function for windows of all sizes, so that a new picture size needs no compilation. Keras does not convert
+        # layers by AutoGraph either, which would leave files in the temporary folder.
+        @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, channels), dtype)])
         def enlarge(window):
             self.traces += 1
             image = tf.cast(window, tf.float32)

@@ -82,4 +82,4 @@ def _bytes(tensor) -> int:
 def step_function(trainer, shapes: Sequence[tuple[int, ...]]) -> tf.types.experimental.ConcreteFunction:
     """The trainer's complete step as a graph, for batches (lr, hr) of the given shapes."""
     signature = tuple(tf.TensorSpec(shape, tf.float32) for shape in shapes)
-    return tf.function(lambda lr, hr: trainer.train_step((lr, hr))).get_concrete_function(*signature)
+    return tf.function(lambda lr, hr: trainer.train_step((lr, hr)), autograph=False).get_concrete_function(*signature)

@@ -144,13 +144,12 @@ class KerasTrainer(keras.Model):
         """Runs `step` on the next batches of an iterator."""
         strategy = self.distribute_strategy
 
-        @tf.autograph.experimental.do_not_convert
         def on_data(data):
             logs = strategy.run(lambda batch: distribution.mean(step(batch)), args=(data,))
             return {name: strategy.experimental_local_results(value)[0] for name, value in logs.items()}
 
         if not self.run_eagerly:
-            on_data = tf.function(on_data, jit_compile=jit_compile, reduce_retracing=True)
+            on_data = tf.function(on_data, autograph=False, jit_compile=jit_compile, reduce_retracing=True)
 
         def on_iterator(iterator: Iterator) -> Logs:
             # The batch is fetched outside the graph, because deterministic runs reject a clock inside it.

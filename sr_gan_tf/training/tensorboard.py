@@ -57,7 +57,11 @@ def show_scalars(session: Session, values: dict[str, float]) -> None:
 def describe(session: Session, generator: Generator) -> None:
     """Writes the experiment as text and the generator's graph, at the start of the run."""
     side = session.patch_size // session.experiment.scale
-    graph = tf.function(generator).get_concrete_function(tf.TensorSpec((1, side, side, 3), tf.float32)).graph
+    graph = (
+        tf.function(generator, autograph=False)
+        .get_concrete_function(tf.TensorSpec((1, side, side, 3), tf.float32))
+        .graph
+    )
     with showing(session):
         tf.summary.text("experiment", f"```json\n{to_json(session.experiment)}```")
         tf.summary.graph(graph)
