@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 
 import sr_gan_tf
+from sr_gan_tf.benchmarks.quality import mean_psnr
 from sr_gan_tf.export_formats import litert, ncnn_file, onnx_file, openvino_file, verification
-from sr_gan_tf.metrics.psnr_ssim import psnr_y
-from sr_gan_tf.pictures.reading import read_image, read_rgb
 
 
 def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
@@ -25,16 +24,6 @@ def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     if path.suffix == ".param":
         return ncnn_file.runner(path, path.with_suffix(".bin"))
     return {".tflite": litert.runner, ".onnx": onnx_file.runner, ".xml": openvino_file.runner}[path.suffix](path)
-
-
-def mean_psnr(run: Callable, folder: Path, scale: int) -> float:
-    values = []
-    for path in sorted((folder / "LR").iterdir()):
-        hr = read_image(folder / "HR" / path.name).pixels  # gray pictures stay gray, as in the protocol
-        output = run(read_rgb(path)[None].astype(np.float32) / 255)[0]
-        sr = np.rint(np.clip(output, 0, 1) * 255).astype(np.uint8)
-        values.append(psnr_y(hr[: len(sr), : sr.shape[1]], sr, crop=scale))
-    return float(np.mean(values))
 
 
 def times(call: Callable[[], object], count: int = 10) -> tuple[float, float]:
@@ -70,7 +59,7 @@ def main() -> None:
     picture = verification.photographs(1, 128, 128)
     for name, (path, run) in runs.items():
         milliseconds, processor = times(lambda run=run: run(picture))
-        values = " | ".join(f"{mean_psnr(run, folder, model.scale):.3f}" for folder in arguments.data)
+        values = " | ".join(f"{mean_psnr(run, folder):.3f}" for folder in arguments.data)
         size = "" if path is None else f"{size_of(path) / 1e6:.2f}"
         print(f"| {name} | {size} | {milliseconds:.0f} | {processor:.0f} | {values} |", flush=True)
 

@@ -22,6 +22,7 @@ from typing import IO, cast
 import numpy as np
 
 import sr_gan_tf
+from sr_gan_tf.benchmarks.quality import mean_psnr
 from sr_gan_tf.benchmarks.timing import in_turns
 from sr_gan_tf.errors import InputError, Parser, command
 
@@ -88,20 +89,6 @@ def openvino_subject(path: Path, precision: str, picture: np.ndarray) -> Subject
     model.reshape(values.shape)
     one_size = core.compile_model(model, "CPU", hint).create_infer_request()
     return Subject(as_pictures(lambda values: any_size(values)[0], Graph()), lambda: one_size.infer([values]))
-
-
-def mean_psnr(run: Callable[[np.ndarray], np.ndarray], folder: Path) -> float:
-    """Mean PSNR-Y of the folder's pictures, run whole."""
-    from sr_gan_tf.metrics.psnr_ssim import psnr_y
-    from sr_gan_tf.pictures.reading import read_image, read_rgb
-
-    values = []
-    for path in sorted((folder / "LR").iterdir()):
-        lr = read_rgb(path)
-        hr = read_image(folder / "HR" / path.name).pixels  # gray pictures stay gray, as in the protocol
-        sr = np.rint(np.clip(run(lr[None].astype(np.float32) / 255)[0], 0, 1) * 255).astype(np.uint8)
-        values.append(psnr_y(hr[: len(sr), : sr.shape[1]], sr, crop=len(sr) // len(lr)))
-    return float(np.mean(values))
 
 
 def crops(folder: Path, count: int = 64) -> Iterator[np.ndarray]:

@@ -5,6 +5,7 @@ import pytest
 import skimage.data
 from scripts import load_script
 
+from sr_gan_tf.benchmarks.quality import mean_psnr
 from sr_gan_tf.generators.span import SPAN
 from sr_gan_tf.metrics import measure, psnr_y
 from sr_gan_tf.pictures.reading import write_image
@@ -57,15 +58,13 @@ def test_files_agree_with_the_network(tool, tmp_path):
     assert 1e-5 < errors["int8"] < 0.05
 
 
-@pytest.mark.parametrize("name", ["upscaling_runtimes", "exported_quality"])
-def test_gray_pictures_are_measured_as_in_the_protocol(name, tmp_path):
+def test_gray_pictures_are_measured_as_in_the_protocol(tmp_path):
     """The values of a file with one channel are its luma, as in `measure`; as a color picture, it has 0.6 dB more."""
     gray = skimage.data.camera()[:64, :80]
     for folder, picture in (("HR", gray), ("LR", imresize(gray, 0.25))):
         (tmp_path / folder).mkdir()
         write_image(tmp_path / folder / "a.png", picture[..., None])
-    scale = [] if name == "upscaling_runtimes" else [4]
-    value = load_script(f"tools/{name}.py").mean_psnr(lambda lr: imresize(lr, 4), tmp_path, *scale)
+    value = mean_psnr(lambda lr: imresize(lr, 4), tmp_path)
     sr = np.rint(np.clip(imresize(imresize(gray, 0.25) / np.float32(255), 4), 0, 1) * 255).astype(np.uint8)
     assert value == pytest.approx(measure(gray, sr, 4, ["psnr_y"])["psnr_y_crop4"], abs=1e-3)
     assert abs(value - psnr_y(*(np.repeat(one[..., None], 3, 2) for one in (gray, sr)), crop=4)) > 0.5
