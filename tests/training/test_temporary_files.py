@@ -1,4 +1,4 @@
-"""AutoGraph writes the functions that it converts to the temporary folder, and Python may leave their bytecode there."""
+"""AutoGraph writes functions that it converts to the temporary folder, where Python may leave their bytecode."""
 
 import tempfile
 
