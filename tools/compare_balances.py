@@ -20,7 +20,7 @@ EXPERIMENT = Path(__file__).resolve().parents[1] / "experiments" / "small" / "sp
 FIGURES = ("psnr_y", "lpips", "dists", "flat_noise", "spectrum_10", "spectrum_20", "spectrum_30", "spectrum_40")
 _WEIGHT = "stages.0.adversarial.weight.config.end_learning_rate"
 
-# Name of the balance to its changes; "twin" is the same training without a discriminator.
+# Name of the balance to its changes; "no_discriminator" is the same training without a discriminator.
 BALANCES: dict[str, dict[str, object]] = {
     "base": {},
     "weak": {_WEIGHT: 0.05},
@@ -33,7 +33,7 @@ BALANCES: dict[str, dict[str, object]] = {
     },
     "relativistic": {"stages.0.adversarial.class_name": "RelativisticAverage"},
     "r1": {"stages.0.penalties": [{"class_name": "R1", "weight": 1.0}], "stages.0.balance.adaptive_d": None},
-    "twin": {
+    "no_discriminator": {
         "discriminator": None,
         "stages.0.adversarial": None,
         "stages.0.discriminator_optimizer": None,
@@ -54,7 +54,7 @@ def changes(name: str, steps: int, initial_weights: str | None = None) -> dict[s
         "log_every": max(1, steps // 10),
         "ema_decay": 0.99,
     }
-    if name != "twin":
+    if name != "no_discriminator":
         found |= {
             "stages.0.adversarial.weight.config.decay_steps": max(1, steps // 10),
             "stages.0.balance.instance_noise.config.decay_steps": steps,
