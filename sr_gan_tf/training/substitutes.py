@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sr_gan_tf.build import build
-from sr_gan_tf.config import Experiment, SourceSpec, Stage, Term
+from sr_gan_tf.config import Experiment, SourceSpec, Stage
 from sr_gan_tf.data.catalog import build_sources
 from sr_gan_tf.errors import InputError, Unavailable, one_line
 from sr_gan_tf.losses import CONTENT_LOSSES
@@ -15,6 +15,8 @@ from sr_gan_tf.shipped import shipped_models
 
 # Content losses with a trunk whose weights can be selected.
 _TRUNK_LOSSES = ("VGGFeatures", "GramStyle")
+# Content losses that contain another one, by the name of that argument.
+_CONTAINERS = {"DegradedOnly": "loss", "Teacher": "distance"}
 
 
 def with_folders(experiment: Experiment, train: Sequence[str] = (), validation: Sequence[str] = ()) -> Experiment:
@@ -45,8 +47,10 @@ def with_trunk(experiment: Experiment, weights: str) -> Experiment:
     stages: list[Stage] = []
     changed = 0
     for stage in experiment.stages:
-        content = tuple(_on_trunk(term, weights) for term in stage.content)
-        changed += sum(term.class_name in _TRUNK_LOSSES for term in content)
+        content = tuple(
+            dataclasses.replace(term, config=_on_trunk(term.class_name, term.config, weights)) for term in stage.content
+        )
+        changed += sum(_has_trunk(term.class_name, term.config) for term in content)
         stages.append(dataclasses.replace(stage, content=content))
     if not changed:
         raise InputError(
@@ -55,15 +59,28 @@ def with_trunk(experiment: Experiment, weights: str) -> Experiment:
     return dataclasses.replace(experiment, stages=tuple(stages))
 
 
-def _on_trunk(term: Term, weights: str) -> Term:
-    if term.class_name not in _TRUNK_LOSSES:
-        return term
-    config = dict(term.config) | {"weights": weights}
+def _has_trunk(name: str, config: dict) -> bool:
+    """Whether a content loss, or the one that it contains, has a trunk."""
+    inner = config.get(_CONTAINERS.get(name, ""))
+    if isinstance(inner, dict):
+        return _has_trunk(inner.get("class_name", ""), inner.get("config", {}))
+    return name in _TRUNK_LOSSES
+
+
+def _on_trunk(name: str, config: dict, weights: str) -> dict:
+    """The arguments of a content loss with other weights of its trunk."""
+    if not _has_trunk(name, config):
+        return config
+    if name in _CONTAINERS:
+        key = _CONTAINERS[name]
+        inner = config[key]
+        return {**config, key: {**inner, "config": _on_trunk(inner["class_name"], inner.get("config", {}), weights)}}
+    config = dict(config) | {"weights": weights}
     if weights != "imagenet":
         if "layers" in config:
             config["layers"] = on_vgg16(config["layers"])
         config["network"] = "vgg16"
-    return dataclasses.replace(term, config=config)
+    return config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +118,7 @@ def _missing(experiment: Experiment) -> Iterator[Missing]:
             try:
                 build(term, CONTENT_LOSSES, where, scale=experiment.scale)
             except Unavailable as error:
-                if term.class_name in _TRUNK_LOSSES:
+                if _has_trunk(term.class_name, term.config):
                     yield Missing(one_line(error).partition(";")[0].partition(", or")[0], "--trunk lpips")
                 else:
                     yield Missing(one_line(error), "")

@@ -134,6 +134,14 @@ def test_one_recipe_on_other_files(repository):
         with_trunk(Experiment.load(repository / "experiments" / "span_x4.json"), "hed")
 
 
+def test_the_trunk_of_a_loss_inside_another_is_replaced(repository):
+    recipe = Experiment.load(repository / "experiments" / "small" / "span_x4_real_long.json")
+    changed = with_trunk(recipe, "hed")
+    before, after = (one.stages[1].content[2].config["loss"] for one in (recipe, changed))
+    assert after == {**before, "config": before["config"] | {"weights": "hed"}}
+    assert changed.stages[1].content[:2] == recipe.stages[1].content[:2]
+
+
 def test_all_that_is_missing_is_named_at_once(repository, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr("keras.utils.get_file", offline)
