@@ -174,7 +174,7 @@ def _any_network(model: str | Path | keras.Model, role: str = "generator") -> Ne
     if not isinstance(model, keras.Model):
         network = load_network(model) if Path(model).is_file() else load(model)
     if not isinstance(network, Network):
-        raise InputError(f"{model} was exported already; give the .keras file, run folder or name it came from")
+        raise model_card.exported_already(model)
     return network
 
 
