@@ -17,7 +17,7 @@ from pydantic.dataclasses import dataclass
 
 from sr_gan_tf.errors import InputError, describe_errors
 from sr_gan_tf.json_files import override, put, read_json
-from sr_gan_tf.registry.imports import beside, imported, is_allowed
+from sr_gan_tf.registry.imports import imported, is_allowed, register_experiment_file
 
 _STRICT = ConfigDict(extra="forbid")
 NotNegative = Annotated[float, Field(ge=0)]
@@ -247,7 +247,7 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
     for text in overrides:
         override(raw, text)
     experiment = parse_experiment(raw, str(path))
-    beside(path, experiment.imports)
+    register_experiment_file(path, experiment.imports)
     rest = [name for name in experiment.imports if not is_allowed(Path(name).name.removesuffix(".py"))]
     return dataclasses.replace(experiment, imports=(*rest, *imported()))
 

@@ -59,7 +59,7 @@ def add_import(parser: argparse.ArgumentParser, experiment: bool = False) -> Non
     )  # fmt: skip
 
 
-def beside(path: str | Path, wanted: tuple[str, ...] = ()) -> None:
+def register_experiment_file(path: str | Path, wanted: tuple[str, ...] = ()) -> None:
     """Registers an experiment file: allowed modules may be in its folder; `wanted` are the imports that it requests.
 
     Raises:
