@@ -138,14 +138,14 @@ def optimizer_of(value: Any, argument: str) -> keras.optimizers.Optimizer:
     return optimizer
 
 
-def twin(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+def copy_of_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """A second optimizer with the same settings, for the discriminator."""
     second = type(optimizer).from_config(optimizer.get_config())
     second.name = f"discriminator_{optimizer.name}"
     return second
 
 
-def metrics_of(metrics: Sequence[Any] | None, scale: int) -> list | None:
+def as_keras_metrics(metrics: Sequence[Any] | None, scale: int) -> list | None:
     """Converts metrics for Keras and builds those such as `"psnr_y"`, which crop `scale` pixels from each border."""
     if metrics is None:
         return None

@@ -113,7 +113,7 @@ class GAN(Supervised):
         optimizer = compiling.one_of_two(generator_optimizer, optimizer, ("generator_optimizer", "optimizer"))
         self.generator_optimizer = compiling.optimizer_of(optimizer, "optimizer")
         self.discriminator_optimizer = compiling.optimizer_of(
-            discriminator_optimizer or compiling.twin(self.generator_optimizer), "discriminator_optimizer"
+            discriminator_optimizer or compiling.copy_of_optimizer(self.generator_optimizer), "discriminator_optimizer"
         )
         content = compiling.one_of_two(content, loss, ("content", "loss"))
         if content is None:
@@ -302,7 +302,7 @@ class GAN(Supervised):
     def compile_from_config(self, config: dict | None) -> None:
         super().compile_from_config(config and in_present_names(config))
 
-    def state_beside_layers(self) -> dict[str, keras.Variable]:
+    def training_state(self) -> dict[str, keras.Variable]:
         if not self.compiled:
             return {}
         parts = {"turns": self.turns.variables}

@@ -241,7 +241,7 @@ def _run_stage(
     if session.pictures not in (None, keys):
         warn_of_other_pictures("training", session.step)
     session.pictures = keys
-    progress = run_callbacks.Progress(session, crew.is_chief)
+    progress = run_callbacks.ProgressBar(session, crew.is_chief)
     # Always closed, so that an error message does not appear on the line of the bar.
     with contextlib.closing(progress), enough_memory(needs_of(session)), crew.talking():
         trainer.fit(
