@@ -93,7 +93,7 @@ def network_of(state: State, where: str, overrides: Mapping[str, Any] | None = N
     for name, choices in family.unsaid.items():
         if name not in config:
             ways = " or ".join(f"--set '{name}=\"{choice}\"'" for choice in choices)
-            raise InputError(f"{where} is a {family.class_name} whose weights don't tell its {name}; say it: {ways}")
+            raise InputError(f"{where} is a {family.class_name} whose weights do not determine its {name}; pass {ways}")
     spec = Spec(family.class_name, config)
     network = build(spec, catalog, where)
     _assign(network, weights, where)

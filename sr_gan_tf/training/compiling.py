@@ -154,7 +154,7 @@ def as_keras_metrics(metrics: Sequence[Any] | None, scale: int) -> list | None:
     given = metrics if isinstance(metrics, (list, tuple)) else [metrics]
     for metric in given:
         if isinstance(metric, str) and metric not in _METRICS and not _is_keras_metric(metric):
-            raise ValueError(f"metrics: no {metric!r}{suggest(metric, _METRICS)}; Keras's names, e.g. 'mae', serve too")
+            raise ValueError(f"metrics: no {metric!r}{suggest(metric, _METRICS)}; Keras's names, e.g. 'mae', also work")
     return [_METRICS[metric](scale) if isinstance(metric, str) and metric in _METRICS else metric for metric in given]
 
 
