@@ -88,7 +88,7 @@ def export(
         tfjs_python: Python of an environment that has the TF.js converter; without it, the row of `"all"` says so.
         half: whether weights are stored as float16; an ONNX file then computes in float16, too.
         graph: what an ONNX or OpenVINO file takes and gives.
-        deploy: whether `deploy/` beside a SavedModel's versions is written: container, manifests, monitoring, client.
+        deploy: whether `deploy/` next to a SavedModel's versions is written: container, manifests, monitoring, client.
         network: `"generator"`, or `"discriminator"` for that of a run's newest checkpoint (`safetensors`, `pth`).
 
     Returns:

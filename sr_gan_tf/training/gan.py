@@ -1,4 +1,4 @@
-"""GAN: trains a generator against a discriminator on batches (lr, hr), with the algorithm of the paper.
+"""GAN: trains a generator against a discriminator on batches (lr, hr).
 
 Goodfellow et al. 2014 (arXiv:1406.2661), Ledig et al. 2017 (arXiv:1609.04802). A step first updates the
 generator, then the discriminator on the same, detached picture. The picture is generated once. The discriminator's

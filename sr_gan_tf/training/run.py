@@ -83,7 +83,8 @@ def fit(
             With several workers, only the chief calls them.
 
     Returns:
-        The run: its `history`, `model` (the best generator) and `folder`.
+        The run: its `history`, `model` (the generator that the run keeps: the last one after an adversarial stage,
+        otherwise the best) and `folder`.
 
     Raises:
         InputError: a user error; the run folder remains usable.
