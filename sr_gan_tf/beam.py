@@ -2,7 +2,7 @@
 
 It supports all Beam runners (the direct runner, Dataflow, Flink, Spark; unknown options are passed to Beam) and all
 file systems of Beam. Beam needs a separate environment, because it requires older versions of Pillow and protobuf: `pip
-install apache-beam sr_gan_tf`.
+install apache-beam -e .`.
 """
 
 import sys
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
         from sr_gan_tf.inference.beam_pipeline import EnlargerHandler, run
     except ModuleNotFoundError as missing:
         raise InputError(
-            f"no module {missing.name}; in a separate environment: pip install apache-beam sr_gan_tf"
+            f"no module {missing.name}; in a separate environment: pip install apache-beam -e ."
         ) from missing
     handler = EnlargerHandler(arguments.model, arguments.max_megapixels)
     written, dead, listed = run(

@@ -17,15 +17,13 @@ from pydantic.dataclasses import dataclass
 
 from sr_gan_tf.errors import InputError, describe_errors
 from sr_gan_tf.json_files import override, put, read_json
-from sr_gan_tf.registry.imports import beside, imported, is_allowed
+from sr_gan_tf.registry.imports import imported, is_allowed, register_experiment_file
 
 _STRICT = ConfigDict(extra="forbid")
 NotNegative = Annotated[float, Field(ge=0)]
 
-# Key of a run folder's experiment.json: the version whose defaults the experiment relies on.
-WRITTEN_BY = "$written_by"
-# The smallest and the largest positive number that float32 computes with.
-_SMALLEST, _LARGEST = 2.0**-126, 2.0**127 * (2 - 2.0**-23)
+WRITTEN_BY = "$written_by"  # in a run folder's experiment.json: the version whose defaults the experiment relies on
+_SMALLEST, _LARGEST = 2.0**-126, 2.0**127 * (2 - 2.0**-23)  # the positive numbers with which float32 computes
 VALIDATION_METRICS = ("psnr_y", "ssim_y")  # by default
 
 
@@ -145,7 +143,9 @@ class Experiment:
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     validate_every: int = Field(default=5000, gt=0)
     checkpoint_every: int = Field(default=1000, gt=0)
-    sample_every: int | None = Field(default=None, gt=0, description="steps between image strips; default: validations")
+    sample_every: int | None = Field(
+        default=None, gt=0, description="steps between sample images; default: validate_every"
+    )
     log_every: int = Field(default=50, gt=0)
     validation_metrics: tuple[str, ...] = Field(
         default=VALIDATION_METRICS, min_length=1, description="names of metrics or groups (docs/evaluation.md)"
@@ -247,7 +247,7 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
     for text in overrides:
         override(raw, text)
     experiment = parse_experiment(raw, str(path))
-    beside(path, experiment.imports)
+    register_experiment_file(path, experiment.imports)
     rest = [name for name in experiment.imports if not is_allowed(Path(name).name.removesuffix(".py"))]
     return dataclasses.replace(experiment, imports=(*rest, *imported()))
 

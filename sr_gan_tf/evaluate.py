@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--json", type=Path, metavar="FILE.json", help="write the same with means and costs; - prints them")
     add("--report", type=Path, metavar="FILE.html", help="write a report as one page that needs no network connection")
     add("--save", type=Path, metavar="FOLDER", help="write the enlarged pictures as PNG")
-    add("--jobs", type=int, metavar="N", help="pictures in work at once; default: the number of processors")
+    add("--jobs", type=int, metavar="N", help="pictures processed at once; default: the number of processors")
     add("--overwrite", action="store_true", help="replace existing files")
     return parser
 

@@ -34,7 +34,9 @@ def main(argv: list[str] | None = None) -> None:
         "experiment", nargs="?", help="experiment file, e.g. experiments/quickstart.json, or a run folder to resume"
     )
     tuning = parser.add_argument_group("fine-tuning")
-    tuning.add_argument("--from", dest="base", metavar="MODEL", help="a trained model, e.g. --from span_x4")
+    tuning.add_argument(
+        "--from", dest="base", metavar="MODEL", help="fine-tune this trained model, e.g. --from span_x4"
+    )
     tuning.add_argument("--steps", type=int, metavar="N", help="generator updates, e.g. 2000")
     tuning.add_argument("--base-data", metavar="FOLDER", help="pictures like the model's training data")
     parser.add_argument(

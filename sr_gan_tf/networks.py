@@ -278,8 +278,7 @@ def check_copy(network: Network, pictures: np.ndarray) -> None:
     if not np.isfinite(answer(network, pictures)).all():
         raise UnfitModel(f"{network.title} gives values that are not finite for a picture of noise; repair it")
     try:
-        twin = network.copy()
-        same = np.allclose(answer(twin, pictures), answer(network, pictures), rtol=1e-3, atol=1e-4)
+        same = np.allclose(answer(network.copy(), pictures), answer(network, pictures), rtol=1e-3, atol=1e-4)
     except Exception as error:
         first: BaseException = error
         while first.__context__ is not None:  # Keras wraps it several times
@@ -291,7 +290,8 @@ def check_copy(network: Network, pictures: np.ndarray) -> None:
         ) from error
     if not same:
         raise UnfitModel(
-            f"a copy of {network.title} made from its get_config() gives other outputs; what is missing there?"
+            f"a copy of {network.title} made from its get_config() gives other outputs; return every constructor "
+            "argument from get_config()"
         )
 
 

@@ -19,6 +19,7 @@ import tensorflow as tf
 from PIL import Image
 
 from sr_gan_tf import config
+from sr_gan_tf.benchmarks.peak_memory import process_status
 from sr_gan_tf.data.catalog import build_sources
 from sr_gan_tf.data.pipeline import batches_of, training_batches
 from sr_gan_tf.data.sampler import Sampler
@@ -113,21 +114,12 @@ def profile_data(experiment: config.Experiment, count: int = 50) -> str:
 
 def peak_memory() -> int:
     """Peak resident memory of this process in bytes."""
-    return _status("VmHWM") or psutil.Process().memory_info().rss
+    return process_status("VmHWM") or psutil.Process().memory_info().rss
 
 
 def anonymous_memory() -> int:
-    """Bytes of this process that no file backs, so that it cannot release them."""
-    return _status("RssAnon")
-
-
-def _status(name: str) -> int:
-    """A line of /proc/self/status in bytes, 0 if missing."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), 0)
+    """Bytes of this process that no file backs, so that it cannot release them; 0 if the system does not report it."""
+    return process_status("RssAnon") or 0
 
 
 def benchmark(experiment: config.Experiment, count: int = 100, rounds: int = 3, steps: int = 5) -> str:

@@ -1,4 +1,4 @@
-"""`python -m sr_gan_tf.benchmarks.losses`: the cost of each loss, and its value for bicubic enlargement.
+"""`python -m sr_gan_tf.benchmarks.losses`: measures the cost of each loss, and its value for bicubic enlargement.
 
 The cost is the median time of the value and the gradient of a loss inside a compiled graph. The losses take turns
 within one run, with a whole train step of SRResNet x4 and the mean absolute error. The weight of a content loss makes

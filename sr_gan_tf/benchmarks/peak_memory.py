@@ -16,7 +16,8 @@ _CLEAR = Path("/proc/self/clear_refs")
 REUSE_OF_BUFFERS = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 
 
-def _status(name: str) -> int | None:
+def process_status(name: str) -> int | None:
+    """A line of /proc/self/status in bytes; None if the system does not report it."""
     try:
         lines = _STATUS.read_text().splitlines()
     except OSError:
@@ -37,9 +38,9 @@ def peak_of(call: Callable[[], Any], device: str = "cpu") -> int | None:
     except OSError:
         call()
         return None
-    before = _status("VmRSS")
+    before = process_status("VmRSS")
     call()
-    after = _status("VmHWM")
+    after = process_status("VmHWM")
     return None if before is None or after is None else max(after - before, 0)
 
 

@@ -16,7 +16,7 @@ _SCRIPT = Path(__file__).parent / "pytorch" / "torch_worker.py"
 _PREFIX = "PyTorch "
 
 
-def twins(job: Task, python: str) -> list[tuple[Task, list[str]]]:
+def pytorch_rows(job: Task, python: str) -> list[tuple[Task, list[str]]]:
     """The PyTorch rows of a job, and the commands that start their processes.
 
     Raises:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from sr_gan_tf.benchmarks import table
-from sr_gan_tf.benchmarks.peers import comparisons, twins
+from sr_gan_tf.benchmarks.peers import comparisons, pytorch_rows
 from sr_gan_tf.benchmarks.processes import WORKER, OtherWork, Row
 from sr_gan_tf.benchmarks.product import SIDES, product_job
 from sr_gan_tf.benchmarks.results import scaling
@@ -49,7 +49,7 @@ def benchmark(
 
         wanted: list[tuple[Task, Sequence[str]]] = [(job, WORKER) for job in jobs]
         if peers:
-            wanted = [pair for job in jobs for pair in ((job, WORKER), *twins(job, peers))]
+            wanted = [pair for job in jobs for pair in ((job, WORKER), *pytorch_rows(job, peers))]
         rows = []
         for number, (job, program) in enumerate(wanted, start=1):
             print(f"{number}/{len(wanted)} {job.label}, {job.mode}, {job.compiler}: compiling", file=sys.stderr)

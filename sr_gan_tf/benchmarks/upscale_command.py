@@ -1,4 +1,4 @@
-"""`python -m sr_gan_tf.benchmarks.upscale_command`: the upscale command, its bare network and PyTorch compared.
+"""`python -m sr_gan_tf.benchmarks.upscale_command`: compares the upscale command with its bare network and PyTorch.
 
 All variants take turns, round by round, because the speed of a shared machine varies. Compare only the medians and
 ratios of one run.

@@ -1,4 +1,4 @@
-"""Checks the pictures of an experiment, measures the data pipeline, and lists and deletes stores of tiles.
+"""`python -m sr_gan_tf.data`: checks the images of an experiment, measures the data pipeline, and manages tile stores.
 
 `check` exits with code 1 if it found problems.
 """

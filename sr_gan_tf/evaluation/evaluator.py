@@ -59,7 +59,7 @@ def evaluate_models(
         report: .html file for the report.
         save: folder for the enlarged pictures.
         overwrite: whether to replace existing files.
-        jobs: number of pictures in work at once; default: the number of processors.
+        jobs: number of pictures processed at once; default: the number of processors.
 
     Raises:
         InputError: a user error; everything is checked before anything is written.

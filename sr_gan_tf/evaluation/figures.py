@@ -190,8 +190,8 @@ def evaluate(
         metrics: name to metric, e.g. `METRICS`.
         crop: pixels to crop from each border before measuring; default: `scale`, the published protocol.
         watch: receives each picture, the outputs of all methods, and the metrics.
-        jobs: number of pictures in work: one is enlarged, the others are measured in threads. The metrics do not
-            depend on it, but the seconds of methods are longer while others are measured.
+        jobs: number of pictures processed at once: one is enlarged, the others are measured in threads. The metrics do
+            not depend on it, but the seconds of methods are longer while others are measured.
 
     Raises:
         InputError: a picture cannot be read or is too small to measure.

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sr_gan_tf.evaluation.run_histories import Run
+from sr_gan_tf.evaluation.run_histories import RunHistory
 from sr_gan_tf.evaluation.run_tables import best, differently_validated, metric_of, short
 from sr_gan_tf.files import replacing
 from sr_gan_tf.training.chart import guesses
@@ -17,7 +17,7 @@ _COLORS = ("#2f6fde", "#e2761b", "#178f5f", "#a04fd0", "#d23c6f", "#0f97a8", "#8
 _MARKERS = "osD^vPX*"
 
 
-def draw(runs: Sequence[Run], columns: Sequence[str], path: Path, title: str | None = None) -> None:
+def draw(runs: Sequence[RunHistory], columns: Sequence[str], path: Path, title: str | None = None) -> None:
     """One panel per column with all runs; each run has the same color and marker in all panels."""
     across = 1 if len(columns) == 1 else 2
     down = -(-len(columns) // across)
@@ -38,7 +38,7 @@ def draw(runs: Sequence[Run], columns: Sequence[str], path: Path, title: str | N
         figure.savefig(temporary, dpi=130)
 
 
-def _panel(axis: Axes, runs: Sequence[Run], column: str) -> None:
+def _panel(axis: Axes, runs: Sequence[RunHistory], column: str) -> None:
     drawn = []
     for number, run in enumerate(runs):
         steps, values = run.history.series(column)
@@ -74,7 +74,7 @@ def _panel(axis: Axes, runs: Sequence[Run], column: str) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _bicubic(runs: Sequence[Run], column: str) -> float | None:
+def _bicubic(runs: Sequence[RunHistory], column: str) -> float | None:
     """The value for bicubic, if all runs that have one were validated on the same pictures."""
     name = column.replace("validation/", "validation/bicubic_", 1)
     values = [run.history.series(name)[1][0] for run in runs if run.has(name)]

@@ -11,7 +11,7 @@ from sr_gan_tf.runs.history import History, combined
 
 
 @dataclasses.dataclass
-class Run:
+class RunHistory:
     """A run's label, history and experiment as plain data; the experiment is None for a history alone.
 
     For several seeds: the mean history, the experiment of the first, and their minimum and maximum as a band.
@@ -26,13 +26,13 @@ class Run:
         return bool(self.history.series(column)[0])
 
 
-def read_runs(arguments: Sequence[str]) -> list[Run]:
+def read_runs(arguments: Sequence[str]) -> list[RunHistory]:
     """Reads runs from `FOLDER`, `LABEL=FOLDER` or `LABEL=FOLDER,FOLDER`; a history.csv may replace a folder.
 
     Raises:
         InputError: a folder is not a run folder, or contains no logged rows yet.
     """
-    runs: list[Run] = []
+    runs: list[RunHistory] = []
     for argument in arguments:
         label, separator, place = argument.partition("=")
         if not separator or Path(argument).exists():
@@ -54,7 +54,7 @@ def read_runs(arguments: Sequence[str]) -> list[Run]:
             label = f"{Path(place).resolve().parent.name}/{label}"
         if label in labels:
             raise InputError(f"two runs are called {label!r}; label one of them, e.g. second={place}")
-        runs.append(Run(label, history, experiment, band))
+        runs.append(RunHistory(label, history, experiment, band))
     return runs
 
 

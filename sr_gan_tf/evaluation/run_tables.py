@@ -8,7 +8,7 @@ from typing import Any
 
 from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.evaluation.figures import aligned
-from sr_gan_tf.evaluation.run_histories import Run
+from sr_gan_tf.evaluation.run_histories import RunHistory
 from sr_gan_tf.metrics import LEARNED, METRICS, Metric, metric_named
 from sr_gan_tf.runs.folder import flatten
 from sr_gan_tf.runs.history import FIRST_COLUMNS
@@ -16,7 +16,7 @@ from sr_gan_tf.runs.history import FIRST_COLUMNS
 LOSSES = ("generator_loss", "discriminator_loss")
 
 
-def choose_columns(runs: Sequence[Run], wanted: Sequence[str] | None = None) -> list[str]:
+def choose_columns(runs: Sequence[RunHistory], wanted: Sequence[str] | None = None) -> list[str]:
     """Columns to draw: the validation metrics and the two losses, or the requested ones."""
     known = dict.fromkeys(name for run in runs for name in run.history.columns() if name not in FIRST_COLUMNS)
     if wanted is not None:
@@ -51,7 +51,7 @@ def metric_of(column: str) -> Metric | None:
     return (METRICS | LEARNED).get(name)
 
 
-def differently_validated(runs: Sequence[Run]) -> bool:
+def differently_validated(runs: Sequence[RunHistory]) -> bool:
     """Whether the runs' experiments, if known, were validated on different pictures."""
     known = [run.experiment for run in runs if run.experiment is not None]
     return any(_validation(one) != _validation(known[0]) for one in known)
@@ -64,7 +64,7 @@ def _validation(experiment: dict[str, object]) -> str:
     return json.dumps({key: flat[key] for key in sorted(keys) if not key.endswith(".weight")}, default=str)
 
 
-def best(run: Run, column: str) -> tuple[float, int] | None:
+def best(run: RunHistory, column: str) -> tuple[float, int] | None:
     """The best finite value of a column, and its step."""
     steps, values = run.history.series(column)
     finite = [(value, step) for step, value in zip(steps, values, strict=True) if math.isfinite(value)]
@@ -74,7 +74,7 @@ def best(run: Run, column: str) -> tuple[float, int] | None:
     return max(finite, key=lambda item: _score(column, item[0]))
 
 
-def table(runs: Sequence[Run], columns: Sequence[str]) -> str:
+def table(runs: Sequence[RunHistory], columns: Sequence[str]) -> str:
     """The last value of each column and run; for validation metrics also the best one, with its step."""
     rows = [["", *(run.label for run in runs)]]
     for column in columns:
@@ -87,7 +87,7 @@ def table(runs: Sequence[Run], columns: Sequence[str]) -> str:
     return aligned(rows)
 
 
-def table_at(runs: Sequence[Run], columns: Sequence[str], steps: Sequence[int]) -> str:
+def table_at(runs: Sequence[RunHistory], columns: Sequence[str], steps: Sequence[int]) -> str:
     """The values of each run at these steps, one row each: the last values logged at or before a step.
 
     If they were logged at another step, the row names it. Steps after the end of a run have no row.
@@ -112,7 +112,7 @@ def short(value: float) -> str:
     return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
 
 
-def differing_keys(runs: Sequence[Run]) -> dict[str, list[object]]:
+def differing_keys(runs: Sequence[RunHistory]) -> dict[str, list[object]]:
     """Maps keys to the runs' values where these differ, except for names and notes.
 
     Excludes runs without an experiment. A part that only some runs have (a second stage, a discriminator) is one entry,
@@ -153,7 +153,7 @@ def _said(value: object) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def difference_table(runs: Sequence[Run]) -> str:
+def difference_table(runs: Sequence[RunHistory]) -> str:
     """The differing keys as text."""
     known = [run.label for run in runs if run.experiment is not None]
     if not known:

@@ -110,8 +110,8 @@ def find_set(
 
     Args:
         argument: `NAME=FOLDER`, or `NAME=HR_FOLDER:LR_FOLDER`. A folder contains the HR pictures directly, in `HR`, or,
-            for scale 4, in `x4/HR`; LR pictures are in `LR` next to them. If LR is made and
-            there is no folder of this scale, HR comes from that of the smallest, which lost the least by cropping.
+            for scale 4, in `x4/HR`; LR pictures are in `LR` next to them. If LR is made and there is no folder of this
+            scale, HR comes from that of the smallest, which lost the least by cropping.
         scale: HR size over LR size.
         lr: `made` by bicubic reduction, or from the `folder`.
         border: padding of that reduction.

@@ -88,7 +88,7 @@ def export(
         tfjs_python: Python of an environment that has the TF.js converter; without it, the row of `"all"` says so.
         half: whether weights are stored as float16; an ONNX file then computes in float16, too.
         graph: what an ONNX or OpenVINO file takes and gives.
-        deploy: whether `deploy/` beside a SavedModel's versions is written: container, manifests, monitoring, client.
+        deploy: whether `deploy/` next to a SavedModel's versions is written: container, manifests, monitoring, client.
         network: `"generator"`, or `"discriminator"` for that of a run's newest checkpoint (`safetensors`, `pth`).
 
     Returns:
@@ -174,7 +174,7 @@ def _any_network(model: str | Path | keras.Model, role: str = "generator") -> Ne
     if not isinstance(model, keras.Model):
         network = load_network(model) if Path(model).is_file() else load(model)
     if not isinstance(network, Network):
-        raise InputError(f"{model} was exported already; give the .keras file, run folder or name it came from")
+        raise model_card.exported_already(model)
     return network
 
 

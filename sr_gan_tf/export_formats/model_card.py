@@ -114,5 +114,10 @@ def exportable(model: keras.Model, source: str | Path) -> Generator:
         InputError: the model was exported already.
     """
     if not isinstance(model, Generator):
-        raise InputError(f"{source} was exported already; give the .keras file, run folder or name it came from")
+        raise exported_already(source)
     return model.for_inference()
+
+
+def exported_already(source: str | Path | keras.Model) -> InputError:
+    """The error for a model that is itself the result of an export."""
+    return InputError(f"{source} was exported already; give the .keras file, run folder or name it came from")

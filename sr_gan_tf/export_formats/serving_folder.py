@@ -30,8 +30,8 @@ model_config_list {{
 }}
 """
 _BATCHING = """# tensorflow_model_server --enable_batching --batching_parameters_file=/models/{name}/batching.config
-# The server joins requests of the signatures that take tensors only where their pictures are of one size, and fails
-# those that it cannot join; files of any size go together through the signature `encoded`.
+# The server merges tensor requests only if their pictures have the same size, and rejects requests that it cannot
+# merge. Requests to the signature `encoded` can be merged whatever the sizes.
 max_batch_size {{ value: 8 }}
 batch_timeout_micros {{ value: 2000 }}
 max_enqueued_batches {{ value: 64 }}

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from sr_gan_tf.export_formats.decoding import Decoder
 from sr_gan_tf.export_formats.graph_tiles import GraphTiles, rounded
-from sr_gan_tf.export_formats.transparency import extended_colors
+from sr_gan_tf.export_formats.transparency import extended_colors_tf
 from sr_gan_tf.inference.tiling import Tiling
 from sr_gan_tf.resampling import imresize_tf
 
@@ -117,7 +117,7 @@ class Served:
         is_gray, has_alpha = channels <= 2, tf.equal(channels % 2, 0)
         colors = picture[..., : channels - tf.cast(has_alpha, tf.int32)]
         alpha = picture[..., -1:]
-        colors = tf.cond(has_alpha, lambda: extended_colors(colors, alpha[..., 0]), lambda: colors)
+        colors = tf.cond(has_alpha, lambda: extended_colors_tf(colors, alpha[..., 0]), lambda: colors)
         colors = tf.cond(is_gray, lambda: tf.concat([colors[..., :1]] * 3, axis=2), lambda: colors)
         colors = tf.ensure_shape(colors, (None, None, 3))
         enlarged = self.enlarge[picture.dtype](colors[None], is_gray)[0]

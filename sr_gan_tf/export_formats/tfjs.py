@@ -42,7 +42,7 @@ def write_tfjs(
     if python is None:
         raise Unavailable(
             "--format tfjs needs the converter, whose TensorFlow is older than ours, in an environment of its own: "
-            f"{ENVIRONMENT}; then say --tfjs-python tfjs/bin/python"
+            f"{ENVIRONMENT}; then pass --tfjs-python tfjs/bin/python"
         )
     check_folder(folder, overwrite)
     check_converter(python)

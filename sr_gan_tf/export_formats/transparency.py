@@ -6,7 +6,7 @@ import tensorflow as tf
 _LEVELS = 16
 
 
-def extended_colors(pixels: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
+def extended_colors_tf(pixels: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
     """Replaces the colors of pixels (H, W, C) whose `alpha` (H, W) is 0 by those of their visible neighbors."""
     visible = alpha > 0
     is_needed = tf.logical_and(tf.reduce_any(visible), tf.logical_not(tf.reduce_all(visible)))

@@ -41,7 +41,7 @@ _SIGNATURES: dict[str, tuple[type | None, int]] = {  # type of the result, numbe
 }
 
 
-class Unsupported(RuntimeError):
+class CannotRunGraph(RuntimeError):
     """The library is not in its usual place, or refuses the graph; TensorFlow's Python package is needed instead."""
 
 
@@ -65,7 +65,7 @@ def _library() -> ctypes.CDLL:
         return _loaded[0]
     path = library_path()
     if path is None:
-        raise Unsupported("no libtensorflow_cc.so.2")
+        raise CannotRunGraph("no libtensorflow_cc.so.2")
     try:
         with without_chatter():
             library = ctypes.CDLL(os.fspath(path))
@@ -87,12 +87,12 @@ def _library() -> ctypes.CDLL:
                 ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p,
             ]  # fmt: skip
     except (OSError, AttributeError) as error:
-        raise Unsupported(str(error)) from error
+        raise CannotRunGraph(str(error)) from error
     _loaded.append(library)
     return library
 
 
-class Session:
+class FrozenGraph:
     """A frozen graph with one input and one output, ready to run; it exists until the process ends.
 
     Args:
@@ -100,7 +100,7 @@ class Session:
         input, output: names of operations.
 
     Raises:
-        Unsupported: the graph cannot be run here.
+        CannotRunGraph: the graph cannot be run here.
     """
 
     def __init__(self, graph: bytes, input: str, output: str):
@@ -115,7 +115,7 @@ class Session:
         for name in (input, output):
             operation = library.TF_GraphOperationByName(self.graph, name.encode())
             if not operation:
-                raise Unsupported(f"no operation {name}")
+                raise CannotRunGraph(f"no operation {name}")
             self.ends.append(_Output(operation, 0))
         options = library.TF_NewSessionOptions()
         with without_chatter(), self._status() as status:
@@ -132,7 +132,7 @@ class Session:
             if code == _RESOURCE_EXHAUSTED:
                 raise MemoryError
             if code:
-                raise Unsupported(self.library.TF_Message(status).decode(errors="replace"))
+                raise CannotRunGraph(self.library.TF_Message(status).decode(errors="replace"))
         finally:
             self.library.TF_DeleteStatus(status)
 
@@ -141,7 +141,7 @@ class Session:
 
         Raises:
             MemoryError: memory ran out.
-            Unsupported: TensorFlow cannot compute it.
+            CannotRunGraph: TensorFlow cannot compute it.
         """
         library = self.library
         dimensions = (ctypes.c_int64 * array.ndim)(*array.shape)
@@ -171,6 +171,6 @@ class Session:
         shape = [library.TF_Dim(tensor, axis) for axis in range(library.TF_NumDims(tensor))]
         array: np.ndarray = np.empty(tuple(shape), _OF_NUMBERS[library.TF_TensorType(tensor)])
         if array.nbytes != library.TF_TensorByteSize(tensor):
-            raise Unsupported("the result has another size than its shape says")
+            raise CannotRunGraph("the result has another size than its shape says")
         ctypes.memmove(array.ctypes.data, library.TF_TensorData(tensor), array.nbytes)
         return array

@@ -16,7 +16,7 @@ import numpy as np
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.files import atomic_file, sha256, user_cache
-from sr_gan_tf.inference.c_session import Session, Unsupported, library_path
+from sr_gan_tf.inference.c_session import CannotRunGraph, FrozenGraph, library_path
 from sr_gan_tf.inference.enlarger import Enlarger, ReceptiveField
 from sr_gan_tf.quiet_start import has_nvidia_driver
 from sr_gan_tf.shipped import shipped_models
@@ -97,7 +97,7 @@ class ReadyEnlarger(Enlarger):
         self.precision = precision
         self.otherwise = otherwise
         self.built: Enlarger | None = None
-        self.sessions: dict[Kind, Session | None] = {}
+        self.sessions: dict[Kind, FrozenGraph | None] = {}
 
     @property
     def identity(self) -> str:
@@ -112,17 +112,17 @@ class ReadyEnlarger(Enlarger):
         if session is not None:
             try:
                 return session(window)
-            except Unsupported:
+            except CannotRunGraph:
                 self.sessions[kind] = None
         if self.built is None:
             self.built = self.otherwise()
         return self.built._run(window, rounded)
 
-    def _session(self, kind: Kind) -> Session | None:
+    def _session(self, kind: Kind) -> FrozenGraph | None:
         kept = _read(self.model, self.precision, kind)
         try:
-            return None if kept is None else Session(kept[1], *kept[0]["ends"])
-        except Unsupported:
+            return None if kept is None else FrozenGraph(kept[1], *kept[0]["ends"])
+        except CannotRunGraph:
             return None
 
 

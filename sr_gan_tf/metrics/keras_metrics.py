@@ -1,4 +1,4 @@
-"""PSNR and SSIM as Keras metrics over float batches: the same protocol as fidelity.py, in TensorFlow operations.
+"""PSNR and SSIM as Keras metrics over float batches: the same protocol as psnr_ssim.py, in TensorFlow operations.
 
 They work inside `fit`, `evaluate`, tf.function and XLA. The pictures of a batch count individually, so that the result
 is the mean of the pictures' values, as in all published tables.

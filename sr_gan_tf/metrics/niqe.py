@@ -3,7 +3,7 @@
 Mittal, Soundararajan, Bovik 2013, "Making a completely blind image quality analyzer". Lower is more natural. The
 figure depends on the photographs to which its parameters (mean and covariance of 36 features) were fitted, so the
 metric's name carries the name of their file. It reads MATLAB files with mu_prisparam and cov_prisparam (the authors')
-and .npz files with the same two arrays (BasicSR's); `python -m sr_gan_tf.metrics.niqe FOLDER -o niqe.npz` fits
+and .npz files with the same two arrays (BasicSR's); `python -m sr_gan_tf.metrics.fit_niqe FOLDER -o niqe.npz` fits
 parameters to a folder of sharp photographs.
 
 The details follow the authors' code: gray values of BT.601, blocks of 96 pixels entirely inside the picture, two
@@ -12,22 +12,19 @@ scales, neighbors shifted circularly within the block, undefined features omitte
 
 import functools
 import math
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from sr_gan_tf.errors import InputError, Parser, command
-from sr_gan_tf.files import check_output, replacing
+from sr_gan_tf.errors import InputError
 from sr_gan_tf.metrics.artifacts import gray
 from sr_gan_tf.metrics.psnr_ssim import cut_pair
-from sr_gan_tf.pictures.reading import SUFFIXES, read_rgb
 from sr_gan_tf.resampling import imresize
 
+KEYS = ("mu_prisparam", "cov_prisparam")  # names of the mean and the covariance in files of parameters
 _BLOCK = 96
 _SHARPNESS = 0.75  # of a picture's sharpest block; less sharp blocks are not used to fit
-_KEYS = ("mu_prisparam", "cov_prisparam")
 
 
 class Naturalness:
@@ -75,9 +72,9 @@ def read_parameters(path: Path) -> tuple[np.ndarray, np.ndarray]:
     except Exception as error:  # for a damaged or wrong file, both readers can raise anything
         kind = "MATLAB file of version 7 or older" if path.suffix == ".mat" else "whole .npz file"
         raise InputError(f"cannot read NIQE parameters from {path}: it is no {kind}; give another one") from error
-    if not all(key in data for key in _KEYS):
-        raise InputError(f"{path} holds {', '.join(k for k in data if k[0] != '_')}; expected {' and '.join(_KEYS)}")
-    mean, covariance = (np.asarray(data[key], np.float64) for key in _KEYS)
+    if not all(key in data for key in KEYS):
+        raise InputError(f"{path} holds {', '.join(k for k in data if k[0] != '_')}; expected {' and '.join(KEYS)}")
+    mean, covariance = (np.asarray(data[key], np.float64) for key in KEYS)
     if mean.size != 36 or covariance.shape != (36, 36):
         raise InputError(f"{path}: expected 36 means and a 36x36 covariance, found {mean.shape} and {covariance.shape}")
     return mean.ravel(), covariance
@@ -167,25 +164,3 @@ def _fit_distribution(values: np.ndarray) -> tuple[float, float, float]:
     shape = float(shapes[np.argmin((ratios - wanted) ** 2)])
     scale = math.sqrt(math.gamma(1 / shape) / math.gamma(3 / shape))
     return shape, left * scale, right * scale
-
-
-@command
-def main(argv: list[str] | None = None) -> None:
-    """Runs the command with the arguments `argv`, by default those of the process."""
-    parser = Parser(prog="python -m sr_gan_tf.metrics.niqe", description="Fits NIQE parameters")
-    parser.add_argument("folder", type=Path, help="sharp photographs, a hundred or more")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.npz")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
-    arguments = parser.parse_args(argv)
-    check_output(arguments.output, (".npz",), arguments.overwrite, "-o")
-    files = [path for path in sorted(arguments.folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
-    if not files:
-        raise InputError(f"no pictures in {arguments.folder}; give a folder of sharp photographs")
-    mean, covariance = fit_parameters(read_rgb(path) for path in files)
-    with replacing(arguments.output) as temporary:
-        np.savez(temporary, allow_pickle=False, **dict(zip(_KEYS, (mean, covariance), strict=True)))
-    print(f"{arguments.output}: fitted to {len(files)} photographs")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

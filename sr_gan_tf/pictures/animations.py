@@ -137,7 +137,7 @@ def _png_data(data: bytes) -> Iterator[bytes]:
 
 
 class _Arriving(Image.Image):
-    """A picture of an animation whose pixels arrive when they are asked for; those of the one before then go."""
+    """Picture of an animation whose pixels are computed on request; those of the previous picture are then released."""
 
     def __init__(self, mode: str, size: tuple[int, int], arrive, before: "_Arriving | None"):
         super().__init__()
@@ -208,7 +208,7 @@ def prepared(
 
 
 def _counted(frames: Iterable[Frame], count: int) -> Iterator[Frame]:
-    """The frames; an error where their number is not what the file's head was written for."""
+    """Yields the frames; raises an error if their number differs from the file's header."""
     number = 0
     for frame in frames:
         number += 1

@@ -111,7 +111,7 @@ def color_of_avif(head: bytes) -> Color:
     return Color(cicp) if max(cicp) <= 255 else NO_COLOR
 
 
-def png_chunks(color: Color) -> list[tuple[bytes, bytes]]:
+def color_chunks(color: Color) -> list[tuple[bytes, bytes]]:
     """The chunks that describe this color space in a PNG."""
     if color.chunks or color.cicp is None:
         return list(color.chunks)

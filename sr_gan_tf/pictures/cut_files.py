@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from sr_gan_tf.pictures.exif import SIZES, Layout
+from sr_gan_tf.pictures.exif import SIZES, ByteLayout
 
 _LARGEST = 1 << 30  # bytes of a file that are looked at
 _MOST_PARTS = 1_000_000  # chunks or boxes
@@ -177,7 +177,7 @@ def _gif(data: bytes) -> str | None:
 
 def _tiff(data: bytes) -> str | None:
     big = data[2:4] in (b"+\0", b"\0+")
-    layout = Layout("<" if data[:2] == b"II" else ">", big)
+    layout = ByteLayout("<" if data[:2] == b"II" else ">", big)
     if len(data) < 16:
         return f" bytes{_BEFORE}"
     start = layout.number(data, layout.word, layout.word)
@@ -204,7 +204,7 @@ def _tiff(data: bytes) -> str | None:
     return _bytes(max(ends, default=0), data)
 
 
-def _entries(data: bytes, layout: Layout, start: int, count: int) -> dict[int, tuple[int, int, int]]:
+def _entries(data: bytes, layout: ByteLayout, start: int, count: int) -> dict[int, tuple[int, int, int]]:
     """A TIFF directory's tags that its pixels need: where their values are, how many bytes, and of which size."""
     found = {}
     for place in range(start, start + count * (4 + 2 * layout.word), 4 + 2 * layout.word):

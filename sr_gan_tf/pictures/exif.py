@@ -48,7 +48,7 @@ Directory = dict[int, Entry]
 
 
 @dataclasses.dataclass(frozen=True)
-class Layout:
+class ByteLayout:
     """How a TIFF file stores numbers: the byte order, and 32-bit offsets or BigTIFF's 64-bit offsets."""
 
     order: str
@@ -70,7 +70,7 @@ def without_prefix(exif: bytes) -> bytes:
     return exif.removeprefix(b"Exif\0\0")
 
 
-def directories(exif: bytes) -> tuple[Layout, dict[int, Directory]]:
+def directories(exif: bytes) -> tuple[ByteLayout, dict[int, Directory]]:
     """Parses a block.
 
     Args:
@@ -85,11 +85,11 @@ def directories(exif: bytes) -> tuple[Layout, dict[int, Directory]]:
     return directories_of(lambda place, size: exif[place : place + size])
 
 
-def directories_of(read: Callable[[int, int], bytes]) -> tuple[Layout, dict[int, Directory]]:
+def directories_of(read: Callable[[int, int], bytes]) -> tuple[ByteLayout, dict[int, Directory]]:
     """Same as `directories`; `read(offset, count)` returns bytes of the file."""
     try:
         head = read(0, 16)
-        layout = Layout({b"II": "<", b"MM": ">"}[head[:2]], {42: False, 43: True}[_number(head)])
+        layout = ByteLayout({b"II": "<", b"MM": ">"}[head[:2]], {42: False, 43: True}[_number(head)])
         result = {0: _directory(read, layout, layout.number(head, layout.word, layout.word))}
         for tag in POINTERS:
             owner = result.get(_EXIF, {}) if tag == _INTEROPERABILITY else result[0]
@@ -107,7 +107,7 @@ def _number(head: bytes) -> int:
     return int.from_bytes(head[2:4], "little" if head[:2] == b"II" else "big")
 
 
-def _directory(read: Callable[[int, int], bytes], layout: Layout, start: int) -> Directory:
+def _directory(read: Callable[[int, int], bytes], layout: ByteLayout, start: int) -> Directory:
     size, step = (8, 20) if layout.big else (2, 12)
     count = layout.number(read(start, size), 0, size)
     if not start or count > _MOST_ENTRIES:
@@ -263,7 +263,7 @@ def _with_entries(data: bytes, new: list[Entry], leave: int | None = None) -> by
     return data[:4] + layout.pack(len(data), 4) + data[8:] + _repointed(main, data, layout)
 
 
-def _repointed(main: Directory, data: bytes, layout: Layout) -> bytes:
+def _repointed(main: Directory, data: bytes, layout: ByteLayout) -> bytes:
     """A main directory to append to `data`: existing entries are copied, new ones bring their values."""
     start = len(data) + 2 + 12 * len(main) + 4
     entries, values = b"", b""
@@ -281,7 +281,7 @@ def _repointed(main: Directory, data: bytes, layout: Layout) -> bytes:
     return layout.pack(len(main), 2) + entries + layout.pack(0, 4) + values
 
 
-def _without_thumbnail(data: bytes, layout: Layout) -> bytes:
+def _without_thumbnail(data: bytes, layout: ByteLayout) -> bytes:
     """Cuts the thumbnail off the end of the block, where cameras put it, or blanks it elsewhere."""
     start = layout.number(data, 4, 4)
     count = layout.number(data, start, 2)
@@ -301,7 +301,7 @@ def _without_thumbnail(data: bytes, layout: Layout) -> bytes:
     return data[:place] + bytes(length) + data[place + length :]
 
 
-def _spans(data: bytes, layout: Layout) -> list[tuple[int, int]]:
+def _spans(data: bytes, layout: ByteLayout) -> list[tuple[int, int]]:
     """(start, end) of every directory entry and value in a block."""
     result = [(0, 8)]
     for part in directories(data)[1].values():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sr_gan_tf.pictures.exif import POINTERS, Directory, Layout, directories, directories_of
+from sr_gan_tf.pictures.exif import POINTERS, ByteLayout, Directory, directories, directories_of
 
 LONG = 4
 
@@ -33,7 +33,7 @@ def from_tiff(read: Callable[[int, int], bytes]) -> bytes | None:
     layout, parts = directories_of(read)
     # Tags below are no TIFF's: the settings of Panasonic's sensors.
     parts[0] = {tag: entry for tag, entry in parts[0].items() if tag not in TIFF_STRUCTURE and tag >= 0x00FE}
-    return serialized(parts, Layout(layout.order), 8) if any(parts.values()) else None
+    return serialized(parts, ByteLayout(layout.order), 8) if any(parts.values()) else None
 
 
 def tiff_values(read: Callable[[int, int], bytes], tags: tuple[int, ...]) -> dict[int, bytes]:
@@ -46,7 +46,7 @@ def for_big_tiff(exif: bytes, start: int) -> tuple[bytes, list[bytes]]:
     """The values and directories of a block, laid out for a BigTIFF file at offset `start`, and its main entries."""
     layout, parts = directories(exif)
     kept = {tag: entry for tag, entry in parts[0].items() if tag not in TIFF_STRUCTURE}
-    return _laid_out(parts | {0: kept}, Layout(layout.order, big=True), start)
+    return _laid_out(parts | {0: kept}, ByteLayout(layout.order, big=True), start)
 
 
 def main_entries(exif: bytes) -> dict[int, bytes]:
@@ -59,14 +59,14 @@ def main_entries(exif: bytes) -> dict[int, bytes]:
     }
 
 
-def serialized(parts: dict[int, Directory], layout: Layout, start: int) -> bytes:
+def serialized(parts: dict[int, Directory], layout: ByteLayout, start: int) -> bytes:
     """A complete block with these directories."""
     body, entries = _laid_out(parts, layout, start)
     head = (b"II" if layout.order == "<" else b"MM") + layout.pack(42, 2) + layout.pack(start + len(body), 4)
     return head + body + layout.pack(len(entries), 2) + b"".join(entries) + layout.pack(0, 4)
 
 
-def _laid_out(parts: dict[int, Directory], layout: Layout, start: int) -> tuple[bytes, list[bytes]]:
+def _laid_out(parts: dict[int, Directory], layout: ByteLayout, start: int) -> tuple[bytes, list[bytes]]:
     """Everything except the main directory, laid out from offset `start`, and the main directory's entries."""
     body = bytearray()
 

@@ -21,6 +21,7 @@ from sr_gan_tf.pictures.containers import (
     png_text,
     raw_profile,
 )
+from sr_gan_tf.pictures.decoding import orientation
 from sr_gan_tf.pictures.deep import BareTiff
 from sr_gan_tf.pictures.extra_formats import CREDENTIALS, ExtraPicture, isobmff_extras
 from sr_gan_tf.pictures.metadata import KEPT_CHUNKS, Metadata, text
@@ -230,7 +231,8 @@ def _of_others(image: Image.Image | ExtraPicture, file: IO[bytes]) -> Metadata:
     if isinstance(image, ExtraPicture):
         turn, lost = image.turn, (*image.lost, *lost)
     elif image.format == "AVIF":
-        turn, lost = _turn(image), (*isobmff_extras(file.read(), getattr(image, "n_frames", 1)), *lost)
+        # Pillow reports the rotation of an AVIF file as EXIF orientation.
+        turn, lost = orientation(image), (*isobmff_extras(file.read(), getattr(image, "n_frames", 1)), *lost)
         file.seek(0)
     comment = info.get("comment")
     comment = comment.encode() if isinstance(comment, str) else comment
@@ -241,12 +243,6 @@ def _of_others(image: Image.Image | ExtraPicture, file: IO[bytes]) -> Metadata:
         texts=(text(b"Comment", comment),) if isinstance(comment, bytes) and comment else (),
         turn=turn, lost=lost,
     )  # fmt: skip
-
-
-def _turn(image: Image.Image) -> int:
-    """The rotation of an AVIF file, which Pillow reports as EXIF orientation."""
-    value = image.getexif().get(0x0112, 1)
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _avif_exif(image: Image.Image | ExtraPicture) -> bytes | None:

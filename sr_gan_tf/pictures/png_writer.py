@@ -77,7 +77,7 @@ def write_metadata(file: IO[bytes], metadata: Metadata, colored: bool, deep: boo
     def chunk(kind: bytes, body: bytes) -> None:
         _write_chunk(file, kind, body)
 
-    for kind, body in color.png_chunks(metadata.color):
+    for kind, body in color.color_chunks(metadata.color):
         # An sRGB chunk and a profile exclude each other.
         if kind != b"sRGB" or not metadata.icc_profile:
             chunk(kind, body)

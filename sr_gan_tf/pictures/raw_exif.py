@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 
 from sr_gan_tf.pictures.containers import jpeg_segments
-from sr_gan_tf.pictures.exif import POINTERS, DamagedExif, Directory, Entry, Layout, directories
+from sr_gan_tf.pictures.exif import POINTERS, ByteLayout, DamagedExif, Directory, Entry, directories
 from sr_gan_tf.pictures.exif_in_tiff import from_tiff, serialized
 
 _EXIF, _GPS = POINTERS[:2]
@@ -60,7 +60,7 @@ def _of_cr3(data: bytes) -> bytes | None:
         main.pop(pointer, None)
         if pointer in parts:
             main[pointer] = Entry(pointer, _LONG, 1, bytes(4))
-    return serialized(parts | {0: main}, Layout(layout.order), 8)
+    return serialized(parts | {0: main}, ByteLayout(layout.order), 8)
 
 
 def _boxes(data: bytes, path: tuple[bytes, ...]) -> Iterator[tuple[bytes, bytes]]:

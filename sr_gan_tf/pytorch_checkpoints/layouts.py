@@ -8,6 +8,21 @@ import numpy as np
 State = dict[str, np.ndarray]
 
 
+class RecordedState(State):
+    """A state that records which keys were read."""
+
+    def __init__(self, state: State):
+        super().__init__(state)
+        self.read: set[str] = set()
+
+    def __getitem__(self, key):
+        self.read.add(key)
+        return super().__getitem__(key)
+
+    def get(self, key, default=None):
+        return self[key] if key in self else default  # noqa: SIM401 - __getitem__ records the key
+
+
 @dataclasses.dataclass(frozen=True)
 class Family:
     """How one kind of published PyTorch network is converted to ours.

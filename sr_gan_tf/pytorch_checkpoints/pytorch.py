@@ -18,7 +18,7 @@ from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError, one_line
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.networks import Network
-from sr_gan_tf.pytorch_checkpoints.layouts import Family, State
+from sr_gan_tf.pytorch_checkpoints.layouts import Family, RecordedState, State
 from sr_gan_tf.pytorch_checkpoints.pytorch_discriminators import FAMILIES as DISCRIMINATOR_FAMILIES
 from sr_gan_tf.pytorch_checkpoints.pytorch_generators import FAMILIES as GENERATOR_FAMILIES
 from sr_gan_tf.pytorch_checkpoints.torch_pickle import read_torch
@@ -72,15 +72,15 @@ def read_state(path: Path) -> State:
 def network_of(state: State, where: str, overrides: Mapping[str, Any] | None = None) -> Network:
     """Builds the network that has these weights; error messages name the file as `where`."""
     family, state = _recognized(state, where)
-    noted = _Noted(state)
+    recorded = RecordedState(state)
     try:
-        config, weights = family.read(noted)
+        config, weights = family.read(recorded)
     except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
         missing = f"{error.args[0]} is missing" if isinstance(error, KeyError) else one_line(error)
         raise InputError(
             f"{where} looks like {family.class_name}, but cannot be one: {missing}; only the published form is read"
         ) from error
-    unread = [key for key in state if key not in noted.read and not key.endswith(family.derived)]
+    unread = [key for key in state if key not in recorded.read and not key.endswith(family.derived)]
     # A scalar integer is a counter (`n_averaged`, `num_batches_tracked`), not a weight.
     unread = [key for key in unread if state[key].ndim or state[key].dtype.kind == "f"]
     if unread:
@@ -93,7 +93,7 @@ def network_of(state: State, where: str, overrides: Mapping[str, Any] | None = N
     for name, choices in family.unsaid.items():
         if name not in config:
             ways = " or ".join(f"--set '{name}=\"{choice}\"'" for choice in choices)
-            raise InputError(f"{where} is a {family.class_name} whose weights don't tell its {name}; say it: {ways}")
+            raise InputError(f"{where} is a {family.class_name} whose weights do not determine its {name}; pass {ways}")
     spec = Spec(family.class_name, config)
     network = build(spec, catalog, where)
     _assign(network, weights, where)
@@ -138,21 +138,6 @@ def _recognized(state: State, where: str) -> tuple[Family, State]:
 def _under(prefix: str, state: State) -> State:
     """Returns the entries whose names begin with a prefix, with the prefix removed."""
     return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-
-
-class _Noted(dict):
-    """A state that records which keys were read."""
-
-    def __init__(self, state: State):
-        super().__init__(state)
-        self.read: set[str] = set()
-
-    def __getitem__(self, key):
-        self.read.add(key)
-        return super().__getitem__(key)
-
-    def get(self, key, default=None):
-        return self[key] if key in self else default  # noqa: SIM401 - __getitem__ records the key
 
 
 def _read_safetensors(path: Path) -> dict:

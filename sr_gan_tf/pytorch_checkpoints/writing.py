@@ -16,7 +16,7 @@ from sr_gan_tf.pytorch_checkpoints.keras_discriminators import dunet, metagan, u
 from sr_gan_tf.pytorch_checkpoints.keras_generators import rrdbnet, shared_residual
 from sr_gan_tf.pytorch_checkpoints.keras_msrresnet import msrresnet
 from sr_gan_tf.pytorch_checkpoints.keras_span import span
-from sr_gan_tf.pytorch_checkpoints.layouts import State
+from sr_gan_tf.pytorch_checkpoints.layouts import RecordedState, State
 from sr_gan_tf.pytorch_checkpoints.torch_writer import write_torch
 
 LAYOUTS = {
@@ -64,7 +64,7 @@ def state_of(network: Network) -> State:
             raise Unsupported(
                 f"{name}: {argument} is {config[argument]!r}, but the published network has {value!r}{remedy}"
             )
-    weights = _Noted({variable.path: np.asarray(variable.numpy(), np.float32) for variable in network.weights})
+    weights = RecordedState({variable.path: np.asarray(variable.numpy(), np.float32) for variable in network.weights})
     state = LAYOUTS[name](network, weights)
     unused = [path for path in weights if path not in weights.read]
     if unused:
@@ -92,15 +92,3 @@ def write_checkpoint(path: Path, state: State, half: bool = False) -> None:
         save_file(state, path, metadata={"format": "pt"})
     else:
         write_torch(path, state)
-
-
-class _Noted(dict):
-    """Weights that record which of them were read."""
-
-    def __init__(self, weights: State):
-        super().__init__(weights)
-        self.read: set[str] = set()
-
-    def __getitem__(self, key):
-        self.read.add(key)
-        return super().__getitem__(key)

@@ -55,11 +55,11 @@ def add_import(parser: argparse.ArgumentParser, experiment: bool = False) -> Non
     read_environment(wait=experiment)
     parser.add_argument(
         "--import", action=Import, dest="imports", metavar="MODULE", default=argparse.SUPPRESS,
-        help="module or .py file with parts of your own, which may then be named; repeatable",
+        help="allow this module or .py file with custom parts; repeatable",
     )  # fmt: skip
 
 
-def beside(path: str | Path, wanted: tuple[str, ...] = ()) -> None:
+def register_experiment_file(path: str | Path, wanted: tuple[str, ...] = ()) -> None:
     """Registers an experiment file: allowed modules may be in its folder; `wanted` are the imports that it requests.
 
     Raises:
@@ -103,7 +103,8 @@ def remedy(module: str) -> str:
 def unmet() -> str:
     """Message about imports that files have requested and the user has not allowed."""
     for name, file in _wanted.items():
-        return f"; {file} needs the module {name}, not run unasked: {remedy(_module_name(name))}"
+        way = remedy(_module_name(name))
+        return f"; {file} needs the module {name}, which is imported only with your permission: {way}"
     return ""
 
 

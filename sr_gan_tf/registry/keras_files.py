@@ -95,7 +95,8 @@ def _class(value: dict, path: Path) -> type | None:
             kind = _of_user(module, name, registered)
         elif module.partition(".")[0] != "sr_gan_tf" and module not in sys.builtin_module_names:
             raise InputError(
-                f"{path} needs {name[:60]!r} of the module {module[:60]!r}, which is not run unasked; {remedy(module)}"
+                f"{path} needs {name[:60]!r} of the module {module[:60]!r}, which is imported only with your "
+                f"permission; {remedy(module)}"
             )
     if kind is None or not issubclass(kind, _HARMLESS) or issubclass(kind, _REFUSED):
         raise InputError(f"{path} names {str(name)[:60]!r} of {str(module)[:60]!r}, which no model file may build")

@@ -190,7 +190,8 @@ def _from_module(name: str, catalog: Catalog, where: str) -> Any:
         raise InputError(f"{where}: {name!r} names no module; write MODULE:NAME, e.g. my_parts:MyGenerator")
     if not is_allowed(module_name):
         raise InputError(
-            f"{where}: {name} is code of the module {module_name!r}, not run unasked; {remedy(module_name)}"
+            f"{where}: {name} is code of the module {module_name!r}, which is imported only with your permission; "
+            f"{remedy(module_name)}"
         )
     module = sys.modules.get(module_name) or import_module(module_name, wait=False)
     known = [key for key, value in vars(module).items() if not key.startswith("_") and catalog.accepts(value)]

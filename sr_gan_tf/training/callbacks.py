@@ -39,7 +39,7 @@ class Count(RunCallback):
         self.session.stage_step += 1
 
 
-class Progress(RunCallback):
+class ProgressBar(RunCallback):
     """A progress bar with the remaining time and the losses; close it at the end.
 
     Args:

@@ -138,14 +138,14 @@ def optimizer_of(value: Any, argument: str) -> keras.optimizers.Optimizer:
     return optimizer
 
 
-def twin(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+def copy_of_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """A second optimizer with the same settings, for the discriminator."""
     second = type(optimizer).from_config(optimizer.get_config())
     second.name = f"discriminator_{optimizer.name}"
     return second
 
 
-def metrics_of(metrics: Sequence[Any] | None, scale: int) -> list | None:
+def as_keras_metrics(metrics: Sequence[Any] | None, scale: int) -> list | None:
     """Converts metrics for Keras and builds those such as `"psnr_y"`, which crop `scale` pixels from each border."""
     if metrics is None:
         return None
@@ -154,7 +154,7 @@ def metrics_of(metrics: Sequence[Any] | None, scale: int) -> list | None:
     given = metrics if isinstance(metrics, (list, tuple)) else [metrics]
     for metric in given:
         if isinstance(metric, str) and metric not in _METRICS and not _is_keras_metric(metric):
-            raise ValueError(f"metrics: no {metric!r}{suggest(metric, _METRICS)}; Keras's names, e.g. 'mae', serve too")
+            raise ValueError(f"metrics: no {metric!r}{suggest(metric, _METRICS)}; Keras's names, e.g. 'mae', also work")
     return [_METRICS[metric](scale) if isinstance(metric, str) and metric in _METRICS else metric for metric in given]
 
 

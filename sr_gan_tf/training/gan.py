@@ -1,4 +1,4 @@
-"""GAN: trains a generator against a discriminator on batches (lr, hr), with the algorithm of the paper.
+"""GAN: trains a generator against a discriminator on batches (lr, hr).
 
 Goodfellow et al. 2014 (arXiv:1406.2661), Ledig et al. 2017 (arXiv:1609.04802). A step first updates the
 generator, then the discriminator on the same, detached picture. The picture is generated once. The discriminator's
@@ -113,7 +113,7 @@ class GAN(Supervised):
         optimizer = compiling.one_of_two(generator_optimizer, optimizer, ("generator_optimizer", "optimizer"))
         self.generator_optimizer = compiling.optimizer_of(optimizer, "optimizer")
         self.discriminator_optimizer = compiling.optimizer_of(
-            discriminator_optimizer or compiling.twin(self.generator_optimizer), "discriminator_optimizer"
+            discriminator_optimizer or compiling.copy_of_optimizer(self.generator_optimizer), "discriminator_optimizer"
         )
         content = compiling.one_of_two(content, loss, ("content", "loss"))
         if content is None:
@@ -302,7 +302,7 @@ class GAN(Supervised):
     def compile_from_config(self, config: dict | None) -> None:
         super().compile_from_config(config and in_present_names(config))
 
-    def state_beside_layers(self) -> dict[str, keras.Variable]:
+    def training_state(self) -> dict[str, keras.Variable]:
         if not self.compiled:
             return {}
         parts = {"turns": self.turns.variables}

@@ -18,7 +18,7 @@ import tensorflow as tf
 from sr_gan_tf import distribution
 from sr_gan_tf.errors import one_line
 from sr_gan_tf.training.batches import EpochMeans, count_of
-from sr_gan_tf.training.compiling import metrics_of
+from sr_gan_tf.training.compiling import as_keras_metrics
 from sr_gan_tf.training.optimizers import OptimizerPair
 from sr_gan_tf.training.terms import Logs
 
@@ -59,7 +59,7 @@ class KerasTrainer(keras.Model):
             )
         if jit_compile == "auto":
             jit_compile = bool(tf.config.list_physical_devices("GPU")) and not run_eagerly
-        metrics = metrics_of(metrics, self.generator.scale)
+        metrics = as_keras_metrics(metrics, self.generator.scale)
         for term in arguments["content"]:
             if hasattr(term.loss, "attach"):
                 term.loss.attach(self.generator)
@@ -198,20 +198,20 @@ class KerasTrainer(keras.Model):
         metrics = self._compile_metrics.metrics if self._compile_metrics is not None else []
         return [name for name in ("loss", *(metric.name for metric in metrics)) if name in logs]
 
-    def state_beside_layers(self) -> dict[str, keras.Variable]:
+    def training_state(self) -> dict[str, keras.Variable]:
         """Variables by name that belong to no layer, but to the training: files hold them, too."""
         return {}
 
     def save_own_variables(self, store) -> None:
         super().save_own_variables(store)
-        for name, variable in self.state_beside_layers().items():
+        for name, variable in self.training_state().items():
             store[name] = variable
 
     def load_own_variables(self, store) -> None:
         """A file of other settings, or of an earlier version, lacks some of them: they keep their first values."""
         stored = {name: store[name] for name in list(store.keys())}
         super().load_own_variables({name: value for name, value in stored.items() if name.isdigit()})
-        for name, variable in self.state_beside_layers().items():
+        for name, variable in self.training_state().items():
             if name in stored:
                 variable.assign(stored[name])
 

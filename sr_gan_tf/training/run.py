@@ -83,7 +83,8 @@ def fit(
             With several workers, only the chief calls them.
 
     Returns:
-        The run: its `history`, `model` (the best generator) and `folder`.
+        The run: its `history`, `model` (the generator that the run keeps: the last one after an adversarial stage,
+        otherwise the best) and `folder`.
 
     Raises:
         InputError: a user error; the run folder remains usable.
@@ -241,7 +242,7 @@ def _run_stage(
     if session.pictures not in (None, keys):
         warn_of_other_pictures("training", session.step)
     session.pictures = keys
-    progress = run_callbacks.Progress(session, crew.is_chief)
+    progress = run_callbacks.ProgressBar(session, crew.is_chief)
     # Always closed, so that an error message does not appear on the line of the bar.
     with contextlib.closing(progress), enough_memory(needs_of(session)), crew.talking():
         trainer.fit(

@@ -9,7 +9,7 @@ from sr_gan_tf.metrics import metric_named, score
 from sr_gan_tf.resampling import imresize
 from sr_gan_tf.training.advice import warn_of_other_pictures
 from sr_gan_tf.training.session import Session
-from sr_gan_tf.training.validation import means, metrics_of
+from sr_gan_tf.training.validation import means, validation_metric_names
 
 
 def bicubic_row(session: Session, pictures: Sequence, keys: list[str]) -> dict[str, float]:
@@ -31,7 +31,7 @@ def bicubic_row(session: Session, pictures: Sequence, keys: list[str]) -> dict[s
     if not pictures:
         return {}
     history, scale = session.history, session.experiment.scale
-    names = {name: f"validation/bicubic_{name}" for name in metrics_of(session.experiment)}
+    names = {name: f"validation/bicubic_{name}" for name in validation_metric_names(session.experiment)}
     before = {name: history.last(column) for name, column in names.items()}
     if len(history) and not changed:
         return before

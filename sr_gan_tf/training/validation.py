@@ -40,9 +40,8 @@ class Validate(RunCallback):
         session, experiment = self.session, self.session.experiment
         if self.pictures and session.due(experiment.validate_every):
             generator = self.model.shown()
-            found = means(
-                self.pictures, lambda lr: self.enlarge(generator, lr), experiment.scale, metrics_of(experiment)
-            )
+            names = validation_metric_names(experiment)
+            found = means(self.pictures, lambda lr: self.enlarge(generator, lr), experiment.scale, names)
             values = {f"validation/{name}": value for name, value in found.items()}
             session.history.add(session.step, session.stage.name, values)
             session.history.write()
@@ -110,7 +109,7 @@ class Chart(RunCallback):
             self.last = time.monotonic()
 
 
-def metrics_of(experiment: Experiment) -> list[str]:
+def validation_metric_names(experiment: Experiment) -> list[str]:
     """The validation metrics; always includes those that select a stage's best generator.
 
     Raises:
@@ -137,7 +136,7 @@ def load_metrics(experiment: Experiment) -> None:
     Raises:
         InputError: a metric does not exist, or its requirements are not installed.
     """
-    for name in metrics_of(experiment):
+    for name in validation_metric_names(experiment):
         load = metric_named(name).load
         try:
             if load is not None:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 
 from sr_gan_tf.webapp.shelf import download_address, picture_address
-from sr_gan_tf.webapp.workbench import Progress, Result
+from sr_gan_tf.webapp.workbench import JobProgress, Result
 
 
 def viewer(pictures: Sequence[tuple[str, str]], mode: str) -> str:
@@ -19,7 +19,7 @@ def viewer(pictures: Sequence[tuple[str, str]], mode: str) -> str:
     return f'<sr-viewer mode="{mode}" pictures="{html.escape(data)}"></sr-viewer>'
 
 
-def progress_bar(progress: Progress) -> str:
+def progress_bar(progress: JobProgress) -> str:
     """Shows the progress of a job and the remaining time."""
     if progress.finished:
         return ""

@@ -76,7 +76,7 @@ class Result:
 
 
 @dataclasses.dataclass
-class Progress:
+class JobProgress:
     """Progress of a job.
 
     Attributes:
@@ -101,7 +101,7 @@ class Progress:
 class _Bar:
     """Receives the engine's progress in place of a terminal's progress bar; ends the work on request."""
 
-    def __init__(self, progress: Progress, stop: threading.Event):
+    def __init__(self, progress: JobProgress, stop: threading.Event):
         self.progress, self.stop = progress, stop
         self.total, self.done, self.start = 1.0, 0.0, time.perf_counter()
 
@@ -179,7 +179,7 @@ class Workbench:
         if not self._working:
             self._forget_results()
 
-    def enlarge(self, choices: Choices, keep: bool = False, every: float = 0.25) -> Iterator[Progress]:
+    def enlarge(self, choices: Choices, keep: bool = False, every: float = 0.25) -> Iterator[JobProgress]:
         """Enlarges all uploads; yields the progress, finally with the results.
 
         Args:
@@ -190,7 +190,7 @@ class Workbench:
         if not keep:
             self._forget_results()
         self._stop.clear()
-        progress = Progress()
+        progress = JobProgress()
         self._working = True
         worker = threading.Thread(target=self._work, args=(choices, progress), daemon=True)
         worker.start()
@@ -228,7 +228,7 @@ class Workbench:
         """Puts a picture on the shelf in a format that browsers show: the file itself, or a PNG of it."""
         return self._put(path if path.suffix.lower() in _SHOWN_BY_BROWSERS else _as_png(path))
 
-    def _work(self, choices: Choices, progress: Progress) -> None:
+    def _work(self, choices: Choices, progress: JobProgress) -> None:
         summary, originals = Summary(), self.originals
         try:
             jobs = self._run(originals, choices, summary, _Bar(progress, self._stop))

@@ -1,4 +1,4 @@
-"""Describes, verifies and publishes the shipped networks.
+"""`python -m sr_gan_tf.weights`: describes, verifies and publishes the shipped networks.
 
 `verify` exits with code 1 if a file or a figure differs from its card.
 """

@@ -299,7 +299,7 @@ class OwnEnlarger(keras.Model):
 def test_networks_of_the_users_own(tmp_path):
     """The worker's process imports what the user has imported."""
     (tmp_path / "own_enlarger.py").write_text(OWN)
-    with pytest.raises(InputError, match="not run unasked"):
+    with pytest.raises(InputError, match="imported only with your permission"):
         tasks.parse_network("own_enlarger:OwnEnlarger")
     import_parts(tmp_path / "own_enlarger.py")
     label, spec = tasks.parse_network("own_enlarger:OwnEnlarger:filters=2")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sr_gan_tf.benchmarks import peers
-from sr_gan_tf.benchmarks.peers import comparisons, twins
+from sr_gan_tf.benchmarks.peers import comparisons, pytorch_rows
 from sr_gan_tf.benchmarks.processes import Row
 from sr_gan_tf.benchmarks.subjects import build_network
 from sr_gan_tf.benchmarks.table import Measured
@@ -34,7 +34,7 @@ def torch_python() -> str:
 
 @pytest.mark.parametrize("network", ["SRResNet", "SPAN:merged=true", "RRDBNet", "SRGANDiscriminator"])
 def test_twins_have_our_weights(network, torch_python):
-    one, program = twins(job(network), torch_python)[0]
+    one, program = pytorch_rows(job(network), torch_python)[0]
     row = Row(one, program)
     row.run_round(0.01)
     row.close()
@@ -45,7 +45,7 @@ def test_twins_have_our_weights(network, torch_python):
 
 @pytest.mark.parametrize("network", ["SPAN:merged=true", "SRGANDiscriminator"])
 def test_steps_run(network, torch_python):
-    one, program = twins(job(network, "step", (2, 96, 96, 3)), torch_python)[1]
+    one, program = pytorch_rows(job(network, "step", (2, 96, 96, 3)), torch_python)[1]
     row = Row(one, program)
     row.run_round(0.01)
     row.close()
@@ -54,7 +54,7 @@ def test_steps_run(network, torch_python):
 
 def test_networks_without_a_twin_are_refused():
     with pytest.raises(InputError, match="expected SRResNet, SPAN:merged=true, RRDBNet, SRGANDiscriminator"):
-        twins(job("SPAN"), "python")
+        pytorch_rows(job("SPAN"), "python")
 
 
 def test_the_quickest_twin_counts():
@@ -63,7 +63,7 @@ def test_the_quickest_twin_counts():
 
     own = job("SRResNet")
     rows = [measured(own, 1.0)]
-    rows += [measured(one, seconds) for (one, _), seconds in zip(twins(own, "p"), (4.0, 3.0, 2.0), strict=True)]
+    rows += [measured(one, seconds) for (one, _), seconds in zip(pytorch_rows(own, "p"), (4.0, 3.0, 2.0), strict=True)]
     (line,) = comparisons(rows)
     assert (
         line == "SRResNet, inference, float32: 0.50 (0.50-0.50) of the time of the fastest PyTorch variant (compiled)"
@@ -72,7 +72,7 @@ def test_the_quickest_twin_counts():
 
 def test_an_installed_package_has_the_scripts(repository):
     """`--peers` starts files beside its own module, and setup.cfg packs their folder."""
-    (_, command), *_rest = twins(job("SRResNet"), "python")
+    (_, command), *_rest = pytorch_rows(job("SRResNet"), "python")
     script = Path(command[1])
     assert script.is_file()
     assert script.is_relative_to(Path(peers.__file__).parent)

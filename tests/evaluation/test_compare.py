@@ -11,7 +11,7 @@ from PIL import Image
 from sr_gan_tf.compare import main
 from sr_gan_tf.config import parse_experiment, to_json
 from sr_gan_tf.evaluation.run_chart import _bicubic
-from sr_gan_tf.evaluation.run_histories import Run, read_runs
+from sr_gan_tf.evaluation.run_histories import RunHistory, read_runs
 from sr_gan_tf.evaluation.run_tables import ABSENT, best, choose_columns, difference_table, differing_keys, table
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES
 from sr_gan_tf.runs.history import History
@@ -128,7 +128,7 @@ def test_bicubic_of_a_mean_is_that_of_its_runs(tmp_path):
     for label, value in (("mean", 0.1 + 0.2), ("one", 0.3)):
         history = History(tmp_path / f"{label}.csv")
         history.add(0, "adversarial", {"validation/bicubic_ssim_y": value})
-        runs.append(Run(label, history, None))
+        runs.append(RunHistory(label, history, None))
     assert _bicubic(runs, "validation/ssim_y") == pytest.approx(0.3)
     runs[0].history.add(5, "adversarial", {"validation/bicubic_psnr_y": 20.0})
     runs[1].history.add(5, "adversarial", {"validation/bicubic_psnr_y": 21.0})

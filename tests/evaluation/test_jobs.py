@@ -1,4 +1,4 @@
-"""evaluate with several pictures in work at once: the same figures, in the same order, with progress."""
+"""evaluate with several pictures processed at once: the same figures, in the same order, with progress."""
 
 import csv
 import functools

@@ -9,7 +9,7 @@ from files import COLOR, HEIGHT, RGBA, WIDTH, damaged, encoded, files
 from PIL import Image
 
 from sr_gan_tf.export_formats.decoding import ANIMATED, DAMAGED, EMPTY, UNKNOWN, Decoder
-from sr_gan_tf.export_formats.transparency import extended_colors
+from sr_gan_tf.export_formats.transparency import extended_colors_tf
 from sr_gan_tf.inference import alpha
 from sr_gan_tf.pictures.reading import read_image
 
@@ -92,7 +92,7 @@ def test_ten_thousand_damaged_files(decode):
 
 def test_colors_behind_transparent_pixels():
     extend = tf.function(
-        extended_colors,
+        extended_colors_tf,
         autograph=False,
         input_signature=[tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((None, None), tf.uint8)],
     )

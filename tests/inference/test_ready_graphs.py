@@ -10,7 +10,7 @@ import pytest
 from tiny import tiny_generator
 
 from sr_gan_tf.inference import ready_graphs
-from sr_gan_tf.inference.c_session import Session, Unsupported, library_path
+from sr_gan_tf.inference.c_session import CannotRunGraph, FrozenGraph, library_path
 from sr_gan_tf.inference.chain import load_chain
 from sr_gan_tf.inference.keras_enlarger import KerasEnlarger
 from sr_gan_tf.inference.ready_graphs import ready_enlarger
@@ -101,8 +101,8 @@ def test_a_cache_that_cannot_be_written_costs_nothing_else(tiny, tmp_path, monke
 
 
 def test_a_graph_that_tensorflow_refuses_is_reported():
-    with pytest.raises(Unsupported):
-        Session(b"no graph", "input", "output")
+    with pytest.raises(CannotRunGraph):
+        FrozenGraph(b"no graph", "input", "output")
 
 
 def test_the_command_needs_neither_tensorflow_nor_keras(tmp_path, monkeypatch):

@@ -10,8 +10,8 @@ from PIL import Image
 from sr_gan_tf.data.sources import SamplePhotographs
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.evaluation.metric_choice import choose_metrics
+from sr_gan_tf.metrics.fit_niqe import main as fit_niqe
 from sr_gan_tf.metrics.niqe import Naturalness, _fit_distribution
-from sr_gan_tf.metrics.niqe import main as naturalness
 from sr_gan_tf.resampling import imresize
 
 RANDOM = np.random.default_rng(9)
@@ -27,11 +27,11 @@ def test_naturalness_prefers_photographs_to_damaged_ones(tmp_path, capsys):
     for number in (0, 1, 3, 4, 5, 6):
         write(tmp_path / "sharp" / f"{number}.png", photographs[number].read(1)[0][:576, :576])
     file = tmp_path / "mine.npz"
-    assert naturalness([str(tmp_path / "sharp"), "-o", str(file)]) == 0
+    assert fit_niqe([str(tmp_path / "sharp"), "-o", str(file)]) == 0
     assert "fitted to 6 photographs" in capsys.readouterr().out
-    assert naturalness([str(tmp_path / "sharp"), "-o", str(file)]) == 2
+    assert fit_niqe([str(tmp_path / "sharp"), "-o", str(file)]) == 2
     assert "already exists; pass --overwrite or choose another name" in capsys.readouterr().err
-    assert naturalness([str(tmp_path / "sharp"), "-o", str(file / "x.npz")]) == 2
+    assert fit_niqe([str(tmp_path / "sharp"), "-o", str(file / "x.npz")]) == 2
     assert "cannot write" in capsys.readouterr().err
     metrics = choose_metrics(["psnr_y"], niqe=str(file))
     assert list(metrics) == ["psnr_y", "niqe_mine"]

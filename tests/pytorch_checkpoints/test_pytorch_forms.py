@@ -87,7 +87,7 @@ def test_compact_without_slopes_is_asked_about():
     state, _, _ = reference("compact_f8_c3_x4")
     assert network_of(state, "compact").activation == "prelu"
     state = {key: value for key, value in state.items() if value.ndim != 1 or key.endswith("bias")}
-    with pytest.raises(InputError, match="don't tell its activation; say it: --set 'activation=\"relu\"' or --set"):
+    with pytest.raises(InputError, match="do not determine its activation; pass --set 'activation=\"relu\"' or --set"):
         network_of(state, "compact")
     for activation in ("relu", "leaky_relu"):
         assert network_of(state, "compact", {"activation": activation}).activation == activation

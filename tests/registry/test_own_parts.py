@@ -42,7 +42,7 @@ def test_a_module_that_is_named_is_not_run_unasked():
     with pytest.raises(InputError) as caught:
         build(Spec("stranger:Mine"), GENERATORS, "generator", scale=2)
     said = str(caught.value)
-    assert "generator.class_name: stranger:Mine is code of the module 'stranger', not run unasked" in said
+    assert "generator.class_name: stranger:Mine is code of the module 'stranger', which is imported only with" in said
     assert "pass --import stranger, set SR_GAN_TF_IMPORT=stranger" in said
     assert not Path("ran").exists()
 
@@ -150,7 +150,7 @@ def test_a_subclass_sees_the_whole_picture_and_its_file_names_its_module(new_pro
     expected = generator.predict(picture, verbose=0)
     new_process()
     with pytest.raises(
-        InputError, match=r"mine.keras needs 'Mine' of the module 'mine', which is not run unasked.*--import mine"
+        InputError, match=r"mine.keras needs 'Mine' of the module 'mine', which is imported only with.*--import mine"
     ):
         sr_gan_tf.load(tmp_path / "mine.keras")
     import_parts("mine")
@@ -224,7 +224,7 @@ def test_generators_that_are_none(text, said):
         ("mine:system", "mine:system is no generator; expected a subclass of"),
         ("mine:Helper", "mine:Helper is no generator; expected a subclass of"),
         ("mine:Sequential", "mine:Sequential is no generator"),  # only imported there
-        ("os:system", "os:system is code of the module 'os', not run unasked"),
+        ("os:system", "os:system is code of the module 'os', which is imported only with your permission"),
         ("sr_gan_tf.fit:main", "sr_gan_tf.fit:main is code of the module 'sr_gan_tf.fit'"),
         ("Mien", "generator.class_name: no 'Mien'"),
     ],

@@ -155,7 +155,7 @@ def test_networks_inside_of_a_trainer(part, evil, sound, trace, tmp_path):
         | {part: json.loads(json.dumps(evil).replace("TRACE", str(trace)))},
     }  # fmt: skip
     rewrite(sound, tmp_path / "evil.keras", config)
-    refuse(tmp_path / "evil.keras", "not run unasked" if "mkdir" in str(evil) else "no model file may")
+    refuse(tmp_path / "evil.keras", "only with your permission" if "mkdir" in str(evil) else "no model file may")
 
 
 def test_arguments_of_compile_are_not_read(sound, trace, tmp_path):

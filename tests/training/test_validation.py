@@ -43,7 +43,7 @@ def experiment_of(**changes) -> Experiment:
 @pytest.mark.parametrize("name", [*METRICS, *LEARNED])
 def test_every_metric_can_be_named_in_an_experiment(name):
     experiment = experiment_of(validation_metrics=[name, "spectrum"], best_metric=name)
-    assert validation.metrics_of(experiment) == list(dict.fromkeys([name, *GROUPS["spectrum"]]))
+    assert validation.validation_metric_names(experiment) == list(dict.fromkeys([name, *GROUPS["spectrum"]]))
 
 
 def test_a_metric_that_does_not_exist_is_refused_before_the_first_step():
@@ -121,7 +121,7 @@ def test_the_best_is_the_highest_the_lowest_or_the_nearest_to_one(metric, values
         judge.set_model(types.SimpleNamespace(shown=lambda index=index: index))
         judge._keep({metric: value})
     assert saved[-1] == best
-    assert metric in validation.metrics_of(experiment)
+    assert metric in validation.validation_metric_names(experiment)
 
 
 def test_a_metric_that_is_never_defined_leaves_a_dash(tmp_path):

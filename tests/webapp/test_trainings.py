@@ -129,7 +129,8 @@ def test_parts_of_your_own_need_the_import(parent, repository, monkeypatch):
     own = json.loads((repository / "examples" / "my_experiment.json").read_text(encoding="utf-8"))
     run(parent, "own", own, rows(86.0, 82.0, name="my_parts:worst_error"))
     trainings = Trainings(parent, Shelf())
-    assert "code of the module &#x27;my_parts&#x27;, not run unasked" in trainings.show("own")
-    assert "pass --import" in trainings.show("own")
+    shown = trainings.show("own")
+    assert "code of the module &#x27;my_parts&#x27;, which is imported only with your permission" in shown
+    assert "pass --import" in shown
     import_parts(repository / "examples" / "my_parts.py")
     assert "worst_error: best 82.0 at step 20." in trainings.show("own")
