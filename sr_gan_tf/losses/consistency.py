@@ -14,10 +14,15 @@ from sr_gan_tf.losses.pixel import mean_absolute_error
 from sr_gan_tf.resampling import imresize_tf
 
 
+def reduced_to(lr: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+    """The bicubic reduction of (N, H, W, C) to the height and width of `lr`."""
+    size = lr.shape[1:3] if lr.shape[1:3].is_fully_defined() else tf.shape(lr)[1:3]
+    return imresize_tf(image, size=size)
+
+
 def consistency(lr: tf.Tensor, sr: tf.Tensor) -> tf.Tensor:
     """Mean |lr - downscaled(sr)|."""
-    size = lr.shape[1:3] if lr.shape[1:3].is_fully_defined() else tf.shape(lr)[1:3]
-    return mean_absolute_error(lr, imresize_tf(sr, size=size))
+    return mean_absolute_error(lr, reduced_to(lr, sr))
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.losses.base import ImageLoss
+from sr_gan_tf.losses.consistency import reduced_to
 from sr_gan_tf.registry.parts import register
-from sr_gan_tf.resampling import imresize_tf
 from sr_gan_tf.training.nested import content_loss_from
 
 # LR pixels at the edge of a crop whose reduction also depends on HR pixels outside of it; they are not compared.
@@ -64,8 +64,7 @@ class DegradedOnly(ImageLoss):
 
     def degraded(self, hr: tf.Tensor, lr: tf.Tensor) -> tf.Tensor:
         """Whether each LR picture is something else than the HR picture's bicubic reduction, (N,) booleans."""
-        size = lr.shape[1:3] if lr.shape[1:3].is_fully_defined() else tf.shape(lr)[1:3]
-        difference = tf.abs(lr - imresize_tf(hr, size=size))
+        difference = tf.abs(lr - reduced_to(lr, hr))
         height, width = tf.unstack(tf.shape(lr)[1:3])
         border = tf.minimum(_BORDER, (tf.minimum(height, width) - 1) // 2)
         inside = difference[:, border : height - border, border : width - border]
