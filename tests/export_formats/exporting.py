@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
+from tiny import tiny_generator
+
+from sr_gan_tf.export import main
 
 
 def calm(generator):
@@ -25,6 +28,16 @@ def calm(generator):
 def noise(*shape, dtype=np.float32, seed=0):
     values = np.random.default_rng(seed).random(shape, np.float32)
     return values if dtype == np.float32 else (values * np.iinfo(dtype).max).astype(dtype)
+
+
+def refused_in_one_line(arguments: list[str], message: str, capsys) -> None:
+    """Exports a network in the working folder, which is empty, with wrong arguments: one line, and nothing written."""
+    tiny_generator("Compact").save("model.keras")
+    assert main(["model.keras", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert [path.name for path in Path().iterdir()] == ["model.keras"]
 
 
 def tfjs_python() -> str:

@@ -4,11 +4,11 @@ import builtins
 
 import numpy as np
 import pytest
-from exporting import calm, noise
+from exporting import calm, noise, refused_in_one_line
 from tiny import tiny_generator
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.export import export, main
+from sr_gan_tf.export import export
 from sr_gan_tf.export_formats import ncnn_file, onnx_file
 from sr_gan_tf.export_formats.onnx_file import Graph
 
@@ -204,12 +204,7 @@ def test_a_missing_package_is_named_with_its_installation(suffix, package, netwo
 def test_mistakes_in_one_line(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(onnx_file, "check_packages", lambda *_: None)
-    tiny_generator("Compact").save("model.keras")
-    assert main(["model.keras", *arguments]) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+    refused_in_one_line(arguments, message, capsys)
 
 
 def test_the_runners_take_pictures_of_any_layout():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from exporting import calm, noise, run_tfjs, tfjs_python
+from exporting import calm, noise, refused_in_one_line, run_tfjs, tfjs_python
 from tiny import tiny_generator
 
 import sr_gan_tf
@@ -168,12 +168,7 @@ def test_a_wrong_file_is_not_written(tmp_path, monkeypatch):
 )
 def test_mistakes_in_one_line(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    tiny_generator("Compact").save("model.keras")
-    assert main(["model.keras", *arguments]) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+    refused_in_one_line(arguments, message, capsys)
 
 
 @pytest.mark.long
