@@ -9,7 +9,7 @@ import pytest
 ORDER = (
     "version", "quiet_start", "shipped", "errors", "arguments", "files", "json_files", "registry", "config", "build",
     "devices",
-    "distribution", "pictures", "resampling", "layers", "networks", "generators", "discriminators", "losses",
+    "distribution", "pictures", "resampling", "layers", "networks", "generators", "losses", "discriminators",
     "metrics", "data", "runs", "pytorch_checkpoints", "models", "inference", "films", "training", "evaluation",
     "export_formats", "benchmarks", "weights", "webapp",
 )  # fmt: skip

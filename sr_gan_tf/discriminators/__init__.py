@@ -8,6 +8,7 @@ from sr_gan_tf.discriminators.metagan import MetaGAN
 from sr_gan_tf.discriminators.patchgan import PatchGAN
 from sr_gan_tf.discriminators.srgan import SRGANDiscriminator
 from sr_gan_tf.discriminators.tiny import TinyDiscriminator
+from sr_gan_tf.discriminators.trunk_features import FeatureDiscriminator
 from sr_gan_tf.discriminators.unet import UNetDiscriminator
 from sr_gan_tf.discriminators.vgg import VGGDiscriminator
 from sr_gan_tf.discriminators.wrapped import as_discriminator
@@ -22,6 +23,7 @@ _SHIPPED = {
     "DUnet": DUnet,
     "MetaGAN": MetaGAN,
     "VGGDiscriminator": VGGDiscriminator,
+    "FeatureDiscriminator": FeatureDiscriminator,
 }
 
 DISCRIMINATORS = Catalog("discriminator", _SHIPPED, (keras.Model,), as_discriminator, functions=True)

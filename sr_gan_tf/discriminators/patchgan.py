@@ -13,7 +13,16 @@ from sr_gan_tf.arguments import at_least, increasing, one_of
 from sr_gan_tf.discriminators.endings import with_ending
 from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.layers.spectral_norm import SpectralConv2D
+from sr_gan_tf.losses.wavelet import wavelet_bands
 from sr_gan_tf.networks import Discriminator, enter_range
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf")
+class HighBands(layers.Layer):
+    """(N, H, W, C) to its three high wavelet bands (N, H, W, 3 C), as in the loss `Wavelet`."""
+
+    def call(self, inputs):
+        return wavelet_bands(inputs)[1]
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
@@ -27,6 +36,8 @@ class PatchGAN(Discriminator):
         num_layers: convolutions of stride 2, at least 1.
         normalization: `"batch"`, `"instance"`, `"spectral"` or `"none"`.
         conditional: whether the input contains the enlarged LR picture in three more channels.
+        high_bands: judge the three high bands of a wavelet transform (9 channels) instead of the picture, so that
+            adversarial training leaves the low band to the content losses (arXiv:2402.19215); not if conditional.
         value_range: range of the network's internal input, (low, high).
         ending: batch statistics appended before the logits (see endings.py), or None.
         name: name of the model.
@@ -41,6 +52,7 @@ class PatchGAN(Discriminator):
         num_layers: int = 3,
         normalization: Literal["batch", "instance", "spectral", "none"] = "batch",
         conditional: bool = False,
+        high_bands: bool = False,
         value_range: tuple[float, float] = (-1.0, 1.0),
         ending: dict | None = None,
         name: str | None = "patchgan",
@@ -48,6 +60,8 @@ class PatchGAN(Discriminator):
         at_least(1, filters=filters, num_layers=num_layers)
         one_of("normalization", normalization, ("batch", "instance", "spectral", "none"))
         increasing(value_range=value_range)
+        if high_bands and conditional:
+            raise ValueError("high_bands contain no LR picture; set conditional or high_bands to false")
 
         def convolution(x, width, strides, name, normed=True, **kwargs):
             if normalization == "spectral":
@@ -59,6 +73,8 @@ class PatchGAN(Discriminator):
 
         picture = keras.Input((None, None, 6 if conditional else 3), name="picture")
         x = enter_range(picture, value_range)
+        if high_bands:
+            x = HighBands(name="high_bands")(x)
         x = convolution(x, filters, 2, "conv_0", normed=False)
         x = layers.LeakyReLU(0.2, name="activation_0")(x)
         for number in range(1, num_layers + 1):
@@ -75,9 +91,11 @@ class PatchGAN(Discriminator):
         self.num_layers = num_layers
         self.normalization = normalization
         self.conditional = conditional
+        self.high_bands = high_bands
         self.value_range = value_range
         self.ending = ending
-        self.minimum_size = 3 * 2**num_layers
+        # Mirroring before the wavelet transform needs eight pixels.
+        self.minimum_size = max(3 * 2**num_layers, 8 if high_bands else 1)
 
     @property
     def feature_layers(self) -> list[str]:

@@ -136,15 +136,15 @@ def _l2_pool(x: tf.Tensor) -> tf.Tensor:
 _POOLINGS = {"max": _max_pool, "l2": _l2_pool}
 
 
-def check_layers(network: str, layers: dict[str, float]) -> None:
-    """Rejects unknown layers and invalid weights."""
+def check_layers(network: str, layers: dict[str, float], argument: str = "layers") -> None:
+    """Rejects unknown layers and invalid weights; `argument` names them in messages."""
     if not layers:
-        raise InputError(f"layers is empty; set at least one layer of {network}, e.g. {layer_names(network)[-2]!r}")
+        raise InputError(f"{argument} is empty; set at least one layer of {network}, e.g. {layer_names(network)[-2]!r}")
     for name, weight in layers.items():
         if name not in layer_names(network):
-            raise InputError(f"layers: {network} has no {name!r}{suggest(name, layer_names(network))}")
+            raise InputError(f"{argument}: {network} has no {name!r}{suggest(name, layer_names(network))}")
         if not 0 < weight < float("inf"):
-            raise InputError(f"layers.{name}: the weight must be above 0, found {weight!r}")
+            raise InputError(f"{argument}.{name}: the weight must be above 0, found {weight!r}")
 
 
 def smallest_size(layers: Iterable[str]) -> int:

@@ -13,6 +13,7 @@ from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.discriminators.tiny import TinyDiscriminator
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses.adversarial import BinaryCrossentropy
+from sr_gan_tf.losses.package_weights import INSTALL_LPIPS, lpips_file
 from sr_gan_tf.losses.pixel import MeanAbsoluteError
 from sr_gan_tf.training.gan import GAN
 from sr_gan_tf.training.terms import constant
@@ -39,6 +40,12 @@ DISCRIMINATOR_CONFIGS = {
     "DUnet": {"filters": 4},
     "MetaGAN": {"filters": (16, 16, 32), "blocks": (1, 1, 1), "reductions": (2, 2, 2)},
     "VGGDiscriminator": {"image_size": SIZE, "filters": 4},
+    "FeatureDiscriminator": {
+        "network": "vgg16",
+        "trunk_weights": "lpips",
+        "taps": ("block1_conv2", "block2_conv2"),
+        "filters": 4,
+    },
 }
 
 
@@ -99,6 +106,8 @@ def test_generator_against_tiny_discriminator(name):
 
 @pytest.mark.parametrize("name", cases(DISCRIMINATOR_CONFIGS, short="PatchGAN"))
 def test_discriminator_against_compact(name):
+    if name == "FeatureDiscriminator" and lpips_file("vgg16") is None:
+        pytest.skip(INSTALL_LPIPS)
     keras.utils.set_random_seed(1)
     compact = GENERATORS["Compact"](**GENERATOR_CONFIGS["Compact"])
     train(compact, DISCRIMINATORS[name](**DISCRIMINATOR_CONFIGS[name]))

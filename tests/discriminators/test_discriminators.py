@@ -23,6 +23,7 @@ from sr_gan_tf.build import build
 from sr_gan_tf.config import Spec
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.errors import InputError
+from sr_gan_tf.losses.package_weights import INSTALL_LPIPS, lpips_file
 from sr_gan_tf.networks import Network
 
 TINY = {
@@ -34,6 +35,12 @@ TINY = {
     "DUnet": {"filters": 4},
     "MetaGAN": {"filters": (16, 16, 32), "blocks": (1, 1, 1), "reductions": (2, 2, 2)},
     "VGGDiscriminator": {"image_size": 32, "filters": 4},
+    "FeatureDiscriminator": {
+        "network": "vgg16",
+        "trunk_weights": "lpips",
+        "taps": ("block1_conv2", "block2_conv1"),
+        "filters": 4,
+    },
 }
 # The stages of the full size, for what depends on them.
 NARROW = TINY | {"MetaGAN": {"filters": (16, 16, 4, 4), "blocks": (0,) * 4}}
@@ -47,6 +54,7 @@ SIZES = {
     "DUnet": [(8, 24), (32, 16)],
     "MetaGAN": [(16, 16), (16, 24)],
     "VGGDiscriminator": [(32, 32)],
+    "FeatureDiscriminator": [(8, 10), (32, 20)],
 }
 ENDINGS = [
     {"class_name": "MinibatchDiscrimination", "config": {"num_kernels": 3, "kernel_size": 2}},
@@ -80,6 +88,8 @@ COUNTS = [
 
 
 def tiny(name: str, **changes):
+    if name == "FeatureDiscriminator" and lpips_file("vgg16") is None:
+        pytest.skip(INSTALL_LPIPS)
     return DISCRIMINATORS[name](**{**TINY[name], **changes})
 
 
@@ -119,7 +129,7 @@ class TestEveryDiscriminator:
             logits = discriminator(picture(discriminator, size))
             assert logits.shape == discriminator.compute_output_shape((2, *size, 3))
             assert logits.shape[0] == 2
-            assert logits.shape[-1] == 1
+            assert logits.shape[-1] == (2 if name == "FeatureDiscriminator" else 1)  # one per tap
             assert logits.dtype == tf.float32
 
     def test_round_trip(self, name, tmp_path):
