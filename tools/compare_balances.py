@@ -31,6 +31,20 @@ BALANCES: dict[str, dict[str, object]] = {
             "config": {"filters": 32, "num_layers": 2, "normalization": "spectral"},
         }
     },
+    "wavelet": {
+        "discriminator": {
+            "class_name": "PatchGAN",
+            "config": {"filters": 32, "num_layers": 2, "normalization": "spectral", "high_bands": True},
+        },
+        "stages.0.content.0.class_name": "Wavelet",
+    },
+    "features": {
+        "discriminator": {
+            "class_name": "FeatureDiscriminator",
+            "config": {"network": "vgg16", "trunk_weights": "lpips", "precision": "bfloat16"},
+        },
+        "stages.0.balance.adaptive_d": None,
+    },
     "relativistic": {"stages.0.adversarial.class_name": "RelativisticAverage"},
     "r1": {"stages.0.penalties": [{"class_name": "R1", "weight": 1.0}], "stages.0.balance.adaptive_d": None},
     "no_discriminator": {

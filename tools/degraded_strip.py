@@ -1,7 +1,7 @@
 """`python tools/degraded_strip.py PICTURE.png`: compares networks on degraded pictures.
 
-Shows bicubic, span_x4, span_x4_real and the original for three of scikit-image's photographs (CC0 and public domain)
-after the realistic degradation at scale 4.
+Shows bicubic, span_x4, span_x4_real, span_x4_photo and the original for three of scikit-image's photographs (CC0 and
+public domain) after the realistic degradation at scale 4.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace the picture if it exists")
     arguments = parser.parse_args(argv)
     check_output(arguments.picture, (".png",), arguments.overwrite)
-    networks = [sr_gan_tf.load(name) for name in ("span_x4", "span_x4_real")]
+    networks = [sr_gan_tf.load(name) for name in ("span_x4", "span_x4_real", "span_x4_photo")]
     degradation, rows = Realistic(scale=4), []
     originals = (data.chelsea()[:256, 100:356], data.coffee()[50:306, 150:406], data.astronaut()[:256, 100:356])
     for seed, hr in enumerate(originals, start=3):

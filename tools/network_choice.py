@@ -16,7 +16,7 @@ from sr_gan_tf.metrics.perceptual import LearnedDistance
 from sr_gan_tf.models import load
 from sr_gan_tf.pictures.reading import read_header
 from sr_gan_tf.resampling import imresize
-from sr_gan_tf.shipped import DEFAULT_MODEL, shipped_models
+from sr_gan_tf.shipped import DEFAULT_MODEL
 
 QUALITIES, DEVIATIONS = (30, 60, 75, 85, 95), (0, 2, 4, 6, 8, 12)
 
@@ -30,8 +30,7 @@ def saved(picture: np.ndarray, **settings) -> bytes:
 
 def main() -> None:
     """Prints one line per photograph and degradation."""
-    damaged = next(name for name in FOR_DAMAGED if name in shipped_models())
-    networks = {name: load(name).for_inference() for name in (DEFAULT_MODEL, damaged)}
+    networks = {name: load(name).for_inference() for name in (DEFAULT_MODEL, FOR_DAMAGED)}
     distance, random = LearnedDistance("alexnet"), np.random.default_rng(1)
     print("photograph  damage     deviation", *networks, "chosen", sep="  ")
     for photograph in ("chelsea", "coffee", "astronaut"):

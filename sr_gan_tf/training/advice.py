@@ -31,7 +31,7 @@ _COMPARE_PIXELS = (
     "MeanAbsoluteError", "MeanSquaredError", "LogMeanSquaredError", "Charbonnier", "Huber", "MSSSIML1", "Teacher",
 )  # fmt: skip
 # The shipped models whose last training was adversarial; their cards name its experiment.
-_ADVERSARIAL = ("span_x4_gan",)
+_ADVERSARIAL = ("span_x4_gan", "span_x4_photo")
 
 
 def warnings_of_run(experiment: Experiment) -> list[str]:

@@ -20,7 +20,8 @@ from sr_gan_tf.runs.folder import RunFolder
 from sr_gan_tf.shipped import shipped_models
 
 # Degradations of the shipped models; all others were trained on bicubic reduction.
-_DEGRADATIONS: dict[str, dict] = {"span_x4_real": {"class_name": "Realistic", "config": {"clean": 0.25}}}
+_REALISTIC = {"class_name": "Realistic", "config": {"clean": 0.25}}
+_DEGRADATIONS: dict[str, dict] = {"span_x4_real": _REALISTIC, "span_x4_photo": _REALISTIC}
 OLD_SHARE = 0.25  # of the samples
 RATE = 1e-4
 

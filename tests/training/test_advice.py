@@ -126,8 +126,9 @@ def test_an_adversarial_base_without_a_discriminator(experiment, tmp_path):
         with zipfile.ZipFile(tmp_path / f"{name}.keras", "w") as archive:
             archive.writestr("config.json", json.dumps({"class_name": kind}))
     bases = {
-        "span_x4": False, "span_x4_gan": True, str(folder.path): True, str(folder.last): True, str(plain.path): False,
-        str(plain.best): False, str(tmp_path / "trainer.keras"): True, str(tmp_path / "generator.keras"): False,
+        "span_x4": False, "span_x4_gan": True, "span_x4_photo": True, str(folder.path): True, str(folder.last): True,
+        str(plain.path): False, str(plain.best): False, str(tmp_path / "trainer.keras"): True,
+        str(tmp_path / "generator.keras"): False,
     }  # fmt: skip
     for base, expected in bases.items():
         said = []
