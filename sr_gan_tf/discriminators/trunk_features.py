@@ -18,7 +18,7 @@ from sr_gan_tf.arguments import at_least, one_of
 from sr_gan_tf.discriminators.endings import with_ending
 from sr_gan_tf.layers.spectral_norm import SpectralConv2D
 from sr_gan_tf.losses.trunk_loss import unit_length
-from sr_gan_tf.losses.vgg import check_layers, load_trunk, smallest_size
+from sr_gan_tf.losses.vgg import check_layers, footprint, load_trunk, smallest_size
 from sr_gan_tf.networks import Discriminator
 
 
@@ -41,6 +41,7 @@ class TrunkFeatures(layers.Layer):
         self.trunk_weights = trunk_weights
         self.taps = list(taps)
         self.precision = precision
+        self.footprints = [footprint(network, tap) for tap in self.taps]
         self._trunk = load_trunk(network, trunk_weights, precision)
 
     def call(self, inputs):

@@ -5,6 +5,7 @@ to `i * stride + last`, in exact fractions of an input pixel. A layer has a foot
 kind on its input; composing footprints along the graph gives the field of the network. Layers of this package declare
 an attribute `footprint`, the triple (first, last, stride) in pixels of their input: (0, 0, 1) for a pixelwise layer,
 (-1, 1, 1) for a 3x3 convolution, (-3/4, 0, 1/4) for a pixel shuffle by 4, infinite for a layer that sees the whole map.
+A layer with outputs of several resolutions declares `footprints`, one triple per output.
 `size_only_inputs` lists inputs of which a layer uses only the size.
 """
 
@@ -135,6 +136,8 @@ def _through(operation, node, fields: list[Field], strides: set[Fraction]) -> li
     field, *others = (field for index, field in enumerate(fields) if index not in size_only)
     for other in others:
         field = field.joined(other)
+    if hasattr(operation, "footprints"):
+        return [field.through(*map(_fraction, footprint)) for footprint in operation.footprints]
     footprint = _footprint(operation, node)
     if isinstance(footprint, str):
         field = field.everywhere(footprint)

@@ -152,6 +152,19 @@ def smallest_size(layers: Iterable[str]) -> int:
     return max(2 ** (int(name[len("block")]) - (0 if name.endswith("pool") else 1)) for name in layers)
 
 
+def footprint(network: str, layer: str) -> tuple[int, int, int]:
+    """First and last pixel that position 0 of a layer depends on, and the pixels from one position to the next."""
+    first, last, stride = 0, 0, 1
+    for name in layer_names(network):
+        if name.endswith("pool"):
+            last, stride = last + stride, 2 * stride
+        else:
+            first, last = first - stride, last + stride
+        if name == layer:
+            break
+    return first, last, stride
+
+
 @functools.lru_cache(maxsize=4)
 def load_trunk(network: str, weights: str, precision: str = "float32", pooling: Literal["max", "l2"] = "max") -> Trunk:
     """The trunk with the weights "imagenet", "lpips", "hed" or from a file; losses with equal settings share it.

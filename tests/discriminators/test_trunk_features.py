@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from network_checks import picture, stir, trainable_count
 
 from sr_gan_tf.discriminators import DISCRIMINATORS
+from sr_gan_tf.inference.receptive_field import receptive_field
 from sr_gan_tf.losses.package_weights import INSTALL_LPIPS, lpips_file
 
 IMAGES = np.random.default_rng(0).random((2, 8, 10, 3), np.float32)
@@ -33,6 +35,18 @@ class TestFeatures:
     def test_only_the_heads_are_weights(self):
         # Per head: mix C * 4 + 4, convolution 9 * 4 * 4 + 4, logits 4 + 1.
         assert trainable_count(discriminator()) == sum(4 * c + 4 + 148 + 5 for c in (64, 128))
+
+    @pytest.mark.parametrize(("tap", "pixels"), [("block1_conv2", 7), ("block2_conv1", 14), ("block4_conv3", 108)])
+    def test_receptive_field_is_what_the_picture_changes(self, tap, pixels):
+        judge = stir(discriminator(taps=(tap,)))
+        field = receptive_field(judge)
+        assert field.size == pixels
+        image = tf.Variable(np.random.default_rng(1).random((1, 256, 256, 3), np.float32))
+        with tf.GradientTape() as tape:
+            logits = judge(image)
+            middle = logits[0, logits.shape[1] // 2, logits.shape[2] // 2, 0]
+        seen = np.flatnonzero(np.abs(tape.gradient(middle, image))[0].max(axis=(1, 2)) > 0)
+        assert pixels // 2 < np.ptp(seen) + 1 <= pixels  # max pooling passes its gradient to one pixel only
 
     def test_wrong_taps(self):
         for taps, message in (
