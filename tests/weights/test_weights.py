@@ -219,15 +219,14 @@ def test_cards_are_json_for_every_reader():
 
 
 def test_the_adversarial_network_is_perceptually_nearer():
-    # Set5's grid is a known fault, told on the card; detail is less than HR's but grows from the coarse bands up.
-    for name, grid in (("Set5", 1.3), ("Set14", 1.0)):
+    for name, least, distance in (("Set5", 29.9, 0.091), ("Set14", 26.9, 0.154)):
         gan, plain = (cards.read_card(model).figures[name][model] for model in ("span_x4_gan", "span_x4"))
         # AlexNet took no part in its training.
-        assert gan["lpips_alexnet_crop4"] < 0.6 * plain["lpips_alexnet_crop4"]
-        assert 0.4 < gan["detail_ratio_crop4"] < 1.3
-        assert gan["checkerboard_ratio_crop4"] < grid
+        assert gan["lpips_alexnet_crop4"] < min(distance, 0.55 * plain["lpips_alexnet_crop4"])
+        assert 0.6 < gan["detail_ratio_crop4"] < 1.3
+        assert gan["checkerboard_ratio_crop4"] < 1
         assert gan["mean_color_crop4"] < 1
-        assert gan["psnr_y_crop4"] > 30.1 - 3.1 * (name == "Set14")
+        assert gan["psnr_y_crop4"] > least
 
 
 @pytest.mark.long
