@@ -260,7 +260,7 @@ def printed_tables(repository):
 def test_the_tables_of_the_documents_are_printed(repository, monkeypatch, capsys):
     monkeypatch.chdir(repository)
     tables = list(printed_tables(repository))
-    assert len(tables) == 9
+    assert len(tables) == 12
     for page, rows, words in tables:
         assert "--at" in words
         assert main(words) == 0

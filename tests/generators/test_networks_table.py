@@ -10,6 +10,7 @@ from network_checks import trainable_count
 from sr_gan_tf.discriminators import DISCRIMINATORS
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.inference.receptive_field import receptive_field
+from sr_gan_tf.losses.package_weights import INSTALL_LPIPS, lpips_file
 
 TABLE = Path(__file__).parents[2] / "docs" / "networks.md"
 NETWORKS = GENERATORS | DISCRIMINATORS
@@ -36,6 +37,8 @@ def test_every_network_has_a_line():
     [pytest.param(*row, marks=pytest.mark.long) if row[2] > 2e6 else row for row in rows()],
 )
 def test_numbers_of_the_table(name, config, parameters, field):
+    if config.get("trunk_weights") == "lpips" and lpips_file("vgg16") is None:
+        pytest.skip(INSTALL_LPIPS)
     network = NETWORKS[name](**config)
     assert trainable_count(network) == parameters
     found = receptive_field(network)
