@@ -5,6 +5,7 @@ TensorFlow is imported by fixtures only: the process that starts the workers rea
 
 import gc
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -55,6 +56,13 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 10, 20)
+
+
+def pytest_sessionfinish() -> None:
+    """Writes the measurement of coverage, if there is one: pytest-xdist kills a worker that is slow to end."""
+    write = getattr(sys.modules.get("sitecustomize"), "write", None)
+    if write is not None:
+        write()
 
 
 @pytest.fixture(scope="session")
