@@ -41,7 +41,7 @@ class TestFeatures:
         judge = stir(discriminator(taps=(tap,)))
         field = receptive_field(judge)
         assert field.size == pixels
-        image = tf.Variable(np.random.default_rng(1).random((1, 256, 256, 3), np.float32))
+        image = tf.Variable(np.random.default_rng(1).random((1, 128, 128, 3), np.float32))
         with tf.GradientTape() as tape:
             logits = judge(image)
             middle = logits[0, logits.shape[1] // 2, logits.shape[2] // 2, 0]
