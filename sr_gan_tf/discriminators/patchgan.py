@@ -13,13 +13,15 @@ from sr_gan_tf.arguments import at_least, increasing, one_of
 from sr_gan_tf.discriminators.endings import with_ending
 from sr_gan_tf.layers.batch_normalization import FusedBatchNormalization
 from sr_gan_tf.layers.spectral_norm import SpectralConv2D
-from sr_gan_tf.losses.wavelet import wavelet_bands
+from sr_gan_tf.losses.wavelet import Wavelet, wavelet_bands
 from sr_gan_tf.networks import Discriminator, enter_range
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
 class HighBands(layers.Layer):
     """(N, H, W, C) to its three high wavelet bands (N, H, W, 3 C), as in the loss `Wavelet`."""
+
+    footprint = (-7, 6, 1)  # a filter of 14 taps
 
     def call(self, inputs):
         return wavelet_bands(inputs)[1]
@@ -36,10 +38,10 @@ class PatchGAN(Discriminator):
         num_layers: convolutions of stride 2, at least 1.
         normalization: `"batch"`, `"instance"`, `"spectral"` or `"none"`.
         conditional: whether the input contains the enlarged LR picture in three more channels.
-        high_bands: judge the three high bands of a wavelet transform (9 channels) instead of the picture, so that
-            adversarial training leaves the low band to the content losses (arXiv:2402.19215); not if conditional.
         value_range: range of the network's internal input, (low, high).
         ending: batch statistics appended before the logits (see endings.py), or None.
+        high_bands: judge the three high bands of a wavelet transform (9 channels) instead of the picture, so that
+            adversarial training leaves the low band to the content losses (arXiv:2402.19215); not if conditional.
         name: name of the model.
 
     Raises:
@@ -52,9 +54,9 @@ class PatchGAN(Discriminator):
         num_layers: int = 3,
         normalization: Literal["batch", "instance", "spectral", "none"] = "batch",
         conditional: bool = False,
-        high_bands: bool = False,
         value_range: tuple[float, float] = (-1.0, 1.0),
         ending: dict | None = None,
+        high_bands: bool = False,
         name: str | None = "patchgan",
     ):
         at_least(1, filters=filters, num_layers=num_layers)
@@ -94,8 +96,7 @@ class PatchGAN(Discriminator):
         self.high_bands = high_bands
         self.value_range = value_range
         self.ending = ending
-        # Mirroring before the wavelet transform needs eight pixels.
-        self.minimum_size = max(3 * 2**num_layers, 8 if high_bands else 1)
+        self.minimum_size = max(3 * 2**num_layers, Wavelet.smallest_size if high_bands else 1)
 
     @property
     def feature_layers(self) -> list[str]:

@@ -61,6 +61,7 @@ class TestFeatures:
 def test_high_bands_are_blind_to_what_is_smooth():
     """The low band is left to the content losses: a ramp of brightness changes no logit, a fine pattern does."""
     patchgan = DISCRIMINATORS["PatchGAN"](filters=4, num_layers=2, high_bands=True, normalization="none")
+    assert receptive_field(patchgan).size == 34 + 13  # of a PatchGAN with two layers, and of a filter with 14 taps
     image = 0.2 + 0.3 * picture(patchgan, (48, 48))
     ramp = np.linspace(0, 0.4, 48, dtype=np.float32)[None, :, None, None]
     stripes = 0.05 * (-1.0) ** np.arange(48, dtype=np.float32)[None, :, None, None]
