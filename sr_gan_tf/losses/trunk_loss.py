@@ -60,7 +60,8 @@ def content_values(
             check_same_shape(hr, sr, type(loss).__name__)
             check_size(hr, loss.smallest_size, type(loss).__name__)
         taps = {tap for loss in users for tap in loss.taps}
-        real = trunk.features(tf.stop_gradient(tf.cast(hr, tf.float32)), taps)
+        real = trunk.features(tf.cast(hr, tf.float32), taps)
+        real = {tap: tf.stop_gradient(features) for tap, features in real.items()}
         shared[trunk] = real, trunk.features(tf.cast(sr, tf.float32), taps)
 
     def value(loss) -> tf.Tensor:

@@ -32,6 +32,7 @@ import tensorflow as tf
 
 from sr_gan_tf.errors import InputError, Unavailable, one_line, suggest
 from sr_gan_tf.losses.package_weights import lpips_vgg16
+from sr_gan_tf.losses.shared_passes import known_features
 
 NETWORKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions in each of the five blocks
 FILTERS = (64, 128, 256, 512, 512)
@@ -99,24 +100,31 @@ class Trunk:
         taps = set(taps)
         if image.shape[-1] != 3:
             raise ValueError(f"{self.network}: expected RGB pictures (N, H, W, 3), found {tuple(image.shape)}")
-        found = {IMAGE: image}
-        x = self._prepare(image)  # (N, H, W, 3)
+        found = known_features(self, image)
+        found[IMAGE] = x = image
         for name in layer_names(self.network):
-            if name in self._convolutions:
-                kernel, bias = self._convolutions[name]
-                if self.precision == "bfloat16":
-                    x = tf.cast(x, kernel.dtype)
-                else:
-                    kernel, bias = tf.cast(kernel, x.dtype), tf.cast(bias, x.dtype)
-                x = tf.nn.bias_add(tf.nn.conv2d(x, kernel, strides=1, padding="SAME"), bias)
-                found[name, True] = x
-                x = tf.nn.relu(x)
-            else:
-                x = self._pool(x)
-            found[name, False] = x
+            if (name, False) not in found:
+                self.add_layer(name, x, found)
+            x = found[name, False]
             if taps <= found.keys():
                 return {tap: tf.cast(found[tap], image.dtype) for tap in taps}
         raise ValueError(f"{self.network}: no layers {sorted(taps - found.keys())}")
+
+    def add_layer(self, name: str, x: tf.Tensor, found: dict[tuple[str, bool], tf.Tensor]) -> None:
+        """Adds the features of one layer to `found`, from those of the layer before it."""
+        if name not in self._convolutions:
+            found[name, False] = self._pool(x)
+            return
+        if name == "block1_conv1":
+            x = self._prepare(x)  # (N, H, W, 3)
+        kernel, bias = self._convolutions[name]
+        if self.precision == "bfloat16":
+            x = tf.cast(x, kernel.dtype)
+        else:
+            kernel, bias = tf.cast(kernel, x.dtype), tf.cast(bias, x.dtype)
+        x = tf.nn.bias_add(tf.nn.conv2d(x, kernel, strides=1, padding="SAME"), bias)
+        found[name, True] = x
+        found[name, False] = tf.nn.relu(x)
 
 
 def _max_pool(x: tf.Tensor) -> tf.Tensor:

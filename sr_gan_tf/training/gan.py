@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from sr_gan_tf import distribution
 from sr_gan_tf.discriminators.wrapped import as_discriminator
+from sr_gan_tf.losses.shared_passes import shared_passes
 from sr_gan_tf.networks import Discriminator, Generator
 from sr_gan_tf.training import compiling
 from sr_gan_tf.training.accumulation import gan_step
@@ -32,13 +33,12 @@ class GAN(Supervised):
     """Trains a generator against a discriminator on batches (lr, hr), float32 in [0, 1].
 
     As in `Supervised`, `average` is the generator to use, and `predict`, `evaluate` and validation use it.
+    `docs/tutorials/python.md` has an example.
 
     Args:
         generator, average, ema_decay: as in `Supervised`.
         discriminator: maps pictures in [0, 1] to logits of any shape; any Keras model that does.
         seed: seed of the instance noise.
-
-    `docs/tutorials/python.md` has an example.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class GAN(Supervised):
 
     def generator_pass(self, lr, hr, logs: Logs):
         """The generated pictures, the generator's loss, the discriminator's outputs, and the tapes of both networks."""
-        with self.recording(self.generator) as tape:
+        with self.recording(self.generator) as tape, shared_passes():
             sr = self.enlarged(lr)
             loss = self.content_loss(hr, sr, lr, logs)
             with self.recording(self.discriminator) as judging:

@@ -1,13 +1,21 @@
 """FeatureDiscriminator, which judges features of a fixed network, and PatchGAN on the high bands of a wavelet."""
 
+import contextlib
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from network_checks import picture, stir, trainable_count
 
 from sr_gan_tf.discriminators import DISCRIMINATORS
+from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.inference.receptive_field import receptive_field
+from sr_gan_tf.losses import VGGFeatures
 from sr_gan_tf.losses.package_weights import INSTALL_LPIPS, lpips_file
+from sr_gan_tf.losses.shared_passes import shared_passes
+from sr_gan_tf.losses.vgg import Trunk, layer_names, load_trunk
+from sr_gan_tf.training import gan
 
 IMAGES = np.random.default_rng(0).random((2, 8, 10, 3), np.float32)
 
@@ -15,6 +23,10 @@ IMAGES = np.random.default_rng(0).random((2, 8, 10, 3), np.float32)
 def discriminator(**changes):
     config = {"network": "vgg16", "trunk_weights": "lpips", "taps": ("block1_conv2", "block2_conv1"), "filters": 4}
     return DISCRIMINATORS["FeatureDiscriminator"](**{**config, **changes})
+
+
+def layer_number(name: str) -> int:
+    return layer_names("vgg16").index(name) + 1
 
 
 @pytest.mark.skipif(lpips_file("vgg16") is None, reason=INSTALL_LPIPS)
@@ -47,6 +59,45 @@ class TestFeatures:
             middle = logits[0, logits.shape[1] // 2, logits.shape[2] // 2, 0]
         seen = np.flatnonzero(np.abs(tape.gradient(middle, image))[0].max(axis=(1, 2)) > 0)
         assert pixels // 2 < np.ptp(seen) + 1 <= pixels  # max pooling passes its gradient to one pixel only
+
+    def test_a_step_computes_each_layer_once_per_picture(self, monkeypatch):
+        """With a perceptual loss on the same trunk, whichever of the two reads deeper; the values stay the same."""
+        computed = []
+        compute = Trunk.add_layer
+        monkeypatch.setattr(Trunk, "add_layer", lambda *given: (computed.append(given[1]), compute(*given))[1])
+        hr = np.random.default_rng(0).random((2, 16, 16, 3), np.float32)
+        batch = tf.constant(hr[:, ::2, ::2]), tf.constant(hr)
+        for layer, layers in (("block1_conv1", 4), ("block2_conv2", 5)):  # block2_conv1 is the fourth layer
+            results = []
+            for sharing in (shared_passes, contextlib.nullcontext):
+                monkeypatch.setattr(gan, "shared_passes", sharing)
+                keras.utils.set_random_seed(1)
+                trainer = gan.GAN(GENERATORS["Compact"](scale=2, filters=4, num_convs=1), discriminator())
+                features = VGGFeatures(network="vgg16", weights="lpips", layers={layer: 1.0})
+                trainer.compile("sgd", "sgd", [(features, 1.0)], ("RelativisticAverage", 0.1), run_eagerly=True)
+                computed.clear()
+                logs = trainer.train_step(batch)
+                results.append({name: float(value) for name, value in logs.items()})
+                assert len(computed) == (2 * layers if sharing is shared_passes else 2 * (4 + layer_number(layer)))
+            assert results[0] == pytest.approx(results[1], rel=1e-5)
+            assert results[0]["generator_gradient_norm"] > 0
+
+    def test_a_branch_has_passes_of_its_own(self):
+        trunk = load_trunk("vgg16", "lpips")
+        taps = [("block1_conv2", False)]
+
+        @tf.function
+        def both(image):
+            with shared_passes():
+                inside = tf.cond(
+                    tf.reduce_mean(image) > 2,
+                    lambda: tf.zeros([2, 8, 10, 64]),
+                    lambda: trunk.features(image, taps)[taps[0]],
+                )
+                return inside, trunk.features(image, taps)[taps[0]]
+
+        inside, outside = both(tf.constant(IMAGES))
+        np.testing.assert_allclose(inside, outside, rtol=1e-5, atol=1e-6)
 
     def test_wrong_taps(self):
         for taps, message in (
