@@ -2,14 +2,21 @@
 
 import keras
 
-from sr_gan_tf.losses.adversarial import BinaryCrossentropy, Hinge, LeastSquares, RelativisticAverage, Wasserstein
+from sr_gan_tf.losses.adversarial import (
+    BinaryCrossentropy,
+    Hinge,
+    LeastSquares,
+    RelativisticAverage,
+    RelativisticPair,
+    Wasserstein,
+)
 from sr_gan_tf.losses.artifacts import LDL
 from sr_gan_tf.losses.base import AdversarialLoss, FeatureLoss, ImageLoss, Penalty
 from sr_gan_tf.losses.color import ColorHistogram, LowPassColor, MeanColor
 from sr_gan_tf.losses.consistency import Consistency
 from sr_gan_tf.losses.dists import DISTS
 from sr_gan_tf.losses.features import FeatureMatching, PairwiseFeatureMatching
-from sr_gan_tf.losses.frequency import Checkerboard, FourierAmplitude
+from sr_gan_tf.losses.frequency import Checkerboard, FourierAmplitude, FrequencyBand
 from sr_gan_tf.losses.lpips import LPIPS
 from sr_gan_tf.losses.penalties import R1, GradientPenalty
 from sr_gan_tf.losses.perceptual import GramStyle, VGGFeatures
@@ -46,6 +53,7 @@ CONTENT_LOSSES = Catalog(
         "ColorHistogram": ColorHistogram,
         "LowPassColor": LowPassColor,
         "FourierAmplitude": FourierAmplitude,
+        "FrequencyBand": FrequencyBand,
         "Checkerboard": Checkerboard,
         "Consistency": Consistency,
         "LDL": LDL,
@@ -63,6 +71,7 @@ ADVERSARIAL_LOSSES = Catalog(
         "Hinge": Hinge,
         "Wasserstein": Wasserstein,
         "RelativisticAverage": RelativisticAverage,
+        "RelativisticPair": RelativisticPair,
     },
     (AdversarialLoss,),
 )

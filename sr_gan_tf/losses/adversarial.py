@@ -160,6 +160,37 @@ class RelativisticAverage(AdversarialLoss):
         return cross_entropy(real, 1.0), cross_entropy(fake, 0.0)
 
 
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
+class RelativisticPair(AdversarialLoss):
+    """Compares each generated picture with its own real one, position by position; 0.693 while D guesses.
+
+    RSGAN, Jolicoeur-Martineau 2018, arXiv:1807.00734, where the pairs are random. In super-resolution, both pictures of
+    a pair have the same content, so what a position shows cancels out, and only how real it looks remains.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from sr_gan_tf.losses import RelativisticPair
+        >>> real, fake = tf.constant([[2.0], [0.0]]), tf.constant([[-1.0], [0.0]])  # logits
+        >>> [round(float(term), 3) for term in RelativisticPair().discriminator_loss(real, fake)]
+        [0.371, 0.371]
+        >>> round(float(RelativisticPair().generator_loss(fake, real)), 3)
+        1.871
+    """
+
+    needs_real = True
+    guess = None
+
+    def generator_loss(self, fake_logits, real_logits=None):
+        if real_logits is None:
+            raise ValueError("RelativisticPair.generator_loss needs real_logits, D's logits of the real pictures")
+        return cross_entropy(as_float(fake_logits) - as_float(real_logits), 1.0)
+
+    def discriminator_loss(self, real_logits, fake_logits):
+        # Both terms are equal: a real logit above its pair's is a generated one below.
+        term = cross_entropy(as_float(real_logits) - as_float(fake_logits), 1.0)
+        return term, term
+
+
 def _relative(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     real, fake = as_float(real_logits), as_float(fake_logits)
     real_mean, fake_mean = distribution.mean((tf.reduce_mean(real), tf.reduce_mean(fake)))

@@ -9,6 +9,7 @@ arXiv:1707.02937) repeats with the scale, so averaging positions of equal phase 
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
@@ -25,12 +26,25 @@ def fourier_amplitude(hr: tf.Tensor, sr: tf.Tensor, focus: float = 1.0, phase: b
     distance = tf.abs(real - fake) if phase else tf.abs(tf.abs(real) - tf.abs(fake))
     fixed = tf.stop_gradient(distance)
     weight = tf.math.divide_no_nan(fixed, tf.reduce_max(fixed, axis=(2, 3), keepdims=True)) ** focus
-    # Half of the spectrum is computed: all columns except the first, and the middle one of an even width, count twice.
-    width, half = tf.shape(hr)[2], tf.shape(real)[3]
-    column = tf.range(half)
-    twice = (column > 0) & ((column < half - 1) | (width % 2 == 1))
-    count = tf.where(twice, tf.cast(2, hr.dtype), 1)  # (W // 2 + 1,)
-    return tf.reduce_mean(tf.reduce_sum(count * weight * tf.square(distance), axis=3)) / tf.cast(width, hr.dtype)
+    count = _counts(hr)
+    width = tf.cast(tf.shape(hr)[2], hr.dtype)
+    return tf.reduce_mean(tf.reduce_sum(count * weight * tf.square(distance), axis=3)) / width
+
+
+def band_error(hr: tf.Tensor, sr: tf.Tensor, start: float, end: float, amplitude: bool = False) -> tf.Tensor:
+    """Mean of |F(hr) - F(sr)|, or of | |F(hr)| - |F(sr)| | (`amplitude`), over a band of frequencies.
+
+    F is the unitary transform of each channel. The band is a ring: `start` <= r < `end`, r in cycles per pixel.
+    """
+    height, width = tf.shape(hr)[1], tf.shape(hr)[2]
+    rows, columns = tf.range(height), tf.range(width // 2 + 1)
+    down = tf.cast(tf.minimum(rows, height - rows), hr.dtype) / tf.cast(height, hr.dtype)
+    right = tf.cast(columns, hr.dtype) / tf.cast(width, hr.dtype)
+    radius = tf.sqrt(tf.square(down)[:, None] + tf.square(right)[None, :])  # (H, W // 2 + 1)
+    count = _counts(hr) * tf.cast((radius >= start) & (radius < end), hr.dtype)
+    real, fake = _spectrum(hr), _spectrum(sr)  # (N, C, H, W // 2 + 1)
+    distance = tf.abs(tf.abs(real) - tf.abs(fake)) if amplitude else tf.abs(real - fake)
+    return tf.reduce_mean(tf.math.divide_no_nan(tf.reduce_sum(count * distance, axis=(2, 3)), tf.reduce_sum(count)))
 
 
 def checkerboard(hr: tf.Tensor, sr: tf.Tensor, scale: int, window: int) -> tf.Tensor:
@@ -44,6 +58,15 @@ def checkerboard(hr: tf.Tensor, sr: tf.Tensor, scale: int, window: int) -> tf.Te
     shape = tf.shape(means)
     pattern = tf.reshape(means, (shape[0], shape[1], shape[2], scale**2, sr.shape[-1]))
     return tf.reduce_mean(tf.abs(pattern - tf.reduce_mean(pattern, axis=3, keepdims=True)))
+
+
+def _counts(image: tf.Tensor) -> tf.Tensor:
+    """How often each column of the half spectrum occurs in the whole one, (W // 2 + 1,)."""
+    width = tf.shape(image)[2]
+    column = tf.range(width // 2 + 1)
+    # All columns except the first, and the middle one of an even width, occur twice.
+    twice = (column > 0) & ((column < width // 2) | (width % 2 == 1))
+    return tf.where(twice, tf.cast(2, image.dtype), 1)
 
 
 def _spectrum(image: tf.Tensor) -> tf.Tensor:
@@ -76,6 +99,51 @@ class FourierAmplitude(ImageLoss):
 
     def compute(self, hr, sr, lr):
         return fourier_amplitude(hr, sr, self.focus, self.phase)
+
+
+@keras.saving.register_keras_serializable("sr_gan_tf.losses")
+class FrequencyBand(ImageLoss):
+    """Mean error of the Fourier coefficients in one band of frequencies; pictures in [0, 1], from 0.
+
+    An adversarial or perceptual loss fills the finest frequencies with patterns whose position no network can know. On
+    the band above 0.4 cycles per pixel, this loss leaves them empty and does not affect the coarser texture.
+
+    Args:
+        start: lowest frequency of the band in cycles per pixel, 0 or more.
+        end: its upper limit, above `start`; the highest frequency of pixels is 0.71, that of diagonal checks.
+        amplitude: compare amplitudes instead of coefficients: how much texture, wherever its details are.
+
+    Raises:
+        InputError: the pictures are too small to contain a frequency of the band.
+        ValueError: an argument is outside the values described above, or no picture has a frequency in the band.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from sr_gan_tf.losses import FrequencyBand
+        >>> hr = tf.random.stateless_uniform((1, 32, 32, 3), seed=(1, 2))
+        >>> round(float(FrequencyBand(start=0.4)(hr, 0.5 * hr)), 3)
+        0.127
+    """
+
+    def __init__(self, start: float = 0.4, end: float = 0.71, amplitude: bool = False):
+        if not 0 <= start < end:
+            raise ValueError(f"expected 0 <= start < end, found start {start!r} and end {end!r}")
+        self.start = start
+        self.end = end
+        self.amplitude = amplitude
+        sizes = range(2, 1025)
+        self.smallest_size = next((size for size in sizes if self._contained(size) and self._contained(size + 1)), 0)
+        if not self.smallest_size:
+            raise ValueError(f"pictures of 1024 pixels have no frequency from {start!r} to {end!r}; widen the band")
+
+    def _contained(self, size: int) -> bool:
+        """Whether pictures of size x size have a frequency of the band."""
+        side = np.arange(size // 2 + 1) / size
+        radius = np.hypot(side[:, None], side)
+        return bool(np.any((radius >= self.start) & (radius < self.end)))
+
+    def compute(self, hr, sr, lr):
+        return band_error(hr, sr, self.start, self.end, self.amplitude)
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf.losses")

@@ -14,6 +14,7 @@ from sr_gan_tf.runs.history import History
 GUESSES = {
     "BinaryCrossentropy": (math.log(2), "-log(0.5) = 0.693"),
     "RelativisticAverage": (math.log(2), "-log(0.5) = 0.693"),
+    "RelativisticPair": (math.log(2), "-log(0.5) = 0.693"),
     "LeastSquares": (0.25, "(0.5)² = 0.25"),
     "Hinge": (1.0, "max(0, 1 - 0) = 1"),
 }

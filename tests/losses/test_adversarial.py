@@ -7,7 +7,14 @@ import pytest
 import tensorflow as tf
 
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES
-from sr_gan_tf.losses.adversarial import BinaryCrossentropy, Hinge, LeastSquares, RelativisticAverage, Wasserstein
+from sr_gan_tf.losses.adversarial import (
+    BinaryCrossentropy,
+    Hinge,
+    LeastSquares,
+    RelativisticAverage,
+    RelativisticPair,
+    Wasserstein,
+)
 
 REAL = np.array([[2.0], [0.5]], "float32")  # mean 1.25
 FAKE = np.array([[-1.0], [0.0]], "float32")  # mean -0.5
@@ -39,6 +46,8 @@ BY_HAND = [
         mean(softplus(-2.5), softplus(-1.0)),
         mean(softplus(-2.25), softplus(-1.25)),
     ),
+    # Pair by pair, real minus generated: 3 and 0.5.
+    (RelativisticPair(), mean(softplus(3), softplus(0.5)), *[mean(softplus(-3), softplus(-0.5))] * 2),
 ]
 
 
@@ -94,7 +103,9 @@ def test_extreme_logits_are_finite(name, size):
         assert np.isfinite(tape.gradient(total, logits).numpy()).all()
 
 
-@pytest.mark.parametrize("loss", [BinaryCrossentropy(), RelativisticAverage()], ids=lambda loss: type(loss).__name__)
+@pytest.mark.parametrize(
+    "loss", [BinaryCrossentropy(), RelativisticAverage(), RelativisticPair()], ids=lambda loss: type(loss).__name__
+)
 def test_a_guess_costs_log_two(loss):
     zeros = np.zeros((4, 3, 3, 1), "float32")
     values = loss.generator_loss(zeros, zeros), *loss.discriminator_loss(zeros, zeros)
@@ -133,8 +144,20 @@ def test_half_precision_logits_are_compared_in_float32():
         assert float(loss.discriminator_loss(real, fake)[0]) == float(loss.discriminator_loss(REAL, FAKE)[0])
 
 
-def test_the_relativistic_generator_asks_for_real_logits():
-    assert RelativisticAverage().needs_real
-    assert not any(loss.needs_real for name, loss in ADVERSARIAL_LOSSES.items() if name != "RelativisticAverage")
-    with pytest.raises(ValueError, match="needs real_logits"):
-        RelativisticAverage().generator_loss(FAKE)
+def test_relativistic_generators_ask_for_real_logits():
+    relativistic = (RelativisticAverage, RelativisticPair)
+    assert [loss for loss in ADVERSARIAL_LOSSES.values() if loss.needs_real] == list(relativistic)
+    for loss in relativistic:
+        with pytest.raises(ValueError, match=f"{loss.__name__}.generator_loss needs real_logits"):
+            loss().generator_loss(FAKE)
+
+
+def test_pairs_cancel_what_both_images_show():
+    """A logit that depends on the content of a position alone teaches neither network anything."""
+    content = np.random.default_rng(2).normal(scale=3, size=(2, 4, 4, 1)).astype("float32")
+    loss = RelativisticPair()
+    assert float(loss.generator_loss(content, content)) == pytest.approx(math.log(2))
+    shifted = [
+        float(term) for term in loss.discriminator_loss(REAL[:, None, None] + content, FAKE[:, None, None] + content)
+    ]
+    assert shifted == pytest.approx([float(term) for term in loss.discriminator_loss(REAL, FAKE)], rel=1e-5)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
-from sr_gan_tf.losses.frequency import Checkerboard, FourierAmplitude, fourier_amplitude
+from sr_gan_tf.losses.frequency import Checkerboard, FourierAmplitude, FrequencyBand, band_error, fourier_amplitude
 
 
 @pytest.mark.parametrize("shape", [(2, 6, 8, 3), (1, 7, 9, 2), (1, 5, 4, 1)])
@@ -47,6 +47,39 @@ def test_the_focus_weights_get_no_gradient():
     weight = np.abs(difference) / np.abs(difference).max()
     expected = 2 * np.fft.ifft2(weight * difference, norm="ortho").real / 36
     np.testing.assert_allclose(tape.gradient(value, y)[0, :, :, 0], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(2, 14, 15, 3), (1, 15, 14, 1), (1, 16, 16, 2)])
+@pytest.mark.parametrize("amplitude", [False, True])
+def test_the_band_by_its_definition(shape, amplitude):
+    x, y = np.random.default_rng(5).uniform(size=(2, *shape))
+    real, fake = (np.fft.fft2(image, axes=(1, 2), norm="ortho") for image in (x, y))
+    distance = np.abs(np.abs(real) - np.abs(fake)) if amplitude else np.abs(real - fake)
+    radius = np.hypot(np.fft.fftfreq(shape[1])[:, None], np.fft.fftfreq(shape[2]))
+    expected = distance[:, (radius >= 0.3) & (radius < 0.55)].mean()
+    assert float(band_error(tf.constant(x), tf.constant(y), 0.3, 0.55, amplitude)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_only_frequencies_of_the_band_count():
+    x = np.random.default_rng(6).uniform(size=(1, 32, 32, 3)).astype("float32")
+    position = np.arange(32)[None, None, :, None]
+    for cycles, inside in ((0.25, False), (0.375, False), (0.4375, True), (0.5, True)):
+        stripes = 0.1 * np.cos(2 * np.pi * cycles * position + 0.5).astype("float32")
+        error = float(FrequencyBand(start=0.4)(x, x + stripes))
+        assert (error > 1e-3) == inside, cycles
+        assert error > 1e-3 or error < 3e-5
+
+
+def test_a_band_that_contains_nothing_is_refused():
+    assert FrequencyBand(start=0.6).smallest_size == 6  # 0.71 at 2 and 4 pixels, none at 3 and 5
+    for start, end, message in (
+        (0.4, 0.4, "expected 0 <= start < end"),
+        (-0.1, 0.4, "expected 0 <= start < end"),
+        (0.75, 1.0, "no frequency from 0.75 to 1.0; widen the band"),
+        (0.4 + 1e-9, 0.4 + 2e-9, "widen the band"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            FrequencyBand(start=start, end=end)
 
 
 def test_the_grid_by_hand_and_nothing_else():

@@ -28,7 +28,7 @@ SIZE, SCALE = 44, 4
 # Those that need pictures of a smallest size.
 LIMITED = (
     "SSIM", "MSSSIM", "MSSSIML1", "VGGFeatures", "GramStyle", "LPIPS", "DISTS", "TotalVariation", "LowPassColor", "LDL",
-    "Wavelet",
+    "Wavelet", "FrequencyBand",
 )  # fmt: skip
 
 
@@ -210,6 +210,7 @@ def test_compiled_values_equal_plain_ones(names):
         ("ColorHistogram", {"bins": 1}),
         ("LowPassColor", {"sigma": 0}),
         ("FourierAmplitude", {"focus": -1}),
+        ("FrequencyBand", {"start": 0.5, "end": 0.4}),
         ("BinaryCrossentropy", {"label_smoothing": 0.5}),
         ("GradientPenalty", {"target": -1}),
         ("VGGFeatures", {**HED, "layers": {}}),

@@ -47,6 +47,7 @@ TINY_CONTENT = {
     "MeanAbsoluteError": {}, "MeanSquaredError": {}, "LogMeanSquaredError": {}, "Charbonnier": {}, "Huber": {},
     "SSIM": {"window": 5}, "MSSSIM": {"window": 5, "scales": 2}, "TotalVariation": {}, "MeanColor": {},
     "LowPassColor": {"sigma": 1.0}, "FourierAmplitude": {}, "Consistency": {}, "Wavelet": {}, "ColorHistogram": {},
+    "FrequencyBand": {},
 }  # fmt: skip
 
 
