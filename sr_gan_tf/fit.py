@@ -48,7 +48,9 @@ def main(argv: list[str] | None = None) -> None:
         data.add_argument(
             f"--{part}-data", nargs="+", default=[], metavar="FOLDER", help=f"folders to use as {part} data"
         )
-    data.add_argument("--trunk", choices=TRUNKS, help="weights for the networks of perceptual losses")
+    data.add_argument(
+        "--trunk", choices=TRUNKS, help="weights for the VGG of perceptual losses and of FeatureDiscriminator"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the resolved experiment and estimates, and exit")
     parser.add_argument(
         "--profile", metavar="FIRST:LAST", help="record a profiler trace of these steps for TensorBoard"

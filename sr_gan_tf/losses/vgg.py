@@ -155,6 +155,15 @@ def check_layers(network: str, layers: dict[str, float], argument: str = "layers
             raise InputError(f"{argument}.{name}: the weight must be above 0, found {weight!r}")
 
 
+def on_vgg16(layers: dict[str, float]) -> dict[str, float]:
+    """Maps layer weights of VGG19 to VGG16, which has three convolutions in blocks 3 to 5 instead of four."""
+    result: dict[str, float] = {}
+    for name, weight in layers.items():
+        name = name if name in layer_names("vgg16") else name.replace("conv4", "conv3")
+        result[name] = result.get(name, 0) + weight
+    return result
+
+
 def smallest_size(layers: Iterable[str]) -> int:
     """Minimum pixels per side for one position in the deepest layer."""
     return max(2 ** (int(name[len("block")]) - (0 if name.endswith("pool") else 1)) for name in layers)

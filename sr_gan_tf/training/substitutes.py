@@ -8,13 +8,17 @@ from pathlib import Path
 from sr_gan_tf.build import build
 from sr_gan_tf.config import Experiment, SourceSpec, Stage
 from sr_gan_tf.data.catalog import build_sources
+from sr_gan_tf.discriminators import DISCRIMINATORS
+from sr_gan_tf.discriminators.trunk_features import discriminator_on_trunk
 from sr_gan_tf.errors import InputError, Unavailable, one_line
 from sr_gan_tf.losses import CONTENT_LOSSES
-from sr_gan_tf.losses.perceptual import on_vgg16
+from sr_gan_tf.losses.vgg import on_vgg16
 from sr_gan_tf.shipped import shipped_models
 
 # Content losses with a trunk whose weights can be selected.
 _TRUNK_LOSSES = ("VGGFeatures", "GramStyle")
+# The discriminator with such a trunk.
+_TRUNK_DISCRIMINATOR = "FeatureDiscriminator"
 # Content losses that contain another one, by the name of that argument.
 _CONTAINERS = {"DegradedOnly": "loss", "Teacher": "distance"}
 
@@ -34,7 +38,7 @@ def _folders(paths: Sequence[str]) -> tuple[SourceSpec, ...]:
 
 
 def with_trunk(experiment: Experiment, weights: str) -> Experiment:
-    """The experiment with the same trunk for all perceptual losses.
+    """The experiment with the same trunk for all perceptual losses and a `FeatureDiscriminator`.
 
     Args:
         experiment: the recipe.
@@ -42,7 +46,7 @@ def with_trunk(experiment: Experiment, weights: str) -> Experiment:
             VGG19 are replaced with those of VGG16.
 
     Raises:
-        InputError: no loss of the experiment has a trunk.
+        InputError: neither a loss nor the discriminator has a trunk.
     """
     stages: list[Stage] = []
     changed = 0
@@ -52,11 +56,17 @@ def with_trunk(experiment: Experiment, weights: str) -> Experiment:
         )
         changed += sum(_has_trunk(term.class_name, term.config) for term in content)
         stages.append(dataclasses.replace(stage, content=content))
+    discriminator = experiment.discriminator
+    if discriminator is not None and discriminator.class_name == _TRUNK_DISCRIMINATOR:
+        config = discriminator_on_trunk(discriminator.config, weights)
+        discriminator = dataclasses.replace(discriminator, config=config)
+        changed += 1
     if not changed:
         raise InputError(
-            f"--trunk {weights}: has no effect without a perceptual loss ({' or '.join(_TRUNK_LOSSES)}); remove it"
+            f"--trunk {weights}: has no effect without a perceptual loss ({' or '.join(_TRUNK_LOSSES)}) or a "
+            f"{_TRUNK_DISCRIMINATOR}; remove it"
         )
-    return dataclasses.replace(experiment, stages=tuple(stages))
+    return dataclasses.replace(experiment, stages=tuple(stages), discriminator=discriminator)
 
 
 def _has_trunk(name: str, config: dict) -> bool:
@@ -112,6 +122,14 @@ def _missing(experiment: Experiment) -> Iterator[Missing]:
                     yield Missing(f"{where}: {source} is not downloaded", option)
             except Unavailable as error:
                 yield Missing(one_line(error).partition(";")[0], option)
+    discriminator = experiment.discriminator
+    if discriminator is not None and discriminator.class_name == _TRUNK_DISCRIMINATOR:
+        try:
+            build(discriminator, DISCRIMINATORS, "discriminator")
+        except Unavailable as error:
+            yield Missing(one_line(error).partition(";")[0].partition(", or")[0], "--trunk lpips")
+        except InputError:
+            pass  # an error that shows when the networks are built
     for index, stage in enumerate(experiment.stages):
         for number, term in enumerate(stage.content):
             where = f"stages.{index}.content.{number}"

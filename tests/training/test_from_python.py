@@ -142,6 +142,41 @@ def test_the_trunk_of_a_loss_inside_another_is_replaced(repository):
     assert changed.stages[1].content[:2] == recipe.stages[1].content[:2]
 
 
+def test_the_trunk_of_the_discriminator_is_replaced(repository):
+    recipe = Experiment.load(repository / "experiments" / "tiny.json").to_dict()
+    recipe["discriminator"] = {
+        "class_name": "FeatureDiscriminator",
+        "config": {"taps": ["block3_conv4", "block4_conv2"]},
+    }
+    changed = with_trunk(Experiment.from_dict(recipe), "lpips")
+    assert changed.discriminator.config == {
+        "network": "vgg16", "trunk_weights": "lpips", "taps": ["block3_conv3", "block4_conv2"],
+    }  # fmt: skip
+    kept = with_trunk(Experiment.from_dict(recipe), "imagenet").discriminator.config
+    assert kept == recipe["discriminator"]["config"] | {"trunk_weights": "imagenet"}
+
+
+def test_a_discriminator_without_its_trunk_names_the_remedy(repository, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr("keras.utils.get_file", offline)
+    recipe = Experiment.load(repository / "experiments" / "tiny.json").to_dict()
+    recipe["discriminator"] = {"class_name": "FeatureDiscriminator", "config": {"filters": 8}}
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(recipe))
+    assert [item.option for item in missing(Experiment.load(path))] == ["--trunk lpips"]
+    assert main([str(path), "--run-dir", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: discriminator: cannot get the ImageNet weights of vgg19")
+    assert said.count("\n") == 1
+    remedy = said.partition("--set '")[2].partition("'")[0]
+    key, value = remedy.split("=", 1)
+    assert key == "discriminator.config"
+    assert json.loads(value) == {
+        "network": "vgg16", "taps": ["block2_conv2", "block3_conv3", "block4_conv3"], "filters": 8,
+        "precision": "float32", "trunk_weights": "lpips",
+    }  # fmt: skip
+
+
 def test_all_that_is_missing_is_named_at_once(repository, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr("keras.utils.get_file", offline)
