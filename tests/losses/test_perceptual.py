@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.losses import MeanAbsoluteError
+from sr_gan_tf.losses.low_pass import low_pass
 from sr_gan_tf.losses.perceptual import GramStyle, VGGFeatures, feature_distance, gram_matrix
 from sr_gan_tf.losses.trunk_loss import content_values
 from sr_gan_tf.losses.vgg import load_trunk
@@ -147,3 +148,28 @@ def test_default_layers_and_sizes():
     assert GramStyle(**HED).layers == {"block1_conv1": 1.0, "block2_conv1": 1.0, "block3_conv1": 1.0}
     with pytest.raises(ValueError, match="expected RGB"):
         loss(np.zeros((1, 32, 32, 1)), np.zeros((1, 32, 32, 1)))
+
+
+def test_a_cutoff_leaves_finer_frequencies_out():
+    hr = np.random.default_rng(3).uniform(0.3, 0.7, (1, 48, 48, 3)).astype("float32")
+    checks = 0.1 * (np.indices((48, 48)).sum(0) % 2 - 0.5).astype("float32")[None, :, :, None]
+    waves = 0.1 * np.cos(np.arange(48) * np.pi / 2).astype("float32")[None, :, None, None]
+    for kind in (VGGFeatures, GramStyle):
+        loss = kind(**HED, layers={"block1_conv2": 1.0}, cutoff=0.4)
+        assert loss.trunk is not kind(**HED, layers={"block1_conv2": 1.0}).trunk
+        assert float(loss(hr, hr + checks)) < 1e-3 * float(loss(hr, hr + waves))
+        with pytest.raises(ValueError, match="cutoff: expected a frequency above 0"):
+            kind(**HED, layers={"block1_conv2": 1.0}, cutoff=0.0)
+
+
+@pytest.mark.parametrize("shape", [(1, 30, 41, 3), (2, 64, 64, 1), (1, 7, 9, 2)])
+def test_the_low_pass_by_its_definition(shape):
+    image = np.random.default_rng(4).uniform(size=shape)
+    border = [min(24, side - 1) for side in shape[1:3]]
+    padded = np.pad(image, [(0, 0), (border[0],) * 2, (border[1],) * 2, (0, 0)], mode="reflect")
+    height, width = padded.shape[1:3]
+    radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
+    gains = np.clip((0.3 + 0.02 - radius) / 0.04, 0, 1)[None, :, :, None]
+    filtered = np.fft.ifft2(np.fft.fft2(padded, axes=(1, 2)) * gains, axes=(1, 2)).real
+    expected = filtered[:, border[0] : height - border[0], border[1] : width - border[1]]
+    np.testing.assert_allclose(low_pass(tf.constant(image), 0.3), expected, atol=1e-9)

@@ -1,0 +1,43 @@
+"""Low-pass filter of pictures in TensorFlow, for losses that should not judge the finest frequencies."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+# Mirrored pixels around a picture; the filter's response is small beyond.
+BORDER = 24
+
+
+def low_pass(image: tf.Tensor, cutoff: float) -> tf.Tensor:
+    """Pictures (N, H, W, C) without their frequencies above `cutoff` cycles per pixel, in any direction.
+
+    The filter falls from 1 to 0 within 0.04 cycles per pixel around `cutoff`. Borders are mirrored.
+    """
+    border = [tf.minimum(BORDER, tf.shape(image)[axis] - 1) for axis in (1, 2)]
+    padded = tf.pad(image, [[0, 0], [border[0], border[0]], [border[1], border[1]], [0, 0]], mode="REFLECT")
+    height, width = tf.shape(padded)[1], tf.shape(padded)[2]
+    rows = tf.range(height)
+    down = tf.cast(tf.minimum(rows, height - rows), image.dtype) / tf.cast(height, image.dtype)
+    right = tf.cast(tf.range(width // 2 + 1), image.dtype) / tf.cast(width, image.dtype)
+    radius = tf.sqrt(tf.square(down)[:, None] + tf.square(right)[None, :])
+    gains = tf.clip_by_value((cutoff + 0.02 - radius) / 0.04, 0, 1)
+    spectrum = tf.signal.rfft2d(tf.transpose(padded, (0, 3, 1, 2)))  # (N, C, H, W // 2 + 1)
+    planes = tf.signal.irfft2d(spectrum * tf.cast(gains, spectrum.dtype), tf.stack([height, width]))
+    filtered = tf.transpose(planes, (0, 2, 3, 1))
+    inside = filtered[:, border[0] : height - border[0], border[1] : width - border[1]]
+    return tf.ensure_shape(inside, image.shape)
+
+
+def after_low_pass(
+    function: Callable[[tf.Tensor], tf.Tensor], cutoff: float | None
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """`function` of the filtered pictures, or `function` itself without a cutoff.
+
+    Raises:
+        ValueError: the cutoff is not above 0 and below 0.7 cycles per pixel.
+    """
+    if cutoff is None:
+        return function
+    if not 0 < cutoff < 0.7:
+        raise ValueError(f"cutoff: expected a frequency above 0 and below 0.7, found {cutoff!r}")
+    return lambda image: function(low_pass(image, cutoff))
