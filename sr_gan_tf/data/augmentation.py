@@ -7,12 +7,10 @@ bicubic.
 """
 
 import abc
-import functools
 import inspect
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import scipy.fft
 
 from sr_gan_tf import config
 from sr_gan_tf.build import build
@@ -24,9 +22,6 @@ from sr_gan_tf.registry.parts import Catalog
 from sr_gan_tf.resampling import imresize
 
 Pair = tuple[np.ndarray, np.ndarray]
-
-# Mirrored pixels around a picture that is filtered; the filter's response is small beyond.
-_BORDER = 24
 
 
 class Augmentation:
@@ -151,48 +146,9 @@ class CutBlur(Augmentation):
         return onto, hr
 
 
-class LowPass(Augmentation):
-    """Removes HR's finest frequencies, so that a network is not asked for what LR cannot tell; LR is unchanged.
-
-    The position of a pattern of two pixels is lost in LR. An adversarial or perceptual loss still asks for its texture,
-    and the network paints one at random; against filtered originals it paints only the coarser ones.
-
-    Args:
-        cutoff: frequencies above it, in cycles per pixel in any direction, are removed; above 0, below 0.7.
-    """
-
-    def __init__(self, cutoff: float = 0.4):
-        if not 0 < cutoff < 0.7:
-            raise ValueError(f"cutoff: expected a number above 0 and below 0.7, found {cutoff}")
-        self.cutoff = cutoff
-
-    def __call__(self, lr, hr, draws, partner):
-        return lr, low_pass(hr, self.cutoff)
-
-
-def low_pass(image: np.ndarray, cutoff: float) -> np.ndarray:
-    """A uint8 picture (H, W, 3) without its frequencies above `cutoff` cycles per pixel, with mirrored borders.
-
-    The filter falls from 1 to 0 within 0.04 cycles per pixel around `cutoff`.
-    """
-    border = [min(_BORDER, side - 1) for side in image.shape[:2]]
-    padded = np.pad(image.astype(np.float32), [(border[0],) * 2, (border[1],) * 2, (0, 0)], mode="reflect")
-    height, width = padded.shape[:2]
-    spectrum = scipy.fft.rfft2(padded, axes=(0, 1)) * _low_pass_gains(height, width, cutoff)
-    filtered = scipy.fft.irfft2(spectrum, s=(height, width), axes=(0, 1))
-    inside = filtered[border[0] : height - border[0], border[1] : width - border[1]]
-    return np.clip(np.rint(inside), 0, 255).astype(np.uint8)
-
-
-@functools.lru_cache(maxsize=8)
-def _low_pass_gains(height: int, width: int, cutoff: float) -> np.ndarray:
-    radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
-    return np.clip((cutoff + 0.02 - radius) / 0.04, 0, 1).astype(np.float32)[:, :, None]
-
-
 AUGMENTATIONS = Catalog("augmentation", {
     "flip": Flip, "turn": Turn, "channel_shuffle": ChannelShuffle, "mixup": Mixup, "cutmix": CutMix,
-    "cutblur": CutBlur, "low_pass": LowPass,
+    "cutblur": CutBlur,
 }, (Augmentation,))  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def run(name, seed, scale=4, **options):
 
 
 @pytest.mark.parametrize("scale", [1, 2, 4])
-@pytest.mark.parametrize("name", [name for name in AUGMENTATIONS if name not in ("cutblur", "low_pass")])
+@pytest.mark.parametrize("name", [name for name in AUGMENTATIONS if name != "cutblur"])
 def test_pairs_stay_pairs_and_follow_the_draws(name, scale):
     options = {"probability": 1.0} if name not in ("flip", "turn") else {}
     results = [run(name, seed, scale, **options) for seed in range(30)]
@@ -66,37 +66,6 @@ def test_cutmix_takes_one_rectangle():
     assert pasted.any()
     assert pasted[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
     np.testing.assert_array_equal(lr[~pasted], one[~pasted])
-
-
-def test_low_pass_removes_what_is_finer_than_its_cutoff():
-    lr, position = pair()[0], np.arange(48)
-    low_pass = AUGMENTATIONS["low_pass"](cutoff=0.4)
-    for cycles, is_kept in ((0.0, True), (0.125, True), (0.375, True), (0.4375, False), (0.5, False)):
-        stripes = np.rint(128 + 60 * np.cos(2 * np.pi * cycles * position + 0.3)).astype(np.uint8)
-        for hr in (np.tile(stripes[None, :, None], (48, 1, 3)), np.tile(stripes[:, None, None], (1, 48, 3))):
-            same, filtered = low_pass(lr, hr, Draws(0), None)
-            assert same is lr
-            assert (filtered.shape, filtered.dtype) == (hr.shape, np.uint8)
-            middle = filtered[8:-8, 8:-8].astype(int)  # mirroring changes the phase of stripes at the border
-            if is_kept:
-                assert np.abs(middle - hr[8:-8, 8:-8]).max() <= 8
-            else:
-                assert np.ptp(middle) <= 12
-    checks = np.indices((48, 48)).sum(0) % 2 * 200 + 20  # 0.71 cycles per pixel
-    filtered = low_pass(lr, np.tile(checks[:, :, None], (1, 1, 3)).astype(np.uint8), Draws(0), None)[1]
-    np.testing.assert_array_equal(filtered, 120)
-    for cutoff in (0.0, 0.7):
-        with pytest.raises(ValueError, match=r"above 0 and below 0\.7"):
-            AUGMENTATIONS["low_pass"](cutoff=cutoff)
-
-
-def test_low_pass_leaves_the_reduction_as_it_is():
-    hr = np.random.default_rng(3).integers(0, 256, (96, 96, 3), np.uint8)
-    _, filtered = AUGMENTATIONS["low_pass"]()(hr[::4, ::4], hr, Draws(0), None)
-    assert np.abs(filtered.astype(int) - hr).mean() > 20
-    inside = slice(2, -2)
-    difference = imresize(filtered, 0.25).astype(int) - imresize(hr, 0.25)
-    assert np.abs(difference[inside, inside]).mean() < 1
 
 
 @pytest.mark.parametrize("scale", [1, 4])
