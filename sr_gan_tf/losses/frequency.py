@@ -122,7 +122,7 @@ class FrequencyBand(ImageLoss):
         >>> from sr_gan_tf.losses import FrequencyBand
         >>> hr = tf.random.stateless_uniform((1, 32, 32, 3), seed=(1, 2))
         >>> round(float(FrequencyBand(start=0.4)(hr, 0.5 * hr)), 3)
-        0.127
+        0.125
     """
 
     def __init__(self, start: float = 0.4, end: float = 0.71, amplitude: bool = False):
