@@ -183,7 +183,6 @@ def footprint(network: str, layer: str) -> tuple[int, int, int]:
     return first, last, stride
 
 
-@functools.lru_cache(maxsize=4)
 def load_trunk(
     network: str,
     weights: str,
@@ -198,6 +197,12 @@ def load_trunk(
     Raises:
         InputError: the weights are not available; the message states what to install, or which file to place where.
     """
+    return cached_trunk(network, weights, precision, pooling, cutoff)
+
+
+@functools.lru_cache(maxsize=4)
+def cached_trunk(network: str, weights: str, precision: str, pooling, cutoff: float | None) -> Trunk:
+    """`load_trunk` without defaults, so that equal settings are one entry of the cache."""
     if weights == "lpips":
         _check_vgg16(network, weights)
         return Trunk(network, lpips_vgg16(), precision, after_low_pass(normalize, cutoff), pooling)

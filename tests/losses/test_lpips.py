@@ -15,7 +15,7 @@ from sr_gan_tf.losses import package_weights
 from sr_gan_tf.losses.lpips import LPIPS, load_lpips
 from sr_gan_tf.losses.perceptual import GramStyle, VGGFeatures
 from sr_gan_tf.losses.trunk_loss import content_values
-from sr_gan_tf.losses.vgg import load_trunk
+from sr_gan_tf.losses.vgg import cached_trunk
 from sr_gan_tf.metrics import METRICS, measure_all
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "lpips" / "pictures.npz"
@@ -26,7 +26,7 @@ installed = pytest.mark.skipif(
 
 def forget():
     """Whatever was read before is read again."""
-    for cached in (load_lpips, load_trunk, package_weights.lpips_arrays):
+    for cached in (load_lpips, cached_trunk, package_weights.lpips_arrays):
         cached.cache_clear()
 
 

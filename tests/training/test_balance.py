@@ -43,7 +43,7 @@ def test_accuracy_is_the_share_of_pairs_where_the_offset_is_free(family):
     trainer.discriminator_terms(None, real, fake, None, logs)
     logs = floats(logs)
     assert logs["pair_share"] == 1
-    is_free = family in ("RelativisticAverage", "Wasserstein")
+    is_free = family in ("RelativisticAverage", "RelativisticPair", "Wasserstein")
     assert logs["real_accuracy"] == 1
     assert logs["fake_accuracy"] == (1 if is_free else 0)
 
