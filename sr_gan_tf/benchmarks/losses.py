@@ -21,7 +21,8 @@ from sr_gan_tf.errors import Parser, command
 from sr_gan_tf.generators import GENERATORS
 from sr_gan_tf.losses import ADVERSARIAL_LOSSES, CONTENT_LOSSES, FEATURE_LOSSES, PENALTIES
 from sr_gan_tf.losses.package_weights import dists_file, lpips_file
-from sr_gan_tf.losses.vgg import layer_names, load_trunk
+from sr_gan_tf.losses.vgg import layer_names
+from sr_gan_tf.losses.vgg_weights import load_trunk
 from sr_gan_tf.resampling import imresize
 
 SCALE = 4
@@ -35,7 +36,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--patch-size", type=int, default=96, help="side of the patches in HR pixels (default: 96)")
     parser.add_argument("--repeats", type=int, default=7, help="measurements per loss (default: 7)")
     parser.add_argument("--network", choices=("vgg16", "vgg19"), default="vgg16", help="perceptual trunk")
-    parser.add_argument("--weights", default="hed", help='"hed" (default), "imagenet" or a file; see losses/vgg.py')
+    parser.add_argument(
+        "--weights", default="hed", help='"hed" (default), "lpips", "imagenet" or a file; see losses/vgg_weights.py'
+    )
     arguments = parser.parse_args(argv)
     if min(arguments.batch_size, arguments.repeats) < 1 or arguments.patch_size < 64:
         parser.error("--batch-size and --repeats must be 1 or more, --patch-size 64 or more")

@@ -20,7 +20,8 @@ from sr_gan_tf.layers.spectral_norm import SpectralConv2D
 from sr_gan_tf.losses.low_pass import BORDER
 from sr_gan_tf.losses.package_weights import offering_lpips
 from sr_gan_tf.losses.trunk_loss import unit_length
-from sr_gan_tf.losses.vgg import check_layers, footprint, load_trunk, on_vgg16, smallest_size
+from sr_gan_tf.losses.vgg import check_layers, footprint, on_vgg16, smallest_size
+from sr_gan_tf.losses.vgg_weights import load_trunk
 from sr_gan_tf.networks import Discriminator
 
 

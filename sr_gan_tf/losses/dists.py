@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from sr_gan_tf.losses.package_weights import dists_weights
 from sr_gan_tf.losses.trunk_loss import Features, TrunkLoss
-from sr_gan_tf.losses.vgg import FILTERS, IMAGE, load_trunk
+from sr_gan_tf.losses.vgg import FILTERS, IMAGE
+from sr_gan_tf.losses.vgg_weights import load_trunk
 
 SMALLEST = 16  # pixels per side for one position in the deepest layer
 _TAPS = (IMAGE, *((f"block{block}_conv{count}", False) for block, count in enumerate((2, 2, 3, 3, 3), start=1)))

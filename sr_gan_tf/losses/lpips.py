@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from sr_gan_tf.losses.package_weights import lpips_arrays
 from sr_gan_tf.losses.trunk_loss import FeatureNetwork, Features, Tap, TrunkLoss, unit_length
-from sr_gan_tf.losses.vgg import load_trunk, normalize
+from sr_gan_tf.losses.vgg import normalize
+from sr_gan_tf.losses.vgg_weights import load_trunk
 
 SMALLEST = {"alexnet": 31, "vgg16": 16}  # pixels per side for one position in the deepest layer
 _LAYERS = {

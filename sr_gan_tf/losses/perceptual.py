@@ -17,7 +17,8 @@ from sr_gan_tf.losses.base import check_same_shape, check_size
 from sr_gan_tf.losses.package_weights import offering_lpips
 from sr_gan_tf.losses.pixel import huber, mean_absolute_error, mean_squared_error
 from sr_gan_tf.losses.trunk_loss import Features, TrunkLoss, unit_length
-from sr_gan_tf.losses.vgg import Trunk, check_layers, layer_names, load_trunk, on_vgg16, smallest_size
+from sr_gan_tf.losses.vgg import Trunk, check_layers, layer_names, on_vgg16, smallest_size
+from sr_gan_tf.losses.vgg_weights import load_trunk
 
 
 def lpips(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:

@@ -24,7 +24,8 @@ from sr_gan_tf.losses.lpips import SMALLEST, load_lpips
 from sr_gan_tf.losses.package_weights import dists_file, lpips_file
 from sr_gan_tf.losses.perceptual import layer_distance
 from sr_gan_tf.losses.trunk_loss import FeatureNetwork, Features, Tap
-from sr_gan_tf.losses.vgg import NETWORKS, load_trunk
+from sr_gan_tf.losses.vgg import NETWORKS
+from sr_gan_tf.losses.vgg_weights import load_trunk
 from sr_gan_tf.metrics.psnr_ssim import rgb_pair
 
 

@@ -14,7 +14,8 @@ from sr_gan_tf.inference.receptive_field import receptive_field
 from sr_gan_tf.losses import VGGFeatures
 from sr_gan_tf.losses.package_weights import INSTALL_LPIPS, lpips_file
 from sr_gan_tf.losses.shared_passes import shared_passes
-from sr_gan_tf.losses.vgg import Trunk, layer_names, load_trunk
+from sr_gan_tf.losses.vgg import Trunk, layer_names
+from sr_gan_tf.losses.vgg_weights import load_trunk
 from sr_gan_tf.training import gan
 
 IMAGES = np.random.default_rng(0).random((2, 8, 10, 3), np.float32)

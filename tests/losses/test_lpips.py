@@ -15,7 +15,7 @@ from sr_gan_tf.losses import package_weights
 from sr_gan_tf.losses.lpips import LPIPS, load_lpips
 from sr_gan_tf.losses.perceptual import GramStyle, VGGFeatures
 from sr_gan_tf.losses.trunk_loss import content_values
-from sr_gan_tf.losses.vgg import cached_trunk
+from sr_gan_tf.losses.vgg_weights import cached_trunk
 from sr_gan_tf.metrics import METRICS, measure_all
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "lpips" / "pictures.npz"

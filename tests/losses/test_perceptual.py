@@ -11,7 +11,7 @@ from sr_gan_tf.losses import MeanAbsoluteError
 from sr_gan_tf.losses.low_pass import low_pass
 from sr_gan_tf.losses.perceptual import GramStyle, VGGFeatures, feature_distance, gram_matrix
 from sr_gan_tf.losses.trunk_loss import content_values
-from sr_gan_tf.losses.vgg import load_trunk
+from sr_gan_tf.losses.vgg_weights import load_trunk
 from sr_gan_tf.resampling import imresize
 
 HED = {"network": "vgg16", "weights": "hed"}
