@@ -32,10 +32,13 @@ def gaussian(size: int, sigma: float) -> np.ndarray:
 def blur(image: tf.Tensor, size: int, sigma: float, mirror: bool = False) -> tf.Tensor:
     """Gaussian blur of (N, H, W, C): (N, H-size+1, W-size+1, C), or of the same size if the border is mirrored."""
     if _matrices_pay(image, size):
-        down, right = (tf.constant(_matrix(n, size, sigma, mirror), image.dtype) for n in image.shape[1:3])
+        down, across = (_matrix(n, size, sigma, mirror) for n in image.shape[1:3])
+        down, across = tf.constant(down, image.dtype), tf.constant(across.T, image.dtype)
+        if image.shape[3] == 1:
+            # TensorFlow 2.21 crashes when it optimizes products between transpositions of a single channel.
+            return tf.matmul(tf.matmul(down, image[..., 0]), across)[..., None]
         planes = tf.transpose(image, (0, 3, 1, 2))  # (N, C, H, W)
-        planes = tf.matmul(tf.matmul(down, planes), right, transpose_b=True)
-        return tf.transpose(planes, (0, 2, 3, 1))
+        return tf.transpose(tf.matmul(tf.matmul(down, planes), across), (0, 2, 3, 1))
     if mirror:
         border = [size // 2, size // 2]
         image = tf.pad(image, [[0, 0], border, border, [0, 0]], mode="REFLECT")

@@ -2,6 +2,10 @@
 
 Hinton et al. 2015, arXiv:1503.02531, for outputs; Gao et al. 2018 for super-resolution: a small network that imitates a
 large one learns from reachable targets in addition to the real pictures.
+
+With `base`, the target lies between two networks, or beyond the teacher. Between a network trained for PSNR and its
+adversarial successor, Wang et al. 2018 (ESRGAN, arXiv:1809.00219, section 3.4) interpolate with one factor; here the
+factor depends on how much the teacher adds around each pixel.
 """
 
 from collections.abc import Sequence
@@ -14,10 +18,15 @@ from keras.src.models.functional import Functional
 
 from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.losses.base import ImageLoss
+from sr_gan_tf.losses.structural import blur
 from sr_gan_tf.models import load
 from sr_gan_tf.registry.parts import register
 from sr_gan_tf.training.logits import as_list
 from sr_gan_tf.training.nested import content_loss_from
+
+# Of the window that measures what a teacher adds: a Gaussian, cut at 3 deviations or more.
+_DEVIATION = 4.0
+_WINDOW = 25
 
 
 @register
@@ -36,9 +45,15 @@ class Teacher(ImageLoss):
         turns: whether the teacher sees each batch flipped and rotated, one way in eight, with its output turned back.
             The values of the batch decide which way, so a resumed run repeats it. Over many batches, the student
             learns from the average over all eight, which `upscale --ensemble` computes, at the price of one.
+        base: a second network, usually the teacher before its adversarial training. What the teacher adds to it,
+            r = teacher - base, is then multiplied by gain / (1 + s / limit), where s is the root mean square of r
+            around each pixel (over the channels and a Gaussian window with a standard deviation of 4 HR pixels).
+        gain: factor on small differences, above 0.
+        limit: the s at which the factor is half of `gain`, in gray levels of 255, above 0; default: no limit.
 
     Raises:
-        InputError: the model does not exist, its scale differs, or the distance cannot be built.
+        InputError: a model does not exist, the scales differ, the distance cannot be built, or an argument has no
+            effect.
 
     Example:
         `{"class_name": "Teacher", "config": {"model": "span_x4", "features": {"block6": "activation8"}}}`
@@ -52,20 +67,33 @@ class Teacher(ImageLoss):
         features: dict[str, str] | None = None,
         feature_weight: float = 1.0,
         turns: bool = False,
+        base: str | None = None,
+        gain: float = 1.0,
+        limit: float | None = None,
     ):
         self.model = model
         self.distance = distance
         self.features = features
         self.feature_weight = feature_weight
         self.turns = turns
+        self.base = base
+        self.gain = gain
+        self.limit = limit
+        for name, value in {"gain": gain, "limit": limit}.items():
+            if value is not None and not 0 < value < float("inf"):
+                raise InputError(f"{name}: {value!r} leaves no target; expected a number above 0")
+        if base is None and (gain != 1.0 or limit is not None):
+            given = "limit" if gain == 1.0 else "gain"
+            raise InputError(f"{given}: has no effect without base, the network that it is relative to; add base")
+        if base is not None and gain == 1.0 and limit is None:
+            raise InputError("base: has no effect with gain 1 and without limit; set one of them, or remove base")
         if turns and features:
             raise InputError("turns: has no effect on hidden layers, which features compares; remove one of the two")
         if not features and (features is not None or feature_weight != 1.0):
             given = "feature_weight" if features is None else "features"
             raise InputError(f"{given}: has no effect without the names of layers in features; add some, or remove it")
-        self._network = load(model, allow_saved_model=False)
-        if hasattr(self._network, "for_inference"):
-            self._network = self._network.for_inference()
+        self._network = _for_inference(model)
+        self._base = None if base is None else _for_inference(base)
         self._teacher = _with_hidden(self._network, list(features)) if features else None
         self._student: Any = None
         self._student_changes = False
@@ -74,8 +102,14 @@ class Teacher(ImageLoss):
             raise InputError(
                 f"model: {model} has scale {self.scale}, but the experiment has {scale}; choose another teacher"
             )
+        if self._base is not None and self._base.scale != self.scale:
+            raise InputError(
+                f"base: {base} has scale {self._base.scale}, but {model} has {self.scale}; choose another base"
+            )
         self._distance = content_loss_from(distance or {"class_name": "MeanAbsoluteError"}, "distance")
         self.smallest_size = getattr(self._distance, "smallest_size", 1)
+        if limit is not None:
+            self.smallest_size = max(self.smallest_size, _WINDOW // 2 + 1)
 
     def attach(self, student: keras.Model) -> None:
         """Sets the generator that learns; trainers call this in `compile`.
@@ -94,24 +128,35 @@ class Teacher(ImageLoss):
         if lr is None:
             raise ValueError("Teacher needs the LR pictures; call it as loss(hr, sr, lr)")
         if self._teacher is None or not self.features:
-            target = tf.stop_gradient(tf.cast(self._answer(lr), tf.float32))
-            return self._distance(target, sr, lr)
+            return self._distance(tf.stop_gradient(self._answer(lr)), sr, lr)
         if self._student is None:
             raise ValueError("Teacher needs the generator for its features; call attach(generator) first")
-        *theirs, target = (tf.stop_gradient(tf.cast(item, tf.float32)) for item in self._teacher(lr, training=False))
+        *theirs, answer = (tf.cast(item, tf.float32) for item in self._teacher(lr, training=False))
+        theirs, target = [tf.stop_gradient(item) for item in theirs], tf.stop_gradient(self._relative(answer, lr))
         ours = self._look(lr)
         pairs = zip(self.features.items(), theirs, ours, strict=True)
         distances = [_attention_distance(*item) for item in pairs]
         return self._distance(target, sr, lr) + self.feature_weight * tf.add_n(distances) / len(distances)
 
     def _answer(self, lr: tf.Tensor) -> tf.Tensor:
-        """The teacher's picture of (N, h, w, C), with `turns` by way of one of the eight flips and rotations."""
+        """What the student should output for (N, h, w, C), with `turns` one of the eight flips and rotations of it."""
         if not self.turns:
-            return self._network(lr, training=False)
+            return self._straight(lr)
         total = tf.reduce_sum(tf.cast(lr, tf.float32))
         seed = tf.stack([tf.bitcast(total, tf.int32), 0])
         turns = tf.unstack(tf.random.stateless_uniform((3,), seed, 0, 2, tf.int32) > 0)
-        return _turned(self._network(_turned(lr, turns), training=False), turns, back=True)
+        return _turned(self._straight(_turned(lr, turns)), turns, back=True)
+
+    def _straight(self, lr: tf.Tensor) -> tf.Tensor:
+        """The target for (N, h, w, C) without `turns`."""
+        return self._relative(tf.cast(self._network(lr, training=False), tf.float32), lr)
+
+    def _relative(self, answer: tf.Tensor, lr: tf.Tensor) -> tf.Tensor:
+        """The teacher's picture, (N, H, W, C) float32, with its difference from the base multiplied."""
+        if self._base is None:
+            return answer
+        start = tf.cast(self._base(lr, training=False), tf.float32)
+        return start + multiplied(answer - start, self.gain, self.limit)
 
     def _look(self, lr: tf.Tensor) -> Sequence[tf.Tensor]:
         """Returns the student's outputs; the statistics of its normalization do not change."""
@@ -124,7 +169,26 @@ class Teacher(ImageLoss):
         return as_list(self._student.stateless_call(trainable, others, lr, training=True)[0])
 
     def get_config(self) -> dict:
-        return super().get_config() | {"model": str(Path(self.model))}
+        base = None if self.base is None else str(Path(self.base))
+        return super().get_config() | {"model": str(Path(self.model)), "base": base}
+
+
+def multiplied(difference: tf.Tensor, gain: float, limit: float | None = None) -> tf.Tensor:
+    """`difference` (N, H, W, C), of pictures in [0, 1], times gain / (1 + s / limit).
+
+    s is its root mean square around each pixel, in gray levels: over the channels, and over a Gaussian window with a
+    standard deviation of 4 pixels.
+    """
+    if limit is None:
+        return gain * difference
+    power = tf.reduce_mean(tf.square(difference), axis=-1, keepdims=True)
+    local = 255 * tf.sqrt(tf.maximum(blur(power, _WINDOW, _DEVIATION, mirror=True), 0))
+    return gain * difference / (1 + local / limit)
+
+
+def _for_inference(model: str) -> keras.Model:
+    network = load(model, allow_saved_model=False)
+    return network.for_inference() if hasattr(network, "for_inference") else network
 
 
 def _turned(batch: tf.Tensor, turns: Sequence[tf.Tensor], back: bool = False) -> tf.Tensor:

@@ -121,6 +121,14 @@ def test_both_ways_to_blur_agree(shape, size, mirror, monkeypatch):
     np.testing.assert_allclose(with_unknown_size(image), matrices, atol=1e-12)
 
 
+def test_one_channel_is_blurred_in_a_graph():
+    """TensorFlow's graph optimizer crashed the process on products between transpositions of one channel."""
+    plane = tf.constant(np.random.default_rng(2).uniform(size=(8, 96, 96, 1)), tf.float32)
+    compiled = tf.function(lambda x: structural.blur(x, 25, 4.0, mirror=True))
+    for _ in range(3):
+        np.testing.assert_allclose(compiled(plane), structural.blur(plane, 25, 4.0, mirror=True), atol=1e-6)
+
+
 def _tensor_float(x):
     """float32 rounded to TensorFloat-32's 10 bits of mantissa."""
     bits = tf.bitcast(tf.cast(x, tf.float32), tf.uint32)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.ndimage import gaussian_filter
 
 from sr_gan_tf.config import load_experiment
 from sr_gan_tf.errors import InputError
@@ -16,7 +17,7 @@ from sr_gan_tf.generators.wrapped import as_generator
 from sr_gan_tf.models import load
 from sr_gan_tf.training.assembly import build_networks, build_stage
 from sr_gan_tf.training.supervised import Supervised
-from sr_gan_tf.training.teacher import Teacher
+from sr_gan_tf.training.teacher import Teacher, multiplied
 
 
 @pytest.fixture
@@ -39,6 +40,34 @@ def test_the_term_is_the_distance_from_the_teachers_picture(pictures):
     assert float(squared(hr, sr, lr)) == pytest.approx(np.square(target - sr).mean(), rel=1e-4)
     again = Teacher.from_config(json.loads(json.dumps(squared.get_config())))
     assert float(again(hr, sr, lr)) == pytest.approx(float(squared(hr, sr, lr)))
+
+
+def test_a_base_changes_how_much_the_teacher_adds(pictures, tmp_path):
+    hr, sr, lr = pictures
+    keras.utils.set_random_seed(3)
+    network = Compact(filters=4, num_convs=1)
+    network.save(tmp_path / "teacher.keras")
+    start = load("span_x4")(lr).numpy()
+    added = network(lr).numpy() - start
+
+    def target(**arguments):
+        loss = Teacher(str(tmp_path / "teacher.keras"), base="span_x4", **arguments)
+        again = Teacher.from_config(json.loads(json.dumps(loss.get_config())))
+        assert float(again(hr, sr, lr)) == float(loss(hr, sr, lr))
+        answer = loss._answer(tf.constant(lr)).numpy()
+        assert float(loss(hr, answer, lr)) == pytest.approx(0, abs=1e-6)
+        return answer
+
+    np.testing.assert_allclose(target(gain=1.5), start + 1.5 * added, atol=1e-5)
+    # The root mean square over the channels and a Gaussian window of 4 pixels, in gray levels.
+    local = 255 * np.sqrt(gaussian_filter(np.mean(added**2, axis=-1), (0, 4, 4), mode="mirror", truncate=3))[..., None]
+    factor = 1.5 / (1 + local / 20)
+    assert factor.min() < 0.8 * factor.max()
+    np.testing.assert_allclose(target(gain=1.5, limit=20.0), start + factor * added, atol=1e-5)
+
+
+def test_where_teacher_and_base_agree_nothing_is_multiplied():
+    assert not np.any(multiplied(tf.zeros((1, 32, 32, 3)), 2.0, 10.0))
 
 
 class Scaled(keras.layers.Layer):
@@ -91,6 +120,12 @@ def test_a_file_teaches(pictures, tmp_path):
         ({"model": "span_x2"}, "has scale 2, but the experiment has 4"),
         ({"model": "span_x4", "distance": {"class_name": "MeanAbsolute"}}, "did you mean 'MeanAbsoluteError'"),
         ({"model": "span_x4", "distance": {"name": "mae"}}, "distance: expected"),
+        ({"model": "span_x4_gan", "gain": 1.5}, "gain: has no effect without base"),
+        ({"model": "span_x4_gan", "limit": 20.0}, "limit: has no effect without base"),
+        ({"model": "span_x4_gan", "base": "span_x4"}, "base: has no effect with gain 1 and without limit"),
+        ({"model": "span_x4_gan", "base": "span_x2", "gain": 1.5}, "base: span_x2 has scale 2, but span_x4_gan has 4"),
+        ({"model": "span_x4_gan", "base": "span_x4", "gain": 0.0}, "gain: 0.0 leaves no target"),
+        ({"model": "span_x4_gan", "base": "span_x4", "limit": -1.0}, "limit: -1.0 leaves no target"),
     ],
 )
 def test_what_cannot_teach(config, message):
