@@ -1,6 +1,6 @@
-"""Low-pass filter of pictures in TensorFlow, for losses that should not judge the finest frequencies."""
+"""Filters of pictures in TensorFlow that depend on frequency alone, for losses that weigh frequencies differently."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -13,12 +13,27 @@ def low_pass(image: tf.Tensor, cutoff: float) -> tf.Tensor:
 
     The filter falls from 1 to 0 within 0.04 cycles per pixel around `cutoff`. Borders are mirrored.
     """
+    return with_band_gains(image, (1.0, 0.0), (cutoff,))
+
+
+def with_band_gains(image: tf.Tensor, gains: Sequence[float], edges: Sequence[float]) -> tf.Tensor:
+    """Pictures (N, H, W, C) with each band of frequencies multiplied by its gain.
+
+    Args:
+        image: pictures; their borders are mirrored.
+        gains: one factor per band, from the coarsest to the finest.
+        edges: the frequencies between two bands, rising, in cycles per pixel; one fewer than `gains`. The gain changes
+            linearly within 0.04 cycles per pixel around each.
+    """
     border = [tf.minimum(BORDER, tf.shape(image)[axis] - 1) for axis in (1, 2)]
     padded = tf.pad(image, [[0, 0], [border[0], border[0]], [border[1], border[1]], [0, 0]], mode="REFLECT")
     height, width = tf.shape(padded)[1], tf.shape(padded)[2]
-    gains = tf.clip_by_value((cutoff + 0.02 - radial_frequencies(height, width, image.dtype)) / 0.04, 0, 1)
+    radius = radial_frequencies(height, width, image.dtype)
+    response = gains[0] * tf.ones_like(radius)
+    for edge, below, above in zip(edges, gains[:-1], gains[1:], strict=True):
+        response += (above - below) * tf.clip_by_value((radius - edge + 0.02) / 0.04, 0, 1)
     spectrum = tf.signal.rfft2d(tf.transpose(padded, (0, 3, 1, 2)))  # (N, C, H, W // 2 + 1)
-    planes = tf.signal.irfft2d(spectrum * tf.cast(gains, spectrum.dtype), tf.stack([height, width]))
+    planes = tf.signal.irfft2d(spectrum * tf.cast(response, spectrum.dtype), tf.stack([height, width]))
     filtered = tf.transpose(planes, (0, 2, 3, 1))
     inside = filtered[:, border[0] : height - border[0], border[1] : width - border[1]]
     return tf.ensure_shape(inside, image.shape)

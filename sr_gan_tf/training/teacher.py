@@ -18,6 +18,7 @@ from keras.src.models.functional import Functional
 
 from sr_gan_tf.errors import InputError, suggest
 from sr_gan_tf.losses.base import ImageLoss
+from sr_gan_tf.losses.low_pass import with_band_gains
 from sr_gan_tf.losses.structural import blur
 from sr_gan_tf.models import load
 from sr_gan_tf.registry.parts import register
@@ -27,6 +28,8 @@ from sr_gan_tf.training.nested import content_loss_from
 # Of the window that measures what a teacher adds: a Gaussian, cut at 3 deviations or more.
 _DEVIATION = 4.0
 _WINDOW = 25
+# Between the four bands of `gain`, in cycles per pixel.
+_BANDS = (0.2, 0.3, 0.4)
 
 
 @register
@@ -48,8 +51,10 @@ class Teacher(ImageLoss):
         base: a second network, usually the teacher before its adversarial training. What the teacher adds to it,
             r = teacher - base, is then multiplied by gain / (1 + s / limit), where s is the root mean square of r
             around each pixel (over the channels and a Gaussian window with a standard deviation of 4 HR pixels).
-        gain: factor on small differences, above 0.
-        limit: the s at which the factor is half of `gain`, in gray levels of 255, above 0; default: no limit.
+        gain: factor on small differences, or a list of four for the bands below 0.2, from 0.2 to 0.3, from 0.3 to 0.4,
+            and above 0.4 cycles per pixel. One factor must be above 0, none below. `tools/band_gains.py` measures what
+            each band does.
+        limit: the s, in gray levels of 255, that halves the difference, above 0; default: no limit.
 
     Raises:
         InputError: a model does not exist, the scales differ, the distance cannot be built, or an argument has no
@@ -68,7 +73,7 @@ class Teacher(ImageLoss):
         feature_weight: float = 1.0,
         turns: bool = False,
         base: str | None = None,
-        gain: float = 1.0,
+        gain: float | Sequence[float] = 1.0,
         limit: float | None = None,
     ):
         self.model = model
@@ -79,9 +84,12 @@ class Teacher(ImageLoss):
         self.base = base
         self.gain = gain
         self.limit = limit
-        for name, value in {"gain": gain, "limit": limit}.items():
-            if value is not None and not 0 < value < float("inf"):
-                raise InputError(f"{name}: {value!r} leaves no target; expected a number above 0")
+        if not _usable(gain):
+            raise InputError(
+                f"gain: {gain!r} leaves no target; expected a number above 0, or four numbers, 0 or more and not all 0"
+            )
+        if limit is not None and not 0 < limit < float("inf"):
+            raise InputError(f"limit: {limit!r} leaves no target; expected a number above 0")
         if base is None and (gain != 1.0 or limit is not None):
             given = "limit" if gain == 1.0 else "gain"
             raise InputError(f"{given}: has no effect without base, the network that it is relative to; add base")
@@ -173,17 +181,24 @@ class Teacher(ImageLoss):
         return super().get_config() | {"model": str(Path(self.model)), "base": base}
 
 
-def multiplied(difference: tf.Tensor, gain: float, limit: float | None = None) -> tf.Tensor:
+def multiplied(difference: tf.Tensor, gain: float | Sequence[float] = 1.0, limit: float | None = None) -> tf.Tensor:
     """`difference` (N, H, W, C), of pictures in [0, 1], times gain / (1 + s / limit).
 
     s is its root mean square around each pixel, in gray levels: over the channels, and over a Gaussian window with a
-    standard deviation of 4 pixels.
+    standard deviation of 4 pixels. Four gains are for four bands of frequencies.
     """
+    changed = gain * difference if isinstance(gain, (int, float)) else with_band_gains(difference, gain, _BANDS)
     if limit is None:
-        return gain * difference
+        return changed
     power = tf.reduce_mean(tf.square(difference), axis=-1, keepdims=True)
     local = 255 * tf.sqrt(tf.maximum(blur(power, _WINDOW, _DEVIATION, mirror=True), 0))
-    return gain * difference / (1 + local / limit)
+    return changed / (1 + local / limit)
+
+
+def _usable(gain: float | Sequence[float]) -> bool:
+    if isinstance(gain, (int, float)):
+        return 0 < gain < float("inf")
+    return len(gain) == len(_BANDS) + 1 and all(0 <= one < float("inf") for one in gain) and any(gain)
 
 
 def _for_inference(model: str) -> keras.Model:

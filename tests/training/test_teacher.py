@@ -66,6 +66,20 @@ def test_a_base_changes_how_much_the_teacher_adds(pictures, tmp_path):
     np.testing.assert_allclose(target(gain=1.5, limit=20.0), start + factor * added, atol=1e-5)
 
 
+def test_four_gains_are_for_four_bands():
+    """A wave of one frequency is multiplied by the gain of its band; the limit measures it before."""
+    column = np.arange(96)
+    for cycles, gain in ((6, 0.5), (24, 2.0), (34, 1.5), (44, 0.0)):  # of 96 pixels: 0.06, 0.25, 0.35, 0.46
+        wave = np.cos(2 * np.pi * (cycles * column + 12) / 96)
+        wave = tf.constant(np.tile(0.1 * wave, (96, 1))[None, :, :, None].repeat(3, axis=-1), tf.float32)
+        inside = (slice(None), slice(30, -30), slice(30, -30))
+        changed = multiplied(wave, [0.5, 2.0, 1.5, 0.0])
+        np.testing.assert_allclose(changed[inside], gain * wave[inside], atol=3e-3)
+        limited = multiplied(wave, [0.5, 2.0, 1.5, 0.0], 10.0)
+        level = 255 * 0.1 / np.sqrt(2)  # of a wave with an amplitude of 0.1
+        np.testing.assert_allclose(limited[inside], gain * wave[inside] / (1 + level / 10), atol=3e-3)
+
+
 def test_where_teacher_and_base_agree_nothing_is_multiplied():
     assert not np.any(multiplied(tf.zeros((1, 32, 32, 3)), 2.0, 10.0))
 
@@ -125,6 +139,8 @@ def test_a_file_teaches(pictures, tmp_path):
         ({"model": "span_x4_gan", "base": "span_x4"}, "base: has no effect with gain 1 and without limit"),
         ({"model": "span_x4_gan", "base": "span_x2", "gain": 1.5}, "base: span_x2 has scale 2, but span_x4_gan has 4"),
         ({"model": "span_x4_gan", "base": "span_x4", "gain": 0.0}, "gain: 0.0 leaves no target"),
+        ({"model": "span_x4_gan", "base": "span_x4", "gain": [1.0, 1.0]}, r"gain: \[1.0, 1.0\] leaves no target"),
+        ({"model": "span_x4_gan", "base": "span_x4", "gain": [0, 0, 0, 0]}, "gain: .* leaves no target"),
         ({"model": "span_x4_gan", "base": "span_x4", "limit": -1.0}, "limit: -1.0 leaves no target"),
     ],
 )
