@@ -2,43 +2,46 @@
 
 SHARP is an adversarial network and SMOOTH one that minimizes the pixel error. Each picture of SHARP is measured with
 its difference from SMOOTH multiplied by one gain per band: below 0.2, 0.2 to 0.3, 0.3 to 0.4, and above 0.4 cycles per
-pixel. Gains of 1 are SHARP itself, gains of 0 SMOOTH. The table has means over the pictures of each folder.
+pixel. Gains of 1 are SHARP itself, gains of 0 SMOOTH. `--gains 1,1,1,1:20` also limits large differences, to half where
+their root mean square is 20 gray levels: the target of the content term `Teacher` with `gain` and `limit`. The table
+has means over the pictures of each folder.
 """
 
 import sys
 from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from sr_gan_tf.errors import InputError, Parser, command
 from sr_gan_tf.evaluation.test_sets import find_set
 from sr_gan_tf.inference.tiling import upscale_array
 from sr_gan_tf.metrics.catalog import metric_named
 from sr_gan_tf.models import load
+from sr_gan_tf.training.teacher import multiplied
 
-# Where one band's gain ends and the next one's begins, in cycles per pixel; linear in between.
-EDGES = (0.0, 0.18, 0.22, 0.28, 0.32, 0.38, 0.42, 0.71)
 MEASURED = ("psnr_y", "lpips")
 
 
-def with_gains(sharp: np.ndarray, smooth: np.ndarray, gains: Sequence[float]) -> np.ndarray:
+def with_gains(sharp: np.ndarray, smooth: np.ndarray, gains: Sequence[float], limit: float | None = None) -> np.ndarray:
     """`smooth` plus the difference of two uint8 pictures (H, W, 3) with a gain for each of the four bands, uint8."""
-    difference = sharp.astype(np.float32) - smooth
-    height, width = sharp.shape[:2]
-    radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
-    factors = np.interp(radius, EDGES, np.repeat(gains, 2))[:, :, None]
-    changed = np.fft.irfft2(np.fft.rfft2(difference, axes=(0, 1)) * factors, s=(height, width), axes=(0, 1))
+    difference = tf.constant((sharp.astype(np.float32) - smooth)[None] / 255)
+    changed = 255 * multiplied(difference, gains, limit).numpy()[0]
     return np.clip(np.rint(smooth + changed), 0, 255).astype(np.uint8)
 
 
-def _parsed(text: str) -> tuple[float, ...]:
+def _parsed(text: str) -> tuple[tuple[float, ...], float | None]:
+    """The four gains, and the limit or None."""
+    words, colon, limit = text.partition(":")
     try:
-        gains = tuple(float(word) for word in text.split(","))
+        gains, level = tuple(float(word) for word in words.split(",")), float(limit) if colon else None
     except ValueError:
-        gains = ()
-    if len(gains) != 4:
-        raise InputError(f"--gains {text}: expected four numbers, e.g. 1,1,1,0")
-    return gains
+        gains, level = (), None
+    if len(gains) != 4 or (level is not None and not level > 0):
+        raise InputError(
+            f"--gains {text}: expected four numbers and perhaps a limit above 0, e.g. 1,1,1,0 or 1,1,1,0:20"
+        )
+    return gains, level
 
 
 @command
@@ -47,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("sharp", help="a shipped network, a .keras file or a run folder")
     parser.add_argument("smooth", help="another one of the same scale")
     parser.add_argument("--data", action="append", required=True, help="NAME=FOLDER of HR pictures")
-    parser.add_argument("--gains", action="append", required=True, help="four numbers, e.g. 1,1,1,0")
+    parser.add_argument("--gains", action="append", required=True, help="four numbers, e.g. 1,1,1,0 or 1,1,1,0:20")
     options = parser.parse_args(argv)
     every = [_parsed(text) for text in options.gains]
     networks = [load(name).for_inference() for name in (options.sharp, options.smooth)]
@@ -62,12 +65,13 @@ def main(argv: list[str] | None = None) -> None:
         for pair in pictures:
             lr, hr = (np.repeat(one[..., None], 3, 2) if one.ndim == 2 else one for one in (pair.lr, pair.hr))
             sharp, smooth = (upscale_array(network, lr) for network in networks)
-            results = [with_gains(sharp, smooth, gains) for gains in every]
+            results = [with_gains(sharp, smooth, *one) for one in every]
             values.append([metric_named(name).values(hr, results, scale, scale) for name in MEASURED])
         means = np.mean(values, axis=0)  # (metrics, gains)
         cells.append([f"{psnr:.2f}, {distance:.4f}" for psnr, distance in zip(*means, strict=True)])
-    for gains, row in zip(every, zip(*cells, strict=True), strict=True):
-        print(f"| {', '.join(f'{gain:g}' for gain in gains)} | {' | '.join(row)} |")
+    for (gains, limit), row in zip(every, zip(*cells, strict=True), strict=True):
+        name = ", ".join(f"{gain:g}" for gain in gains) + (f"; limit {limit:g}" if limit else "")
+        print(f"| {name} | {' | '.join(row)} |")
 
 
 if __name__ == "__main__":
