@@ -30,7 +30,7 @@ from sr_gan_tf.training.supervised import Supervised
 _COMPARE_PIXELS = (
     "MeanAbsoluteError", "MeanSquaredError", "LogMeanSquaredError", "Charbonnier", "Huber", "MSSSIML1", "Teacher",
 )  # fmt: skip
-# The shipped models whose last training was adversarial; their cards name its experiment.
+# The shipped models whose last training, or that of their teacher, was adversarial; their cards name its experiment.
 _ADVERSARIAL = ("span_x4_gan", "span_x4_photo")
 
 
@@ -115,7 +115,9 @@ def note_batch_statistics(trainer: Supervised, index: int, say: Callable[[str], 
 def lost_texture(experiment: Experiment, index: int) -> list[str]:
     """A stage that continues an adversarially trained generator by content losses alone, and no other after it."""
     stage = experiment.stages[index]
-    is_adversarial = any(later.adversarial is not None for later in experiment.stages[index:])
+    is_adversarial = any(
+        later.adversarial is not None or _has_such_a_teacher(later) for later in experiment.stages[index:]
+    )
     if stage.initial_weights is None or is_adversarial or not was_adversarial(stage.initial_weights):
         return []
     return [
@@ -123,6 +125,12 @@ def lost_texture(experiment: Experiment, index: int) -> list[str]:
         f"so its texture will be smoothed away; add stages.{index}.adversarial (docs/fine_tuning.md), or start "
         "from a model that was trained without one"
     ]
+
+
+def _has_such_a_teacher(stage: Stage) -> bool:
+    """Whether the stage learns the texture of an adversarially trained network."""
+    models = [str(term.config.get("model")) for term in stage.content if term.class_name == "Teacher"]
+    return any(was_adversarial(model) for model in models)
 
 
 def unbounded_critic(experiment: Experiment, index: int, discriminator: Discriminator) -> list[str]:

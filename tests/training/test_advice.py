@@ -141,9 +141,21 @@ def test_an_adversarial_base_without_a_discriminator(experiment, tmp_path):
 
 def test_which_shipped_models_were_trained_adversarially(repository):
     for name, path in shipped_models().items():
-        last = json.loads(path.with_suffix(".json").read_text())["experiments"][-1]
-        stages = load_experiment(repository / last).stages
-        assert advice.was_adversarial(name) == (stages[-1].adversarial is not None)
+        names = json.loads(path.with_suffix(".json").read_text())["experiments"]
+        trainings = [load_experiment(repository / each).stages for each in names]
+        # A student has the texture of its teacher.
+        while all(stage.content[0].class_name == "Teacher" for stage in trainings[-1]):
+            trainings.pop()
+        assert advice.was_adversarial(name) == (trainings[-1][-1].adversarial is not None)
+
+
+def test_a_student_of_an_adversarial_teacher_keeps_its_texture(repository):
+    experiment = load_experiment(repository / "experiments" / "distillation_x4.json")
+    for teacher, base, warned in (("span_x4", "span_x4_gan", 1), ("span_x4_gan", "span_x4_gan", 0)):
+        (stage,) = experiment.stages
+        content = (dataclasses.replace(stage.content[1], config={"model": teacher}),)
+        stage = dataclasses.replace(stage, initial_weights=base, content=content)
+        assert len(advice.lost_texture(dataclasses.replace(experiment, stages=(stage,)), 0)) == warned
 
 
 @pytest.fixture
