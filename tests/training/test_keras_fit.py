@@ -125,7 +125,7 @@ _NOT_RGB = r"\[2,\d+,\d+,1\] is not compatible with expected shape \[\?,\?,\?,3\
 
 
 @pytest.mark.filterwarnings("ignore:.*ran out of data.*")
-@pytest.mark.parametrize("shape", [None, (None, None, None, None)])
+@pytest.mark.parametrize("shape", [None, pytest.param((None, None, None, None), marks=pytest.mark.long)])
 def test_data_that_do_not_say_their_shape(shape):
     trainer = compiled("Supervised", run_eagerly=False)
     lr, hr = pictures(2)
