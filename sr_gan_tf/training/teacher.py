@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras.src.models.functional import Functional
 
@@ -93,7 +94,7 @@ class Teacher(ImageLoss):
         if base is None and (gain != 1.0 or limit is not None):
             given = "limit" if gain == 1.0 else "gain"
             raise InputError(f"{given}: has no effect without base, the network that it is relative to; add base")
-        if base is not None and gain == 1.0 and limit is None:
+        if base is not None and limit is None and np.all(np.equal(gain, 1)):
             raise InputError("base: has no effect with gain 1 and without limit; set one of them, or remove base")
         if turns and features:
             raise InputError("turns: has no effect on hidden layers, which features compares; remove one of the two")

@@ -137,6 +137,7 @@ def test_a_file_teaches(pictures, tmp_path):
         ({"model": "span_x4_gan", "gain": 1.5}, "gain: has no effect without base"),
         ({"model": "span_x4_gan", "limit": 20.0}, "limit: has no effect without base"),
         ({"model": "span_x4_gan", "base": "span_x4"}, "base: has no effect with gain 1 and without limit"),
+        ({"model": "span_x4_gan", "base": "span_x4", "gain": [1, 1, 1, 1]}, "base: has no effect with gain 1"),
         ({"model": "span_x4_gan", "base": "span_x2", "gain": 1.5}, "base: span_x2 has scale 2, but span_x4_gan has 4"),
         ({"model": "span_x4_gan", "base": "span_x4", "gain": 0.0}, "gain: 0.0 leaves no target"),
         ({"model": "span_x4_gan", "base": "span_x4", "gain": [1.0, 1.0]}, r"gain: \[1.0, 1.0\] leaves no target"),
