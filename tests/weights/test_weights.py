@@ -219,12 +219,12 @@ def test_cards_are_json_for_every_reader():
 
 
 def test_the_adversarial_network_is_perceptually_nearer():
-    for name, least, distance in (("Set5", 30.2, 0.080), ("Set14", 27.2, 0.142)):
+    for name, least, distance, detail in (("Set5", 30.2, 0.080, 0.6), ("Set14", 27.2, 0.142, 0.35)):
         gan, plain = (cards.read_card(model).figures[name][model] for model in ("span_x4_gan", "span_x4"))
         # AlexNet took no part in its training.
         assert gan["lpips_alexnet_crop4"] < min(distance, 0.55 * plain["lpips_alexnet_crop4"])
         # The ratio covers the finest frequencies as well, which this network leaves empty on purpose.
-        assert 0.35 < gan["detail_ratio_crop4"] < 1.3
+        assert detail < gan["detail_ratio_crop4"] < 1.3
         assert gan["checkerboard_ratio_crop4"] < 1
         assert gan["mean_color_crop4"] < 1
         assert gan["psnr_y_crop4"] > least
